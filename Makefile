@@ -1,0 +1,172 @@
+# rmfer: one program, one Makefile. `make help` lists what can be made.
+
+CC      ?= cc
+PREFIX  ?= /usr/local
+BUILD   ?= build
+SAN     ?=
+PKG_CONFIG ?= pkg-config
+
+VERSION := 0.1.0
+
+# ---- what it is built on ----------------------------------------------------------------------------------------
+# pkg-config name : Debian/Ubuntu package
+REQUIRED := libjpeg:libjpeg-dev libpng:libpng-dev openblas:libopenblas-dev inih:libinih-dev libcjson:libcjson-dev \
+            libzip:libzip-dev
+VIDEO    := libavformat:libavformat-dev libavcodec:libavcodec-dev libavutil:libavutil-dev libswscale:libswscale-dev
+DRAWING  := cairo:libcairo2-dev
+TESTING  := cmocka:libcmocka-dev
+
+name_of    = $(firstword $(subst :, ,$(1)))
+package_of = $(lastword $(subst :, ,$(1)))
+missing    = $(foreach pair,$(1),$(shell $(PKG_CONFIG) --exists $(call name_of,$(pair)) 2>/dev/null || echo $(pair)))
+packages   = $(foreach pair,$(1),$(call package_of,$(pair)))
+modules    = $(foreach pair,$(1),$(call name_of,$(pair)))
+
+MISSING_REQUIRED := $(call missing,$(REQUIRED))
+MISSING_TESTING  := $(call missing,$(TESTING))
+OPTIONAL := $(if $(call missing,$(VIDEO)),,$(VIDEO)) $(if $(call missing,$(DRAWING)),,$(DRAWING))
+ALL_PACKAGES := gcc make pkg-config $(call packages,$(REQUIRED) $(VIDEO) $(DRAWING) $(TESTING))
+
+# ---- flags --------------------------------------------------------------------------------------------------------
+# -ffp-contract=off keeps the portable kernels the same on every compiler; never -ffast-math (NaN guards would die).
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
+OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer,-O3 -fno-math-errno -fno-trapping-math) -ffp-contract=off
+SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+LIBRARIES := $(call modules,$(REQUIRED) $(OPTIONAL))
+FEATURES := $(if $(findstring libavformat,$(OPTIONAL)),-DRMFER_HAVE_FFMPEG) $(if $(findstring cairo,$(OPTIONAL)),-DRMFER_HAVE_CAIRO)
+
+CPPFLAGS += -Iinclude -Isrc -D_POSIX_C_SOURCE=200809L -DRMFER_VERSION='"$(VERSION)"' $(FEATURES) $(EXTRA_DEFINES)
+BASE_CFLAGS := -std=c11 -g $(OPTIMISE) $(SANITIZE) $(WARNINGS) -fopenmp -pthread
+ifneq ($(LIBRARIES),)
+LIBRARY_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null))
+LIBRARY_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)
+endif
+LDLIBS += $(LIBRARY_LIBS) -lm
+
+# ---- sources ------------------------------------------------------------------------------------------------------
+# Instruction-set files are built with their own flags, and only where the compiler targets that processor family.
+MACHINE := $(shell $(CC) -dumpmachine | cut -d- -f1)
+ifneq ($(filter x86_64 amd64,$(MACHINE)),)
+ISA_SOURCES := src/kern/kernels_avx2.c src/kern/kernels_avx512.c
+endif
+ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
+ISA_FLAGS_avx2   := -mavx2 -mfma
+
+OUT      := $(BUILD)/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)$(VARIANT)
+comma    := ,
+SOURCES  := $(filter-out src/main.c src/kern/kernels_avx%,$(wildcard src/*/*.c)) $(wildcard $(ISA_SOURCES))
+OBJECTS  := $(SOURCES:%.c=$(OUT)/%.o)
+# The copy in double precision that the gradient tests link: mathematics only, portable kernels only.
+DOUBLE_SOURCES := $(filter src/base/% src/kern/% src/ops/% src/nn/%,$(filter-out src/kern/kernels_avx%,$(SOURCES)))
+DOUBLE_OBJECTS := $(DOUBLE_SOURCES:%.c=$(OUT)/double/%.o)
+
+TESTS        := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/test_*.c))
+DOUBLE_TESTS := $(patsubst tests/double/%.c,$(OUT)/tests/double/%,$(wildcard tests/double/test_*.c))
+TEST_SUPPORT := $(wildcard tests/support/*.c)
+FUZZERS      := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.PHONY: all help test check bench demo deps install uninstall fuzz format clean need-build need-test tests
+all: rmfer
+
+help:
+	@echo 'make            the program, ./rmfer'
+	@echo 'make deps       install the libraries it is built on (apt, with or without sudo)'
+	@echo 'make test       all set-up, then every test'
+	@echo 'make demo       all set-up, then draw faces, train both phases, evaluate and predict'
+	@echo 'make bench      speed of training and inference beside the processor peak'
+	@echo 'make install    program, manual page and configs to PREFIX ($(PREFIX))'
+	@echo 'make SAN=address|undefined|thread [test]   the same with a sanitizer'
+	@echo 'make fuzz       the fuzz targets (clang, libFuzzer)'
+	@echo 'make format     clang-format over the sources'
+	@echo 'make clean      removes what was built'
+
+# ---- the program ----------------------------------------------------------------------------------------------------
+rmfer: $(OUT)/rmfer
+	@ln -f $< $@ 2>/dev/null || cp $< $@
+
+$(OUT)/rmfer: $(OUT)/src/main.o $(OUT)/librmfer.a
+	$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(OUT)/librmfer.a: $(OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(OUT)/librmfer_double.a: $(DOUBLE_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(OUT)/double/%.o: %.c | need-build
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/src/kern/kernels_%.o: src/kern/kernels_%.c | need-build
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(ISA_FLAGS_$*) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/%.o: %.c | need-build
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+need-build:
+	@if [ -n "$(strip $(MISSING_REQUIRED))" ]; then \
+	  echo "rmfer: missing: $(call modules,$(MISSING_REQUIRED)) (Debian/Ubuntu: $(call packages,$(MISSING_REQUIRED)))"; \
+	  echo "rmfer: 'make deps' installs them"; exit 1; fi
+
+deps:
+	@sh scripts/install_deps.sh $(ALL_PACKAGES)
+
+# ---- tests ----------------------------------------------------------------------------------------------------------
+# What is missing is installed first, in a make of its own, because this one has already looked.
+test:
+	@if [ -n "$(strip $(MISSING_REQUIRED) $(MISSING_TESTING))" ]; then $(MAKE) --no-print-directory deps; fi
+	@$(MAKE) --no-print-directory check
+
+check: rmfer tests
+	@sh tests/check_layers.sh
+	@sh tests/run.sh $(OUT) $(TESTS) $(DOUBLE_TESTS)
+
+tests: $(TESTS) $(DOUBLE_TESTS)
+
+TEST_LIBS = $(shell $(PKG_CONFIG) --cflags --libs cmocka)
+
+$(OUT)/tests/double/%: tests/double/%.c $(TEST_SUPPORT) $(OUT)/librmfer_double.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OUT)/librmfer_double.a $(TEST_LIBS) $(LDLIBS)
+
+$(OUT)/tests/%: tests/%.c $(TEST_SUPPORT) $(OUT)/librmfer.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(OUT)/librmfer.a $(TEST_LIBS) $(LDLIBS)
+
+$(OUT)/fuzz/%: tests/fuzz/%.c $(SOURCES)
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined $(LIBRARY_CFLAGS) -o $@ $< $(filter-out src/kern/% src/ops/% src/nn/%,$(SOURCES)) $(LDLIBS) -pthread
+
+fuzz: $(FUZZERS)
+	@sh tests/fuzz/run.sh $(FUZZERS)
+
+# ---- the rest --------------------------------------------------------------------------------------------------------
+bench: rmfer
+	./rmfer bench --mode train --batch 16
+	./rmfer bench --mode infer --batch 8
+
+demo:
+	@if [ -n "$(strip $(MISSING_REQUIRED))" ]; then $(MAKE) --no-print-directory deps; fi
+	@$(MAKE) --no-print-directory rmfer
+	@sh scripts/demo.sh
+
+install: rmfer
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/rmfer/configs
+	install -m 755 rmfer $(DESTDIR)$(PREFIX)/bin/rmfer
+	install -m 644 docs/rmfer.1 $(DESTDIR)$(PREFIX)/share/man/man1/rmfer.1
+	install -m 644 configs/*.ini $(DESTDIR)$(PREFIX)/share/rmfer/configs
+
+uninstall:
+	rm -rf $(DESTDIR)$(PREFIX)/bin/rmfer $(DESTDIR)$(PREFIX)/share/man/man1/rmfer.1 $(DESTDIR)$(PREFIX)/share/rmfer
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf $(BUILD) rmfer
+
+-include $(OBJECTS:.o=.d) $(DOUBLE_OBJECTS:.o=.d) $(OUT)/src/main.d

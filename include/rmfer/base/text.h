@@ -1,0 +1,48 @@
+/* Text: a growing string, strict numbers, paths, and the nearest of a list of names. */
+#ifndef RMFER_BASE_TEXT_H
+#define RMFER_BASE_TEXT_H
+
+#include "rmfer/base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A growing string. Zeroed is empty; `bytes` is NUL-terminated once anything was appended. */
+struct text {
+    char *bytes;
+    size_t length;
+    size_t capacity;
+};
+
+status text_append(struct text *text, const char *bytes, size_t length, struct error *err) MUST_CHECK;
+status text_append_format(struct text *text, struct error *err, const char *format, ...) PRINTF_LIKE(3, 4) MUST_CHECK;
+/* The string so far, "" when nothing was appended. */
+const char *text_string(const struct text *text);
+void text_free(struct text *text);
+
+/* The whole of `string` as a number, blanks around it allowed; false on junk, overflow, NaN or infinity. */
+bool text_to_integer(const char *string, int64_t *value);
+bool text_to_real(const char *string, double *value);
+
+/* Equal but for ASCII case. */
+bool text_equal_ignoring_case(const char *a, const char *b);
+bool text_ends_with_ignoring_case(const char *string, const char *ending);
+
+/* Cuts blanks and line ends at both ends, in place; returns the first kept character. */
+char *text_trim(char *string);
+
+/* The name of `count` names with the smallest edit distance to `wanted`, NULL when none is near. */
+const char *text_nearest(const char *wanted, const char *const *names, size_t count);
+
+/* `folder`/`name`, or `name` alone when it is absolute or `folder` is empty. Release with memory_free. */
+char *path_join(const char *folder, const char *name, struct error *err) MUST_CHECK;
+/* The folder part ("." when there is none). Release with memory_free. */
+char *path_folder(const char *path, struct error *err) MUST_CHECK;
+/* The part after the last slash, inside `path`. */
+const char *path_name(const char *path);
+
+/* Fits the terminal's needs: bytes below 0x20 and invalid UTF-8 become '?', in place. For foreign names in messages. */
+void text_make_printable(char *string);
+
+#endif

@@ -1,0 +1,25 @@
+/* Inference: the backbone and f_FER with batch-norm folded into the convolutions, in memory planned once.
+ *
+ * Used by predict, by evaluation during training, and for scoring ACL candidates. */
+#ifndef RMFER_NN_INFERENCE_H
+#define RMFER_NN_INFERENCE_H
+
+#include "rmfer/nn/model.h"
+
+struct inference;
+
+/* Plans memory for at most `batch` images of `image_size` x `image_size`. The model is read by inference_load only. */
+status inference_create(struct inference **inference, const struct architecture *architecture, int classes, int batch,
+                        int image_size, struct error *err) MUST_CHECK;
+void inference_free(struct inference *inference);
+
+/* Folds and packs the model's present weights and running statistics; call again after they changed. */
+void inference_load(struct inference *inference, const struct model *model);
+
+/* images [n,H,W,3] normalised RGB, n <= batch; features [n,D] and logits [n,E] are written, either may be NULL. */
+void inference_run(struct inference *inference, const real *images, int n, real *features, real *logits);
+
+/* Bytes reserved: activations, folded weights. */
+size_t inference_bytes(const struct inference *inference);
+
+#endif

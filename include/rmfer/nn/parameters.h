@@ -1,0 +1,65 @@
+/* The registry of parameters: every tensor a model learns or keeps, named once.
+ *
+ * Initialisation, freezing, optimizer state, weight decay, gradient sums and checkpoint names follow from it. Values
+ * and gradients are one slab each, in registry order; every tensor has PyTorch's layout (OIHW, [out, in]). Running
+ * statistics of batch-norm are entries too, in a slab of their own (they have no gradient). */
+#ifndef RMFER_NN_PARAMETERS_H
+#define RMFER_NN_PARAMETERS_H
+
+#include "rmfer/base/error.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/base/real.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum parameter_group {
+    GROUP_BACKBONE,   /* f_Feat */
+    GROUP_FER,        /* the expression classifier */
+    GROUP_PROJECTION, /* H */
+    GROUP_IAL,        /* the attention classifier */
+    GROUP_COUNT
+};
+
+struct parameter {
+    char name[64]; /* timm's name, e.g. "blocks.2.1.conv_pw.weight" */
+    size_t shape[4];
+    int rank;
+    size_t count;  /* product of the shape */
+    size_t offset; /* in reals, into `values` and `gradients`, or into `buffers` */
+    enum parameter_group group;
+    bool is_buffer; /* running_mean, running_var: no gradient, in `buffers` */
+    bool decays;    /* weight decay applies: weights of convolutions and linear layers, not batch-norm nor biases */
+};
+
+struct parameters {
+    struct parameter *items;
+    size_t count, capacity;
+    real *values;    /* [value_count], parameter tensors back to back */
+    real *gradients; /* [value_count] */
+    real *buffers;   /* [buffer_count] */
+    size_t value_count, buffer_count;
+    struct arena arena; /* owns the three slabs */
+};
+
+/* Adds an entry while a model is being built. Returns its index. */
+status parameters_add(struct parameters *parameters, struct parameter entry, size_t *index,
+                      struct error *err) MUST_CHECK;
+
+/* Allocates the slabs once every entry is known. */
+status parameters_allocate(struct parameters *parameters, struct error *err) MUST_CHECK;
+void parameters_free(struct parameters *parameters);
+
+/* The entry of that name, NULL when there is none. */
+const struct parameter *parameters_find(const struct parameters *parameters, const char *name);
+
+/* Where an entry's numbers are: in `values`, or in `buffers` for a buffer. */
+real *parameter_values(const struct parameters *parameters, const struct parameter *entry);
+/* NULL for a buffer. */
+real *parameter_gradients(const struct parameters *parameters, const struct parameter *entry);
+
+/* Sets every gradient to zero. */
+void parameters_zero_gradients(struct parameters *parameters);
+
+#endif

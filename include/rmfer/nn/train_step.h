@@ -1,0 +1,87 @@
+/* One training step of RMFER: forward, losses, backward, over memory planned once (METHOD: phase 1 and phase 2).
+ *
+ * Gradients are ADDED to model->parameters.gradients, so that a caller can accumulate several batches; batch-norm's
+ * running statistics in model->parameters.buffers move once a forward pass. The optimizer is the caller's. */
+#ifndef RMFER_NN_TRAIN_STEP_H
+#define RMFER_NN_TRAIN_STEP_H
+
+#include "rmfer/nn/model.h"
+
+#include <stdint.h>
+
+enum self_mask {
+    SELF_MASK_EXCLUDE, /* a_ii = 0 exactly */
+    SELF_MASK_LITERAL, /* s_ii = 1e-6, as the paper's equation (1) is printed */
+    SELF_MASK_NONE,    /* s_ii = 1, the ablation "w/o SM" */
+};
+
+/* What is planned for: the largest sizes a step will meet. */
+struct train_step_shape {
+    int image_size;
+    int batch;        /* labelled images B */
+    int anchors;      /* ACL anchors of a step, 0 without ACL */
+    int positives;    /* n_pos candidates drawn for an anchor */
+    int negatives;    /* n_neg */
+    double kept_share; /* gamma: round(gamma * n) candidates are kept, at least 1 */
+};
+
+/* What a step optimises. All may change between steps. */
+struct objective {
+    double ial_weight; /* lambda 1; 0 leaves IAL out altogether */
+    double acl_weight; /* lambda 2; 0 leaves ACL out altogether */
+    double ial_temperature, acl_temperature; /* tau */
+    enum self_mask self_mask;
+    double label_smoothing;
+    const real *class_weights; /* [E] or NULL */
+    double dropout;            /* before f_FER's classifier */
+    double drop_path;          /* of the last block; block i of n has drop_path * i / n */
+    double bn_momentum;        /* PyTorch sense: new = (1 - m) * old + m * batch */
+    bool freeze_backbone;      /* features from running statistics; only the heads get gradients */
+    bool scoring_with_batch_statistics; /* acl.scoring_bn = train */
+    bool joint_forward;                 /* acl.forward = joint */
+    double gradient_scale;     /* multiplies every loss's gradient: 1 / accumulation steps */
+};
+
+/* Defaults of METHOD: lambda 1.2 and 1, tau 1, exclude, no smoothing, no dropout, momentum 0.1, scale 1. */
+struct objective objective_defaults(void);
+
+struct labelled_batch {
+    int n;
+    const real *images;  /* [n,H,W,3] normalised RGB */
+    const real *targets; /* [n,E] rows that sum to 1: one-hot, or soft labels */
+};
+
+/* The pictures of `anchors` draws: for each the anchor, then its positives, then its negatives. */
+struct contrastive_batch {
+    int anchors;
+    const real *images; /* [anchors, 1 + positives + negatives, H, W, 3] */
+};
+
+struct step_losses {
+    double total, fer, ial, acl;   /* total = fer + lambda1 * ial + lambda2 * acl; parts left out are 0 */
+    int correct_fer, correct_ial;  /* arg max of logits equals arg max of the target */
+    double same_class_similarity, different_class_similarity; /* mean cosine of Z over pairs; 0 where there is none */
+};
+
+struct train_step;
+
+status train_step_create(struct train_step **step, struct model *model, const struct train_step_shape *shape,
+                         struct error *err) MUST_CHECK;
+void train_step_free(struct train_step *step);
+
+/* Bytes reserved, split into what is saved for backward and scratch. */
+size_t train_step_saved_bytes(const struct train_step *step);
+size_t train_step_scratch_bytes(const struct train_step *step);
+
+/* Runs one step. `contrastive` may be NULL (phase 1). Random draws (dropout, drop-path) are keyed by (seed, draw):
+ * SAM's second pass gives the same `draw` and so meets the same masks. n must be at least 2 with SELF_MASK_EXCLUDE and
+ * IAL on (a bug otherwise: the caller checks). */
+void train_step_run(struct train_step *step, const struct objective *objective, const struct labelled_batch *labelled,
+                    const struct contrastive_batch *contrastive, uint64_t seed, uint64_t draw,
+                    struct step_losses *losses);
+
+/* Logits of the last labelled batch, [n,E]; the IAL ones are NULL when IAL was left out. */
+const real *train_step_fer_logits(const struct train_step *step);
+const real *train_step_ial_logits(const struct train_step *step);
+
+#endif

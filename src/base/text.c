@@ -1,0 +1,191 @@
+#include "rmfer/base/text.h"
+#include "rmfer/base/memory.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static status reserve(struct text *text, size_t more, struct error *err)
+{
+    size_t needed = size_add(size_add(text->length, more), 1);
+    if (needed <= text->capacity) return STATUS_OK;
+    size_t capacity = needed < 64 ? 64 : size_add(needed, needed / 2);
+    char *bytes = memory_grow(text->bytes, text->capacity, capacity, 1, "a text", err);
+    if (bytes == NULL) return STATUS_FAILED;
+    text->bytes = bytes;
+    text->capacity = capacity;
+    return STATUS_OK;
+}
+
+status text_append(struct text *text, const char *bytes, size_t length, struct error *err)
+{
+    status result = reserve(text, length, err);
+    if (result != STATUS_OK) return result;
+    if (length != 0) memcpy(text->bytes + text->length, bytes, length);
+    text->length += length;
+    text->bytes[text->length] = '\0';
+    return STATUS_OK;
+}
+
+status text_append_format(struct text *text, struct error *err, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    status result = length < 0 ? error_set(err, "a text cannot be formatted") : reserve(text, (size_t)length, err);
+    if (result == STATUS_OK) {
+        vsnprintf(text->bytes + text->length, (size_t)length + 1, format, again);
+        text->length += (size_t)length;
+    }
+    va_end(again);
+    return result;
+}
+
+const char *text_string(const struct text *text)
+{
+    return text->bytes == NULL ? "" : text->bytes;
+}
+
+void text_free(struct text *text)
+{
+    memory_free(text->bytes);
+    *text = (struct text){0};
+}
+
+static bool only_blanks(const char *string)
+{
+    while (isspace((unsigned char)*string)) string++;
+    return *string == '\0';
+}
+
+bool text_to_integer(const char *string, int64_t *value)
+{
+    char *end;
+    errno = 0;
+    long long parsed = strtoll(string, &end, 10);
+    if (end == string || errno != 0 || !only_blanks(end)) return false;
+    *value = parsed;
+    return true;
+}
+
+bool text_to_real(const char *string, double *value)
+{
+    char *end;
+    errno = 0;
+    double parsed = strtod(string, &end);
+    if (end == string || !isfinite(parsed) || !only_blanks(end)) return false;
+    *value = parsed;
+    return true;
+}
+
+bool text_equal_ignoring_case(const char *a, const char *b)
+{
+    return strcasecmp(a, b) == 0;
+}
+
+bool text_ends_with_ignoring_case(const char *string, const char *ending)
+{
+    size_t length = strlen(string), ending_length = strlen(ending);
+    return length >= ending_length && strcasecmp(string + length - ending_length, ending) == 0;
+}
+
+char *text_trim(char *string)
+{
+    while (isspace((unsigned char)*string)) string++;
+    size_t length = strlen(string);
+    while (length > 0 && isspace((unsigned char)string[length - 1])) string[--length] = '\0';
+    return string;
+}
+
+/* Levenshtein distance, one row at a time; names longer than the row are never near. */
+static size_t edit_distance(const char *a, const char *b)
+{
+    enum { LONGEST = 64 };
+    size_t row[LONGEST + 1];
+    size_t a_length = strlen(a), b_length = strlen(b);
+    if (a_length > LONGEST || b_length > LONGEST) return LONGEST;
+    for (size_t j = 0; j <= b_length; j++) row[j] = j;
+    for (size_t i = 1; i <= a_length; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_length; j++) {
+            size_t above = row[j];
+            size_t best = diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
+            if (above + 1 < best) best = above + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            diagonal = above;
+            row[j] = best;
+        }
+    }
+    return row[b_length];
+}
+
+const char *text_nearest(const char *wanted, const char *const *names, size_t count)
+{
+    const char *nearest = NULL;
+    size_t least = strlen(wanted) / 2 + 1;
+    for (size_t i = 0; i < count; i++) {
+        size_t distance = edit_distance(wanted, names[i]);
+        if (distance < least) {
+            least = distance;
+            nearest = names[i];
+        }
+    }
+    return nearest;
+}
+
+char *path_join(const char *folder, const char *name, struct error *err)
+{
+    if (name[0] == '/' || folder[0] == '\0') return memory_copy_string(name, err);
+    size_t length = strlen(folder);
+    const char *slash = folder[length - 1] == '/' ? "" : "/";
+    size_t bytes = length + strlen(name) + 2;
+    char *joined = memory_allocate(bytes, 1, "a path", err);
+    if (joined != NULL) snprintf(joined, bytes, "%s%s%s", folder, slash, name);
+    return joined;
+}
+
+char *path_folder(const char *path, struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) return memory_copy_string(".", err);
+    size_t length = slash == path ? 1 : (size_t)(slash - path);
+    char *folder = memory_allocate(length + 1, 1, "a path", err);
+    if (folder != NULL) memcpy(folder, path, length);
+    return folder;
+}
+
+const char *path_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+/* Bytes of the UTF-8 sequence at `s`, 0 when it is not valid. */
+static size_t utf8_sequence(const unsigned char *s)
+{
+    size_t length = s[0] < 0x80 ? 1 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
+    if (s[0] >= 0xf5) return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((s[i] & 0xc0) != 0x80) return 0;
+    return length;
+}
+
+void text_make_printable(char *string)
+{
+    unsigned char *s = (unsigned char *)string;
+    while (*s != '\0') {
+        size_t length = utf8_sequence(s);
+        if (length == 0 || *s < 0x20 || *s == 0x7f) {
+            *s++ = '?';
+        } else {
+            s += length;
+        }
+    }
+}

@@ -1,0 +1,46 @@
+#define _GNU_SOURCE /* sched_getaffinity */
+#include "rmfer/base/threads.h"
+
+#include <omp.h>
+#include <sched.h>
+#include <stdio.h>
+
+/* Cores granted by a cgroup v2 quota, 0 when there is none. */
+static int quota_cores(void)
+{
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+    if (file == NULL) return 0;
+    double quota = 0, period = 0;
+    int found = fscanf(file, "%lf %lf", &quota, &period);
+    fclose(file);
+    if (found != 2 || quota <= 0 || period <= 0) return 0;
+    int cores = (int)(quota / period + 0.5);
+    return cores < 1 ? 1 : cores;
+}
+
+int threads_available(void)
+{
+    cpu_set_t set;
+    int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : omp_get_num_procs();
+    int quota = quota_cores();
+    if (quota > 0 && quota < cores) cores = quota;
+    return cores < 1 ? 1 : cores;
+}
+
+void threads_set(int count)
+{
+    omp_set_num_threads(count < 1 ? 1 : count);
+}
+
+int threads_get(void)
+{
+    return omp_get_max_threads();
+}
+
+struct range threads_share(size_t count, int index, int workers)
+{
+    size_t i = (size_t)index, n = (size_t)workers;
+    size_t each = count / n, extra = count % n;
+    size_t begin = i * each + (i < extra ? i : extra);
+    return (struct range){begin, begin + each + (i < extra)};
+}

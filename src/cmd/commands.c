@@ -1,0 +1,60 @@
+/* The command table. A new command: write src/cmd/NAME.c, declare command_NAME in commands.h, add a line here. */
+#include "rmfer/cmd/commands.h"
+
+#include "rmfer/base/log.h"
+#include "rmfer/base/text.h"
+#include "rmfer/cmd/environment.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"info", command_info, "what is inside an architecture, a checkpoint or a run folder"},
+    {"bench", command_bench, "speed of training or inference beside the processor's peak"},
+};
+
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static void print_help(FILE *stream)
+{
+    fprintf(stream, "usage: rmfer COMMAND [option]...\n\n"
+                    "Semi-supervised contrastive learning for facial expression recognition (RMFER).\n\ncommands:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].help);
+    fprintf(stream, "\ncommon options: --threads N  --seed N  --quiet  --verbose  --help  --version\n"
+                    "'rmfer COMMAND --help' explains a command; 'man rmfer' explains them all.\n"
+                    "exit status: 0 done; 1 it failed; 2 the command line or the configuration is wrong\n");
+}
+
+static int unknown_command(const char *given)
+{
+    const char *names[COMMAND_COUNT];
+    for (size_t i = 0; i < COMMAND_COUNT; i++) names[i] = commands[i].name;
+    const char *nearest = text_nearest(given, names, COMMAND_COUNT);
+    if (nearest != NULL) log_error("unknown command '%s' (did you mean '%s'?)", given, nearest);
+    else log_error("unknown command '%s' (see rmfer --help)", given);
+    return STATUS_USAGE;
+}
+
+int commands_run(int argc, char **argv)
+{
+    environment_prepare(argv);
+    if (argc < 2) {
+        print_help(stderr);
+        return STATUS_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return STATUS_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("rmfer %s\n", RMFER_VERSION);
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
+    return unknown_command(argv[1]);
+}

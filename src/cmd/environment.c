@@ -1,0 +1,32 @@
+#define _GNU_SOURCE /* setenv, __builtin_cpu_supports */
+#include "rmfer/cmd/environment.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Set in the second start, so that there is never a third. */
+static const char MARK[] = "RMFER_ENVIRONMENT_READY";
+
+static const char *openblas_core(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl"))
+        return "SkylakeX";
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+#endif
+    return NULL;
+}
+
+void environment_prepare(char **argv)
+{
+    if (getenv(MARK) != NULL) return;
+    setenv(MARK, "1", 1);
+    const char *core = openblas_core();
+    if (core != NULL) setenv("OPENBLAS_CORETYPE", core, 0);
+    setenv("OPENBLAS_THREAD_TIMEOUT", "4", 0); /* idle BLAS threads sleep after 2^4 cycles */
+    if (getenv("OMP_WAIT_POLICY") == NULL) setenv("GOMP_SPINCOUNT", "20000", 0); /* some 10 microseconds, then sleep */
+    execv("/proc/self/exe", argv);
+}

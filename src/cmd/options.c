@@ -1,0 +1,182 @@
+#include "rmfer/cmd/options.h"
+
+#include "rmfer/base/log.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/base/text.h"
+#include "rmfer/base/threads.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The options every command has; their targets are filled in per call. */
+struct common {
+    bool quiet, verbose, help;
+};
+
+enum { COMMON_COUNT = 5, MOST_OPTIONS = 64 };
+
+static size_t join_options(struct command_line *line, struct common *common, struct option *all)
+{
+    BUG_UNLESS(line->option_count + COMMON_COUNT <= MOST_OPTIONS);
+    const struct option shared[COMMON_COUNT] = {
+        {"threads", OPTION_INTEGER, &line->threads, "N", "threads to use (default: the cores this process may use)", 1,
+         4096, 0},
+        {"seed", OPTION_INTEGER, &line->seed, "N", "seed of everything random", 0, 9007199254740992.0, 0},
+        {"quiet", OPTION_FLAG, &common->quiet, NULL, "only errors and results", 0, 0, 'q'},
+        {"verbose", OPTION_FLAG, &common->verbose, NULL, "more detail", 0, 0, 'v'},
+        {"help", OPTION_FLAG, &common->help, NULL, "this text", 0, 0, 'h'},
+    };
+    if (line->option_count != 0) memcpy(all, line->options, line->option_count * sizeof *all);
+    memcpy(all + line->option_count, shared, sizeof shared);
+    return line->option_count + COMMON_COUNT;
+}
+
+static void print_help(const struct command_line *line, const struct option *all, size_t count)
+{
+    printf("usage: %s\n\n%s\n\noptions:\n", line->usage, line->description);
+    for (size_t i = 0; i < count; i++) {
+        char left[64];
+        const struct option *option = &all[i];
+        const char *equals = option->kind == OPTION_OPTIONAL ? "[=" : " ";
+        snprintf(left, sizeof left, "%s%c%s--%s%s%s%s", option->letter ? "-" : "", option->letter ? option->letter : ' ',
+                 option->letter ? ", " : "   ", option->name, option->argument ? equals : "",
+                 option->argument ? option->argument : "", option->kind == OPTION_OPTIONAL ? "]" : "");
+        printf("  %-28s %s\n", left, option->help);
+    }
+}
+
+static status store_number(const struct option *option, const char *value, struct error *err)
+{
+    double number = 0;
+    int64_t whole = 0;
+    bool integer = option->kind == OPTION_INTEGER;
+    bool good = integer ? text_to_integer(value, &whole) : text_to_real(value, &number);
+    if (integer) number = (double)whole;
+    if (!good) return error_set_usage(err, "--%s %s: not a %s", option->name, value, integer ? "whole number" : "number");
+    if (option->minimum < option->maximum && (number < option->minimum || number > option->maximum))
+        return error_set_usage(err, "--%s %s: must be between %g and %g", option->name, value, option->minimum,
+                               option->maximum);
+    if (integer) *(int64_t *)option->target = whole;
+    else *(double *)option->target = number;
+    return STATUS_OK;
+}
+
+static status store(const struct option *option, const char *value, struct error *err)
+{
+    switch (option->kind) {
+    case OPTION_FLAG: *(bool *)option->target = true; return STATUS_OK;
+    case OPTION_STRING:
+    case OPTION_OPTIONAL: *(const char **)option->target = value; return STATUS_OK;
+    case OPTION_REPEATED: {
+        struct option_list *list = option->target;
+        list->items[list->count++] = value;
+        return STATUS_OK;
+    }
+    case OPTION_INTEGER:
+    case OPTION_REAL: return store_number(option, value, err);
+    }
+    return STATUS_OK;
+}
+
+static const struct option *find(const struct option *all, size_t count, const char *name, size_t length, char letter)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (letter != 0 ? all[i].letter == letter
+                        : strncmp(all[i].name, name, length) == 0 && all[i].name[length] == '\0')
+            return &all[i];
+    }
+    return NULL;
+}
+
+static status unknown(const char *given, const struct option *all, size_t count, struct error *err)
+{
+    const char *names[MOST_OPTIONS];
+    for (size_t i = 0; i < count; i++) names[i] = all[i].name;
+    while (*given == '-') given++;
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(given, "="), given);
+    const char *nearest = text_nearest(name, names, count);
+    if (nearest == NULL) return error_set_usage(err, "unknown option --%s (see --help)", name);
+    return error_set_usage(err, "unknown option --%s (did you mean --%s?)", name, nearest);
+}
+
+/* One argument that starts with a dash; *next is its value's index when it takes one. */
+static status parse_option(const struct option *all, size_t count, int argc, char **argv, int *at, struct error *err)
+{
+    const char *given = argv[*at];
+    const char *equals = strchr(given, '=');
+    const struct option *option = NULL;
+    if (given[1] == '-') {
+        size_t length = equals != NULL ? (size_t)(equals - given - 2) : strlen(given + 2);
+        option = find(all, count, given + 2, length, 0);
+    } else if (given[2] == '\0') {
+        option = find(all, count, NULL, 0, given[1]);
+    }
+    if (option == NULL) return unknown(given, all, count, err);
+    if (option->kind == OPTION_FLAG) {
+        if (equals != NULL) return error_set_usage(err, "--%s takes no value", option->name);
+        return store(option, NULL, err);
+    }
+    if (equals != NULL) return store(option, equals + 1, err);
+    if (option->kind == OPTION_OPTIONAL) return store(option, "", err);
+    if (*at + 1 >= argc) return error_set_usage(err, "--%s needs a value (%s)", option->name, option->argument);
+    *at += 1;
+    return store(option, argv[*at], err);
+}
+
+static status make_lists(struct command_line *line, int argc, struct error *err)
+{
+    size_t room = (size_t)argc + 1;
+    line->positional = (struct option_list){memory_allocate(room, sizeof(char *), "the arguments", err), 0};
+    if (line->positional.items == NULL) return STATUS_FAILED;
+    for (size_t i = 0; i < line->option_count; i++) {
+        if (line->options[i].kind != OPTION_REPEATED) continue;
+        struct option_list *list = line->options[i].target;
+        *list = (struct option_list){memory_allocate(room, sizeof(char *), "the arguments", err), 0};
+        if (list->items == NULL) return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+status options_parse(struct command_line *line, int argc, char **argv, struct error *err)
+{
+    struct option all[MOST_OPTIONS];
+    struct common common = {0};
+    line->threads = threads_available();
+    line->seed = -1;
+    size_t count = join_options(line, &common, all);
+    status result = make_lists(line, argc, err);
+    bool only_paths = false;
+    for (int i = 1; result == STATUS_OK && i < argc; i++) {
+        if (!only_paths && strcmp(argv[i], "--") == 0) only_paths = true;
+        else if (only_paths || argv[i][0] != '-' || argv[i][1] == '\0')
+            line->positional.items[line->positional.count++] = argv[i];
+        else result = parse_option(all, count, argc, argv, &i, err);
+    }
+    if (result != STATUS_OK) return result;
+    if (common.help) {
+        print_help(line, all, count);
+        line->help_shown = true;
+    }
+    if (common.quiet) log_set_level(LOG_QUIET);
+    if (common.verbose) log_set_level(LOG_VERBOSE);
+    threads_set((int)line->threads);
+    return STATUS_OK;
+}
+
+void options_free(struct command_line *line)
+{
+    memory_free(line->positional.items);
+    for (size_t i = 0; i < line->option_count; i++) {
+        if (line->options[i].kind != OPTION_REPEATED) continue;
+        memory_free(((struct option_list *)line->options[i].target)->items);
+        *(struct option_list *)line->options[i].target = (struct option_list){0};
+    }
+    line->positional = (struct option_list){0};
+}
+
+int command_finish(status result, const struct error *err)
+{
+    if (result != STATUS_OK) log_error("%s", err->message);
+    return (int)result;
+}

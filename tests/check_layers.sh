@@ -1,0 +1,31 @@
+#!/bin/sh
+# The house rules that a compiler does not check: includes go only downward, every header compiles alone.
+# Floors: a room may include itself, rooms of lower floors, and nothing else.
+set -u
+floor() {
+    case $1 in
+    base) echo 0 ;; config) echo 1 ;; kern | data) echo 2 ;; ops) echo 3 ;; nn) echo 4 ;; ckpt | dist) echo 5 ;;
+    train | rmset | plot) echo 6 ;; cmd) echo 7 ;; *) echo "unknown" ;;
+    esac
+}
+bad=0
+for file in src/*/*.[ch] include/rmfer/*/*.h; do
+    [ -e "$file" ] || continue
+    room=$(basename "$(dirname "$file")")
+    own=$(floor "$room")
+    if [ "$own" = unknown ]; then echo "$file: the room '$room' has no floor"; bad=1; continue; fi
+    for other in $(sed -n 's/^#include "\(rmfer\/\)\{0,1\}\([a-z]*\)\/.*/\2/p' "$file" | sort -u); do
+        [ "$other" = "$room" ] && continue
+        level=$(floor "$other")
+        if [ "$level" = unknown ] || [ "$level" -ge "$own" ]; then echo "$file: may not include $other/"; bad=1; fi
+        # A batch is pixels, labels and ids; the kernels see nothing but mathematics.
+        if [ "$room" = kern ] && [ "$other" != base ]; then echo "$file: kern sees only base"; bad=1; fi
+    done
+done
+for header in include/rmfer/*/*.h; do
+    [ -e "$header" ] || continue
+    echo "#include \"${header#include/}\"" |
+        ${CC:-cc} -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude -fopenmp -fsyntax-only -x c - || { echo "$header: does not compile alone"; bad=1; }
+done
+[ $bad -eq 0 ] && echo "layers: includes go downward, headers compile alone"
+exit $bad
