@@ -1,0 +1,232 @@
+/* The configuration of a run: one structure a section, filled through one typed key table (keys.h).
+ *
+ * The table drives parsing, defaults, `--set section.key=value`, printing, help and messages. A loaded configuration
+ * is resolved: paths are absolute, normalisation presets are numbers. Printing and parsing it again gives the same.
+ */
+#ifndef RMFER_CONFIG_CONFIG_H
+#define RMFER_CONFIG_CONFIG_H
+
+#include "rmfer/base/error.h"
+#include "rmfer/base/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Strings and lists belong to the configuration; a string is never NULL, "" says "not given". */
+struct config_strings {
+    char **items;
+    size_t count;
+};
+
+struct config_reals {
+    double *items;
+    size_t count;
+};
+
+enum config_data_kind { DATA_AFFECTNET, DATA_RAFDB, DATA_FERPLUS, DATA_FOLDER, DATA_CSV };
+enum config_affectnet_release { AFFECTNET_AUTO, AFFECTNET_ORIGINAL, AFFECTNET_LATER };
+enum config_rafdb_images { RAFDB_ALIGNED, RAFDB_ORIGINAL };
+enum config_ferplus_layout { FERPLUS_AUTO, FERPLUS_CSV, FERPLUS_FOLDERS };
+enum config_crop { CROP_BOX, CROP_NONE };
+enum config_votes { VOTES_ARGMAX, VOTES_MAJORITY, VOTES_PROBABILITY };
+enum config_on_error { ON_ERROR_SKIP, ON_ERROR_FAIL };
+enum config_sampler { SAMPLER_BALANCED, SAMPLER_SHUFFLE };
+enum config_resize { RESIZE_BILINEAR, RESIZE_BICUBIC };
+enum config_normalize {
+    NORMALIZE_AFFECTNET,
+    NORMALIZE_AFFECTNET_VALIDATION,
+    NORMALIZE_RMSET,
+    NORMALIZE_IMAGENET,
+    NORMALIZE_CUSTOM, /* data.mean and data.std as given */
+    NORMALIZE_SAME,   /* only for [rmset] and [eval]: what [data] says */
+};
+
+struct config_data {
+    enum config_data_kind kind;
+    char *root;   /* the data set's folder, absolute */
+    char *images; /* where AffectNet's pictures are when not below root, absolute; "" = root */
+    char *train, *valid,
+        *test; /* list file or split folder that replaces the usual one, relative to root; "" = usual */
+    enum config_affectnet_release affectnet_release;
+    enum config_rafdb_images rafdb_images;
+    enum config_ferplus_layout ferplus_layout;
+    enum config_crop crop;
+    double crop_margin; /* the box grows by this share of its width and height, half on each side */
+    enum config_votes votes;
+    struct config_strings classes;          /* names in output order; at least 2 */
+    int64_t labelled;                       /* labelled training samples kept, 0 = all */
+    struct config_reals labelled_per_class; /* counts in class order that sum to `labelled`; empty = proportional */
+    double valid_fraction; /* share of training kept for validation where there is no split of its own */
+    int64_t split_seed;    /* of the choice of labelled samples and of the validation share */
+    enum config_on_error on_error;
+    double max_bad; /* largest share of unreadable pictures with on_error = skip */
+    enum config_sampler sampler;
+    int64_t workers;    /* decoding threads, 0 = as many as the process may use */
+    int64_t prefetch;   /* batches made ahead */
+    int64_t cache;      /* MiB of decoded pictures kept in memory */
+    int64_t image_size; /* side of the network's input, pixels */
+    enum config_resize resize;
+    enum config_normalize normalize;
+    double mean[3], std[3]; /* RGB, of values in 0..1; always filled */
+};
+
+struct config_model {
+    char *arch;                         /* tf_efficientnet_b2, ... */
+    char *init;                         /* weights to start from, absolute path; "" = random */
+    struct config_strings init_classes; /* output names of `init` in order; empty = as the file says */
+    double dropout;                     /* before the classifier */
+    double drop_path;                   /* of the last block, linear from 0 at the first */
+    double bn_momentum;                 /* PyTorch's sense */
+};
+
+enum config_optimizer { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW, OPTIMIZER_SAM };
+enum config_schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_STEP };
+enum config_class_weights { CLASS_WEIGHTS_NONE, CLASS_WEIGHTS_BALANCED, CLASS_WEIGHTS_LIST };
+enum config_phase2_lr {
+    PHASE2_LR_CONTRASTIVE, /* every parameter learns at lr_contrastive once ACL has joined */
+    PHASE2_LR_SAME,        /* lr and lr_ial go on */
+};
+
+struct config_train {
+    enum config_optimizer optimizer;
+    enum config_optimizer sam_base; /* never OPTIMIZER_SAM */
+    double sam_rho;
+    double lr, lr_ial, lr_contrastive; /* backbone and f_FER; projection and f_IAL; phase 2 (see phase2_lr) */
+    enum config_phase2_lr phase2_lr;
+    double momentum; /* sgd */
+    bool nesterov;
+    double beta1, beta2, epsilon; /* adam, adamw */
+    double weight_decay;
+    enum config_schedule schedule;
+    double lr_min;                  /* where cosine ends, as a share of the learning rate */
+    double step_epochs, step_gamma; /* step: every step_epochs the rate is multiplied by step_gamma */
+    double lr_warmup_epochs;        /* linear from 0 */
+    int64_t epochs;
+    int64_t warmup_epochs; /* length of phase 1; ACL joins afterwards */
+    int64_t batch;
+    int64_t accumulate; /* batches whose gradients make one optimizer step */
+    double clip_norm;   /* 0 = off */
+    double ema_decay;   /* 0 = off */
+    double label_smoothing;
+    enum config_class_weights class_weights;
+    struct config_reals class_weight_values; /* one a class with class_weights = list */
+    bool freeze_backbone;
+    int64_t early_stopping; /* evaluations without a better result before the run ends, 0 = off */
+    int64_t seed;
+    int64_t max_steps; /* optimizer steps, 0 = as many as the epochs have */
+};
+
+enum config_self_mask { CONFIG_SELF_MASK_EXCLUDE, CONFIG_SELF_MASK_LITERAL, CONFIG_SELF_MASK_NONE };
+
+struct config_ial {
+    double weight;      /* lambda 1 */
+    double temperature; /* tau */
+    enum config_self_mask self_mask;
+};
+
+enum config_scoring_bn { SCORING_BN_EVAL, SCORING_BN_TRAIN };
+enum config_acl_forward { ACL_FORWARD_SEPARATE, ACL_FORWARD_JOINT };
+
+struct config_acl {
+    double weight;        /* lambda 2 */
+    double temperature;   /* tau */
+    int64_t anchors;      /* a step */
+    double gamma;         /* share of the candidates kept */
+    int64_t n_pos, n_neg; /* candidates drawn for an anchor */
+    int64_t near;         /* d, frames */
+    int64_t far;          /* d', frames */
+    enum config_scoring_bn scoring_bn;
+    enum config_acl_forward forward;
+};
+
+struct config_rmset {
+    char *root;      /* absolute; "" = none */
+    char *index;     /* the CSV index, relative to root unless absolute */
+    int64_t every;   /* only frames that are multiples of this */
+    double fraction; /* share of the videos, a seeded choice */
+    int64_t seed;    /* of that choice */
+    bool augment;    /* [augment] applies to RMset faces too */
+    enum config_normalize normalize;
+    double mean[3], std[3]; /* resolved from normalize */
+};
+
+enum config_augment_mode { AUGMENT_ONE_OF, AUGMENT_ALL, AUGMENT_NONE };
+
+struct config_augment {
+    bool enabled;
+    enum config_augment_mode mode; /* of the three: grayscale, flip, colour jitter */
+    double grayscale_p, flip_p;
+    double brightness, contrast, saturation, hue; /* torchvision's ColorJitter */
+    int64_t crop_padding;                         /* random crop after padding by so many pixels, 0 = off */
+    double rotation;                              /* degrees, uniform in -rotation .. rotation, 0 = off */
+    double erasing_p;                             /* random erasing */
+    int64_t randaugment_n, randaugment_m;         /* operations an image (0 = off) and their magnitude of 0..30 */
+};
+
+enum config_select { SELECT_VALID, SELECT_TEST };
+
+struct config_eval {
+    enum config_select select; /* the split that chooses the best checkpoint */
+    double every;              /* evaluations happen after this share of an epoch */
+    int64_t batch;
+    bool flip; /* mean of the logits of the picture and its mirror image */
+    enum config_normalize normalize;
+    double mean[3], std[3]; /* resolved from normalize */
+};
+
+struct config_output {
+    char *dir; /* the run folder, absolute; "" = --out must say it */
+    bool tensorboard;
+    double checkpoint_every; /* epochs between two writings of last.safetensors */
+    int64_t log_every;       /* optimizer steps between two lines of metrics.jsonl */
+};
+
+struct config {
+    struct config_data data;
+    struct config_model model;
+    struct config_train train;
+    struct config_ial ial;
+    struct config_acl acl;
+    struct config_rmset rmset;
+    struct config_augment augment;
+    struct config_eval eval;
+    struct config_output output;
+};
+
+/* Every loader below fills `config` from the defaults, then the file, then `overrides` ("section.key=value", paths in
+ * them relative to the current folder), resolves it and checks it across keys. The caller frees it (config_free) even
+ * after a failure. Mistakes are STATUS_USAGE with "FILE:LINE: section.key = value: what is wrong (what would do)"; a
+ * file that cannot be read is STATUS_FAILED. */
+
+/* From a file; relative paths are relative to its folder. `path` may also name a preset ("affectnet8") when no such
+ * file is there; its relative paths are then relative to the current folder. */
+status config_load(struct config *config, const char *path, const char *const *overrides, size_t override_count,
+                   struct error *err) MUST_CHECK;
+
+/* From text (a checkpoint's rmfer.config, say); `name` stands for the file in messages, relative paths are relative
+ * to `folder`. */
+status config_parse(struct config *config, const char *text, const char *name, const char *folder,
+                    const char *const *overrides, size_t override_count, struct error *err) MUST_CHECK;
+
+/* The defaults and `overrides` alone. */
+status config_defaults(struct config *config, const char *const *overrides, size_t override_count,
+                       struct error *err) MUST_CHECK;
+
+/* Whether training can start from it: data.root given, an RMset where ACL needs one, and the like. Loading alone does
+ * not ask for these, so that `rmfer eval` can do with less. */
+status config_check_training(const struct config *config, struct error *err) MUST_CHECK;
+
+void config_free(struct config *config);
+
+/* Appends the resolved configuration as INI text that config_parse reads back to the same values. */
+status config_print(const struct config *config, struct text *out, struct error *err) MUST_CHECK;
+
+/* The text of a preset ("affectnet8"), NULL when there is none of that name; and their names, NULL-terminated. */
+const char *config_preset(const char *name);
+const char *const *config_preset_names(void);
+
+/* Whether phase 2 will happen: acl.weight > 0, rmset.fraction > 0 and epochs after the warm-up. */
+bool config_has_phase2(const struct config *config);
+
+#endif
