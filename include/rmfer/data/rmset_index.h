@@ -1,0 +1,66 @@
+/* The RMset index: tens of millions of faces of reaction-mashup videos, and the draws ACL makes among them.
+ *
+ * `index.csv` (video,frame,face,path[,...], sorted) is turned once into a binary index beside it, which is mapped:
+ * ten bytes a face; paths stay in the CSV and are found through the offset of every 64th row. A binary index that is
+ * older than its CSV (size or time of change differ) is built again. It does not decode pictures. */
+#ifndef RMFER_DATA_RMSET_INDEX_H
+#define RMFER_DATA_RMSET_INDEX_H
+
+#include "rmfer/base/error.h"
+#include "rmfer/base/text.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct rmset_index;
+
+struct rmset_options {
+    const char *csv; /* path of index.csv */
+    int64_t every;   /* only frames that are multiples of this; 1 = all */
+    double fraction; /* of the videos, a choice seeded by `seed`: round(fraction * videos), in [0, 1] */
+    uint64_t seed;
+    int64_t near; /* d: positives are other persons at frames T - d .. T + d */
+    int64_t far;  /* d': negatives are the same person at frames < T - d' or > T + d' */
+};
+
+enum { MOST_RMSET_DRAWS = 1024 }; /* candidates of one kind for one anchor */
+
+/* Builds the binary index where it is missing or stale, maps it, chooses the videos. Errors name the CSV's row. */
+status rmset_index_open(struct rmset_index **index, const struct rmset_options *options,
+                        struct error *err) MUST_CHECK;
+void rmset_index_close(struct rmset_index *index);
+
+uint64_t rmset_index_faces(const struct rmset_index *index);  /* rows with a kept frame, all videos */
+uint64_t rmset_index_videos(const struct rmset_index *index); /* all videos */
+uint64_t rmset_index_chosen_videos(const struct rmset_index *index);
+uint64_t rmset_index_chosen_faces(const struct rmset_index *index);
+
+struct rmset_face {
+    uint64_t video; /* number of the video in the index's order */
+    uint32_t frame;
+    uint32_t person; /* the `face` column */
+};
+
+/* Who is in row `row` of 0 .. faces-1. */
+struct rmset_face rmset_index_face(const struct rmset_index *index, uint64_t row);
+
+/* How many candidates an anchor has. */
+void rmset_index_candidates(const struct rmset_index *index, uint64_t anchor, uint64_t *positives,
+                            uint64_t *negatives);
+
+/* Draws one anchor and its candidates: rows[0] is the anchor, then n_pos positives, then n_neg negatives. The anchor
+ * is uniform among the chosen faces that have at least one of each; candidates are uniform, without replacement where
+ * there are enough, with replacement otherwise. A function of (seed, step, anchor) alone; O(log faces + draws); any
+ * number of threads. Fails when no face of the chosen videos can be an anchor. */
+status rmset_index_draw(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t anchor, size_t n_pos,
+                        size_t n_neg, uint64_t *rows, struct error *err) MUST_CHECK;
+
+/* Sets `path` to the face's file, joined to the CSV's folder; *offset is its place in a .tar shard, -1 for a file. */
+status rmset_index_path(const struct rmset_index *index, uint64_t row, struct text *path, int64_t *offset,
+                        struct error *err) MUST_CHECK;
+
+/* The encoded picture of a row, from its file or its tar shard; release with memory_free. */
+status rmset_index_read(const struct rmset_index *index, uint64_t row, uint8_t **bytes, size_t *size,
+                        struct error *err) MUST_CHECK;
+
+#endif
