@@ -29,6 +29,7 @@ int threads_available(void)
 
 void threads_set(int count)
 {
+    omp_set_dynamic(0); /* operations keep one partial sum a thread: the team must have the size they asked for */
     omp_set_num_threads(count < 1 ? 1 : count);
 }
 

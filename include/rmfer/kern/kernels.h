@@ -1,0 +1,122 @@
+/* The inner loops, one table an instruction set: portable C (the reference of the others), AVX2 and AVX-512.
+ *
+ * Maps are NHWC, so a "row" here is one pixel: `channels` numbers next to each other; `ld` is the distance from one
+ * pixel to the next, in reals. Per-channel arguments are arrays of `channels`. Kernels know no threads, no errors and
+ * no memory of their own. Loops that sum ADD to their outputs. */
+#ifndef RMFER_KERN_KERNELS_H
+#define RMFER_KERN_KERNELS_H
+
+#include "rmfer/base/real.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Rows of a map: `rows` pixels of `channels` numbers. */
+struct rows {
+    size_t rows, channels;
+};
+
+/* A batch-norm layer's numbers as the inner loops want them, per channel. */
+struct affine {
+    const real *scale; /* gamma / sqrt(var + eps) */
+    const real *shift; /* beta - mean * scale */
+    const real *mean;
+};
+
+/* The backward pass of batch-norm as a function of dy and x (Ioffe and Szegedy 2015, section 3):
+ * dx = scale * dy + slope * (x - mean) + offset, where with m pixels and x^ = (x - mean) * rstd
+ * slope = -scale * rstd * sum(dy x^) / m and offset = -scale * sum(dy) / m. */
+struct bn_backward {
+    const real *scale, *slope, *offset, *mean;
+};
+
+struct kernels {
+    const char *name;
+    size_t panel; /* columns of a packed panel of B */
+
+    /* C[m,n] = A[m,k] B[k,n], or += when `accumulate`. B is packed: panels of `panel` columns, each [k][panel],
+     * the last one filled up with zeros. */
+    void (*gemm)(size_t m, size_t n, size_t k, const real *a, size_t lda, const real *b_packed, real *c, size_t ldc,
+                 bool accumulate);
+
+    /* C[p,q] += A[m,p]^T B[m,q], nothing packed: the weight gradients. */
+    void (*gemm_transposed)(size_t p, size_t q, size_t m, const real *a, size_t lda, const real *b, size_t ldb,
+                            real *c, size_t ldc);
+
+    /* y = x * scale + shift, + residual where it is not NULL. y may be x or residual. shift may be NULL. */
+    void (*affine)(struct rows size, real *y, size_t ldy, const real *x, size_t ldx, const real *scale,
+                   const real *shift, const real *residual, size_t ldr);
+
+    /* y = silu(x * scale + shift), * gate where it is not NULL. y may be x. */
+    void (*activate)(struct rows size, real *y, size_t ldy, const real *x, size_t ldx, const real *scale,
+                     const real *shift, const real *gate);
+
+    /* y = silu(z) and slope = silu'(z) for z = x * scale + shift. */
+    void (*activate_with_slope)(struct rows size, real *y, real *slope, size_t ldy, const real *x, size_t ldx,
+                                const real *scale, const real *shift);
+
+    /* Per channel: sums[0] += silu(z), sums[1] += silu'(z), sums[2] += silu'(z) (x - mean). sums is [3][ld_sums]. */
+    void (*squeeze)(struct rows size, const real *x, size_t ldx, struct affine bn, real *sums, size_t ld_sums);
+
+    /* Per channel: total += sum of x. */
+    void (*sum)(struct rows size, const real *x, size_t ldx, real *total);
+
+    /* Per channel: the mean of the rows and the sum of squared deviations from it (written, not added). */
+    void (*moments)(struct rows size, const real *x, size_t ldx, real *mean, real *deviation);
+
+    /* Per channel: sums[0] += dy, sums[1] += dy (x - mean). sums is [2][ld_sums]. */
+    void (*gradient_sums)(struct rows size, const real *dy, size_t lddy, const real *x, size_t ldx, const real *mean,
+                          real *sums, size_t ld_sums);
+
+    /* dx of batch-norm, see struct bn_backward. dx may be dy. */
+    void (*bn_backward)(struct rows size, real *dx, size_t lddx, const real *dy, size_t lddy, const real *x,
+                        size_t ldx, struct bn_backward bn);
+
+    /* The gated map u = silu(z) * gate, z = x * scale + shift, on its way back, for rows of one image:
+     * y = u, and per channel, with du given: sums[0] += du silu(z), sums[1] += du silu'(z),
+     * sums[2] += du silu'(z) (x - mean). sums is [3][ld_sums]. */
+    void (*gate_backward)(struct rows size, real *y, size_t ldy, const real *du, size_t lddu, const real *x,
+                          size_t ldx, struct affine bn, const real *gate, real *sums, size_t ld_sums);
+
+    /* Back through gate, SiLU and batch-norm at once, for rows of one image: dz = (du gate + mean_gradient) silu'(z),
+     * then dx of batch-norm with dy = dz. du NULL counts as zero. */
+    void (*activated_bn_backward)(struct rows size, real *dx, size_t lddx, const real *du, size_t lddu, const real *x,
+                                  size_t ldx, const real *shift, const real *gate, const real *mean_gradient,
+                                  struct bn_backward bn);
+
+    /* dz = da * slope, and per channel sums[0] += dz, sums[1] += dz (x - mean). */
+    void (*slope_backward)(struct rows size, real *dz, size_t lddz, const real *da, const real *slope, size_t ldda,
+                           const real *x, size_t ldx, const real *mean, real *sums, size_t ld_sums);
+
+    /* One output row of a depthwise convolution: y[x] = sum over ky, kx of row[ky][x * stride + kx] * w[ky][kx].
+     * `row` are kernel-many padded input rows of pixels `ld` apart; w is [kernel*kernel][ldw]. kernel 3 or 5. */
+    void (*depthwise)(int kernel, int stride, size_t width, size_t channels, real *y, size_t ldy,
+                      const real *const *row, size_t ld, const real *w, size_t ldw);
+
+    /* One row of taps of its backward: for every output pixel x and tap kx
+     * da[x * stride + kx] += dy[x] * w[kx]; dw[kx] += dy[x] * a[x * stride + kx].
+     * dy has kernel-1 zero pixels on both sides; a and da (whose sides are scratch) start at the padded pixel 0.
+     * `padded` is the number of pixels of a and da. */
+    void (*depthwise_backward)(int kernel, int stride, size_t width, size_t padded, size_t channels, real *da,
+                               const real *a, size_t ld, const real *dy, size_t lddy, const real *w, real *dw,
+                               size_t ldw);
+
+    /* Runs about `rounds` times a block of independent multiply-adds; returns the floating-point operations done. */
+    double (*multiply_add_loop)(size_t rounds);
+};
+
+/* The fastest table this processor and RMFER_ISA (portable, avx2, avx512) allow. Chosen once. */
+const struct kernels *kernels_best(void);
+
+/* The table of that name when it is built in and this processor runs it, else NULL. */
+const struct kernels *kernels_find(const char *name);
+
+extern const struct kernels kernels_portable;
+
+/* Packs B[k,n] for gemm: B[i][j] = source[i * row_stride + j * column_stride]. `packed` has room for
+ * packed_size(kernels, k, n) reals. Threaded. */
+void kernels_pack(const struct kernels *kernels, size_t k, size_t n, const real *source, size_t row_stride,
+                  size_t column_stride, real *packed);
+size_t kernels_packed_size(const struct kernels *kernels, size_t k, size_t n);
+
+#endif

@@ -1,0 +1,29 @@
+/* Dense products by OpenBLAS: the linear layer y = x W^T + b, and the plain product for the heads. */
+#ifndef RMFER_OPS_LINEAR_H
+#define RMFER_OPS_LINEAR_H
+
+#include "rmfer/ops/context.h"
+
+/* C[m,n] = A B, or += when `accumulate`; A is [m,k] (or [k,m] read transposed), B is [k,n] (or [n,k] read transposed). */
+struct product {
+    size_t m, n, k;
+    bool transpose_a, transpose_b;
+    bool accumulate;
+};
+
+void product_run(const struct op_context *context, struct product product, const real *a, const real *b, real *c);
+
+struct linear {
+    size_t input, output;
+    const real *weight, *bias;   /* [output,input], [output] */
+    real *dweight, *dbias;       /* added to */
+};
+
+/* y [n,output] from x [n,input]. */
+void linear_forward(const struct op_context *context, const struct linear *layer, size_t n, const real *x, real *y);
+
+/* dx [n,input] (overwritten; NULL where it is not needed), dweight += dy^T x, dbias += column sums of dy. */
+void linear_backward(const struct op_context *context, const struct linear *layer, size_t n, const real *x,
+                     const real *dy, real *dx);
+
+#endif

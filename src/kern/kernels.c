@@ -1,0 +1,88 @@
+/* The choice of a kernel table, and packing. */
+#include "rmfer/kern/kernels.h"
+
+#include "kern/tables.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct candidate {
+    const char *name;
+    const struct kernels *table;
+    bool (*runs_here)(void);
+};
+
+static bool always(void)
+{
+    return true;
+}
+
+#if defined(RMFER_X86_KERNELS)
+/* __builtin_cpu_supports asks CPUID and, for the wide registers, XCR0: the system must save them too. */
+static bool has_avx2(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static bool has_avx512(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+}
+#endif
+
+/* Fastest first. */
+static const struct candidate candidates[] = {
+#if defined(RMFER_X86_KERNELS)
+    {"avx512", &kernels_avx512, has_avx512},
+    {"avx2", &kernels_avx2, has_avx2},
+#endif
+    {"portable", &kernels_portable, always},
+};
+
+enum { CANDIDATES = sizeof candidates / sizeof candidates[0] };
+
+const struct kernels *kernels_find(const char *name)
+{
+    for (int i = 0; i < CANDIDATES; i++)
+        if (strcmp(candidates[i].name, name) == 0 && candidates[i].runs_here()) return candidates[i].table;
+    return NULL;
+}
+
+const struct kernels *kernels_best(void)
+{
+    const char *wanted = getenv("RMFER_ISA");
+    const struct kernels *chosen = wanted == NULL ? NULL : kernels_find(wanted);
+    for (int i = 0; chosen == NULL; i++)
+        if (candidates[i].runs_here()) chosen = candidates[i].table;
+    return chosen;
+}
+
+size_t kernels_packed_size(const struct kernels *kernels, size_t k, size_t n)
+{
+    return (n + kernels->panel - 1) / kernels->panel * kernels->panel * k;
+}
+
+void kernels_pack(const struct kernels *kernels, size_t k, size_t n, const real *source, size_t row_stride,
+                  size_t column_stride, real *packed)
+{
+    size_t panel = kernels->panel;
+    int64_t panels = (int64_t)((n + panel - 1) / panel);
+#pragma omp parallel for schedule(static)
+    for (int64_t index = 0; index < panels; index++) {
+        size_t first = (size_t)index * panel;
+        size_t width = n - first < panel ? n - first : panel;
+        real *out = packed + first * k;
+        if (width < panel) memset(out, 0, k * panel * sizeof *out);
+        if (column_stride == 1) {
+            for (size_t i = 0; i < k; i++) memcpy(out + i * panel, source + i * row_stride + first, width * sizeof *out);
+            continue;
+        }
+        /* Columns of B are rows of the source here: each is read once, along its cache lines. */
+        for (size_t j = 0; j < width; j++)
+            for (size_t i = 0; i < k; i++) out[i * panel + j] = source[i * row_stride + (first + j) * column_stride];
+    }
+}

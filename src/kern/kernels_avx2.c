@@ -1,0 +1,73 @@
+/* AVX2 and FMA: 8 floats a vector, 16 registers: a tile of 6 rows by 2 vectors keeps 12 sums. */
+#include <immintrin.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef __m256 vector;
+enum { LANES = 8, TILE_ROWS = 6, TILE_VECTORS = 2 };
+
+#define TILE_IS_LARGE 0
+#define TABLE      kernels_avx2
+#define TABLE_NAME "avx2"
+
+static inline vector v_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+
+static inline void v_store(float *p, vector v)
+{
+    _mm256_storeu_ps(p, v);
+}
+
+static inline __m256i lane_mask(size_t lanes)
+{
+    static const int edge[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+    return _mm256_loadu_si256((const __m256i *)(const void *)(edge + 8 - lanes));
+}
+
+/* The first `lanes` numbers, zeros behind them. */
+static inline vector v_load_part(const float *p, size_t lanes)
+{
+    return _mm256_maskload_ps(p, lane_mask(lanes));
+}
+
+static inline void v_store_part(float *p, vector v, size_t lanes)
+{
+    _mm256_maskstore_ps(p, lane_mask(lanes), v);
+}
+
+static inline vector v_set(float x)
+{
+    return _mm256_set1_ps(x);
+}
+
+static inline vector v_fma(vector a, vector b, vector c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+/* NaN in the second argument comes through. */
+static inline vector v_clamp(float low, float high, vector x)
+{
+    return _mm256_min_ps(_mm256_set1_ps(high), _mm256_max_ps(_mm256_set1_ps(low), x));
+}
+
+static inline vector v_round(vector x)
+{
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* x * 2^n for whole n within -126 .. 127: n goes into the exponent bits of a float. */
+static inline vector v_scale_by_power(vector x, vector n)
+{
+    __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
+}
+
+static inline vector v_reciprocal(vector x)
+{
+    return _mm256_div_ps(_mm256_set1_ps(1.0f), x);
+}
+
+#include "kern/simd.inc"

@@ -1,0 +1,72 @@
+/* AVX-512: 16 floats a vector, 32 registers: a tile of 14 rows by 2 vectors keeps 28 sums. */
+#include <immintrin.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef __m512 vector;
+enum { LANES = 16, TILE_ROWS = 14, TILE_VECTORS = 2 };
+
+#define TILE_IS_LARGE 1
+#define TABLE      kernels_avx512
+#define TABLE_NAME "avx512"
+
+static inline vector v_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
+static inline void v_store(float *p, vector v)
+{
+    _mm512_storeu_ps(p, v);
+}
+
+static inline __mmask16 lane_mask(size_t lanes)
+{
+    return (__mmask16)((1u << lanes) - 1u);
+}
+
+/* The first `lanes` numbers, zeros behind them. */
+static inline vector v_load_part(const float *p, size_t lanes)
+{
+    return _mm512_maskz_loadu_ps(lane_mask(lanes), p);
+}
+
+static inline void v_store_part(float *p, vector v, size_t lanes)
+{
+    _mm512_mask_storeu_ps(p, lane_mask(lanes), v);
+}
+
+static inline vector v_set(float x)
+{
+    return _mm512_set1_ps(x);
+}
+
+static inline vector v_fma(vector a, vector b, vector c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+/* NaN in the second argument comes through. */
+static inline vector v_clamp(float low, float high, vector x)
+{
+    return _mm512_min_ps(_mm512_set1_ps(high), _mm512_max_ps(_mm512_set1_ps(low), x));
+}
+
+static inline vector v_round(vector x)
+{
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* x * 2^n for whole n. */
+static inline vector v_scale_by_power(vector x, vector n)
+{
+    return _mm512_scalef_ps(x, n);
+}
+
+
+static inline vector v_reciprocal(vector x)
+{
+    return _mm512_div_ps(_mm512_set1_ps(1.0f), x);
+}
+
+#include "kern/simd.inc"

@@ -1,0 +1,13 @@
+/* The tables of the instruction-set files, where the compiler targets x86-64 and tensors are float. */
+#ifndef RMFER_KERN_TABLES_H
+#define RMFER_KERN_TABLES_H
+
+#include "rmfer/kern/kernels.h"
+
+#if defined(__x86_64__) && !defined(RMFER_DOUBLE)
+#define RMFER_X86_KERNELS 1
+extern const struct kernels kernels_avx2;
+extern const struct kernels kernels_avx512;
+#endif
+
+#endif

@@ -1,0 +1,126 @@
+#include "rmfer/ops/batchnorm.h"
+
+#include "rmfer/base/threads.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdint.h>
+#include <string.h>
+
+static void set_affine(struct batchnorm *bn, size_t c, double mean, double variance)
+{
+    double rstd = 1 / sqrt(variance + bn->epsilon);
+    bn->mean[c] = (real)mean;
+    bn->rstd[c] = (real)rstd;
+    bn->scale[c] = (real)((double)bn->gamma[c] * rstd);
+    bn->shift[c] = (real)((double)bn->beta[c] - mean * (double)bn->gamma[c] * rstd);
+}
+
+/* The channels begin .. begin + n-1, n at most MERGED: parts outside, so that memory is read along its lines. */
+enum { MERGED = 64 };
+
+static void merge_channels(struct batchnorm *bn, const struct moments *moments, double momentum, size_t begin, size_t n)
+{
+    double mean[MERGED] = {0}, squares[MERGED] = {0}, total = 0;
+    size_t stride = 2 * bn->channels;
+    for (size_t p = 0; p < moments->parts; p++) {
+        double count = (double)moments->counts[p];
+        total += count;
+        for (size_t c = 0; c < n; c++) mean[c] += count * (double)moments->values[p * stride + begin + c];
+    }
+    for (size_t c = 0; c < n; c++) mean[c] /= total;
+    for (size_t p = 0; p < moments->parts; p++) {
+        const real *part = moments->values + p * stride + begin;
+        for (size_t c = 0; c < n; c++) {
+            double away = (double)part[c] - mean[c];
+            squares[c] += (double)part[bn->channels + c] + (double)moments->counts[p] * away * away;
+        }
+    }
+    for (size_t c = 0; c < n; c++) {
+        size_t at = begin + c;
+        double unbiased = total > 1 ? squares[c] / (total - 1) : squares[c];
+        set_affine(bn, at, mean[c], squares[c] / total);
+        bn->running_mean[at] = (real)((1 - momentum) * (double)bn->running_mean[at] + momentum * mean[c]);
+        bn->running_var[at] = (real)((1 - momentum) * (double)bn->running_var[at] + momentum * unbiased);
+    }
+}
+
+void batchnorm_from_batch(const struct op_context *context, struct batchnorm *bn, const struct moments *moments,
+                          double momentum)
+{
+    int64_t chunks = (int64_t)((bn->channels + MERGED - 1) / MERGED);
+#pragma omp parallel for schedule(static) num_threads(context->threads)
+    for (int64_t chunk = 0; chunk < chunks; chunk++) {
+        size_t begin = (size_t)chunk * MERGED, rest = bn->channels - begin;
+        merge_channels(bn, moments, momentum, begin, rest < MERGED ? rest : MERGED);
+    }
+}
+
+void batchnorm_from_running(struct batchnorm *bn)
+{
+    for (size_t c = 0; c < bn->channels; c++)
+        set_affine(bn, c, (double)bn->running_mean[c], (double)bn->running_var[c]);
+}
+
+void batchnorm_backward(struct batchnorm *bn, const real *sums, size_t pixels)
+{
+    for (size_t c = 0; c < bn->channels; c++) {
+        real sum = sums[c], product = sums[bn->channels + c] * bn->rstd[c];
+        bn->dbeta[c] += sum;
+        bn->dgamma[c] += product;
+        bn->slope[c] = -bn->scale[c] * bn->rstd[c] * product / (real)pixels;
+        bn->offset[c] = -bn->scale[c] * sum / (real)pixels;
+    }
+}
+
+void batchnorm_apply(const struct op_context *context, const struct tiling *tiling, const struct batchnorm *bn,
+                     const real *x, const real *keep, const real *residual, real *y)
+{
+    size_t c = bn->channels;
+#pragma omp parallel num_threads(context->threads)
+    {
+        struct range mine = threads_share(tiling->tiles, omp_get_thread_num(), omp_get_num_threads());
+        real *scale = op_scratch(context, omp_get_thread_num()), *shift = scale + c;
+        for (size_t t = mine.begin; t < mine.end; t++) {
+            struct tile tile = tiling_get(tiling, t);
+            for (size_t i = 0; i < tile.images; i++) {
+                struct tile_part part = tile_image(tiling, &tile, i);
+                size_t at = (tile.first_row + part.first_row) * c;
+                real factor = keep == NULL ? 1 : keep[tile.first_image + i];
+                for (size_t j = 0; j < c; j++) {
+                    scale[j] = bn->scale[j] * factor;
+                    shift[j] = bn->shift[j] * factor;
+                }
+                context->kernels->affine((struct rows){part.rows, c}, y + at, c, x + at, c, scale, shift,
+                                         residual == NULL ? NULL : residual + at, c);
+            }
+        }
+    }
+}
+
+void batchnorm_apply_backward(const struct op_context *context, const struct tiling *tiling, struct batchnorm *bn,
+                              const real *x, const real *keep, const real *dy, real *segment_sums, real *image_sums,
+                              real *sums)
+{
+    size_t c = bn->channels;
+    memset(segment_sums, 0, tiling->segments * 2 * c * sizeof *segment_sums);
+#pragma omp parallel num_threads(context->threads)
+    {
+        struct range mine = threads_share(tiling->tiles, omp_get_thread_num(), omp_get_num_threads());
+        for (size_t t = mine.begin; t < mine.end; t++) {
+            struct tile tile = tiling_get(tiling, t);
+            for (size_t i = 0; i < tile.images; i++) {
+                struct tile_part part = tile_image(tiling, &tile, i);
+                size_t at = (tile.first_row + part.first_row) * c;
+                context->kernels->gradient_sums((struct rows){part.rows, c}, dy + at, c, x + at, c, bn->mean,
+                                                segment_sums + (tile.first_segment + i) * 2 * c, c);
+            }
+        }
+    }
+    segments_sum(context, tiling, 2 * c, segment_sums, image_sums);
+    if (keep != NULL)
+        for (size_t n = 0; n < tiling->images; n++)
+            for (size_t i = 0; i < 2 * c; i++) image_sums[n * 2 * c + i] *= keep[n];
+    memset(sums, 0, 2 * c * sizeof *sums);
+    rows_sum(context, tiling->images, 2 * c, image_sums, sums);
+}

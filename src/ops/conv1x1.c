@@ -1,0 +1,155 @@
+#include "rmfer/ops/conv1x1.h"
+
+#include "rmfer/base/threads.h"
+
+#include <omp.h>
+#include <string.h>
+
+size_t conv1x1_packed_reals(const struct op_context *context, const struct conv1x1 *conv)
+{
+    return kernels_packed_size(context->kernels, conv->input, conv->output);
+}
+
+size_t conv1x1_packed_transposed_reals(const struct op_context *context, const struct conv1x1 *conv)
+{
+    return kernels_packed_size(context->kernels, conv->output, conv->input);
+}
+
+void conv1x1_pack(const struct op_context *context, struct conv1x1 *conv)
+{
+    kernels_pack(context->kernels, conv->input, conv->output, conv->weight, 1, conv->input, conv->packed);
+    if (conv->packed_transposed != NULL)
+        kernels_pack(context->kernels, conv->output, conv->input, conv->weight, conv->input, 1,
+                     conv->packed_transposed);
+}
+
+size_t conv1x1_scratch_reals(const struct conv1x1 *conv, const struct tiling *tiling)
+{
+    return tiling->tile_rows * (conv->input + conv->output) + conv->output;
+}
+
+/* The tile of the convolution's input: in place where it is x itself, else made in `buffer`. */
+static const real *input_tile(const struct op_context *context, size_t channels, const struct tiling *tiling,
+                              const struct tile *tile, struct conv1x1_input input, real *buffer)
+{
+    const real *x = input.x + tile->first_row * channels;
+    if (input.bn == NULL && input.gate == NULL) return x;
+    for (size_t i = 0; i < tile->images; i++) {
+        struct tile_part part = tile_image(tiling, tile, i);
+        struct rows size = {part.rows, channels};
+        size_t at = part.first_row * channels;
+        const real *gate = input.gate == NULL ? NULL : input.gate + (tile->first_image + i) * channels;
+        if (input.bn == NULL)
+            context->kernels->affine(size, buffer + at, channels, x + at, channels, gate, NULL, NULL, 0);
+        else
+            context->kernels->activate(size, buffer + at, channels, x + at, channels, input.bn->scale, input.bn->shift,
+                                       gate);
+    }
+    return buffer;
+}
+
+void conv1x1_forward(const struct op_context *context, const struct conv1x1 *conv, const struct tiling *tiling,
+                     struct conv1x1_input input, real *y, real *moment_values, size_t *moment_counts)
+{
+    size_t k = conv->input, n = conv->output;
+#pragma omp parallel num_threads(context->threads)
+    {
+        struct range mine = threads_share(tiling->tiles, omp_get_thread_num(), omp_get_num_threads());
+        real *buffer = op_scratch(context, omp_get_thread_num());
+        for (size_t t = mine.begin; t < mine.end; t++) {
+            struct tile tile = tiling_get(tiling, t);
+            const real *x = input_tile(context, k, tiling, &tile, input, buffer);
+            real *out = y + tile.first_row * n, *moments = moment_values + t * 2 * n;
+            context->kernels->gemm(tile.rows, n, k, x, k, conv->packed, out, n, false);
+            context->kernels->moments((struct rows){tile.rows, n}, out, n, moments, moments + n);
+            moment_counts[t] = tile.rows;
+        }
+    }
+}
+
+/* The tile of dy, through what lies behind y. `scale` is room for a row of the batch-norm's scale times keep. */
+static void upstream_tile(const struct op_context *context, size_t channels, const struct tiling *tiling,
+                          const struct tile *tile, const struct conv1x1_upstream *upstream, real *scale, real *dy)
+{
+    for (size_t i = 0; i < tile->images; i++) {
+        struct tile_part part = tile_image(tiling, tile, i);
+        struct rows size = {part.rows, channels};
+        size_t image = tile->first_image + i;
+        size_t at = (tile->first_row + part.first_row) * channels;
+        struct bn_backward bn = batchnorm_coefficients(upstream->bn);
+        real *out = dy + part.first_row * channels;
+        if (upstream->dy == NULL) {
+            context->kernels->activated_bn_backward(size, out, channels, NULL, 0, upstream->y + at, channels,
+                                                    upstream->bn->shift, NULL, upstream->pooled + image * channels, bn);
+            continue;
+        }
+        if (upstream->keep != NULL) {
+            for (size_t c = 0; c < channels; c++) scale[c] = bn.scale[c] * upstream->keep[image];
+            bn.scale = scale;
+        }
+        context->kernels->bn_backward(size, out, channels, upstream->dy + at, channels, upstream->y + at, channels, bn);
+    }
+}
+
+/* A thread's own sum of dweight: the first adds to the gradient itself. */
+static real *own_weight_gradient(const struct conv1x1 *conv, real *partials, int thread)
+{
+    if (thread == 0) return conv->dweight;
+    size_t count = conv->input * conv->output;
+    real *own = partials + (size_t)(thread - 1) * count;
+    memset(own, 0, count * sizeof *own);
+    return own;
+}
+
+/* Derivation: y = W x, so dx = W^T dy and dW = sum over pixels of dy x^T. */
+void conv1x1_backward(const struct op_context *context, const struct conv1x1 *conv, const struct tiling *tiling,
+                      const real *x, struct conv1x1_upstream upstream, real *dx, bool accumulate, real *partials)
+{
+    size_t k = conv->input, n = conv->output;
+#pragma omp parallel num_threads(context->threads)
+    {
+        int thread = omp_get_thread_num();
+        struct range mine = threads_share(tiling->tiles, thread, omp_get_num_threads());
+        real *dy = op_scratch(context, thread), *scale = dy + tiling->tile_rows * n;
+        real *dweight = own_weight_gradient(conv, partials, thread);
+        for (size_t t = mine.begin; t < mine.end; t++) {
+            struct tile tile = tiling_get(tiling, t);
+            upstream_tile(context, n, tiling, &tile, &upstream, scale, dy);
+            context->kernels->gemm_transposed(n, k, tile.rows, dy, n, x + tile.first_row * k, k, dweight, k);
+            context->kernels->gemm(tile.rows, k, n, dy, n, conv->packed_transposed, dx + tile.first_row * k, k,
+                                   accumulate);
+        }
+    }
+    partials_add(context, k * n, partials, conv->dweight);
+}
+
+void conv1x1_gated_backward(const struct op_context *context, const struct conv1x1 *conv, const struct tiling *tiling,
+                            struct conv1x1_input input, struct conv1x1_upstream upstream, real *du,
+                            real *segment_sums, real *partials)
+{
+    size_t k = conv->input, n = conv->output;
+    memset(segment_sums, 0, tiling->segments * 3 * k * sizeof *segment_sums);
+#pragma omp parallel num_threads(context->threads)
+    {
+        int thread = omp_get_thread_num();
+        struct range mine = threads_share(tiling->tiles, thread, omp_get_num_threads());
+        real *dy = op_scratch(context, thread), *scale = dy + tiling->tile_rows * n, *u = scale + n;
+        real *dweight = own_weight_gradient(conv, partials, thread);
+        for (size_t t = mine.begin; t < mine.end; t++) {
+            struct tile tile = tiling_get(tiling, t);
+            upstream_tile(context, n, tiling, &tile, &upstream, scale, dy);
+            real *out = du + tile.first_row * k;
+            context->kernels->gemm(tile.rows, k, n, dy, n, conv->packed_transposed, out, k, false);
+            for (size_t i = 0; i < tile.images; i++) {
+                struct tile_part part = tile_image(tiling, &tile, i);
+                size_t at = part.first_row * k;
+                context->kernels->gate_backward((struct rows){part.rows, k}, u + at, k, out + at, k,
+                                                input.x + tile.first_row * k + at, k, batchnorm_affine(input.bn),
+                                                input.gate + (tile.first_image + i) * k,
+                                                segment_sums + (tile.first_segment + i) * 3 * k, k);
+            }
+            context->kernels->gemm_transposed(n, k, tile.rows, dy, n, u, k, dweight, k);
+        }
+    }
+    partials_add(context, k * n, partials, conv->dweight);
+}

@@ -1,0 +1,347 @@
+#include "rmfer/ops/depthwise.h"
+
+#include "rmfer/base/threads.h"
+
+#include <omp.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Channels are worked on in blocks of this many, next to each other in the rings: one cache line of floats. */
+enum { BLOCK = 16 };
+
+/* Moments are taken over this many output pixels at least, while they are in cache. */
+enum { MOMENT_PIXELS = 64 };
+
+static size_t block_count(const struct depthwise *conv)
+{
+    return (conv->channels + BLOCK - 1) / BLOCK;
+}
+
+static size_t block_channels(const struct depthwise *conv, size_t block)
+{
+    size_t rest = conv->channels - block * BLOCK;
+    return rest < BLOCK ? rest : BLOCK;
+}
+
+/* Pixels of an input row with its padding; at least all that the last output pixel reads. */
+static size_t padded_width(const struct depthwise *conv)
+{
+    size_t read = (conv->output_width - 1) * (size_t)conv->stride + (size_t)conv->kernel;
+    size_t held = conv->width + conv->pad_left;
+    return read > held ? read : held;
+}
+
+/* Pixels of an output row with kernel-1 zeros on both sides, and as many as padded_width may reach beyond. */
+static size_t margin_width(const struct depthwise *conv)
+{
+    size_t margin = (size_t)conv->kernel - 1;
+    return (conv->output_width > padded_width(conv) ? conv->output_width : padded_width(conv)) + 2 * margin;
+}
+
+size_t depthwise_packed_reals(const struct depthwise *conv)
+{
+    return (size_t)(conv->kernel * conv->kernel) * conv->channels;
+}
+
+void depthwise_pack(struct depthwise *conv)
+{
+    size_t taps = (size_t)(conv->kernel * conv->kernel);
+    for (size_t c = 0; c < conv->channels; c++)
+        for (size_t t = 0; t < taps; t++) conv->packed[t * conv->channels + c] = conv->weight[c * taps + t];
+}
+
+size_t depthwise_scratch_reals(const struct depthwise *conv)
+{
+    size_t ring = block_count(conv) * (size_t)conv->kernel;
+    size_t forward = (ring + 1) * padded_width(conv) * BLOCK;
+    size_t backward = (ring * margin_width(conv) + 3 * padded_width(conv)) * BLOCK;
+    return forward > backward ? forward : backward;
+}
+
+static size_t rows_per_part(const struct depthwise *conv)
+{
+    size_t rows = (MOMENT_PIXELS + conv->output_width - 1) / conv->output_width;
+    return rows < conv->output_height ? rows : conv->output_height;
+}
+
+size_t depthwise_moment_parts(const struct depthwise *conv)
+{
+    size_t rows = rows_per_part(conv);
+    return (conv->output_height + rows - 1) / rows;
+}
+
+/* With fewer images than threads an image's channels are shared out too. */
+static size_t channel_shares(const struct op_context *context, const struct depthwise *conv, size_t images)
+{
+    size_t threads = (size_t)context->threads, blocks = block_count(conv);
+    if (images >= threads) return 1;
+    size_t shares = (threads + images - 1) / images;
+    return shares < blocks ? shares : blocks;
+}
+
+/* One thread's view of one image: which blocks, where the image starts, and its ring of activated input rows. */
+struct job {
+    const struct op_context *context;
+    const struct depthwise *conv;
+    size_t image, first_block, end_block;
+    real *ring; /* [block][kernel][padded_width][BLOCK] */
+    const real *zeros;
+};
+
+static real *ring_row(const struct job *job, size_t block, size_t row, size_t width)
+{
+    size_t kernel = (size_t)job->conv->kernel;
+    return job->ring + (((block - job->first_block) * kernel + row % kernel) * width) * BLOCK;
+}
+
+static void copy_pixels(real *to, size_t ld_to, const real *from, size_t ld_from, size_t pixels, size_t channels)
+{
+    for (size_t i = 0; i < pixels; i++) memcpy(to + i * ld_to, from + i * ld_from, channels * sizeof *to);
+}
+
+/* Brings input row `row` into the ring, activated where bn is given. The padding beside it is zero already. */
+static void load_input_row(const struct job *job, const real *x, const struct batchnorm *bn, size_t row)
+{
+    const struct depthwise *conv = job->conv;
+    const real *from = x + (job->image * conv->height + row) * conv->width * conv->channels;
+    for (size_t b = job->first_block; b < job->end_block; b++) {
+        real *to = ring_row(job, b, row, padded_width(conv)) + conv->pad_left * BLOCK;
+        struct rows size = {conv->width, block_channels(conv, b)};
+        size_t c = b * BLOCK;
+        if (bn == NULL) copy_pixels(to, BLOCK, from + c, conv->channels, conv->width, size.channels);
+        else
+            job->context->kernels->activate(size, to, BLOCK, from + c, conv->channels, bn->scale + c, bn->shift + c,
+                                            NULL);
+    }
+}
+
+/* One output row for every block of the job; the input rows it needs that are new are loaded first. */
+static void forward_row(const struct job *job, const real *x, const struct batchnorm *bn, size_t oy, size_t *loaded,
+                        real *y)
+{
+    const struct depthwise *conv = job->conv;
+    size_t kernel = (size_t)conv->kernel, first = oy * (size_t)conv->stride; /* in padded rows */
+    for (; *loaded < conv->height && *loaded < first + kernel - conv->pad_top; (*loaded)++)
+        if (*loaded + conv->pad_top >= first) load_input_row(job, x, bn, *loaded);
+    real *out = y + (job->image * conv->output_height + oy) * conv->output_width * conv->channels;
+    for (size_t b = job->first_block; b < job->end_block; b++) {
+        const real *rows[5];
+        for (size_t ky = 0; ky < kernel; ky++) {
+            size_t padded = first + ky;
+            bool inside = padded >= conv->pad_top && padded - conv->pad_top < conv->height;
+            rows[ky] = inside ? ring_row(job, b, padded - conv->pad_top, padded_width(conv)) : job->zeros;
+        }
+        job->context->kernels->depthwise(conv->kernel, conv->stride, conv->output_width, block_channels(conv, b),
+                                         out + b * BLOCK, conv->channels, rows, BLOCK, conv->packed + b * BLOCK,
+                                         conv->channels);
+    }
+}
+
+static struct job make_job(const struct op_context *context, const struct depthwise *conv, size_t task, size_t shares,
+                           size_t width, real *scratch)
+{
+    struct range blocks = threads_share(block_count(conv), (int)(task % shares), (int)shares);
+    struct job job = {context, conv, task / shares, blocks.begin, blocks.end, scratch, NULL};
+    size_t ring = (blocks.end - blocks.begin) * (size_t)conv->kernel * width * BLOCK;
+    memset(scratch, 0, (ring + padded_width(conv) * BLOCK) * sizeof *scratch);
+    job.zeros = scratch + ring;
+    return job;
+}
+
+/* Moments of rows oy - rows + 1 .. oy of the job's channels. */
+static void row_moments(const struct job *job, const real *y, size_t first_row, size_t rows, real *values)
+{
+    const struct depthwise *conv = job->conv;
+    size_t c = job->first_block * BLOCK, end = job->end_block * BLOCK;
+    if (end > conv->channels) end = conv->channels;
+    const real *from = y + (job->image * conv->output_height + first_row) * conv->output_width * conv->channels + c;
+    job->context->kernels->moments((struct rows){rows * conv->output_width, end - c}, from, conv->channels, values + c,
+                                   values + conv->channels + c);
+}
+
+static void forward_image(const struct job *job, const real *x, const struct batchnorm *bn, real *y,
+                          real *moment_values, size_t *moment_counts)
+{
+    const struct depthwise *conv = job->conv;
+    size_t loaded = 0, per_part = rows_per_part(conv), parts = depthwise_moment_parts(conv);
+    for (size_t part = 0; part < parts; part++) {
+        size_t first = part * per_part;
+        size_t rows = conv->output_height - first < per_part ? conv->output_height - first : per_part;
+        for (size_t oy = first; oy < first + rows; oy++) forward_row(job, x, bn, oy, &loaded, y);
+        size_t at = job->image * parts + part;
+        row_moments(job, y, first, rows, moment_values + at * 2 * conv->channels);
+        if (job->first_block == 0) moment_counts[at] = rows * conv->output_width;
+    }
+}
+
+void depthwise_forward(const struct op_context *context, const struct depthwise *conv, size_t images, const real *x,
+                       const struct batchnorm *bn, real *y, real *moment_values, size_t *moment_counts)
+{
+    size_t shares = channel_shares(context, conv, images);
+#pragma omp parallel for schedule(static) num_threads(context->threads)
+    for (int64_t task = 0; task < (int64_t)(images * shares); task++) {
+        struct job job = make_job(context, conv, (size_t)task, shares, padded_width(conv),
+                                  op_scratch(context, omp_get_thread_num()));
+        forward_image(&job, x, bn, y, moment_values, moment_counts);
+    }
+}
+
+/* Activates output row oy in place and adds its sums to `pooled` (of the image). */
+static void finish_infer_row(const struct job *job, const struct batchnorm *after, size_t oy, real *y, real *pooled)
+{
+    const struct depthwise *conv = job->conv;
+    size_t c = job->first_block * BLOCK, end = job->end_block * BLOCK;
+    if (end > conv->channels) end = conv->channels;
+    struct rows size = {conv->output_width, end - c};
+    real *row = y + (job->image * conv->output_height + oy) * conv->output_width * conv->channels + c;
+    job->context->kernels->activate(size, row, conv->channels, row, conv->channels, after->scale + c, after->shift + c,
+                                    NULL);
+    if (pooled != NULL) job->context->kernels->sum(size, row, conv->channels, pooled + c);
+}
+
+void depthwise_infer(const struct op_context *context, const struct depthwise *conv, size_t images, const real *x,
+                     const struct batchnorm *after, real *y, real *pooled)
+{
+    size_t shares = channel_shares(context, conv, images);
+    real mean = 1 / (real)(conv->output_height * conv->output_width);
+    if (pooled != NULL) memset(pooled, 0, images * conv->channels * sizeof *pooled);
+#pragma omp parallel for schedule(static) num_threads(context->threads)
+    for (int64_t task = 0; task < (int64_t)(images * shares); task++) {
+        struct job job = make_job(context, conv, (size_t)task, shares, padded_width(conv),
+                                  op_scratch(context, omp_get_thread_num()));
+        real *sums = pooled == NULL ? NULL : pooled + job.image * conv->channels;
+        size_t loaded = 0;
+        for (size_t oy = 0; oy < conv->output_height; oy++) {
+            forward_row(&job, x, NULL, oy, &loaded, y);
+            finish_infer_row(&job, after, oy, y, sums);
+        }
+        for (size_t c = job.first_block * BLOCK; sums != NULL && c < job.end_block * BLOCK && c < conv->channels; c++)
+            sums[c] *= mean;
+    }
+}
+
+/* ---- backward -------------------------------------------------------------------------------------------------------
+ * y[o] = sum over taps k of a[o s + k - p] w[k] (per channel), a = silu(bn(x)), so
+ * da[i] = sum over k with i + p - k = o s of dy[o] w[k],  dw[k] = sum over o of dy[o] a[o s + k - p],
+ * and dz = da silu'(z) for z = bn(x). dy comes row by row from du, through gate, SiLU and batch-norm. */
+
+struct backward_job {
+    struct job job; /* its ring holds rows of dy: [block][kernel][margin_width][BLOCK] */
+    const struct depthwise_upstream *upstream;
+    const real *x;
+    const struct batchnorm *bn;
+    const real *residual;
+    real *a, *slope, *da; /* one padded row of one block each */
+    real *dz;
+    real *sums;    /* [2][channels] of this image */
+    real *dweight; /* [kernel*kernel][channels] of this thread */
+};
+
+static void load_gradient_row(const struct backward_job *back, size_t oy)
+{
+    const struct depthwise *conv = back->job.conv;
+    const struct depthwise_upstream *up = back->upstream;
+    struct bn_backward bn = batchnorm_coefficients(up->bn);
+    size_t row = (back->job.image * conv->output_height + oy) * conv->output_width * conv->channels;
+    size_t image = back->job.image * conv->channels;
+    for (size_t b = back->job.first_block; b < back->job.end_block; b++) {
+        size_t c = b * BLOCK;
+        real *to = ring_row(&back->job, b, oy, margin_width(conv)) + (size_t)(conv->kernel - 1) * BLOCK;
+        struct bn_backward part = {bn.scale + c, bn.slope + c, bn.offset + c, bn.mean + c};
+        back->job.context->kernels->activated_bn_backward(
+            (struct rows){conv->output_width, block_channels(conv, b)}, to, BLOCK, up->du + row + c, conv->channels,
+            up->y + row + c, conv->channels, up->bn->shift + c, up->gate + image + c, up->mean_gradient + image + c,
+            part);
+    }
+}
+
+/* Writes dz of one row and block from da, and its sums. */
+static void finish_backward_row(const struct backward_job *back, size_t at, size_t c, size_t channels)
+{
+    const struct depthwise *conv = back->job.conv;
+    const real *da = back->da + conv->pad_left * BLOCK, *slope = back->slope + conv->pad_left * BLOCK;
+    if (back->bn != NULL) {
+        back->job.context->kernels->slope_backward((struct rows){conv->width, channels}, back->dz + at, conv->channels,
+                                                   da, slope, BLOCK, back->x + at, conv->channels, back->bn->mean + c,
+                                                   back->sums + c, conv->channels);
+        return;
+    }
+    for (size_t i = 0; i < conv->width; i++)
+        for (size_t j = 0; j < channels; j++) {
+            size_t to = at + i * conv->channels + j;
+            back->dz[to] = da[i * BLOCK + j] + (back->residual == NULL ? 0 : back->residual[to]);
+        }
+}
+
+static void backward_block_row(const struct backward_job *back, size_t iy, size_t block)
+{
+    const struct depthwise *conv = back->job.conv;
+    const struct kernels *kernels = back->job.context->kernels;
+    size_t c = block * BLOCK, channels = block_channels(conv, block), kernel = (size_t)conv->kernel;
+    size_t at = (back->job.image * conv->height + iy) * conv->width * conv->channels + c;
+    real *a = back->a + conv->pad_left * BLOCK;
+    if (back->bn == NULL) copy_pixels(a, BLOCK, back->x + at, conv->channels, conv->width, channels);
+    else
+        kernels->activate_with_slope((struct rows){conv->width, channels}, a, back->slope + conv->pad_left * BLOCK,
+                                     BLOCK, back->x + at, conv->channels, back->bn->scale + c, back->bn->shift + c);
+    memset(back->da, 0, padded_width(conv) * BLOCK * sizeof *back->da);
+    for (size_t ky = 0; ky < kernel; ky++) {
+        size_t above = iy + conv->pad_top;
+        if (above < ky || (above - ky) % (size_t)conv->stride != 0) continue;
+        size_t oy = (above - ky) / (size_t)conv->stride;
+        if (oy >= conv->output_height) continue;
+        const real *dy = ring_row(&back->job, block, oy, margin_width(conv)) + (kernel - 1) * BLOCK;
+        size_t taps = ky * kernel * conv->channels + c;
+        kernels->depthwise_backward(conv->kernel, conv->stride, conv->output_width, padded_width(conv), channels,
+                                    back->da, back->a, BLOCK, dy, BLOCK, conv->packed + taps, back->dweight + taps,
+                                    conv->channels);
+    }
+    finish_backward_row(back, at, c, channels);
+}
+
+static void backward_image(const struct backward_job *back)
+{
+    const struct depthwise *conv = back->job.conv;
+    size_t loaded = 0;
+    for (size_t iy = 0; iy < conv->height; iy++) {
+        size_t last = (iy + conv->pad_top) / (size_t)conv->stride; /* the lowest output row that reads this one */
+        for (; loaded < conv->output_height && loaded <= last; loaded++) load_gradient_row(back, loaded);
+        for (size_t b = back->job.first_block; b < back->job.end_block; b++) backward_block_row(back, iy, b);
+    }
+}
+
+/* Adds the threads' [taps][channels] sums to dweight [channels][taps], in order. */
+static void add_weight_gradients(const struct op_context *context, const struct depthwise *conv, const real *partials)
+{
+    size_t taps = (size_t)(conv->kernel * conv->kernel), count = taps * conv->channels;
+    for (int thread = 0; thread < context->threads; thread++)
+        for (size_t c = 0; c < conv->channels; c++)
+            for (size_t t = 0; t < taps; t++)
+                conv->dweight[c * taps + t] += partials[(size_t)thread * count + t * conv->channels + c];
+}
+
+void depthwise_backward(const struct op_context *context, const struct depthwise *conv, size_t images, const real *x,
+                        const struct batchnorm *bn, struct depthwise_upstream upstream, const real *residual, real *dz,
+                        real *image_sums, real *partials)
+{
+    size_t shares = channel_shares(context, conv, images), padded = padded_width(conv);
+    size_t ring = block_count(conv) * (size_t)conv->kernel * margin_width(conv) * BLOCK;
+    size_t taps = (size_t)(conv->kernel * conv->kernel) * conv->channels;
+    memset(partials, 0, (size_t)context->threads * taps * sizeof *partials);
+    if (bn != NULL) memset(image_sums, 0, images * 2 * conv->channels * sizeof *image_sums);
+#pragma omp parallel for schedule(static) num_threads(context->threads)
+    for (int64_t task = 0; task < (int64_t)(images * shares); task++) {
+        int thread = omp_get_thread_num();
+        real *scratch = op_scratch(context, thread);
+        struct backward_job back = {.upstream = &upstream, .x = x, .bn = bn, .residual = residual, .dz = dz};
+        back.job = make_job(context, conv, (size_t)task, shares, margin_width(conv), scratch);
+        back.a = scratch + ring;
+        back.slope = back.a + padded * BLOCK;
+        back.da = back.slope + padded * BLOCK;
+        memset(back.a, 0, padded * BLOCK * sizeof *back.a);
+        back.sums = bn == NULL ? NULL : image_sums + back.job.image * 2 * conv->channels;
+        back.dweight = partials + (size_t)thread * taps;
+        backward_image(&back);
+    }
+    add_weight_gradients(context, conv, partials);
+}

@@ -1,0 +1,84 @@
+#include "rmfer/ops/softmax_cross_entropy.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+static size_t arg_max(size_t count, const real *values)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < count; i++)
+        if (values[i] > values[best]) best = i;
+    return best;
+}
+
+int count_correct(size_t n, size_t classes, const real *logits, const real *targets)
+{
+    int correct = 0;
+    for (size_t i = 0; i < n; i++)
+        correct += arg_max(classes, logits + i * classes) == arg_max(classes, targets + i * classes);
+    return correct;
+}
+
+static double log_sum_exp(size_t count, const real *values)
+{
+    double largest = (double)values[arg_max(count, values)], total = 0;
+    for (size_t i = 0; i < count; i++) total += exp((double)values[i] - largest);
+    return largest + log(total);
+}
+
+static bool is_one_hot(size_t count, const real *target)
+{
+    size_t ones = 0, zeros = 0;
+    for (size_t i = 0; i < count; i++) {
+        ones += target[i] == 1;
+        zeros += target[i] == 0;
+    }
+    return ones == 1 && zeros == count - 1;
+}
+
+/* What the sum of the images' losses is divided by. */
+static double divisor(const struct cross_entropy *setup, const real *targets)
+{
+    if (setup->class_weights == NULL) return (double)setup->n;
+    double total = 0;
+    for (size_t i = 0; i < setup->n; i++) {
+        const real *target = targets + i * setup->classes;
+        if (!is_one_hot(setup->classes, target)) return (double)setup->n;
+        total += (double)setup->class_weights[arg_max(setup->classes, target)];
+    }
+    return total;
+}
+
+/* With q_c = w_c t_c: loss = sum_c q_c (lse - logit_c), d/dlogit_j = (sum_c q_c) softmax_j - q_j. */
+static double one_image(const struct cross_entropy *setup, const real *logits, const real *targets, double scale,
+                        real *dlogits)
+{
+    size_t classes = setup->classes;
+    double lse = log_sum_exp(classes, logits), loss = 0, mass = 0;
+    double smoothing = setup->label_smoothing;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t c = 0; c < classes; c++) {
+            double target = (1 - smoothing) * (double)targets[c] + smoothing / (double)classes;
+            double q = setup->class_weights == NULL ? target : target * (double)setup->class_weights[c];
+            if (pass == 0) {
+                loss += q * (lse - (double)logits[c]);
+                mass += q;
+            } else {
+                dlogits[c] = (real)(scale * (mass * exp((double)logits[c] - lse) - q));
+            }
+        }
+        if (dlogits == NULL) break;
+    }
+    return loss;
+}
+
+double cross_entropy(const struct cross_entropy *setup, const real *logits, const real *targets, double scale,
+                     real *dlogits)
+{
+    double total = 0, by = divisor(setup, targets);
+    for (size_t i = 0; i < setup->n; i++) {
+        size_t at = i * setup->classes;
+        total += one_image(setup, logits + at, targets + at, scale / by, dlogits == NULL ? NULL : dlogits + at);
+    }
+    return total / by;
+}

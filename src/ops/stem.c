@@ -1,0 +1,93 @@
+#include "rmfer/ops/stem.h"
+
+#include "rmfer/base/threads.h"
+
+#include <omp.h>
+#include <string.h>
+
+size_t stem_packed_reals(const struct op_context *context, const struct stem *stem)
+{
+    return kernels_packed_size(context->kernels, STEM_PATCH, stem->output);
+}
+
+void stem_pack(const struct op_context *context, struct stem *stem)
+{
+    kernels_pack(context->kernels, STEM_PATCH, stem->output, stem->weight, 1, STEM_PATCH, stem->packed);
+}
+
+size_t stem_scratch_reals(const struct stem *stem, const struct tiling *tiling)
+{
+    return tiling->tile_rows * (STEM_PATCH + stem->output);
+}
+
+/* The 27 numbers under the window of output pixel (oy, ox), in the weight's order [channel][ky][kx]; zeros outside. */
+static void gather_patch(const struct stem *stem, const real *image, size_t oy, size_t ox, real *patch)
+{
+    for (size_t ky = 0; ky < STEM_KERNEL; ky++)
+        for (size_t kx = 0; kx < STEM_KERNEL; kx++) {
+            size_t y = oy * STEM_STRIDE + ky - stem->pad_top; /* wraps to a huge number above the image */
+            size_t x = ox * STEM_STRIDE + kx - stem->pad_left;
+            bool inside = y < stem->height && x < stem->width;
+            const real *pixel = inside ? image + (y * stem->width + x) * STEM_INPUT : NULL;
+            for (size_t c = 0; c < STEM_INPUT; c++)
+                patch[(c * STEM_KERNEL + ky) * STEM_KERNEL + kx] = inside ? pixel[c] : 0;
+        }
+}
+
+static void gather_tile(const struct stem *stem, const real *images, const struct tile *tile, real *patches)
+{
+    size_t plane = stem->output_height * stem->output_width;
+    size_t image_reals = stem->height * stem->width * STEM_INPUT;
+    for (size_t r = 0; r < tile->rows; r++) {
+        size_t row = tile->first_row + r, at = row % plane;
+        gather_patch(stem, images + row / plane * image_reals, at / stem->output_width, at % stem->output_width,
+                     patches + r * STEM_PATCH);
+    }
+}
+
+void stem_forward(const struct op_context *context, const struct stem *stem, const struct tiling *tiling,
+                  const real *images, const struct batchnorm *after, real *y, real *moment_values,
+                  size_t *moment_counts)
+{
+    size_t n = stem->output;
+#pragma omp parallel num_threads(context->threads)
+    {
+        struct range mine = threads_share(tiling->tiles, omp_get_thread_num(), omp_get_num_threads());
+        real *patches = op_scratch(context, omp_get_thread_num());
+        for (size_t t = mine.begin; t < mine.end; t++) {
+            struct tile tile = tiling_get(tiling, t);
+            struct rows size = {tile.rows, n};
+            real *out = y + tile.first_row * n;
+            gather_tile(stem, images, &tile, patches);
+            context->kernels->gemm(tile.rows, n, STEM_PATCH, patches, STEM_PATCH, stem->packed, out, n, false);
+            if (after != NULL) context->kernels->activate(size, out, n, out, n, after->scale, after->shift, NULL);
+            if (moment_values == NULL) continue;
+            context->kernels->moments(size, out, n, moment_values + t * 2 * n, moment_values + t * 2 * n + n);
+            moment_counts[t] = tile.rows;
+        }
+    }
+}
+
+void stem_backward(const struct op_context *context, const struct stem *stem, const struct tiling *tiling,
+                   const real *images, const real *y, const struct batchnorm *bn, const real *dz, real *partials)
+{
+    size_t n = stem->output, count = n * STEM_PATCH;
+#pragma omp parallel num_threads(context->threads)
+    {
+        int thread = omp_get_thread_num();
+        struct range mine = threads_share(tiling->tiles, thread, omp_get_num_threads());
+        real *patches = op_scratch(context, thread), *dy = patches + tiling->tile_rows * STEM_PATCH;
+        real *dweight = thread == 0 ? stem->dweight : partials + (size_t)(thread - 1) * count;
+        if (thread != 0) memset(dweight, 0, count * sizeof *dweight);
+        for (size_t t = mine.begin; t < mine.end; t++) {
+            struct tile tile = tiling_get(tiling, t);
+            size_t at = tile.first_row * n;
+            gather_tile(stem, images, &tile, patches);
+            context->kernels->bn_backward((struct rows){tile.rows, n}, dy, n, dz + at, n, y + at, n,
+                                          batchnorm_coefficients(bn));
+            context->kernels->gemm_transposed(n, STEM_PATCH, tile.rows, dy, n, patches, STEM_PATCH, dweight,
+                                              STEM_PATCH);
+        }
+    }
+    partials_add(context, count, partials, stem->dweight);
+}
