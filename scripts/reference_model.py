@@ -235,11 +235,18 @@ def kept_count(share, count):
 
 def choose_candidates(similarities, positives, share):
     """Indices of the kept candidates: the most similar positives, then the least similar negatives (indices count on
-    after the positives). Ties: the lower index first."""
+    after the positives). Ties: the lower index first. Third: by how much the last kept one won, over both kinds."""
     values = similarities.tolist()
     near = sorted(range(positives), key=lambda i: (-values[i], i))
     far = sorted(range(positives, len(values)), key=lambda i: (values[i], i))
-    return (near[:kept_count(share, positives)], far[:kept_count(share, len(values) - positives)])
+    margin = math.inf
+    kept = []
+    for order in (near, far):
+        count = kept_count(share, len(order))
+        kept.append(order[:count])
+        if count < len(order):
+            margin = min(margin, abs(values[order[count - 1]] - values[order[count]]))
+    return kept[0], kept[1], margin
 
 
 def score_candidates(model, images, positives, share, scoring_bn="eval"):
@@ -264,29 +271,37 @@ def contrastive_loss(z, positives, temperature):
 
 
 DEFAULTS = dict(ial_weight=1.2, acl_weight=1.0, ial_temperature=1.0, acl_temperature=1.0, self_mask="exclude",
-                label_smoothing=0.0, class_weights=None, scoring_bn="eval", joint=False, kept_share=0.1)
+                label_smoothing=0.0, class_weights=None, scoring_bn="eval", joint=False, kept_share=0.1,
+                frozen=False)
 
 
 def objective(model, images, targets, contrastive=None, **settings):
     """Losses of one step. `contrastive`: (images [A, 1 + P + N, 3, H, W], P). Returns a dict with `total` and its parts,
-    the logits, and the kept candidates of each anchor. The model's mode is the caller's."""
+    the logits, the kept candidates of each anchor and the `margin` they won by. The model's mode is the
+    caller's; `frozen` stops the gradient before the backbone."""
     s = {**DEFAULTS, **settings}
     kept, chosen = [], []
+    out = dict(chosen=chosen, margin=math.inf)
     if contrastive is not None and s["acl_weight"] != 0:
         draws, positives = contrastive
         for draw in draws:
-            near, far = score_candidates(model, draw, positives, s["kept_share"], s["scoring_bn"])
+            near, far, margin = score_candidates(model, draw, positives, s["kept_share"], s["scoring_bn"])
             chosen.append((near, far))
+            out["margin"] = min(out["margin"], margin)
             kept.append(torch.cat([draw[:1], draw[1:][near + far]]))
     labelled = len(images)
+
+    def extract(pictures):
+        return model.features(pictures).detach() if s["frozen"] else model.features(pictures)
+
     if kept and s["joint"]:
-        everything = model.features(torch.cat([images] + kept))
+        everything = extract(torch.cat([images] + kept))
         features, kept_features = everything[:labelled], everything[labelled:]
     else:
-        features = model.features(images)
-        kept_features = model.features(torch.cat(kept)) if kept else None
+        features = extract(images)
+        kept_features = extract(torch.cat(kept)) if kept else None
     zero = features.new_zeros(())
-    out = dict(fer=zero, ial=zero, acl=zero, chosen=chosen, features=features)
+    out.update(fer=zero, ial=zero, acl=zero, features=features)
     out["fer_logits"] = model.classify(features)
     out["fer"] = cross_entropy(out["fer_logits"], targets, s["label_smoothing"], s["class_weights"])
     if s["ial_weight"] != 0:
