@@ -1,0 +1,69 @@
+/* Pictures: JPEG (libjpeg-turbo) and PNG (libpng) to interleaved 8-bit RGB and back.
+ *
+ * The kind is told by the first bytes, never by the name. Decoding is strict: a file that is cut short, or whose
+ * entropy-coded data or checksums are wrong, is an error. Other kinds (BMP, TIFF, GIF, WebP) are recognised and
+ * refused by name. No colour management: gamma chunks and ICC profiles are ignored, as training code does. */
+#ifndef RMFER_DATA_IMAGE_H
+#define RMFER_DATA_IMAGE_H
+
+#include "rmfer/base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* 8-bit RGB, [height, width, 3], rows without gaps. Owns `rgb` (memory_allocate). */
+struct image {
+    uint8_t *rgb;
+    int width, height;
+    int full_width, full_height; /* before a scaled decode; otherwise equal to width and height */
+};
+
+/* A rectangle in pixels, its edges between pixels: 0, 0, width, height is the whole picture. */
+struct image_box {
+    double x, y, width, height;
+};
+
+enum {
+    IMAGE_MOST_PIXELS = 100000000, /* default limit: 100 megapixels */
+    IMAGE_MOST_BYTES = 256 << 20,  /* largest file that image_read takes */
+    IMAGE_LARGEST_SIDE = 65500,    /* JPEG's own limit, used for PNG too */
+};
+
+/* Zeroed is the default: the whole picture at its own size, at most IMAGE_MOST_PIXELS, EXIF orientation obeyed. */
+struct image_options {
+    size_t most_pixels; /* checked before anything is allocated; 0 = IMAGE_MOST_PIXELS */
+    /* A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size when the region's sides are then still at least `side`
+     * pixels. `region` is in the full-size, upright picture; of width 0 it is the whole picture. 0 = full size. */
+    int side;
+    struct image_box region;
+    bool ignore_orientation; /* pixels as stored, whatever EXIF says */
+};
+
+/* Decodes `size` bytes. `options` may be NULL. Gray becomes three equal channels; CMYK and YCCK follow Adobe's
+ * inverted convention where its marker is there; 16-bit samples keep their high byte; palettes and samples of less
+ * than 8 bits are expanded; alpha and tRNS are dropped, not composited (as Pillow's convert("RGB")). On failure
+ * `image` is zeroed. The message does not name the file (image_read does). */
+status image_decode(const uint8_t *bytes, size_t size, const struct image_options *options, struct image *image,
+                    struct error *err) MUST_CHECK;
+
+/* The same from a file, or from a member of a tar file named as "SHARD.tar#OFFSET" (see picture_file.h). */
+status image_read(const char *path, const struct image_options *options, struct image *image,
+                  struct error *err) MUST_CHECK;
+
+/* A picture of that size, black. Sides must be positive and within IMAGE_LARGEST_SIDE. */
+status image_create(struct image *image, int width, int height, struct error *err) MUST_CHECK;
+
+/* Zeroed and freed pictures are fine. */
+void image_free(struct image *image);
+
+/* Encodes into memory; release *bytes with memory_free. JPEG: quality 1..100, 4:2:0; PNG: 8-bit RGB. */
+status image_encode_jpeg(const struct image *image, int quality, uint8_t **bytes, size_t *size,
+                         struct error *err) MUST_CHECK;
+status image_encode_png(const struct image *image, uint8_t **bytes, size_t *size, struct error *err) MUST_CHECK;
+
+/* The same into a file; a file that could not be written whole is removed again. */
+status image_write_jpeg(const char *path, const struct image *image, int quality, struct error *err) MUST_CHECK;
+status image_write_png(const char *path, const struct image *image, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,15 @@
+/* The bytes of a picture: a file of its own, or a member of a tar file, "SHARD.tar#OFFSET". */
+#ifndef RMFER_DATA_PICTURE_FILE_H
+#define RMFER_DATA_PICTURE_FILE_H
+
+#include "rmfer/base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Reads the encoded picture named by `path` (release with memory_free; at most IMAGE_MOST_BYTES). In
+ * "SHARD.tar#OFFSET", OFFSET is the place, in bytes, of the member's 512-byte header or of its data behind the
+ * header. Errors name the path: missing, not a regular file, empty, no member there. */
+status picture_file_read(const char *path, uint8_t **bytes, size_t *size, struct error *err) MUST_CHECK;
+
+#endif
