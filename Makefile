@@ -10,7 +10,7 @@ VERSION := 0.1.0
 
 # ---- what it is built on ----------------------------------------------------------------------------------------
 # pkg-config name : Debian/Ubuntu package
-REQUIRED := libjpeg:libjpeg-dev libpng:libpng-dev openblas:libopenblas-dev inih:libinih-dev libcjson:libcjson-dev \
+REQUIRED := libjpeg:libjpeg-dev libpng:libpng-dev openblas:libopenblas-dev libcjson:libcjson-dev \
             libzip:libzip-dev
 VIDEO    := libavformat:libavformat-dev libavcodec:libavcodec-dev libavutil:libavutil-dev libswscale:libswscale-dev
 DRAWING  := cairo:libcairo2-dev
@@ -55,6 +55,9 @@ ISA_FLAGS_avx2   := -mavx2 -mfma
 OUT      := $(BUILD)/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)$(VARIANT)
 comma    := ,
 SOURCES  := $(filter-out src/main.c src/kern/kernels_avx%,$(wildcard src/*/*.c)) $(wildcard $(ISA_SOURCES))
+# The presets of configs/ become strings inside the program.
+PRESETS  := $(sort $(wildcard configs/*.ini))
+SOURCES  += $(BUILD)/generated/presets.c
 OBJECTS  := $(SOURCES:%.c=$(OUT)/%.o)
 # The copy in double precision that the gradient tests link: mathematics only, portable kernels only.
 DOUBLE_SOURCES := $(filter src/base/% src/kern/% src/ops/% src/nn/%,$(filter-out src/kern/kernels_avx%,$(SOURCES)))
@@ -106,6 +109,10 @@ $(OUT)/src/kern/kernels_%.o: src/kern/kernels_%.c | need-build
 $(OUT)/%.o: %.c | need-build
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/generated/presets.c: $(PRESETS) scripts/embed_presets.sh
+	@mkdir -p $(@D)
+	sh scripts/embed_presets.sh $(PRESETS) > $@.tmp && mv $@.tmp $@
 
 need-build:
 	@if [ -n "$(strip $(MISSING_REQUIRED))" ]; then \

@@ -38,7 +38,7 @@ enum config_normalize {
     NORMALIZE_AFFECTNET_VALIDATION,
     NORMALIZE_RMSET,
     NORMALIZE_IMAGENET,
-    NORMALIZE_CUSTOM, /* data.mean and data.std as given */
+    NORMALIZE_CUSTOM, /* mean and std as given */
     NORMALIZE_SAME,   /* only for [rmset] and [eval]: what [data] says */
 };
 
@@ -148,7 +148,7 @@ struct config_rmset {
     int64_t seed;    /* of that choice */
     bool augment;    /* [augment] applies to RMset faces too */
     enum config_normalize normalize;
-    double mean[3], std[3]; /* resolved from normalize */
+    double mean[3], std[3]; /* always filled */
 };
 
 enum config_augment_mode { AUGMENT_ONE_OF, AUGMENT_ALL, AUGMENT_NONE };
@@ -172,7 +172,7 @@ struct config_eval {
     int64_t batch;
     bool flip; /* mean of the logits of the picture and its mirror image */
     enum config_normalize normalize;
-    double mean[3], std[3]; /* resolved from normalize */
+    double mean[3], std[3]; /* always filled */
 };
 
 struct config_output {
@@ -192,6 +192,8 @@ struct config {
     struct config_augment augment;
     struct config_eval eval;
     struct config_output output;
+    char *source;   /* the file's name, for messages */
+    int32_t *lines; /* for every key of the table: its line in the file, 0 = default, -1 = an override */
 };
 
 /* Every loader below fills `config` from the defaults, then the file, then `overrides` ("section.key=value", paths in
@@ -222,9 +224,10 @@ void config_free(struct config *config);
 /* Appends the resolved configuration as INI text that config_parse reads back to the same values. */
 status config_print(const struct config *config, struct text *out, struct error *err) MUST_CHECK;
 
-/* The text of a preset ("affectnet8"), NULL when there is none of that name; and their names, NULL-terminated. */
+/* The text of a preset ("affectnet8"), NULL when there is none of that name. */
 const char *config_preset(const char *name);
-const char *const *config_preset_names(void);
+/* Writes at most `most` names, sorted; returns how many. */
+size_t config_preset_list(const char *names[], size_t most);
 
 /* Whether phase 2 will happen: acl.weight > 0, rmset.fraction > 0 and epochs after the warm-up. */
 bool config_has_phase2(const struct config *config);

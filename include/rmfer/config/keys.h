@@ -20,10 +20,10 @@ enum key_kind {
 struct config_key {
     const char *section, *name;
     enum key_kind kind;
-    size_t offset;           /* into struct config */
-    const char *preset;      /* the default, as text */
-    double minimum, maximum; /* of numbers, inclusive; equal = any */
-    const char *words;       /* "sgd adam adamw sam" */
+    size_t offset;            /* into struct config */
+    const char *default_text; /* the default, as text */
+    double minimum, maximum;  /* of numbers, inclusive; equal = any */
+    const char *words;        /* "sgd adam adamw sam" */
     const char *help;
 };
 

@@ -1,0 +1,235 @@
+#include "config/resolve.h"
+
+#include "config/values.h"
+#include "rmfer/base/memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int32_t line_of(const struct config *config, const struct config_key *key)
+{
+    size_t count;
+    return config->lines[key - config_keys(&count)];
+}
+
+status config_add_place(const struct config *config, const struct config_key *key, struct error *err)
+{
+    int32_t line = line_of(config, key);
+    if (line == LINE_OVERRIDE) return error_add_context(err, "--set");
+    if (line == LINE_DEFAULT) return error_add_context(err, "%s", config->source);
+    return error_add_context(err, "%s:%d", config->source, (int)line);
+}
+
+/* "PLACE: section.key = value: message". */
+static status refuse(const struct config *config, const char *section, const char *name, const char *message,
+                     struct error *err)
+{
+    const struct config_key *key = config_key_find(section, name);
+    struct text value = {0};
+    status result = config_key_print(key, config, &value, err);
+    if (result == STATUS_OK && value.length > 0)
+        result = error_set_usage(err, "%s.%s = %.100s: %s", section, name, text_string(&value), message);
+    else if (result == STATUS_OK)
+        result = error_set_usage(err, "%s.%s: %s", section, name, message);
+    text_free(&value);
+    return result == STATUS_USAGE ? config_add_place(config, key, err) : result;
+}
+
+/* ---- paths ------------------------------------------------------------------------------------------------------
+ */
+
+static status resolve_paths(struct config *config, const char *folder, struct error *err)
+{
+    char here[4096];
+    if (getcwd(here, sizeof here) == NULL) return error_set_errno(err, "the current folder");
+    char *base = strcmp(folder, ".") == 0 ? memory_copy_string(here, err) : path_join(here, folder, err);
+    if (base == NULL) return STATUS_FAILED;
+    size_t count;
+    const struct config_key *keys = config_keys(&count);
+    status result = STATUS_OK;
+    for (size_t i = 0; i < count && result == STATUS_OK; i++) {
+        if (keys[i].kind != KEY_PATH) continue;
+        result = value_expand_path(&keys[i], config, config->lines[i] == LINE_OVERRIDE ? here : base, err);
+        if (result == STATUS_USAGE) result = config_add_place(config, &keys[i], err);
+    }
+    memory_free(base);
+    return result;
+}
+
+/* ---- normalisation ----------------------------------------------------------------------------------------------
+ */
+
+/* METHOD's table, in the order of enum config_normalize. */
+static const struct {
+    double mean[3], std[3];
+} NORMALIZATION[] = {
+    {{.61120795, .47080194, .40948687}, {.21088221, .1876408, .17565419}},
+    {{.59882072, .46099265, .40169688}, {.20795445, .18521879, .17365596}},
+    {{.52934384, .39199043, .3694192}, {.20445083, .17351717, .16180859}},
+    {{.485, .456, .406}, {.229, .224, .225}},
+};
+
+struct normalization {
+    const char *section;
+    enum config_normalize *choice;
+    double *mean, *std;
+};
+
+static bool equal_three(const double *a, const double *b)
+{
+    return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
+}
+
+static bool given(const double *std)
+{
+    return std[0] > 0;
+}
+
+static bool data_normalization_overridden(const struct config *config)
+{
+    return line_of(config, config_key_find("data", "normalize")) == LINE_OVERRIDE ||
+           line_of(config, config_key_find("data", "mean")) == LINE_OVERRIDE ||
+           line_of(config, config_key_find("data", "std")) == LINE_OVERRIDE;
+}
+
+/* mean and std written beside a preset: they win as an override over a file's preset, a preset given as an override
+ * wins over a file's numbers, and in one place they must agree. */
+static status settle(const struct config *config, const struct normalization *this, const double *mean,
+                     const double *std, struct error *err)
+{
+    int32_t numbers = line_of(config, config_key_find(this->section, "std"));
+    int32_t numbers_mean = line_of(config, config_key_find(this->section, "mean"));
+    int32_t choice = line_of(config, config_key_find(this->section, "normalize"));
+    if (numbers == LINE_DEFAULT && numbers_mean == LINE_DEFAULT) return STATUS_OK;
+    if (equal_three(this->mean, mean) && equal_three(this->std, std)) return STATUS_OK;
+    bool overridden = numbers == LINE_OVERRIDE || numbers_mean == LINE_OVERRIDE;
+    if (choice == LINE_OVERRIDE && !overridden) return STATUS_OK;
+    if (choice == LINE_DEFAULT || (overridden && choice != LINE_OVERRIDE)) {
+        *this->choice = NORMALIZE_CUSTOM;
+        return STATUS_OK;
+    }
+    /* A resolved file says "same" beside numbers that followed a [data] which an override has changed since. */
+    if (*this->choice == NORMALIZE_SAME && data_normalization_overridden(config)) return STATUS_OK;
+    return refuse(config, this->section, "normalize", "mean and std are given too (set normalize = custom)", err);
+}
+
+static status resolve_normalization(struct config *config, const struct normalization *this, struct error *err)
+{
+    const double *mean = config->data.mean, *std = config->data.std;
+    if (*this->choice < NORMALIZE_CUSTOM) {
+        mean = NORMALIZATION[*this->choice].mean;
+        std = NORMALIZATION[*this->choice].std;
+    }
+    if (*this->choice != NORMALIZE_CUSTOM) {
+        status result = settle(config, this, mean, std, err);
+        if (result != STATUS_OK) return result;
+    }
+    if (*this->choice == NORMALIZE_CUSTOM)
+        return given(this->std) ? STATUS_OK : refuse(config, this->section, "std", "custom needs mean and std", err);
+    memmove(this->mean, mean, sizeof config->data.mean);
+    memmove(this->std, std, sizeof config->data.std);
+    return STATUS_OK;
+}
+
+static status resolve_normalizations(struct config *config, struct error *err)
+{
+    struct normalization all[] = {
+        {"data", &config->data.normalize, config->data.mean, config->data.std},
+        {"rmset", &config->rmset.normalize, config->rmset.mean, config->rmset.std},
+        {"eval", &config->eval.normalize, config->eval.mean, config->eval.std},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        status result = resolve_normalization(config, &all[i], err);
+        if (result != STATUS_OK) return result;
+    }
+    return STATUS_OK;
+}
+
+/* ---- checks across keys -----------------------------------------------------------------------------------------
+ */
+
+static status check_classes(const struct config *config, struct error *err)
+{
+    const struct config_strings *classes = &config->data.classes;
+    if (classes->count < 2) return refuse(config, "data", "classes", "at least two are needed", err);
+    for (size_t i = 0; i < classes->count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (text_equal_ignoring_case(classes->items[i], classes->items[j]))
+                return refuse(config, "data", "classes", "a name stands there twice", err);
+    if (config->model.init_classes.count > 0 && config->model.init[0] == '\0')
+        return refuse(config, "model", "init_classes", "says something about model.init, which is not given", err);
+    return STATUS_OK;
+}
+
+static status check_labelled(const struct config *config, struct error *err)
+{
+    const struct config_reals *each = &config->data.labelled_per_class;
+    if (each->count == 0) return STATUS_OK;
+    char message[160];
+    double sum = 0;
+    for (size_t i = 0; i < each->count; i++) {
+        if (each->items[i] != (double)(int64_t)each->items[i])
+            return refuse(config, "data", "labelled_per_class", "counts are whole numbers", err);
+        sum += each->items[i];
+    }
+    if (each->count != config->data.classes.count) {
+        snprintf(message, sizeof message, "%zu counts for %zu classes", each->count, config->data.classes.count);
+        return refuse(config, "data", "labelled_per_class", message, err);
+    }
+    if (sum == (double)config->data.labelled) return STATUS_OK;
+    snprintf(message, sizeof message, "they sum to %.0f, data.labelled is %" PRId64, sum, config->data.labelled);
+    return refuse(config, "data", "labelled_per_class", message, err);
+}
+
+static status check_class_weights(const struct config *config, struct error *err)
+{
+    const struct config_reals *values = &config->train.class_weight_values;
+    bool list = config->train.class_weights == CLASS_WEIGHTS_LIST;
+    char message[160];
+    if (!list && values->count > 0)
+        return refuse(config, "train", "class_weight_values", "are used only with train.class_weights = list", err);
+    if (!list || values->count == config->data.classes.count) return STATUS_OK;
+    snprintf(message, sizeof message, "train.class_weight_values has %zu numbers for %zu classes", values->count,
+             config->data.classes.count);
+    return refuse(config, "train", "class_weights", message, err);
+}
+
+static status check_training_keys(const struct config *config, struct error *err)
+{
+    const struct config_train *train = &config->train;
+    if (train->batch < 2 && config->ial.weight > 0 && config->ial.self_mask == CONFIG_SELF_MASK_EXCLUDE)
+        return refuse(config, "train", "batch", "must be at least 2 with ial.self_mask = exclude (or ial.weight = 0)",
+                      err);
+    bool sgd =
+        train->optimizer == OPTIMIZER_SGD || (train->optimizer == OPTIMIZER_SAM && train->sam_base == OPTIMIZER_SGD);
+    if (train->nesterov && sgd && train->momentum <= 0)
+        return refuse(config, "train", "nesterov", "needs train.momentum above 0", err);
+    return STATUS_OK;
+}
+
+status config_resolve(struct config *config, const char *folder, struct error *err)
+{
+    status result = resolve_paths(config, folder, err);
+    if (result == STATUS_OK) result = resolve_normalizations(config, err);
+    if (result == STATUS_OK) result = check_classes(config, err);
+    if (result == STATUS_OK) result = check_labelled(config, err);
+    if (result == STATUS_OK) result = check_class_weights(config, err);
+    if (result == STATUS_OK) result = check_training_keys(config, err);
+    return result;
+}
+
+bool config_has_phase2(const struct config *config)
+{
+    return config->acl.weight > 0 && config->rmset.fraction > 0 && config->train.warmup_epochs < config->train.epochs;
+}
+
+status config_check_training(const struct config *config, struct error *err)
+{
+    if (config->data.root[0] == '\0')
+        return refuse(config, "data", "root", "training needs the data set's folder", err);
+    if (config_has_phase2(config) && config->rmset.root[0] == '\0')
+        return refuse(config, "rmset", "root", "phase 2 needs an RMset (or set acl.weight = 0)", err);
+    return STATUS_OK;
+}

@@ -1,0 +1,16 @@
+/* What follows from the keys once all are set: absolute paths, numbers of normalisation presets, checks across keys.
+ */
+#ifndef RMFER_SRC_CONFIG_RESOLVE_H
+#define RMFER_SRC_CONFIG_RESOLVE_H
+
+#include "rmfer/config/keys.h"
+
+enum { LINE_DEFAULT = 0, LINE_OVERRIDE = -1 };
+
+/* Relative paths of the file are put under `folder`, those of overrides under the current folder. */
+status config_resolve(struct config *config, const char *folder, struct error *err) MUST_CHECK;
+
+/* Puts "FILE:LINE: ", "FILE: " or "--set: " in front of a message about this key. */
+status config_add_place(const struct config *config, const struct config_key *key, struct error *err);
+
+#endif
