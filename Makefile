@@ -52,8 +52,8 @@ endif
 ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 ISA_FLAGS_avx2   := -mavx2 -mfma
 
-OUT      := $(BUILD)/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)$(VARIANT)
 comma    := ,
+OUT      := $(BUILD)/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)$(VARIANT)
 SOURCES  := $(filter-out src/main.c src/kern/kernels_avx%,$(wildcard src/*/*.c)) $(wildcard $(ISA_SOURCES))
 # The presets of configs/ become strings inside the program.
 PRESETS  := $(sort $(wildcard configs/*.ini))
