@@ -1,0 +1,129 @@
+/* Writing safetensors: the header's text, then the data in the order of their alignment. */
+#include "rmfer/ckpt/safetensors.h"
+
+#include "rmfer/base/memory.h"
+#include "rmfer/base/text.h"
+
+#include <string.h>
+
+static size_t tensor_bytes(const struct tensor *tensor)
+{
+    return tensor->count * tensor_type_size(tensor->type);
+}
+
+/* Bytes of the UTF-8 sequence at `at`, 0 when there is none: a JSON reader would refuse the whole header. */
+static size_t utf8_length(const unsigned char *at)
+{
+    size_t length = at[0] < 0x80 ? 1 : at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : at[0] >= 0xc2 ? 2 : 0;
+    if (at[0] > 0xf4) return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((at[i] & 0xc0) != 0x80) return 0;
+    if (at[0] == 0xe0 && at[1] < 0xa0) return 0; /* too long for what they say */
+    if (at[0] == 0xf0 && at[1] < 0x90) return 0;
+    if (at[0] == 0xed && at[1] > 0x9f) return 0; /* surrogates */
+    if (at[0] == 0xf4 && at[1] > 0x8f) return 0;
+    return length;
+}
+
+/* A JSON string; bytes that are not UTF-8 become U+FFFD. */
+static status append_string(struct text *text, const char *string, struct error *err)
+{
+    status result = text_append(text, "\"", 1, err);
+    const unsigned char *at = (const unsigned char *)string;
+    while (result == STATUS_OK && *at != '\0') {
+        size_t length = utf8_length(at);
+        if (length == 0) {
+            result = text_append(text, "\\ufffd", 6, err);
+            length = 1;
+        } else if (*at < 0x20 || *at == '"' || *at == '\\' || *at == 0x7f) {
+            result = text_append_format(text, err, "\\u%04x", *at);
+        } else {
+            result = text_append(text, (const char *)at, length, err);
+        }
+        at += length;
+    }
+    return result == STATUS_OK ? text_append(text, "\"", 1, err) : result;
+}
+
+static status append_metadata(struct text *text, const struct safetensors_metadata *metadata, size_t count,
+                              struct error *err)
+{
+    status result = text_append_format(text, err, "\"__metadata__\":{");
+    for (size_t i = 0; result == STATUS_OK && i < count; i++) {
+        if (i > 0) result = text_append(text, ",", 1, err);
+        if (result == STATUS_OK) result = append_string(text, metadata[i].key, err);
+        if (result == STATUS_OK) result = text_append(text, ":", 1, err);
+        if (result == STATUS_OK) result = append_string(text, metadata[i].value, err);
+    }
+    return result == STATUS_OK ? text_append(text, "}", 1, err) : result;
+}
+
+static status append_entry(struct text *text, const struct tensor *tensor, size_t *offset, struct error *err)
+{
+    status result = append_string(text, tensor->name, err);
+    if (result == STATUS_OK)
+        result = text_append_format(text, err, ":{\"dtype\":\"%s\",\"shape\":[", tensor_type_name(tensor->type));
+    for (int i = 0; result == STATUS_OK && i < tensor->rank; i++)
+        result = text_append_format(text, err, "%s%zu", i == 0 ? "" : ",", tensor->shape[i]);
+    size_t end = *offset + tensor_bytes(tensor);
+    if (result == STATUS_OK) result = text_append_format(text, err, "],\"data_offsets\":[%zu,%zu]}", *offset, end);
+    *offset = end;
+    return result;
+}
+
+/* Element sizes from large to small; the data follow in this order. */
+static const size_t element_sizes[] = {8, 4, 2, 1};
+enum { ELEMENT_SIZES = sizeof element_sizes / sizeof element_sizes[0] };
+
+static status make_header(struct text *text, const struct tensor *tensors, size_t count,
+                          const struct safetensors_metadata *metadata, size_t metadata_count, struct error *err)
+{
+    size_t offset = 0;
+    bool first = metadata_count == 0;
+    status result = text_append(text, "{", 1, err);
+    if (result == STATUS_OK && !first) result = append_metadata(text, metadata, metadata_count, err);
+    for (size_t s = 0; s < ELEMENT_SIZES; s++) {
+        for (size_t i = 0; result == STATUS_OK && i < count; i++) {
+            if (tensor_type_size(tensors[i].type) != element_sizes[s]) continue;
+            if (!first) result = text_append(text, ",", 1, err);
+            first = false;
+            if (result == STATUS_OK) result = append_entry(text, &tensors[i], &offset, err);
+        }
+    }
+    if (result == STATUS_OK) result = text_append(text, "}", 1, err);
+    while (result == STATUS_OK && text->length % 8 != 0) result = text_append(text, " ", 1, err);
+    return result;
+}
+
+/* A failing write is noticed by atomic_file_commit through ferror. */
+static void write_data(FILE *stream, const struct tensor *tensors, size_t count)
+{
+    for (size_t s = 0; s < ELEMENT_SIZES; s++) {
+        for (size_t i = 0; i < count; i++) {
+            size_t bytes = tensor_bytes(&tensors[i]);
+            if (tensor_type_size(tensors[i].type) != element_sizes[s] || bytes == 0) continue;
+            (void)fwrite(tensors[i].data, 1, bytes, stream);
+        }
+    }
+}
+
+status safetensors_write(const char *path, const struct tensor *tensors, size_t count,
+                         const struct safetensors_metadata *metadata, size_t metadata_count, struct error *err)
+{
+    for (size_t i = 0; i < count; i++) BUG_UNLESS(tensor_is_contiguous(&tensors[i]));
+    struct text header = {0};
+    struct atomic_file file = {0};
+    status result = make_header(&header, tensors, count, metadata, metadata_count, err);
+    if (result == STATUS_OK && header.length > SAFETENSORS_LARGEST_HEADER)
+        result = error_set(err, "%s: a header of %zu bytes could not be read back", path, header.length);
+    if (result == STATUS_OK) result = atomic_file_open(&file, path, err);
+    if (result == STATUS_OK) {
+        uint64_t length = header.length;
+        (void)fwrite(&length, sizeof length, 1, file.stream);
+        (void)fwrite(header.bytes, 1, header.length, file.stream);
+        write_data(file.stream, tensors, count);
+        result = atomic_file_commit(&file, err);
+    }
+    text_free(&header);
+    return result;
+}
