@@ -1,14 +1,15 @@
 /* The RMset index: tens of millions of faces of reaction-mashup videos, and the draws ACL makes among them.
  *
  * `index.csv` (video,frame,face,path[,...], sorted) is turned once into a binary index beside it, which is mapped:
- * ten bytes a face; paths stay in the CSV and are found through the offset of every 64th row. A binary index that is
- * older than its CSV (size or time of change differ) is built again. It does not decode pictures. */
+ * ten bytes a face; paths stay in the CSV and are found through the offset of every 64th row. A binary index whose
+ * CSV has changed since (size or time of change differ) is built again. It does not decode pictures. */
 #ifndef RMFER_DATA_RMSET_INDEX_H
 #define RMFER_DATA_RMSET_INDEX_H
 
 #include "rmfer/base/error.h"
 #include "rmfer/base/text.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,7 +26,8 @@ struct rmset_options {
 
 enum { MOST_RMSET_DRAWS = 1024 }; /* candidates of one kind for one anchor */
 
-/* Builds the binary index where it is missing or stale, maps it, chooses the videos. Errors name the CSV's row. */
+/* Builds the binary index where it is missing or stale, maps it, chooses the videos. Errors name the CSV's row. Where
+ * nothing may be written beside the CSV, the index lives in an unnamed temporary file of this process. */
 status rmset_index_open(struct rmset_index **index, const struct rmset_options *options,
                         struct error *err) MUST_CHECK;
 void rmset_index_close(struct rmset_index *index);
@@ -44,6 +46,9 @@ struct rmset_face {
 /* Who is in row `row` of 0 .. faces-1. */
 struct rmset_face rmset_index_face(const struct rmset_index *index, uint64_t row);
 
+/* Whether any face of the chosen videos can be an anchor: it has a positive and a negative. */
+bool rmset_index_has_anchors(const struct rmset_index *index);
+
 /* How many candidates an anchor has. */
 void rmset_index_candidates(const struct rmset_index *index, uint64_t anchor, uint64_t *positives,
                             uint64_t *negatives);
@@ -51,7 +56,8 @@ void rmset_index_candidates(const struct rmset_index *index, uint64_t anchor, ui
 /* Draws one anchor and its candidates: rows[0] is the anchor, then n_pos positives, then n_neg negatives. The anchor
  * is uniform among the chosen faces that have at least one of each; candidates are uniform, without replacement where
  * there are enough, with replacement otherwise. A function of (seed, step, anchor) alone; O(log faces + draws); any
- * number of threads. Fails when no face of the chosen videos can be an anchor. */
+ * number of threads. Anchors are drawn by rejection among all chosen faces, at most 2^20 times; where fewer than one
+ * face in 256 can be an anchor (seen on opening), from a list made then. Fails when there is none. */
 status rmset_index_draw(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t anchor, size_t n_pos,
                         size_t n_neg, uint64_t *rows, struct error *err) MUST_CHECK;
 
