@@ -11,10 +11,10 @@
 
 /* Buffers that grow with use, so that a worker allocates only for its largest picture. Zeroed is empty. */
 struct resize_workspace {
-    int32_t *weights; /* of one pass, [outputs, taps] */
-    int *bounds;      /* first source pixel and number of taps of each output */
-    uint8_t *between; /* the picture after the horizontal pass */
-    size_t weight_capacity, bound_capacity, between_capacity;
+    int32_t *weights; /* in units of 2^-22, [outputs, taps]: those of the horizontal pass, then of the vertical */
+    int *bounds;      /* first source pixel and number of taps of each output, likewise */
+    uint8_t *rows;    /* the picture after the horizontal pass */
+    size_t weight_capacity, bound_capacity, row_capacity;
 };
 
 void resize_workspace_free(struct resize_workspace *workspace);

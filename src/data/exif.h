@@ -1,0 +1,12 @@
+/* The one thing of EXIF that training needs: how the picture must be turned to stand upright. */
+#ifndef DATA_EXIF_H
+#define DATA_EXIF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The orientation 1..8 in a JPEG's APP1 data ("Exif\0\0" and a TIFF block); 1 when there is none or it is malformed.
+ */
+int exif_orientation(const uint8_t *bytes, size_t size);
+
+#endif
