@@ -44,7 +44,8 @@ def committed_cases():
         add(f"{flavour}_32", same_padding=same, image_size=32, repeats=2, steps=2)
     for mask in ("exclude", "literal", "none"):
         for temperature in (1.0, 0.1):
-            add(f"ial_{mask}_{temperature:g}", self_mask=mask, ial_temperature=temperature, gradients="sketch")
+            sharpness = "" if temperature == 1 else "_sharp"
+            add(f"ial_{mask}{sharpness}", self_mask=mask, ial_temperature=temperature)
     add("ial_two_images", batch=2, ial_temperature=0.25)
     add("smoothing", label_smoothing=0.1)
     add("class_weights", class_weights=1)
@@ -69,12 +70,13 @@ def committed_cases():
 
 
 def full_cases(size):
-    """The whole network with both heads; the three other rows are forward and gradients at odd and small sizes."""
-    side = reference.SCALES[size][2]
+    """The whole network with both heads, at its usual size and at a small odd one."""
+    usual = reference.SCALES[size][2]
     cases = {}
     for flavour in ("tf_efficientnet_", "efficientnet_"):
-        settings = dict(architecture=flavour + size, image_size=side, batch=2 if side > 250 else 3, gradients="whole")
-        cases[f"{flavour}{size}_{side}"] = {**DEFAULTS, **settings}
+        for side, batch in ((usual, 2), (97, 4)):
+            cases[f"{flavour}{size}_{side}"] = {**DEFAULTS, "architecture": flavour + size, "image_size": side,
+                                                "batch": batch, "gradients": "whole", "bn_momentum": 0.9}
     return cases
 
 

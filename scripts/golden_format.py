@@ -55,7 +55,7 @@ def parameter_values(name, shape):
     elif len(shape) >= 2:
         values = u * math.sqrt(3.0 / shape[1])
     elif name.endswith("running_var"):
-        values = 0.6 * (1.0 + 0.5 * u)
+        values = 0.6 + 0.3 * u
     elif name.endswith("weight"):
         values = 1.0 + 0.25 * u
     else:

@@ -80,7 +80,7 @@ class SqueezeExcite(nn.Module):
         self.conv_expand = nn.Conv2d(squeezed, channels, 1)
 
     def forward(self, x):
-        pooled = x.mean((2, 3), keepdim=True)
+        pooled = F.adaptive_avg_pool2d(x, 1)
         return x * torch.sigmoid(self.conv_expand(F.silu(self.conv_reduce(pooled))))
 
 
@@ -149,7 +149,7 @@ class EfficientNet(nn.Module):
     def features(self, images):
         x = F.silu(self.bn1(self.conv_stem(images)))
         x = F.silu(self.bn2(self.conv_head(self.blocks(x))))
-        return x.mean((2, 3))
+        return F.adaptive_avg_pool2d(x, 1).flatten(1)
 
     def classify(self, features):
         return self.classifier(features if self.dropout_keep is None else features * self.dropout_keep)
@@ -229,8 +229,8 @@ def cross_entropy(logits, targets, label_smoothing=0.0, class_weights=None):
 # ---- attention-based contrastive learning ------------------------------------------------------------------------------
 
 def kept_count(share, count):
-    """round(share * count), halves up, at least 1."""
-    return max(1, math.floor(share * count + 0.5))
+    """round(share * count), halves to even, at least 1."""
+    return max(1, round(share * count))
 
 
 def choose_candidates(similarities, positives, share):
