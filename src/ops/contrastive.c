@@ -5,7 +5,7 @@
 
 size_t contrastive_kept(double share, size_t drawn)
 {
-    double wanted = nearbyint(share * (double)drawn);
+    double wanted = floor(share * (double)drawn + 0.5);
     size_t kept = wanted < 1 ? 1 : (size_t)wanted;
     return kept < drawn ? kept : drawn;
 }

@@ -67,6 +67,27 @@ void conv1x1_forward(const struct op_context *context, const struct conv1x1 *con
     }
 }
 
+void conv1x1_infer(const struct op_context *context, const struct conv1x1 *conv, const struct tiling *tiling,
+                   struct conv1x1_input input, struct conv1x1_after after, real *y)
+{
+    size_t k = conv->input, n = conv->output;
+#pragma omp parallel num_threads(context->threads)
+    {
+        struct range mine = threads_share(tiling->tiles, omp_get_thread_num(), omp_get_num_threads());
+        real *buffer = op_scratch(context, omp_get_thread_num());
+        for (size_t t = mine.begin; t < mine.end; t++) {
+            struct tile tile = tiling_get(tiling, t);
+            struct rows size = {tile.rows, n};
+            const real *x = input_tile(context, k, tiling, &tile, input, buffer);
+            real *out = y + tile.first_row * n;
+            const real *residual = after.residual == NULL ? NULL : after.residual + tile.first_row * n;
+            context->kernels->gemm(tile.rows, n, k, x, k, conv->packed, out, n, false);
+            if (after.activates) context->kernels->activate(size, out, n, out, n, after.bn->scale, after.bn->shift, NULL);
+            else context->kernels->affine(size, out, n, out, n, after.bn->scale, after.bn->shift, residual, n);
+        }
+    }
+}
+
 /* The tile of dy, through what lies behind y. `scale` is room for a row of the batch-norm's scale times keep. */
 static void upstream_tile(const struct op_context *context, size_t channels, const struct tiling *tiling,
                           const struct tile *tile, const struct conv1x1_upstream *upstream, real *scale, real *dy)

@@ -23,6 +23,8 @@ struct train_step_shape {
     int positives;    /* n_pos candidates drawn for an anchor */
     int negatives;    /* n_neg */
     double kept_share; /* gamma: round(gamma * n) candidates are kept, at least 1 */
+    bool scoring_with_batch_statistics; /* acl.scoring_bn = train: an anchor and its candidates are one batch */
+    bool joint_forward;                 /* acl.forward = joint: kept samples pass together with the labelled batch */
 };
 
 /* What a step optimises. All may change between steps. */
@@ -37,8 +39,6 @@ struct objective {
     double drop_path;          /* of the last block; block i of n has drop_path * i / n */
     double bn_momentum;        /* PyTorch sense: new = (1 - m) * old + m * batch */
     bool freeze_backbone;      /* features from running statistics; only the heads get gradients */
-    bool scoring_with_batch_statistics; /* acl.scoring_bn = train */
-    bool joint_forward;                 /* acl.forward = joint */
     double gradient_scale;     /* multiplies every loss's gradient: 1 / accumulation steps */
 };
 

@@ -34,6 +34,17 @@ size_t conv1x1_scratch_reals(const struct conv1x1 *conv, const struct tiling *ti
 void conv1x1_forward(const struct op_context *context, const struct conv1x1 *conv, const struct tiling *tiling,
                      struct conv1x1_input input, real *y, real *moment_values, size_t *moment_counts);
 
+/* What inference puts behind the convolution, on each tile while it is in cache. */
+struct conv1x1_after {
+    const struct batchnorm *bn;
+    bool activates;       /* silu(bn(y)), else bn(y) + residual */
+    const real *residual; /* [N,rows,output] or NULL */
+};
+
+/* For inference: y is the activated or added-up map itself. */
+void conv1x1_infer(const struct op_context *context, const struct conv1x1 *conv, const struct tiling *tiling,
+                   struct conv1x1_input input, struct conv1x1_after after, real *y);
+
 /* Where dy comes from, given what lies behind y: batch-norm (with an image's drop-path factor), or batch-norm, SiLU and
  * the mean over pixels. */
 struct conv1x1_upstream {

@@ -1,0 +1,158 @@
+#include "nn/heads.h"
+
+#include "rmfer/ops/cosine.h"
+#include "rmfer/ops/dropout.h"
+#include "rmfer/ops/softmax_cross_entropy.h"
+
+static struct linear bind_linear(const struct model *model, struct linear_indices at)
+{
+    const struct parameters *all = &model->parameters;
+    const struct parameter *weight = &all->items[at.weight], *bias = &all->items[at.bias];
+    return (struct linear){.input = weight->shape[1],
+                           .output = weight->shape[0],
+                           .weight = parameter_values(all, weight),
+                           .bias = parameter_values(all, bias),
+                           .dweight = parameter_gradients(all, weight),
+                           .dbias = parameter_gradients(all, bias)};
+}
+
+void heads_bind(struct heads *heads, const struct op_context *context, const struct model *model)
+{
+    heads->context = context;
+    heads->features = (size_t)model->architecture.features;
+    heads->classes = (size_t)model->classes;
+    heads->fer = bind_linear(model, model->fer);
+    heads->projection_first = bind_linear(model, model->projection_first);
+    heads->projection_second = bind_linear(model, model->projection_second);
+    heads->ial = bind_linear(model, model->ial);
+}
+
+static void place_projected(struct projected *out, size_t rows, size_t d, struct plan *plan)
+{
+    out->hidden = plan_reals(plan, rows * d);
+    out->z = plan_reals(plan, rows * d);
+    out->unit = plan_reals(plan, rows * d);
+    out->norm = plan_reals(plan, rows);
+}
+
+void heads_place(struct heads *heads, size_t batch, size_t kept, struct plan *plan)
+{
+    size_t d = heads->features, rows = batch > kept ? batch : kept;
+    heads->most_rows = rows;
+    place_projected(&heads->labelled, batch, d, plan);
+    place_projected(&heads->kept, kept, d, plan);
+    heads->fer_input = plan_reals(plan, batch * d);
+    heads->fer_dropout = plan_reals(plan, batch * d);
+    heads->fer_logits = plan_reals(plan, batch * heads->classes);
+    heads->ial_logits = plan_reals(plan, batch * heads->classes);
+    heads->dlogits = plan_reals(plan, batch * heads->classes);
+    heads->attention = plan_reals(plan, batch * batch);
+    heads->square_room = plan_reals(plan, batch * batch);
+    heads->similarity = plan_reals(plan, batch * batch);
+    heads->mixed = plan_reals(plan, batch * d);
+    heads->dmixed = plan_reals(plan, batch * d);
+    heads->dunit = plan_reals(plan, rows * d);
+    heads->dz = plan_reals(plan, rows * d);
+    heads->dhidden = plan_reals(plan, rows * d);
+}
+
+void heads_project(const struct heads *heads, size_t n, const real *features, struct projected out)
+{
+    linear_forward(heads->context, &heads->projection_first, n, features, out.hidden);
+    for (size_t i = 0; i < n * heads->features; i++)
+        if (out.hidden[i] < 0) out.hidden[i] = 0; /* a NaN stays */
+    linear_forward(heads->context, &heads->projection_second, n, out.hidden, out.z);
+    unit_rows_forward(n, heads->features, out.z, out.unit, out.norm);
+}
+
+void heads_project_backward(const struct heads *heads, size_t n, const real *features, struct projected out,
+                            real *dfeatures)
+{
+    unit_rows_backward(n, heads->features, out.unit, out.norm, heads->dunit, heads->dz);
+    linear_backward(heads->context, &heads->projection_second, n, out.hidden, heads->dz, heads->dhidden);
+    for (size_t i = 0; i < n * heads->features; i++)
+        if (out.hidden[i] <= 0) heads->dhidden[i] = 0;
+    linear_backward(heads->context, &heads->projection_first, n, features, heads->dhidden, dfeatures);
+}
+
+static struct cross_entropy loss_setup(const struct heads *heads, const struct objective *objective, int n)
+{
+    return (struct cross_entropy){(size_t)n, heads->classes, objective->label_smoothing, objective->class_weights};
+}
+
+double heads_fer(const struct heads *heads, const struct objective *objective, const struct labelled_batch *batch,
+                 const real *features, uint64_t seed, uint64_t draw, real *dfeatures)
+{
+    size_t n = (size_t)batch->n, count = n * heads->features;
+    struct cross_entropy setup = loss_setup(heads, objective, batch->n);
+    const real *input = features;
+    if (objective->dropout > 0) {
+        struct random_stream stream = random_stream(seed, RANDOM_DROPOUT, draw, 0);
+        dropout_factors(&stream, objective->dropout, count, heads->fer_dropout);
+        memcpy(heads->fer_input, features, count * sizeof(real));
+        dropout_apply(count, heads->fer_dropout, heads->fer_input);
+        input = heads->fer_input;
+    }
+    linear_forward(heads->context, &heads->fer, n, input, heads->fer_logits);
+    double loss =
+        cross_entropy(&setup, heads->fer_logits, batch->targets, objective->gradient_scale, heads->dlogits);
+    linear_backward(heads->context, &heads->fer, n, input, heads->dlogits, dfeatures);
+    if (objective->dropout > 0) dropout_apply(count, heads->fer_dropout, dfeatures);
+    return loss;
+}
+
+static enum attention_mask attention_mask_of(enum self_mask mask)
+{
+    switch (mask) {
+    case SELF_MASK_EXCLUDE: return ATTENTION_EXCLUDE;
+    case SELF_MASK_LITERAL: return ATTENTION_LITERAL;
+    case SELF_MASK_NONE: return ATTENTION_PLAIN;
+    }
+    return ATTENTION_EXCLUDE;
+}
+
+double heads_ial(const struct heads *heads, const struct objective *objective, const struct labelled_batch *batch,
+                 const real *features, real *dfeatures, real *room)
+{
+    size_t n = (size_t)batch->n;
+    struct cross_entropy setup = loss_setup(heads, objective, batch->n);
+    struct attention attention = {n, heads->features, objective->ial_temperature,
+                                  attention_mask_of(objective->self_mask)};
+    BUG_UNLESS(n >= 2 || objective->self_mask != SELF_MASK_EXCLUDE);
+    heads_project(heads, n, features, heads->labelled);
+    attention_forward(heads->context, &attention, heads->labelled.unit, features, heads->attention, heads->mixed);
+    linear_forward(heads->context, &heads->ial, n, heads->mixed, heads->ial_logits);
+    double loss = cross_entropy(&setup, heads->ial_logits, batch->targets,
+                                objective->gradient_scale * objective->ial_weight, heads->dlogits);
+    linear_backward(heads->context, &heads->ial, n, heads->mixed, heads->dlogits, heads->dmixed);
+    attention_backward(heads->context, &attention, heads->labelled.unit, features, heads->attention, heads->dmixed,
+                       heads->dunit, dfeatures, heads->square_room);
+    heads_project_backward(heads, n, features, heads->labelled, room);
+    for (size_t i = 0; i < n * heads->features; i++) dfeatures[i] += room[i];
+    return loss;
+}
+
+static size_t class_of(const struct heads *heads, const struct labelled_batch *batch, size_t image)
+{
+    const real *target = batch->targets + image * heads->classes;
+    size_t best = 0;
+    for (size_t c = 1; c < heads->classes; c++)
+        if (target[c] > target[best]) best = c;
+    return best;
+}
+
+void heads_similarities(const struct heads *heads, const struct labelled_batch *batch, struct step_losses *losses)
+{
+    size_t n = (size_t)batch->n, pairs[2] = {0};
+    double sums[2] = {0};
+    product_run(heads->context, (struct product){.m = n, .n = n, .k = heads->features, .transpose_b = true},
+                heads->labelled.unit, heads->labelled.unit, heads->similarity);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = i + 1; j < n; j++) {
+            bool same = class_of(heads, batch, i) == class_of(heads, batch, j);
+            sums[same] += (double)heads->similarity[i * n + j];
+            pairs[same]++;
+        }
+    losses->same_class_similarity = pairs[1] > 0 ? sums[1] / (double)pairs[1] : 0;
+    losses->different_class_similarity = pairs[0] > 0 ? sums[0] / (double)pairs[0] : 0;
+}

@@ -1,0 +1,45 @@
+/* The heads on pooled features: f_FER, the projection H, and f_IAL over attention. */
+#ifndef RMFER_NN_HEADS_H
+#define RMFER_NN_HEADS_H
+
+#include "nn/network.h"
+#include "rmfer/nn/train_step.h"
+#include "rmfer/ops/attention.h"
+
+/* A projection pass: hidden = relu(W0 F + b0), z = W2 hidden + b2, unit = z / |z|. [n,D] each, norm [n]. */
+struct projected {
+    real *hidden, *z, *unit, *norm;
+};
+
+struct heads {
+    const struct op_context *context;
+    size_t features, classes, most_rows;
+    struct linear fer, projection_first, projection_second, ial;
+    struct projected labelled, kept; /* of the labelled batch; of ACL's anchors and kept samples */
+    real *fer_input, *fer_dropout;   /* features after dropout, and its factors */
+    real *fer_logits, *ial_logits, *dlogits;
+    real *attention, *mixed, *dmixed, *square_room, *similarity;
+    real *dunit, *dz, *dhidden;
+};
+
+/* Points at the model's parameters; place hands out room for `batch` labelled and `kept` contrastive rows. */
+void heads_bind(struct heads *heads, const struct op_context *context, const struct model *model);
+void heads_place(struct heads *heads, size_t batch, size_t kept, struct plan *plan);
+
+void heads_project(const struct heads *heads, size_t n, const real *features, struct projected out);
+/* dfeatures [n,D] is overwritten; heads->dunit holds the gradient of out.unit. */
+void heads_project_backward(const struct heads *heads, size_t n, const real *features, struct projected out,
+                            real *dfeatures);
+
+/* L_FER, and dfeatures (overwritten) = its gradient times `scale`. */
+double heads_fer(const struct heads *heads, const struct objective *objective, const struct labelled_batch *batch,
+                 const real *features, uint64_t seed, uint64_t draw, real *dfeatures);
+
+/* L_IAL; its gradient times lambda 1 is added to dfeatures. `room` is [n,D]. */
+double heads_ial(const struct heads *heads, const struct objective *objective, const struct labelled_batch *batch,
+                 const real *features, real *dfeatures, real *room);
+
+/* Mean cosine of the labelled batch's unit rows over pairs of equal and of different class. */
+void heads_similarities(const struct heads *heads, const struct labelled_batch *batch, struct step_losses *losses);
+
+#endif

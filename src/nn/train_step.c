@@ -1,0 +1,267 @@
+#include "rmfer/nn/train_step.h"
+
+#include "nn/heads.h"
+#include "rmfer/base/threads.h"
+#include "rmfer/nn/backbone.h"
+#include "rmfer/nn/inference.h"
+#include "rmfer/ops/contrastive.h"
+#include "rmfer/ops/softmax_cross_entropy.h"
+
+struct train_step {
+    struct model *model;
+    struct train_step_shape shape;
+    struct backbone *backbone;
+    struct inference *inference; /* scoring and frozen features; NULL where neither is ever needed */
+    struct op_context context;   /* for the heads: no scratch of its own */
+    struct heads heads;
+    struct arena arena;
+    size_t planned_bytes, image_reals, drawn; /* drawn = 1 + positives + negatives */
+    size_t kept_positives, kept_negatives, kept;
+    real *images;    /* gathered: [labelled +] kept samples */
+    real *features, *dfeatures, *room; /* [rows,D] */
+    real *scoring_features;            /* [drawn,D] */
+    struct projected scoring;
+    real *scores;
+    size_t *chosen;
+    bool used_ial;
+};
+
+struct objective objective_defaults(void)
+{
+    return (struct objective){.ial_weight = 1.2,
+                              .acl_weight = 1,
+                              .ial_temperature = 1,
+                              .acl_temperature = 1,
+                              .self_mask = SELF_MASK_EXCLUDE,
+                              .bn_momentum = 0.1,
+                              .gradient_scale = 1};
+}
+
+/* ---- creation ------------------------------------------------------------------------------------------------------- */
+
+/* Rows of the largest pass through the network. */
+static size_t most_rows(const struct train_step *step)
+{
+    size_t batch = (size_t)step->shape.batch, kept = (size_t)step->shape.anchors * step->kept;
+    if (step->shape.joint_forward) return batch + kept;
+    return batch > kept ? batch : kept;
+}
+
+static void place(struct train_step *step, struct plan *plan)
+{
+    size_t d = step->heads.features, anchors = (size_t)step->shape.anchors, rows = most_rows(step);
+    size_t gathered = anchors == 0 ? 0 : step->shape.joint_forward ? rows : anchors * step->kept;
+    heads_place(&step->heads, (size_t)step->shape.batch, anchors * step->kept, plan);
+    step->images = plan_reals(plan, gathered * step->image_reals);
+    step->features = plan_reals(plan, rows * d);
+    step->dfeatures = plan_reals(plan, rows * d);
+    step->room = plan_reals(plan, rows * d);
+    if (anchors == 0) return;
+    step->scoring_features = plan_reals(plan, step->drawn * d);
+    step->scoring.hidden = plan_reals(plan, step->drawn * d);
+    step->scoring.z = plan_reals(plan, step->drawn * d);
+    step->scoring.unit = plan_reals(plan, step->drawn * d);
+    step->scoring.norm = plan_reals(plan, step->drawn);
+    step->scores = plan_reals(plan, step->drawn);
+    step->chosen = plan_take(plan, step->kept, sizeof *step->chosen);
+}
+
+static status create_networks(struct train_step *step, struct error *err)
+{
+    const struct train_step_shape *shape = &step->shape;
+    size_t rows = most_rows(step), scored = step->drawn;
+    if (shape->anchors > 0 && shape->scoring_with_batch_statistics && scored > rows) rows = scored;
+    status result = backbone_create(&step->backbone, step->model, (int)rows, shape->image_size, err);
+    if (result != STATUS_OK) return result;
+    size_t inferred = (size_t)shape->batch;
+    if (shape->anchors > 0 && scored > inferred) inferred = scored;
+    return inference_create(&step->inference, &step->model->architecture, step->model->classes, (int)inferred,
+                            shape->image_size, err);
+}
+
+status train_step_create(struct train_step **out, struct model *model, const struct train_step_shape *shape,
+                         struct error *err)
+{
+    *out = NULL;
+    if (!model->has_heads) return error_set(err, "the model has no projection and attention heads to train");
+    if (shape->anchors > 0 && (shape->positives < 1 || shape->negatives < 1))
+        return error_set_usage(err, "contrastive learning needs at least one candidate of each kind for an anchor");
+    struct train_step *step = memory_allocate(1, sizeof *step, "the training step", err);
+    if (step == NULL) return STATUS_FAILED;
+    step->model = model;
+    step->shape = *shape;
+    step->context = (struct op_context){.kernels = kernels_best(), .threads = threads_get()};
+    step->image_reals = (size_t)shape->image_size * (size_t)shape->image_size * STEM_INPUT;
+    if (shape->anchors > 0) {
+        step->drawn = 1 + (size_t)shape->positives + (size_t)shape->negatives;
+        step->kept_positives = contrastive_kept(shape->kept_share, (size_t)shape->positives);
+        step->kept_negatives = contrastive_kept(shape->kept_share, (size_t)shape->negatives);
+        step->kept = 1 + step->kept_positives + step->kept_negatives;
+    }
+    heads_bind(&step->heads, &step->context, model);
+    status result = create_networks(step, err);
+    struct plan plan = {0};
+    place(step, &plan);
+    step->planned_bytes = plan.used;
+    if (result == STATUS_OK) result = arena_init(&step->arena, plan.used, "the heads' memory plan", err);
+    if (result != STATUS_OK) {
+        train_step_free(step);
+        return result;
+    }
+    plan = (struct plan){arena_take(&step->arena, plan.used), 0};
+    place(step, &plan);
+    *out = step;
+    return STATUS_OK;
+}
+
+void train_step_free(struct train_step *step)
+{
+    if (step == NULL) return;
+    backbone_free(step->backbone);
+    inference_free(step->inference);
+    arena_free(&step->arena);
+    memory_free(step);
+}
+
+size_t train_step_saved_bytes(const struct train_step *step)
+{
+    return backbone_saved_bytes(step->backbone);
+}
+
+size_t train_step_scratch_bytes(const struct train_step *step)
+{
+    return backbone_scratch_bytes(step->backbone) + inference_bytes(step->inference) + step->planned_bytes;
+}
+
+const real *train_step_fer_logits(const struct train_step *step)
+{
+    return step->heads.fer_logits;
+}
+
+const real *train_step_ial_logits(const struct train_step *step)
+{
+    return step->used_ial ? step->heads.ial_logits : NULL;
+}
+
+/* ---- a step --------------------------------------------------------------------------------------------------------- */
+
+/* One pass through the network: n rows of images to step->features. */
+static void forward_rows(struct train_step *step, const struct objective *objective, const real *images, size_t n,
+                         uint64_t seed, uint64_t draw)
+{
+    if (objective->freeze_backbone) {
+        size_t most = (size_t)step->shape.batch, d = step->heads.features;
+        for (size_t at = 0; at < n; at += most) {
+            size_t size = n - at < most ? n - at : most;
+            inference_run(step->inference, images + at * step->image_reals, (int)size, step->features + at * d, NULL);
+        }
+        return;
+    }
+    struct backbone_pass pass = {objective->bn_momentum, objective->drop_path, seed, draw};
+    backbone_forward(step->backbone, &pass, images, (int)n, step->features);
+}
+
+static void backward_rows(struct train_step *step, const struct objective *objective)
+{
+    if (!objective->freeze_backbone) backbone_backward(step->backbone, step->dfeatures);
+}
+
+/* Features of an anchor and its candidates without gradient: with running statistics, or as a batch of their own whose
+ * statistics are not remembered. */
+static void scoring_features(struct train_step *step, const real *images)
+{
+    if (!step->shape.scoring_with_batch_statistics) {
+        inference_run(step->inference, images, (int)step->drawn, step->scoring_features, NULL);
+        return;
+    }
+    struct backbone_pass pass = {0};
+    backbone_forward(step->backbone, &pass, images, (int)step->drawn, step->scoring_features);
+}
+
+/* Chooses one anchor's kept samples and copies its pictures: the anchor, positives, negatives, to `to`. */
+static void gather_anchor(struct train_step *step, const real *images, real *to)
+{
+    size_t d = step->heads.features, positives = (size_t)step->shape.positives;
+    size_t negatives = (size_t)step->shape.negatives, bytes = step->image_reals * sizeof(real);
+    scoring_features(step, images);
+    heads_project(&step->heads, step->drawn, step->scoring_features, step->scoring);
+    const real *anchor = step->scoring.unit, *candidates = anchor + d;
+    contrastive_choose(d, positives, anchor, candidates, false, step->kept_positives, step->chosen, step->scores);
+    contrastive_choose(d, negatives, anchor, candidates + positives * d, true, step->kept_negatives,
+                       step->chosen + step->kept_positives, step->scores);
+    memcpy(to, images, bytes);
+    for (size_t i = 0; i + 1 < step->kept; i++) {
+        size_t candidate = 1 + step->chosen[i] + (i < step->kept_positives ? 0 : positives);
+        memcpy(to + (i + 1) * step->image_reals, images + candidate * step->image_reals, bytes);
+    }
+}
+
+/* The kept samples of every anchor, one after the other. Returns their number. */
+static size_t gather_contrastive(struct train_step *step, const struct contrastive_batch *contrastive, real *to)
+{
+    size_t anchors = (size_t)contrastive->anchors;
+    BUG_UNLESS(anchors <= (size_t)step->shape.anchors);
+    for (size_t a = 0; a < anchors; a++)
+        gather_anchor(step, contrastive->images + a * step->drawn * step->image_reals,
+                      to + a * step->kept * step->image_reals);
+    return anchors * step->kept;
+}
+
+/* L_FER and L_IAL for the first rows of step->features, and their gradient to the same rows of step->dfeatures. */
+static void labelled_losses(struct train_step *step, const struct objective *objective,
+                            const struct labelled_batch *labelled, uint64_t seed, uint64_t draw,
+                            struct step_losses *losses)
+{
+    struct heads *heads = &step->heads;
+    size_t n = (size_t)labelled->n;
+    losses->fer = heads_fer(heads, objective, labelled, step->features, seed, draw, step->dfeatures);
+    losses->correct_fer = count_correct(n, heads->classes, heads->fer_logits, labelled->targets);
+    step->used_ial = objective->ial_weight != 0;
+    if (!step->used_ial) return;
+    losses->ial = heads_ial(heads, objective, labelled, step->features, step->dfeatures, step->room);
+    losses->correct_ial = count_correct(n, heads->classes, heads->ial_logits, labelled->targets);
+    heads_similarities(heads, labelled, losses);
+}
+
+/* L_ACL for the kept rows from `first` on of step->features, and their gradient. */
+static void contrastive_losses(struct train_step *step, const struct objective *objective, size_t first, size_t rows,
+                               struct step_losses *losses)
+{
+    struct heads *heads = &step->heads;
+    size_t d = heads->features, anchors = rows / step->kept;
+    struct contrastive setup = {d, step->kept_positives, step->kept_negatives, objective->acl_temperature};
+    double scale = objective->gradient_scale * objective->acl_weight / (double)anchors, total = 0;
+    heads_project(heads, rows, step->features + first * d, heads->kept);
+    for (size_t a = 0; a < anchors; a++) {
+        size_t at = a * step->kept * d;
+        total += contrastive_loss(&setup, heads->kept.unit + at, scale, heads->dunit + at);
+    }
+    heads_project_backward(heads, rows, step->features + first * d, heads->kept, step->dfeatures + first * d);
+    losses->acl = total / (double)anchors;
+}
+
+void train_step_run(struct train_step *step, const struct objective *objective, const struct labelled_batch *labelled,
+                    const struct contrastive_batch *contrastive, uint64_t seed, uint64_t draw,
+                    struct step_losses *losses)
+{
+    size_t n = (size_t)labelled->n, kept = 0;
+    bool contrasts = contrastive != NULL && objective->acl_weight != 0;
+    bool joint = contrasts && step->shape.joint_forward;
+    *losses = (struct step_losses){0};
+    BUG_UNLESS(labelled->n >= 1 && labelled->n <= step->shape.batch);
+    if (objective->freeze_backbone || (contrasts && !step->shape.scoring_with_batch_statistics))
+        inference_load(step->inference, step->model);
+    if (contrasts) kept = gather_contrastive(step, contrastive, step->images + (joint ? n * step->image_reals : 0));
+    if (joint) memcpy(step->images, labelled->images, n * step->image_reals * sizeof(real));
+    forward_rows(step, objective, joint ? step->images : labelled->images, joint ? n + kept : n, seed, draw);
+    labelled_losses(step, objective, labelled, seed, draw, losses);
+    if (joint) contrastive_losses(step, objective, n, kept, losses);
+    backward_rows(step, objective);
+    if (contrasts && !joint) {
+        /* A pass of its own, with its own batch statistics; 2^63 keeps its drop-path masks apart from the other's. */
+        forward_rows(step, objective, step->images, kept, seed, draw | (UINT64_C(1) << 63));
+        contrastive_losses(step, objective, 0, kept, losses);
+        backward_rows(step, objective);
+    }
+    losses->total = losses->fer + objective->ial_weight * losses->ial + objective->acl_weight * losses->acl;
+}
