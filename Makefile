@@ -24,7 +24,7 @@ modules    = $(foreach pair,$(1),$(call name_of,$(pair)))
 
 MISSING_REQUIRED := $(call missing,$(REQUIRED))
 MISSING_TESTING  := $(call missing,$(TESTING))
-OPTIONAL := $(if $(call missing,$(VIDEO)),,$(VIDEO)) $(if $(call missing,$(DRAWING)),,$(DRAWING))
+OPTIONAL := $(if $(strip $(call missing,$(VIDEO))),,$(VIDEO)) $(if $(strip $(call missing,$(DRAWING))),,$(DRAWING))
 ALL_PACKAGES := gcc make pkg-config $(call packages,$(REQUIRED) $(VIDEO) $(DRAWING) $(TESTING))
 
 # ---- flags --------------------------------------------------------------------------------------------------------

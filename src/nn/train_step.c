@@ -143,6 +143,11 @@ const real *train_step_ial_logits(const struct train_step *step)
     return step->used_ial ? step->heads.ial_logits : NULL;
 }
 
+void train_step_profile(struct train_step *step, struct layer_info *layers)
+{
+    backbone_profile(step->backbone, layers);
+}
+
 /* ---- a step --------------------------------------------------------------------------------------------------------- */
 
 /* One pass through the network: n rows of images to step->features. */

@@ -5,6 +5,7 @@
 #ifndef RMFER_NN_TRAIN_STEP_H
 #define RMFER_NN_TRAIN_STEP_H
 
+#include "rmfer/nn/backbone.h"
 #include "rmfer/nn/model.h"
 
 #include <stdint.h>
@@ -83,5 +84,8 @@ void train_step_run(struct train_step *step, const struct objective *objective, 
 /* Logits of the last labelled batch, [n,E]; the IAL ones are NULL when IAL was left out. */
 const real *train_step_fer_logits(const struct train_step *step);
 const real *train_step_ial_logits(const struct train_step *step);
+
+/* Adds every layer's seconds to `layers` (of backbone_layers) from now on; NULL stops that. */
+void train_step_profile(struct train_step *step, struct layer_info *layers);
 
 #endif

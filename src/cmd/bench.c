@@ -1,0 +1,276 @@
+/* rmfer bench: the speed of training and inference on this machine, beside the multiply-add peak of the same run. */
+#include "rmfer/base/memory.h"
+#include "rmfer/base/random.h"
+#include "rmfer/base/threads.h"
+#include "rmfer/cmd/commands.h"
+#include "rmfer/cmd/options.h"
+#include "rmfer/kern/kernels.h"
+#include "rmfer/nn/backbone.h"
+#include "rmfer/nn/inference.h"
+#include "rmfer/nn/train_step.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MOST_RUNS = 1000 };
+
+struct bench {
+    bool train;
+    struct architecture architecture;
+    int image_size, batch, runs;
+    struct model model;
+    struct train_step *step;
+    struct backbone *backbone;
+    struct inference *inference;
+    real *images, *targets, *features; /* inference writes its logits where training reads targets */
+    struct layer_info layers[LAYER_MOST];
+    size_t layer_count;
+    double milliseconds[MOST_RUNS]; /* of a batch */
+    double peak_gflops;
+};
+
+enum { BENCH_CLASSES = 8 };
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* All threads at once, the best of several runs: what the processor can do. */
+static double measure_peak(void)
+{
+    const struct kernels *kernels = kernels_best();
+    double best = 0;
+    for (int run = 0; run < 5; run++) {
+        double operations = 0, start = seconds();
+#pragma omp parallel reduction(+ : operations)
+        operations += kernels->multiply_add_loop(4000000);
+        double rate = operations / (seconds() - start) * 1e-9;
+        if (rate > best) best = rate;
+    }
+    return best;
+}
+
+static status fill_inputs(struct bench *bench, struct error *err)
+{
+    size_t pixels = (size_t)bench->image_size * (size_t)bench->image_size * 3, batch = (size_t)bench->batch;
+    bench->images = memory_allocate(size_multiply(pixels, batch), sizeof(real), "the images", err);
+    bench->targets = memory_allocate(batch * BENCH_CLASSES, sizeof(real), "the targets", err);
+    bench->features =
+        memory_allocate(batch * (size_t)bench->architecture.features, sizeof(real), "the features", err);
+    if (bench->images == NULL || bench->targets == NULL || bench->features == NULL) return STATUS_FAILED;
+    struct random_stream stream = random_stream(1, RANDOM_TEST, 0, 0);
+    for (size_t i = 0; i < pixels * batch; i++) bench->images[i] = (real)random_between(&stream, -2, 2);
+    for (size_t i = 0; i < batch; i++) bench->targets[i * BENCH_CLASSES + i % BENCH_CLASSES] = 1;
+    return STATUS_OK;
+}
+
+static status prepare(struct bench *bench, struct error *err)
+{
+    status result = model_create(&bench->model, &bench->architecture, BENCH_CLASSES, bench->train, err);
+    if (result == STATUS_OK) model_initialise(&bench->model, 1);
+    if (result == STATUS_OK) result = fill_inputs(bench, err);
+    if (result == STATUS_OK && bench->train) {
+        struct train_step_shape shape = {.image_size = bench->image_size, .batch = bench->batch};
+        result = train_step_create(&bench->step, &bench->model, &shape, err);
+        if (result == STATUS_OK)
+            train_step_profile(bench->step, bench->layers);
+    } else if (result == STATUS_OK) {
+        result = inference_create(&bench->inference, &bench->architecture, BENCH_CLASSES, bench->batch,
+                                  bench->image_size, err);
+        if (result == STATUS_OK) inference_load(bench->inference, &bench->model);
+    }
+    bench->layer_count = backbone_layers(&bench->architecture, bench->image_size, bench->layers);
+    return result;
+}
+
+static void release(struct bench *bench)
+{
+    train_step_free(bench->step);
+    inference_free(bench->inference);
+    memory_free(bench->images);
+    memory_free(bench->targets);
+    memory_free(bench->features);
+    model_free(&bench->model);
+}
+
+static void run_once(struct bench *bench)
+{
+    if (!bench->train) {
+        inference_run(bench->inference, bench->images, bench->batch, bench->features, bench->targets);
+        return;
+    }
+    struct objective objective = objective_defaults();
+    objective.ial_weight = 0;
+    struct labelled_batch batch = {bench->batch, bench->images, bench->targets};
+    struct step_losses losses;
+    parameters_zero_gradients(&bench->model.parameters);
+    train_step_run(bench->step, &objective, &batch, NULL, 1, 0, &losses);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void measure(struct bench *bench)
+{
+    run_once(bench); /* the first run touches the caches and wakes the threads */
+    for (size_t i = 0; i < bench->layer_count; i++)
+        bench->layers[i].forward_seconds = bench->layers[i].backward_seconds = 0;
+    for (int run = 0; run < bench->runs; run++) {
+        double start = seconds();
+        run_once(bench);
+        bench->milliseconds[run] = 1e3 * (seconds() - start);
+    }
+    qsort(bench->milliseconds, (size_t)bench->runs, sizeof(double), compare_doubles);
+    bench->peak_gflops = measure_peak();
+}
+
+struct figures {
+    double median, least, most; /* milliseconds an image */
+    double images_per_second, gflops;
+};
+
+/* Training counts three multiply-adds for each of the forward pass: data and weight gradients. The first layer has no
+ * data gradient. */
+static struct figures figures_of(const struct bench *bench)
+{
+    double multiply_adds = 0;
+    for (size_t i = 0; i < bench->layer_count; i++)
+        multiply_adds += bench->layers[i].multiply_adds * (bench->train ? (i == 0 ? 2 : 3) : 1);
+    struct figures f;
+    f.median = bench->milliseconds[bench->runs / 2] / bench->batch;
+    f.least = bench->milliseconds[0] / bench->batch;
+    f.most = bench->milliseconds[bench->runs - 1] / bench->batch;
+    f.images_per_second = 1e3 / f.median;
+    f.gflops = 2e-9 * multiply_adds * f.images_per_second;
+    return f;
+}
+
+static double layer_milliseconds(const struct bench *bench, double total)
+{
+    return 1e3 * total / bench->runs / bench->batch;
+}
+
+static status print_json(const struct bench *bench, struct figures f, struct error *err)
+{
+    cJSON *root = cJSON_CreateObject(), *times = cJSON_CreateObject(), *layers = cJSON_CreateArray();
+    cJSON_AddStringToObject(root, "mode", bench->train ? "train" : "infer");
+    cJSON_AddStringToObject(root, "arch", bench->architecture.name);
+    cJSON_AddNumberToObject(root, "image_size", bench->image_size);
+    cJSON_AddNumberToObject(root, "batch", bench->batch);
+    cJSON_AddNumberToObject(root, "threads", threads_get());
+    cJSON_AddStringToObject(root, "kernels", kernels_best()->name);
+    cJSON_AddNumberToObject(root, "images_per_s", f.images_per_second);
+    cJSON_AddNumberToObject(times, "median", f.median);
+    cJSON_AddNumberToObject(times, "min", f.least);
+    cJSON_AddNumberToObject(times, "max", f.most);
+    cJSON_AddItemToObject(root, "ms_per_image", times);
+    cJSON_AddNumberToObject(root, "gflops", f.gflops);
+    cJSON_AddNumberToObject(root, "peak_gflops", bench->peak_gflops);
+    cJSON_AddNumberToObject(root, "efficiency", f.gflops / bench->peak_gflops);
+    cJSON_AddNumberToObject(root, "peak_rss_mb", (double)memory_peak_resident() / 1048576.0);
+    cJSON_AddItemToObject(root, "layers", layers);
+    for (size_t i = 0; i < bench->layer_count; i++) {
+        const struct layer_info *layer = &bench->layers[i];
+        if (layer->name[0] == '\0') continue;
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddStringToObject(item, "name", layer->name);
+        cJSON_AddNumberToObject(item, "multiply_adds", layer->multiply_adds);
+        if (bench->train) {
+            cJSON_AddNumberToObject(item, "forward_ms", layer_milliseconds(bench, layer->forward_seconds));
+            cJSON_AddNumberToObject(item, "backward_ms", layer_milliseconds(bench, layer->backward_seconds));
+        }
+        cJSON_AddItemToArray(layers, item);
+    }
+    char *text = cJSON_PrintUnformatted(root);
+    cJSON_Delete(root);
+    if (text == NULL) return error_set(err, "not enough memory for the report");
+    puts(text);
+    cJSON_free(text);
+    return STATUS_OK;
+}
+
+static void print_table(const struct bench *bench, struct figures f)
+{
+    if (bench->train) {
+        printf("%-22s %12s %12s %12s %10s\n", "layer", "M mult-adds", "forward ms", "backward ms", "GFLOP/s");
+        for (size_t i = 0; i < bench->layer_count; i++) {
+            const struct layer_info *layer = &bench->layers[i];
+            if (layer->name[0] == '\0') continue;
+            double forward = layer_milliseconds(bench, layer->forward_seconds);
+            double backward = layer_milliseconds(bench, layer->backward_seconds);
+            printf("%-22s %12.2f %12.3f %12.3f %10.1f\n", layer->name, layer->multiply_adds * 1e-6, forward, backward,
+                   6e-6 * layer->multiply_adds / (forward + backward));
+        }
+        printf("\n");
+    }
+    printf("%s %s at %d, batch %d, %d threads, %s kernels, %d runs\n", bench->train ? "training" : "inference of",
+           bench->architecture.name, bench->image_size, bench->batch, threads_get(), kernels_best()->name, bench->runs);
+    printf("%.2f images/s; %.2f ms an image (median; %.2f to %.2f)\n", f.images_per_second, f.median, f.least, f.most);
+    printf("%.1f of %.1f GFLOP/s (%.0f %%); peak memory %.0f MiB\n", f.gflops, bench->peak_gflops,
+           100 * f.gflops / bench->peak_gflops, (double)memory_peak_resident() / 1048576.0);
+}
+
+static status run_bench(const char *mode, const char *arch, int64_t image_size, int64_t batch, int64_t runs, bool json,
+                        struct error *err)
+{
+    struct bench *bench = memory_allocate(1, sizeof *bench, "the benchmark", err);
+    if (bench == NULL) return STATUS_FAILED;
+    bench->train = strcmp(mode, "train") == 0;
+    bench->batch = (int)batch;
+    bench->runs = (int)runs;
+    status result = STATUS_OK;
+    if (!bench->train && strcmp(mode, "infer") != 0)
+        result = error_set_usage(err, "--mode %s: unknown (train, infer)", mode);
+    if (result == STATUS_OK) result = architecture_find(&bench->architecture, arch, err);
+    bench->image_size = image_size == 0 ? bench->architecture.image_size : (int)image_size;
+    if (result == STATUS_OK) result = prepare(bench, err);
+    if (result == STATUS_OK) {
+        measure(bench);
+        struct figures f = figures_of(bench);
+        if (json) result = print_json(bench, f, err);
+        else print_table(bench, f);
+    }
+    release(bench);
+    memory_free(bench);
+    return result;
+}
+
+int command_bench(int argc, char **argv)
+{
+    const char *mode = "train", *arch = "tf_efficientnet_b2";
+    int64_t image_size = 0, batch = 16, runs = 7;
+    bool json = false;
+    struct option options[] = {
+        {"mode", OPTION_STRING, &mode, "train|infer", "what to time (train)", 0, 0, 0},
+        {"arch", OPTION_STRING, &arch, "ARCH", "the network (tf_efficientnet_b2)", 0, 0, 0},
+        {"image-size", OPTION_INTEGER, &image_size, "N", "input side in pixels (the architecture's)", 32, 4096, 0},
+        {"batch", OPTION_INTEGER, &batch, "N", "images of a batch (16)", 1, 4096, 0},
+        {"runs", OPTION_INTEGER, &runs, "N", "counted runs after one warm-up (7)", 1, MOST_RUNS, 0},
+        {"json", OPTION_FLAG, &json, NULL, "one JSON object", 0, 0, 0},
+    };
+    struct command_line line = {
+        .usage = "rmfer bench [--mode train|infer] [--arch ARCH] [--image-size N] [--batch N] [--json]",
+        .description = "Times forward and backward of the network with random weights and pictures (train: with batch\n"
+                       "statistics and cross-entropy, no optimizer; infer: batch-norm folded), layer by layer, beside\n"
+                       "the multiply-add peak of all threads measured in the same run.",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+    };
+    struct error err = {0};
+    status result = options_parse(&line, argc, argv, &err);
+    if (result == STATUS_OK && !line.help_shown) {
+        if (line.positional.count != 0) result = error_set_usage(&err, "bench takes no arguments");
+        else result = run_bench(mode, arch, image_size, batch, runs, json, &err);
+    }
+    options_free(&line);
+    return command_finish(result, &err);
+}

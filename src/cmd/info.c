@@ -1,0 +1,98 @@
+/* rmfer info: the layers of an architecture, or what is inside a checkpoint. */
+#include "rmfer/base/memory.h"
+#include "rmfer/base/text.h"
+#include "rmfer/base/file.h"
+#include "rmfer/cmd/commands.h"
+#include "rmfer/cmd/options.h"
+#include "rmfer/nn/backbone.h"
+#include "rmfer/nn/train_step.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_layer(const struct layer_info *layer, int batch)
+{
+    char shape[32], operation[32] = "-";
+    snprintf(shape, sizeof shape, "%zux%zux%zu", layer->side, layer->side, layer->channels);
+    if (layer->kernel > 1) snprintf(operation, sizeof operation, "%dx%d/%d", layer->kernel, layer->kernel, layer->stride);
+    printf("%-22s %-7s %-14s %10zu %12.2f %10.1f\n", layer->name, operation, shape, layer->parameters,
+           layer->multiply_adds * 1e-6, (double)layer->saved_bytes * batch / 1048576.0);
+}
+
+/* Parameters that are learned, of the groups up to `last`. */
+static size_t count_parameters(const struct model *model, enum parameter_group last)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < model->parameters.count; i++) {
+        const struct parameter *entry = &model->parameters.items[i];
+        if (!entry->is_buffer && entry->group <= last) total += entry->count;
+    }
+    return total;
+}
+
+static status print_memory(struct model *model, int batch, int image_size, struct error *err)
+{
+    struct train_step *step = NULL;
+    struct train_step_shape shape = {.image_size = image_size, .batch = batch};
+    status result = train_step_create(&step, model, &shape, err);
+    if (result != STATUS_OK) return result;
+    printf("training memory, batch %d: %.1f MiB saved for backward, %.1f MiB scratch\n", batch,
+           (double)train_step_saved_bytes(step) / 1048576.0, (double)train_step_scratch_bytes(step) / 1048576.0);
+    train_step_free(step);
+    return STATUS_OK;
+}
+
+static status print_architecture(const char *name, int image_size, int batch, int classes, struct error *err)
+{
+    struct architecture architecture;
+    struct layer_info layers[LAYER_MOST];
+    status result = architecture_find(&architecture, name, err);
+    if (result != STATUS_OK) return result;
+    if (image_size == 0) image_size = architecture.image_size;
+    struct model model;
+    result = model_create(&model, &architecture, classes, true, err);
+    if (result != STATUS_OK) return result;
+    size_t count = backbone_layers(&architecture, image_size, layers);
+    double multiply_adds = 0;
+    printf("%s at %dx%d, %s padding, batch-norm eps %g\n\n", architecture.name, image_size, image_size,
+           architecture.same_padding ? "SAME" : "symmetric", architecture.bn_epsilon);
+    printf("%-22s %-7s %-14s %10s %12s %10s\n", "layer", "window", "output", "parameters", "M mult-adds", "MiB saved");
+    for (size_t i = 0; i < count; i++) {
+        if (layers[i].name[0] == '\0') continue;
+        multiply_adds += layers[i].multiply_adds;
+        print_layer(&layers[i], batch);
+    }
+    printf("\nbackbone: %zu parameters, %.3f G multiply-adds an image forward\n",
+           count_parameters(&model, GROUP_BACKBONE), multiply_adds * 1e-9);
+    printf("with f_FER, projection head and f_IAL for %d classes: %zu parameters\n", classes,
+           count_parameters(&model, GROUP_IAL));
+    result = print_memory(&model, batch, image_size, err);
+    model_free(&model);
+    return result;
+}
+
+int command_info(int argc, char **argv)
+{
+    int64_t image_size = 0, batch = 16, classes = 8;
+    struct option options[] = {
+        {"image-size", OPTION_INTEGER, &image_size, "N", "input side in pixels (default: the architecture's)", 32, 4096, 0},
+        {"batch", OPTION_INTEGER, &batch, "N", "images of a batch for the memory figures (16)", 1, 4096, 0},
+        {"classes", OPTION_INTEGER, &classes, "N", "classes for the parameter count (8)", 2, 1000, 0},
+    };
+    struct command_line line = {
+        .usage = "rmfer info ARCH | CHECKPOINT",
+        .description = "Prints the layers of an architecture (tf_efficientnet_b0 to b3, efficientnet_b0 to b3) with their\n"
+                       "shapes, parameters, multiply-adds and memory, or what is inside a checkpoint.",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+    };
+    struct error err = {0};
+    status result = options_parse(&line, argc, argv, &err);
+    if (result == STATUS_OK && !line.help_shown) {
+        if (line.positional.count != 1) result = error_set_usage(&err, "info takes one architecture or checkpoint");
+        else
+            result = print_architecture(line.positional.items[0], (int)image_size, (int)batch, (int)classes, &err);
+    }
+    options_free(&line);
+    return command_finish(result, &err);
+}
