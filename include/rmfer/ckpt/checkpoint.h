@@ -1,0 +1,73 @@
+/* Native checkpoints: safetensors with timm's names for the backbone and classifier, `ial.*` for the heads, and what
+ * a program needs to use the weights rightly in the metadata `rmfer.*` (docs: "A checkpoint").
+ *
+ * Foreign files are read by import.h. */
+#ifndef RMFER_CKPT_CHECKPOINT_H
+#define RMFER_CKPT_CHECKPOINT_H
+
+#include "rmfer/base/text.h"
+#include "rmfer/ckpt/safetensors.h"
+#include "rmfer/nn/model.h"
+
+/* What stands in the metadata. Strings are never NULL ("" = none) and belong to the caller when writing, to the
+ * checkpoint when reading. */
+struct checkpoint_info {
+    const char *arch;           /* rmfer.arch; when writing, the model's own name is taken */
+    const char *const *classes; /* names in output order, as many as the model has outputs; no commas in them */
+    size_t class_count;
+    int image_size;          /* side of the network's input, pixels */
+    double mean[3], std[3];  /* RGB, of values in 0..1 */
+    const char *resize;      /* the filter: "bilinear" or "bicubic" */
+    const char *selected_on; /* the split that chose these weights, "valid" or "test"; "" when none did */
+    double epoch;            /* epochs done, with a fraction */
+    int64_t step;            /* optimizer steps done */
+    const char *config;      /* the resolved configuration as INI text */
+    const char *metrics;     /* the evaluation that chose them, a JSON object */
+    bool folded;             /* batch-norm was folded before import: fit for evaluation, not for training */
+};
+
+/* image_size of the architecture, ImageNet's mean and std, bilinear, everything else empty. */
+struct checkpoint_info checkpoint_info_defaults(const struct architecture *architecture);
+
+/* Writes every parameter and running statistic of the model (its heads too when it has them), then `extra` tensors
+ * ("optimizer.*", "ema.*", random state: any names the model does not use), atomically. */
+status checkpoint_write(const char *path, const struct model *model, const struct checkpoint_info *info,
+                        const struct tensor *extra, size_t extra_count, struct error *err) MUST_CHECK;
+
+struct checkpoint {
+    char *path;
+    struct safetensors file;
+    struct checkpoint_info info;
+    char *class_text;   /* owns info.classes' names */
+    const char **names; /* info.classes */
+};
+
+/* Maps and checks a checkpoint; a file without `rmfer.*` metadata is refused with a hint at `rmfer import`. On
+ * failure the structure is empty. */
+status checkpoint_open(struct checkpoint *checkpoint, const char *path, struct error *err) MUST_CHECK;
+/* Accepts a zeroed structure. */
+void checkpoint_close(struct checkpoint *checkpoint);
+
+/* Whether the heads H and f_IAL are in the file. */
+bool checkpoint_has_heads(const struct checkpoint *checkpoint);
+
+/* Creates a model of the checkpoint's architecture and classes and loads it; `with_heads` asks for H and f_IAL, which
+ * must then be in the file. The caller frees the model. */
+status checkpoint_create_model(const struct checkpoint *checkpoint, bool with_heads, struct model *model,
+                               struct error *err) MUST_CHECK;
+
+/* Loads every entry of an existing model. Missing tensors and other shapes are errors that name them; tensors that
+ * the model does not have are left alone. On failure some entries may have been overwritten. */
+status checkpoint_load_model(const struct checkpoint *checkpoint, struct model *model, struct error *err) MUST_CHECK;
+
+/* A tensor by name ("optimizer.step"), NULL when there is none: for resuming. */
+const struct tensor *checkpoint_tensor(const struct checkpoint *checkpoint, const char *name);
+
+/* Copies a float tensor of exactly `count` elements; an error names it when it is missing or of another size. */
+status checkpoint_read_floats(const struct checkpoint *checkpoint, const char *name, float *out, size_t count,
+                              struct error *err) MUST_CHECK;
+
+/* A text about the checkpoint for `rmfer info`: the metadata and the tensors by group. */
+status checkpoint_describe(const struct checkpoint *checkpoint, struct text *out, struct error *err) MUST_CHECK;
+
+#endif

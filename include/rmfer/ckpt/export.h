@@ -1,0 +1,23 @@
+/* Models for other programs: ONNX for runtimes, safetensors for Python. */
+#ifndef RMFER_CKPT_EXPORT_H
+#define RMFER_CKPT_EXPORT_H
+
+#include "rmfer/ckpt/checkpoint.h"
+
+struct export_options {
+    /* false: input `input` [N,3,H,W] float, RGB normalised with the checkpoint's mean and std;
+     * true: input `input` [N,H,W,3] uint8 RGB, normalised inside. */
+    bool with_preprocess;
+};
+
+/* Backbone and f_FER as ONNX, opset 13, weights inside: batch-norm folded into the convolutions, SiLU as Sigmoid and
+ * Mul, explicit pads for info->image_size (H = W), N free; output `logits` [N,E]. metadata_props: classes, mean, std,
+ * image_size, architecture. */
+status export_onnx(const char *path, const struct model *model, const struct checkpoint_info *info,
+                   const struct export_options *options, struct error *err) MUST_CHECK;
+
+/* Backbone and f_FER as safetensors with timm's names and our metadata, without heads and optimizer. */
+status export_safetensors(const char *path, const struct model *model, const struct checkpoint_info *info,
+                          struct error *err) MUST_CHECK;
+
+#endif
