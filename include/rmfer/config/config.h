@@ -56,7 +56,7 @@ struct config_data {
     enum config_votes votes;
     struct config_strings classes;          /* names in output order; at least 2 */
     int64_t labelled;                       /* labelled training samples kept, 0 = all */
-    struct config_reals labelled_per_class; /* counts in class order that sum to `labelled`; empty = proportional */
+    struct config_reals labelled_per_class; /* counts in class order that sum to `labelled`; empty = equally many */
     double valid_fraction; /* share of training kept for validation where there is no split of its own */
     int64_t split_seed;    /* of the choice of labelled samples and of the validation share */
     enum config_on_error on_error;

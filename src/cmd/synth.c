@@ -1,0 +1,85 @@
+/* rmfer synth: drawn faces in every layout, or an RMset made of a labelled set's faces. */
+#include "rmfer/base/log.h"
+#include "rmfer/cmd/commands.h"
+#include "rmfer/cmd/options.h"
+#include "rmfer/rmset/synth.h"
+
+#include <stdio.h>
+
+struct synth_command {
+    struct synth_options draw;
+    struct synth_mashup_options mashup;
+    const char *from;
+    struct option_list overrides;
+};
+
+static status draw(const struct synth_command *command, struct error *err)
+{
+    status result = synth_write(&command->draw, err);
+    if (result != STATUS_OK) return result;
+    printf("%s: affectnet, affectnet-later, rafdb, ferplus, ferplus-csv, folder, csv, rmset\n", command->draw.folder);
+    return STATUS_OK;
+}
+
+static status mash_up(struct synth_command *command, struct error *err)
+{
+    struct config config;
+    struct synth_mashup_counts counts;
+    status result = config_load(&config, command->from, command->overrides.items, command->overrides.count, err);
+    command->mashup.source = &config;
+    if (result == STATUS_OK) result = synth_mashup(&command->mashup, &counts, err);
+    if (result == STATUS_OK)
+        printf("%s: %lld faces of %lld pictures in %lld videos; %.1f %% show their moment's expression\n",
+               command->mashup.folder, (long long)counts.rows, (long long)counts.sources, (long long)counts.videos,
+               100 * counts.agreeing);
+    config_free(&config);
+    return result;
+}
+
+static status run(struct synth_command *command, const struct command_line *line, struct error *err)
+{
+    if (line->positional.count != 1)
+        return error_set_usage(err, "rmfer synth needs the folder to write, and nothing else");
+    uint64_t seed = line->seed < 0 ? 0 : (uint64_t)line->seed;
+    command->draw.folder = command->mashup.folder = line->positional.items[0];
+    command->draw.seed = command->mashup.seed = seed;
+    if (command->from != NULL) return mash_up(command, err);
+    if (command->overrides.count > 0) return error_set_usage(err, "--set belongs to --from");
+    return draw(command, err);
+}
+
+int command_synth(int argc, char **argv)
+{
+    struct synth_command command = {
+        .draw = {.faces = 1600, .size = 64},
+        .mashup = {.persons = 8, .moments = 25, .agreement = 0.8},
+    };
+    const struct option options[] = {
+        {"faces", OPTION_INTEGER, &command.draw.faces, "N", "training faces of the affectnet layout (1600)", 64, 1e6,
+         0},
+        {"size", OPTION_INTEGER, &command.draw.size, "N", "side of a face in pixels (64)", 32, 1024, 0},
+        {"from", OPTION_STRING, &command.from, "CONFIG",
+         "make an RMset of the labelled set in CONFIG instead (its unlabelled rest with data.labelled)", 0, 0, 0},
+        {"persons", OPTION_INTEGER, &command.mashup.persons, "P", "--from: persons of a video (8)", 2, 1000, 0},
+        {"moments", OPTION_INTEGER, &command.mashup.moments, "T", "--from: moments of a video (25)", 2, 1e6, 0},
+        {"videos", OPTION_INTEGER, &command.mashup.videos, "N",
+         "--from: videos (default: each picture is used about once)", 0, 1e6, 0},
+        {"agreement", OPTION_REAL, &command.mashup.agreement, "P",
+         "--from: probability that a face shows its moment's expression (0.8)", 0, 1, 0},
+        {"set", OPTION_REPEATED, &command.overrides, "SECTION.KEY=VALUE", "--from: change a key of CONFIG", 0, 0, 0},
+    };
+    struct command_line line = {
+        .usage = "rmfer synth DIR [--faces N] [--size N] | rmfer synth DIR --from CONFIG [--persons P] [--moments T]",
+        .description =
+            "Draws small labelled faces, 8 expressions, in every layout that training reads, and a matching\n"
+            "RMset in which several persons react to the same moments. With --from, writes to DIR an RMset\n"
+            "made of the faces of a labelled set.",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+    };
+    struct error err = {0};
+    status result = options_parse(&line, argc, argv, &err);
+    if (result == STATUS_OK && !line.help_shown) result = run(&command, &line, &err);
+    options_free(&line);
+    return command_finish(result, &err);
+}

@@ -1,0 +1,36 @@
+/* What the writers of drawn data share: tasks in parallel, folders, list files, and a tar shard. */
+#ifndef RMFER_SRC_RMSET_SYNTH_INTERNAL_H
+#define RMFER_SRC_RMSET_SYNTH_INTERNAL_H
+
+#include "rmfer/base/file.h"
+#include "rmfer/rmset/synth.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+enum { SYNTH_PATH_BYTES = 4096, SYNTH_JPEG_QUALITY = 92 };
+
+/* Runs task(context, 0 .. count-1) on all threads; one of the errors comes back. */
+typedef status (*synth_task)(const void *context, size_t index, struct error *err);
+status synth_run(synth_task task, const void *context, size_t count, struct error *err) MUST_CHECK;
+
+/* printf into a path; an error when it does not fit. */
+status synth_path(char path[SYNTH_PATH_BYTES], struct error *err, const char *format, ...)
+    PRINTF_LIKE(3, 4) MUST_CHECK;
+
+/* Makes the folder that printf gives. */
+status synth_folder(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
+
+/* Opens the list file that printf gives; write to out->stream, then atomic_file_commit. */
+status synth_list(struct atomic_file *out, struct error *err, const char *format, ...) PRINTF_LIKE(3, 4) MUST_CHECK;
+
+/* Appends a member to an open tar file; *place is where its header stands. */
+status synth_tar_member(FILE *tar, const char *name, const uint8_t *bytes, size_t size, uint64_t *place,
+                        struct error *err) MUST_CHECK;
+/* The two empty blocks at the end. */
+status synth_tar_end(FILE *tar, struct error *err) MUST_CHECK;
+
+/* The drawn RMset, below options->folder/rmset. */
+status synth_write_rmset(const struct synth_options *options, struct error *err) MUST_CHECK;
+
+#endif
