@@ -1,0 +1,557 @@
+/* Opening a data set: classes, the kind's reader, the split, the check of the files; and what all kinds share. */
+#include "rmfer/data/dataset.h"
+#include "data/dataset_reader.h"
+#include "rmfer/base/file.h"
+#include "rmfer/base/log.h"
+#include "rmfer/base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { FIRST_CAPACITY = 256, NAMED_BAD_FILES = 10 };
+
+static const struct {
+    const char *name;
+    dataset_read read;
+    const char *usual; /* what is looked for, for messages */
+} kinds[] = {
+    [DATA_AFFECTNET] = {"affectnet", affectnet_read, "training.csv and validation.csv, or train_set/ and val_set/"},
+    [DATA_RAFDB] = {"rafdb", rafdb_read, "EmoLabel/list_patition_label.txt, or train/ and test/ with folders 1 to 7"},
+    [DATA_FERPLUS] = {"ferplus", ferplus_read,
+                      "fer2013.csv with fer2013new.csv, or FER2013Train/, FER2013Valid/ and FER2013Test/"},
+    [DATA_FOLDER] = {"folder", folder_read, "train/, valid/ and test/ with a folder for each class"},
+    [DATA_CSV] = {"csv", csv_list_read, "train.csv, valid.csv and test.csv, or labels.csv with a column split"},
+};
+
+static const char *const split_names[] = {
+    [SPLIT_TRAIN] = "train",       [SPLIT_VALID] = "valid",           [SPLIT_TEST] = "test",
+    [SPLIT_TRAIN_WHOLE] = "train", [SPLIT_UNLABELLED] = "unlabelled", [SPLIT_TRAIN_WHOLE_UNLABELLED] = "unlabelled",
+};
+
+status dataset_split_find(const char *name, enum dataset_split *split, struct error *err)
+{
+    static const struct {
+        const char *name;
+        enum dataset_split split;
+    } known[] = {{"train", SPLIT_TRAIN},
+                 {"valid", SPLIT_VALID},
+                 {"val", SPLIT_VALID},
+                 {"test", SPLIT_TEST},
+                 {"validation", SPLIT_VALID},
+                 {"training", SPLIT_TRAIN},
+                 {"unlabelled", SPLIT_UNLABELLED}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(name, known[i].name) != 0) continue;
+        *split = known[i].split;
+        return STATUS_OK;
+    }
+    return error_set_usage(err, "split '%s' is not known (train, valid, test, unlabelled)", name);
+}
+
+/* ---- names and notes ------------------------------------------------------------------------------------------- */
+
+static status add_name(struct dataset *dataset, const char *folder, const char *name, size_t *place,
+                       struct error *err)
+{
+    char *path = path_join(folder, name, err);
+    if (path == NULL) return STATUS_FAILED;
+    *place = dataset->names.length;
+    status result = text_append(&dataset->names, path, strlen(path) + 1, err);
+    memory_free(path);
+    return result;
+}
+
+const char *dataset_path(const struct dataset *dataset, size_t sample)
+{
+    return dataset->names.bytes + dataset->samples[sample].path;
+}
+
+status reader_begin_list(struct dataset_reader *reader, const char *path, struct error *err)
+{
+    struct dataset *dataset = reader->dataset;
+    char **lists =
+        memory_grow(dataset->lists, dataset->list_count, dataset->list_count + 1, sizeof *lists, "lists", err);
+    if (lists == NULL) return STATUS_FAILED;
+    dataset->lists = lists;
+    lists[dataset->list_count] = memory_copy_string(path, err);
+    if (lists[dataset->list_count] == NULL) return STATUS_FAILED;
+    reader->list = (uint32_t)dataset->list_count++;
+    return STATUS_OK;
+}
+
+const char *reader_list(const struct dataset_reader *reader)
+{
+    return reader->dataset->lists[reader->list];
+}
+
+status reader_leave_out(struct dataset_reader *reader, const char *reason, size_t row, const char *name,
+                        struct error *err)
+{
+    struct dataset *dataset = reader->dataset;
+    dataset->listed++;
+    for (size_t i = 0; i < dataset->note_count; i++) {
+        if (strcmp(dataset->notes[i].reason, reason) != 0) continue;
+        dataset->notes[i].count++;
+        return STATUS_OK;
+    }
+    struct dataset_note *notes =
+        memory_grow(dataset->notes, dataset->note_count, dataset->note_count + 1, sizeof *notes, "notes", err);
+    if (notes == NULL) return STATUS_FAILED;
+    dataset->notes = notes;
+    struct dataset_note *note = &notes[dataset->note_count++];
+    struct text example = {0};
+    note->count = 1;
+    note->reason = memory_copy_string(reason, err);
+    status result = note->reason == NULL ? STATUS_FAILED : STATUS_OK;
+    if (result == STATUS_OK && row > 0)
+        result = text_append_format(&example, err, "%s:%zu: %s", path_name(reader_list(reader)), row, name);
+    else if (result == STATUS_OK)
+        result = text_append_format(&example, err, "%s", name);
+    if (example.bytes != NULL) text_make_printable(example.bytes);
+    note->example = example.bytes;
+    return result;
+}
+
+/* ---- samples ------------------------------------------------------------------------------------------------------
+ */
+
+static const char *refusal_of_extension(const char *name)
+{
+    static const struct {
+        const char *extension, *reason;
+    } refused[] = {{".bmp", "BMP is not supported"},
+                   {".tif", "TIFF is not supported"},
+                   {".tiff", "TIFF is not supported"},
+                   {".gif", "GIF is not supported"},
+                   {".webp", "WebP is not supported"}};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (text_ends_with_ignoring_case(name, refused[i].extension)) return refused[i].reason;
+    return NULL;
+}
+
+static status grow_samples(struct dataset *dataset, struct error *err)
+{
+    if (dataset->count < dataset->capacity) return STATUS_OK;
+    size_t capacity = dataset->capacity == 0 ? FIRST_CAPACITY : size_multiply(dataset->capacity, 2);
+    struct dataset_sample *samples =
+        memory_grow(dataset->samples, dataset->count, capacity, sizeof *samples, "samples", err);
+    if (samples == NULL) return STATUS_FAILED;
+    dataset->samples = samples;
+    if (dataset->targets != NULL) {
+        size_t classes = (size_t)dataset->class_count;
+        float *targets = memory_grow(dataset->targets, dataset->count * classes, size_multiply(capacity, classes),
+                                     sizeof *targets, "soft targets", err);
+        if (targets == NULL) return STATUS_FAILED;
+        dataset->targets = targets;
+    }
+    dataset->capacity = capacity;
+    return STATUS_OK;
+}
+
+/* Soft targets begin with the first row that has one. */
+static status store_target(struct dataset *dataset, const float *target, struct error *err)
+{
+    size_t classes = (size_t)dataset->class_count;
+    if (dataset->targets == NULL) {
+        dataset->targets =
+            memory_allocate(size_multiply(dataset->capacity, classes), sizeof(float), "soft targets", err);
+        if (dataset->targets == NULL) return STATUS_FAILED;
+    }
+    memcpy(dataset->targets + dataset->count * classes, target, classes * sizeof *target);
+    return STATUS_OK;
+}
+
+static status add_sample(struct dataset_reader *reader, const struct dataset_row *row, int64_t pixels, size_t path,
+                         struct error *err)
+{
+    struct dataset *dataset = reader->dataset;
+    status result = grow_samples(dataset, err);
+    if (result == STATUS_OK && row->target != NULL) result = store_target(dataset, row->target, err);
+    if (result != STATUS_OK) return result;
+    dataset->samples[dataset->count++] =
+        (struct dataset_sample){path, pixels, row->box, reader->list, (uint32_t)row->row, row->label};
+    dataset->listed++;
+    return STATUS_OK;
+}
+
+/* FNV-1a over the path and the box. */
+static uint64_t sample_hash(const struct dataset *dataset, size_t path, const struct image_box *box)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (const char *c = dataset->names.bytes + path; *c != '\0'; c++)
+        hash = (hash ^ (uint8_t)*c) * UINT64_C(1099511628211);
+    const uint8_t *bytes = (const uint8_t *)box;
+    for (size_t i = 0; i < sizeof *box; i++) hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+    return hash;
+}
+
+static void remember(struct dataset_reader *reader, size_t sample)
+{
+    const struct dataset_sample *s = &reader->dataset->samples[sample];
+    size_t at = (size_t)sample_hash(reader->dataset, s->path, &s->box) & (reader->seen_capacity - 1);
+    while (reader->seen[at] != 0) at = (at + 1) & (reader->seen_capacity - 1);
+    reader->seen[at] = sample + 1;
+}
+
+/* Keeps the table at most half full. */
+static status grow_seen(struct dataset_reader *reader, struct error *err)
+{
+    if (2 * (reader->dataset->count + 1) <= reader->seen_capacity) return STATUS_OK;
+    size_t capacity = reader->seen_capacity == 0 ? 4 * FIRST_CAPACITY : size_multiply(reader->seen_capacity, 2);
+    size_t *seen = memory_allocate(capacity, sizeof *seen, "the table of pictures", err);
+    if (seen == NULL) return STATUS_FAILED;
+    memory_free(reader->seen);
+    reader->seen = seen;
+    reader->seen_capacity = capacity;
+    for (size_t i = 0; i < reader->dataset->count; i++) remember(reader, i);
+    return STATUS_OK;
+}
+
+/* The earlier sample with the same picture and box, NULL when there is none. */
+static const struct dataset_sample *find_seen(const struct dataset_reader *reader, size_t path,
+                                              const struct image_box *box)
+{
+    const struct dataset *dataset = reader->dataset;
+    size_t at = (size_t)sample_hash(dataset, path, box) & (reader->seen_capacity - 1);
+    for (; reader->seen[at] != 0; at = (at + 1) & (reader->seen_capacity - 1)) {
+        const struct dataset_sample *sample = &dataset->samples[reader->seen[at] - 1];
+        if (strcmp(dataset->names.bytes + sample->path, dataset->names.bytes + path) == 0 &&
+            memcmp(&sample->box, box, sizeof *box) == 0)
+            return sample;
+    }
+    return NULL;
+}
+
+status reader_add(struct dataset_reader *reader, const struct dataset_row *row, struct error *err)
+{
+    const char *refusal = refusal_of_extension(row->name);
+    if (refusal != NULL) return reader_leave_out(reader, refusal, row->row, row->name, err);
+    struct dataset *dataset = reader->dataset;
+    size_t path;
+    status result = grow_seen(reader, err);
+    if (result == STATUS_OK) result = add_name(dataset, row->folder, row->name, &path, err);
+    if (result != STATUS_OK) return result;
+    const struct dataset_sample *earlier = row->may_repeat ? NULL : find_seen(reader, path, &row->box);
+    if (earlier != NULL) {
+        dataset->names.length = path;
+        const char *reason = earlier->label == row->label
+                                 ? "the same picture as in an earlier row"
+                                 : "the same picture as in an earlier row, labelled otherwise";
+        return reader_leave_out(reader, reason, row->row, row->name, err);
+    }
+    result = add_sample(reader, row, NO_PIXELS, path, err);
+    if (result == STATUS_OK && !row->may_repeat) remember(reader, dataset->count - 1);
+    return result;
+}
+
+status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row *row, const uint8_t *pixels,
+                         struct error *err)
+{
+    struct dataset *dataset = reader->dataset;
+    const size_t bytes = (size_t)PIXEL_SIDE * PIXEL_SIDE;
+    if (dataset->pixel_count + bytes > dataset->pixel_capacity) {
+        size_t capacity =
+            dataset->pixel_capacity == 0 ? FIRST_CAPACITY * bytes : size_multiply(dataset->pixel_capacity, 2);
+        uint8_t *larger = memory_grow(dataset->pixels, dataset->pixel_count, capacity, 1, "pixels", err);
+        if (larger == NULL) return STATUS_FAILED;
+        dataset->pixels = larger;
+        dataset->pixel_capacity = capacity;
+    }
+    size_t path;
+    status result = add_name(dataset, row->folder, row->name, &path, err);
+    if (result == STATUS_OK) result = add_sample(reader, row, (int64_t)dataset->pixel_count, path, err);
+    if (result != STATUS_OK) return result;
+    memcpy(dataset->pixels + dataset->pixel_count, pixels, bytes);
+    dataset->pixel_count += bytes;
+    return STATUS_OK;
+}
+
+void dataset_keep(struct dataset *dataset, const bool *keep)
+{
+    size_t kept = 0, classes = (size_t)dataset->class_count;
+    for (size_t i = 0; i < dataset->count; i++) {
+        if (!keep[i]) continue;
+        dataset->samples[kept] = dataset->samples[i];
+        if (dataset->targets != NULL)
+            memmove(dataset->targets + kept * classes, dataset->targets + i * classes, classes * sizeof(float));
+        kept++;
+    }
+    dataset->count = kept;
+}
+
+void dataset_count_classes(struct dataset *dataset)
+{
+    if (dataset->class_counts == NULL) return;
+    memset(dataset->class_counts, 0, (size_t)dataset->class_count * sizeof *dataset->class_counts);
+    for (size_t i = 0; i < dataset->count; i++)
+        if (dataset->samples[i].label >= 0) dataset->class_counts[dataset->samples[i].label]++;
+}
+
+/* ---- classes ------------------------------------------------------------------------------------------------------
+ */
+
+/* Takes the names over and tells which output each expression has. The fixed kinds know the eight expressions only.
+ */
+static status take_classes(struct dataset_reader *reader, struct error *err)
+{
+    struct dataset *dataset = reader->dataset;
+    const struct config_strings *classes = &reader->options->classes;
+    bool is_fixed = reader->options->kind != DATA_FOLDER && reader->options->kind != DATA_CSV;
+    for (int i = 0; i < EXPRESSION_COUNT; i++) reader->output_of[i] = CLASS_DROPPED;
+    if (classes->count < 2) return error_set_usage(err, "data.classes: at least two classes are needed");
+    dataset->classes = memory_allocate(classes->count, sizeof *dataset->classes, "class names", err);
+    dataset->class_counts = memory_allocate(classes->count, sizeof *dataset->class_counts, "class counts", err);
+    if (dataset->classes == NULL || dataset->class_counts == NULL) return STATUS_FAILED;
+    for (size_t i = 0; i < classes->count; i++) {
+        const char *name = classes->items[i];
+        int expression = expression_find(name);
+        if (expression < 0 && is_fixed) {
+            const char *names[EXPRESSION_COUNT];
+            for (int e = 0; e < EXPRESSION_COUNT; e++) names[e] = expression_name((enum expression)e);
+            const char *nearest = text_nearest(name, names, EXPRESSION_COUNT);
+            return error_set_usage(err, "data.classes: '%s' is no expression of %s%s%s%s", name, dataset->kind,
+                                   nearest == NULL ? "" : " (did you mean ", nearest == NULL ? "" : nearest,
+                                   nearest == NULL ? "" : "?)");
+        }
+        bool is_repeated = expression >= 0 && reader->output_of[expression] >= 0;
+        for (size_t j = 0; j < i; j++) is_repeated |= text_equal_ignoring_case(classes->items[j], name);
+        if (is_repeated) return error_set_usage(err, "data.classes: '%s' is there twice", name);
+        if (expression >= 0) reader->output_of[expression] = (int)i;
+        dataset->classes[i] = memory_copy_string(name, err);
+        if (dataset->classes[i] == NULL) return STATUS_FAILED;
+        dataset->class_count = (int)i + 1;
+    }
+    return STATUS_OK;
+}
+
+int reader_class_of_name(const struct dataset_reader *reader, const char *name)
+{
+    const struct dataset *dataset = reader->dataset;
+    for (int i = 0; i < dataset->class_count; i++)
+        if (text_equal_ignoring_case(dataset->classes[i], name)) return i;
+    int expression = expression_find(name);
+    return expression < 0 ? CLASS_UNKNOWN : reader->output_of[expression];
+}
+
+const char *reader_wanted(const struct dataset_reader *reader)
+{
+    const char *wanted = reader->part == PART_TRAIN   ? reader->options->train
+                         : reader->part == PART_VALID ? reader->options->valid
+                                                      : reader->options->test;
+    return wanted == NULL ? "" : wanted;
+}
+
+char *reader_path(const struct dataset_reader *reader, const char *wanted, const char *name, struct error *err)
+{
+    return path_join(reader->options->root, wanted[0] != '\0' ? wanted : name, err);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------
+ */
+
+static status read_part(struct dataset_reader *reader, enum dataset_part part, bool *exists, struct error *err)
+{
+    reader->part = part;
+    *exists = false;
+    return kinds[reader->options->kind].read(reader, exists, err);
+}
+
+/* Forgets rows, keeps classes: after looking whether there is a validation split. */
+static void forget_rows(struct dataset_reader *reader)
+{
+    struct dataset *dataset = reader->dataset;
+    for (size_t i = 0; i < dataset->note_count; i++) {
+        memory_free(dataset->notes[i].reason);
+        memory_free(dataset->notes[i].example);
+    }
+    for (size_t i = 0; i < dataset->list_count; i++) memory_free(dataset->lists[i]);
+    dataset->note_count = dataset->list_count = 0;
+    dataset->count = dataset->listed = dataset->names.length = dataset->pixel_count = 0;
+    memory_free(reader->seen);
+    reader->seen = NULL;
+    reader->seen_capacity = 0;
+}
+
+static status missing_part(const struct dataset_reader *reader, const char *part, const char *key, struct error *err)
+{
+    return error_set(err, "%s: no %s split of kind %s: usual are %s; %s can name another", reader->options->root,
+                     part, reader->dataset->kind, kinds[reader->options->kind].usual, key);
+}
+
+/* Reads the rows of a split, still with those that the split leaves to others. */
+static status read_rows(struct dataset_reader *reader, enum dataset_split split, bool *valid_is_share,
+                        struct error *err)
+{
+    const char *root = reader->options->root;
+    bool exists, has_valid = false;
+    *valid_is_share = false;
+    if (root == NULL || root[0] == '\0') return error_set_usage(err, "data.root is not given: the data set's folder");
+    if (!folder_exists(root) && !file_exists(root)) return error_set(err, "%s: there is no such folder", root);
+    if (split == SPLIT_TEST) {
+        status result = read_part(reader, PART_TEST, &exists, err);
+        return result == STATUS_OK && !exists ? missing_part(reader, "test", "data.test", err) : result;
+    }
+    status result = read_part(reader, PART_VALID, &has_valid, err);
+    if (result != STATUS_OK || (has_valid && split == SPLIT_VALID)) return result;
+    *valid_is_share = !has_valid;
+    forget_rows(reader);
+    result = read_part(reader, PART_TRAIN, &exists, err);
+    return result == STATUS_OK && !exists ? missing_part(reader, "training", "data.train", err) : result;
+}
+
+static status choose_rows(struct dataset *dataset, const struct config_data *options, enum dataset_split split,
+                          bool valid_is_share, struct error *err)
+{
+    bool *keep = memory_allocate(dataset->count, sizeof *keep, "the split", err);
+    if (keep == NULL) return STATUS_FAILED;
+    status result = split_choose(dataset, options, split, valid_is_share, keep, err);
+    if (result == STATUS_OK) dataset_keep(dataset, keep);
+    memory_free(keep);
+    if (result != STATUS_OK || (split != SPLIT_UNLABELLED && split != SPLIT_TRAIN_WHOLE_UNLABELLED)) return result;
+    for (size_t i = 0; i < dataset->count; i++) dataset->samples[i].label = -1;
+    memory_free(dataset->targets);
+    dataset->targets = NULL;
+    return STATUS_OK;
+}
+
+/* Names, counts and removes the bad ones, or stops. */
+static status drop_bad_files(struct dataset *dataset, const struct config_data *options, const bool *bad,
+                             size_t count, struct error *err)
+{
+    size_t all = dataset->count, named = 0;
+    bool too_many = (double)count > options->max_bad * (double)all;
+    bool *keep = memory_allocate(all, sizeof *keep, "the split", err);
+    if (keep == NULL) return STATUS_FAILED;
+    const char *first = NULL;
+    for (size_t i = 0; i < all; i++) {
+        keep[i] = !bad[i];
+        if (!bad[i]) continue;
+        const char *path = dataset_path(dataset, i);
+        if (first == NULL) first = path;
+        if (named++ < NAMED_BAD_FILES)
+            log_warning("%s: missing or empty, left out", path);
+        else
+            log_verbose("%s: missing or empty, left out", path);
+    }
+    if (count > NAMED_BAD_FILES)
+        log_warning("and %zu more pictures that are missing or empty", count - NAMED_BAD_FILES);
+    if (options->on_error == ON_ERROR_FAIL)
+        error_set(err, "%s: missing or empty (data.on_error = skip leaves such pictures out)", first);
+    else if (too_many)
+        error_set(err,
+                  "%zu of %zu pictures are missing or empty, more than data.max_bad = %g allows; the first is %s",
+                  count, all, options->max_bad, first);
+    dataset->unreadable = count;
+    bool go_on = options->on_error == ON_ERROR_SKIP && !too_many;
+    if (go_on) dataset_keep(dataset, keep);
+    memory_free(keep);
+    return go_on ? STATUS_OK : STATUS_FAILED;
+}
+
+static status check_samples(struct dataset *dataset, const struct config_data *options, struct error *err)
+{
+    bool *bad = memory_allocate(dataset->count, sizeof *bad, "the check of the files", err);
+    if (bad == NULL) return STATUS_FAILED;
+    size_t count = 0;
+    status result = dataset_check_files(dataset, bad, &count, err);
+    if (result == STATUS_OK && count > 0) result = drop_bad_files(dataset, options, bad, count, err);
+    memory_free(bad);
+    return result;
+}
+
+status dataset_open(struct dataset *dataset, const struct config_data *options, enum dataset_split split,
+                    struct error *err)
+{
+    *dataset = (struct dataset){0};
+    struct dataset_reader reader = {.dataset = dataset, .options = options};
+    snprintf(dataset->kind, sizeof dataset->kind, "%s", kinds[options->kind].name);
+    snprintf(dataset->split, sizeof dataset->split, "%s", split_names[split]);
+    bool valid_is_share = false;
+    status result = take_classes(&reader, err);
+    if (result == STATUS_OK) result = read_rows(&reader, split, &valid_is_share, err);
+    memory_free(reader.seen);
+    dataset->split_is_own = split == SPLIT_TEST || !valid_is_share;
+    bool is_from_training = split != SPLIT_TEST && !(split == SPLIT_VALID && !valid_is_share);
+    if (result == STATUS_OK && is_from_training) result = choose_rows(dataset, options, split, valid_is_share, err);
+    if (result == STATUS_OK) result = check_samples(dataset, options, err);
+    dataset_count_classes(dataset);
+    bool may_be_empty = split == SPLIT_UNLABELLED || split == SPLIT_TRAIN_WHOLE_UNLABELLED;
+    if (result == STATUS_OK && dataset->count == 0 && !may_be_empty)
+        result = error_set(err, "%s: the %s split has no samples (%zu rows were looked at)", options->root,
+                           dataset->split, dataset->listed);
+    return result;
+}
+
+status dataset_from_paths(struct dataset *dataset, const char *const *paths, size_t count, struct error *err)
+{
+    *dataset = (struct dataset){0};
+    struct dataset_reader reader = {.dataset = dataset};
+    snprintf(dataset->kind, sizeof dataset->kind, "paths");
+    snprintf(dataset->split, sizeof dataset->split, "paths");
+    status result = STATUS_OK;
+    for (size_t i = 0; i < count && result == STATUS_OK; i++) {
+        size_t path;
+        struct dataset_row row = {.label = -1};
+        result = add_name(dataset, "", paths[i], &path, err);
+        if (result == STATUS_OK) result = add_sample(&reader, &row, NO_PIXELS, path, err);
+    }
+    return result;
+}
+
+void dataset_free(struct dataset *dataset)
+{
+    for (int i = 0; i < dataset->class_count; i++) memory_free(dataset->classes[i]);
+    for (size_t i = 0; i < dataset->list_count; i++) memory_free(dataset->lists[i]);
+    for (size_t i = 0; i < dataset->note_count; i++) {
+        memory_free(dataset->notes[i].reason);
+        memory_free(dataset->notes[i].example);
+    }
+    memory_free(dataset->classes);
+    memory_free(dataset->class_counts);
+    memory_free(dataset->samples);
+    memory_free(dataset->targets);
+    memory_free(dataset->pixels);
+    memory_free(dataset->lists);
+    memory_free(dataset->notes);
+    text_free(&dataset->names);
+    *dataset = (struct dataset){0};
+}
+
+/* ---- asking -------------------------------------------------------------------------------------------------------
+ */
+
+status dataset_place(const struct dataset *dataset, size_t sample, struct text *out, struct error *err)
+{
+    const struct dataset_sample *s = &dataset->samples[sample];
+    if (s->row == 0) return text_append_format(out, err, "%s", dataset_path(dataset, sample));
+    return text_append_format(out, err, "%s:%u", path_name(dataset->lists[s->list]), s->row);
+}
+
+void dataset_target(const struct dataset *dataset, size_t sample, float *target)
+{
+    size_t classes = (size_t)dataset->class_count;
+    if (dataset->targets != NULL) {
+        memcpy(target, dataset->targets + sample * classes, classes * sizeof *target);
+        return;
+    }
+    memset(target, 0, classes * sizeof *target);
+    if (dataset->samples[sample].label >= 0) target[dataset->samples[sample].label] = 1.0f;
+}
+
+status dataset_describe(const struct dataset *dataset, struct text *out, struct error *err)
+{
+    status result =
+        text_append_format(out, err, "%s %s: %zu pictures", dataset->kind, dataset->split, dataset->count);
+    for (int i = 0; i < dataset->class_count && result == STATUS_OK; i++)
+        result = text_append_format(out, err, "%s %s %zu", i == 0 ? ":" : ",", dataset->classes[i],
+                                    dataset->class_counts[i]);
+    if (result == STATUS_OK) result = text_append(out, "\n", 1, err);
+    for (size_t i = 0; i < dataset->note_count && result == STATUS_OK; i++) {
+        const struct dataset_note *note = &dataset->notes[i];
+        result = text_append_format(out, err, "  left out: %zu, %s (the first: %s)\n", note->count, note->reason,
+                                    note->example);
+    }
+    if (result == STATUS_OK && dataset->unreadable > 0)
+        result = text_append_format(out, err, "  left out: %zu, missing or empty\n", dataset->unreadable);
+    return result;
+}

@@ -1,0 +1,247 @@
+/* One's own data: ROOT/SPLIT/CLASS/picture, and lists with the columns path, label and perhaps split. */
+#include "data/dataset_reader.h"
+#include "rmfer/base/file.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/data/csv.h"
+
+#include <string.h>
+
+enum { NAMES_OF_A_PART = 3 };
+
+/* What the parts are called, as folders and in a column `split`. */
+static const char *const part_names[][NAMES_OF_A_PART] = {
+    [PART_TRAIN] = {"train", "training", "train_set"},
+    [PART_VALID] = {"valid", "val", "validation"},
+    [PART_TEST] = {"test", "testing", "test_set"},
+};
+
+static const char dropped[] = "of a class that data.classes does not name";
+
+/* ---- class folders ------------------------------------------------------------------------------------------------
+ */
+
+static bool is_picture_name(const char *name)
+{
+    static const char *const endings[] = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (text_ends_with_ignoring_case(name, endings[i])) return true;
+    return false;
+}
+
+static status read_class(struct dataset_reader *reader, const char *folder, int label, struct error *err)
+{
+    struct folder_list list;
+    status result = folder_list_read(&list, folder, err);
+    if (result != STATUS_OK) return result;
+    for (size_t i = 0; i < list.count && result == STATUS_OK; i++) {
+        struct dataset_row row = {.folder = folder, .name = list.names[i], .label = label};
+        if (!is_picture_name(list.names[i]))
+            result = reader_leave_out(reader, "not a picture by name", 0, list.names[i], err);
+        else if (label < 0)
+            result = reader_leave_out(reader, dropped, 0, list.names[i], err);
+        else
+            result = reader_add(reader, &row, err);
+    }
+    folder_list_free(&list);
+    return result;
+}
+
+/* Numbered folders count from 0, or from 1 when there is no 0 but one more. */
+static int64_t first_number(const struct dataset_reader *reader, const struct folder_list *list)
+{
+    bool has_zero = false, has_count = false;
+    for (size_t i = 0; i < list->count; i++) {
+        int64_t number;
+        if (!text_to_integer(list->names[i], &number)) continue;
+        has_zero |= number == 0;
+        has_count |= number == reader->dataset->class_count;
+    }
+    return !has_zero && has_count ? 1 : 0;
+}
+
+static int class_of_folder(const struct dataset_reader *reader, const char *name, int64_t first)
+{
+    int64_t number;
+    int label = reader_class_of_name(reader, name);
+    if (label != CLASS_UNKNOWN || !text_to_integer(name, &number)) return label;
+    number -= first;
+    return number >= 0 && number < reader->dataset->class_count ? (int)number : CLASS_UNKNOWN;
+}
+
+static status read_classes(struct dataset_reader *reader, const char *folder, struct error *err)
+{
+    struct folder_list list;
+    status result = reader_begin_list(reader, folder, err);
+    if (result == STATUS_OK) result = folder_list_read(&list, folder, err);
+    if (result != STATUS_OK) return result;
+    int64_t first = first_number(reader, &list);
+    for (size_t i = 0; i < list.count && result == STATUS_OK; i++) {
+        char *path = path_join(folder, list.names[i], err);
+        int label = class_of_folder(reader, list.names[i], first);
+        if (path == NULL)
+            result = STATUS_FAILED;
+        else if (!folder_exists(path))
+            result = reader_leave_out(reader, "not in a class folder", 0, list.names[i], err);
+        else if (label == CLASS_UNKNOWN)
+            result = error_set(err, "%s: not one of data.classes, nor the number of one", path);
+        else
+            result = read_class(reader, path, label, err);
+        memory_free(path);
+    }
+    folder_list_free(&list);
+    return result;
+}
+
+status folder_read(struct dataset_reader *reader, bool *exists, struct error *err)
+{
+    const char *wanted = reader_wanted(reader);
+    for (size_t i = 0; i < NAMES_OF_A_PART && !*exists; i++) {
+        char *folder = reader_path(reader, wanted, part_names[reader->part][i], err);
+        if (folder == NULL) return STATUS_FAILED;
+        status result = STATUS_OK;
+        if (wanted[0] != '\0' || folder_exists(folder)) {
+            *exists = true;
+            result = read_classes(reader, folder, err);
+        }
+        memory_free(folder);
+        if (result != STATUS_OK) return result;
+    }
+    return STATUS_OK;
+}
+
+/* ---- lists --------------------------------------------------------------------------------------------------------
+ */
+
+struct list_columns {
+    int path, label, split; /* -1 = not there */
+};
+
+static int find_any(const struct csv_reader *csv, const char *const *names, size_t count)
+{
+    int found = -1;
+    for (size_t i = 0; i < count && found < 0; i++) found = csv_find(csv, names[i]);
+    return found;
+}
+
+/* The places of the columns; false when the row is no header. */
+static bool read_header(const struct csv_reader *csv, struct list_columns *columns)
+{
+    static const char *const paths[] = {"path", "image", "file", "filename"};
+    static const char *const labels[] = {"label", "class", "expression", "emotion"};
+    static const char *const splits[] = {"split", "set", "usage"};
+    struct list_columns found = {find_any(csv, paths, 4), find_any(csv, labels, 4), find_any(csv, splits, 3)};
+    if (found.path < 0 || found.label < 0) return false;
+    *columns = found;
+    return true;
+}
+
+static bool belongs_to_part(const char *split, enum dataset_part part)
+{
+    for (size_t i = 0; i < NAMES_OF_A_PART; i++)
+        if (text_equal_ignoring_case(split, part_names[part][i])) return true;
+    return false;
+}
+
+/* A class by name, another word for it, or its number in data.classes from 0. */
+static int class_of_label(const struct dataset_reader *reader, const char *label)
+{
+    int64_t number;
+    int class = reader_class_of_name(reader, label);
+    if (class != CLASS_UNKNOWN || !text_to_integer(label, &number)) return class;
+    return number >= 0 && number < reader->dataset->class_count ? (int)number : CLASS_UNKNOWN;
+}
+
+static status add_row(struct dataset_reader *reader, const struct csv_reader *csv, const struct list_columns *columns,
+                      const char *folder, struct error *err)
+{
+    const char *name = csv_field(csv, (size_t)columns->path), *label = csv_field(csv, (size_t)columns->label);
+    if (columns->split >= 0) {
+        const char *split = csv_field(csv, (size_t)columns->split);
+        bool is_known = false;
+        for (int part = PART_TRAIN; part <= PART_TEST; part++)
+            is_known |= belongs_to_part(split, (enum dataset_part)part);
+        if (!is_known)
+            return error_set(err, "%s:%zu: split '%.40s' is not train, valid or test", csv->name, csv->line, split);
+        if (!belongs_to_part(split, reader->part)) return STATUS_OK;
+    }
+    if (name[0] == '\0') return error_set(err, "%s:%zu: the path is empty", csv->name, csv->line);
+    int class = class_of_label(reader, label);
+    if (class == CLASS_UNKNOWN)
+        return error_set(err, "%s:%zu: label '%.40s' is not one of data.classes, nor a number of 0 to %d", csv->name,
+                         csv->line, label, reader->dataset->class_count - 1);
+    if (class == CLASS_DROPPED) return reader_leave_out(reader, dropped, csv->line, name, err);
+    struct dataset_row row = {.folder = folder, .name = name, .row = csv->line, .label = class};
+    return reader_add(reader, &row, err);
+}
+
+/* `shared`: the list is for all parts, by its column split; without one it is all training. */
+static status read_list(struct dataset_reader *reader, const char *list, const char *folder, bool shared,
+                        struct error *err)
+{
+    struct list_columns columns = {0, 1, -1};
+    struct csv_reader csv = {0};
+    status result = reader_begin_list(reader, list, err);
+    if (result == STATUS_OK) result = csv_open(&csv, list, CSV_COMMA, err);
+    bool found = false, is_first = true;
+    while (result == STATUS_OK && (result = csv_next(&csv, &found, err)) == STATUS_OK && found) {
+        bool is_header = is_first && read_header(&csv, &columns);
+        if (is_first && !is_header && csv.field_count >= 3) columns.split = 2;
+        is_first = false;
+        if (is_header) continue;
+        if (shared && columns.split < 0 && reader->part != PART_TRAIN) break;
+        result = add_row(reader, &csv, &columns, folder, err);
+    }
+    csv_close(&csv);
+    return result;
+}
+
+/* root/name when it is a file, NULL otherwise. */
+static char *existing_list(const struct dataset_reader *reader, const char *name, struct error *err)
+{
+    char *path = path_join(reader->options->root, name, err);
+    if (path != NULL && !file_exists(path)) {
+        memory_free(path);
+        path = NULL;
+    }
+    return path;
+}
+
+/* The part's list: data.train and the like, root itself, train.csv, or one list for all. */
+static char *find_list(const struct dataset_reader *reader, bool *shared, struct error *err)
+{
+    static const char *const own[][NAMES_OF_A_PART] = {
+        [PART_TRAIN] = {"train.csv", "training.csv", "train_labels.csv"},
+        [PART_VALID] = {"valid.csv", "val.csv", "validation.csv"},
+        [PART_TEST] = {"test.csv", "testing.csv", "test_labels.csv"},
+    };
+    static const char *const common[] = {"labels.csv", "list.csv", "data.csv", "index.csv"};
+    const char *wanted = reader_wanted(reader), *root = reader->options->root;
+    *shared = false;
+    if (wanted[0] != '\0') return reader_path(reader, wanted, "", err);
+    for (size_t i = 0; i < NAMES_OF_A_PART; i++) {
+        char *list = existing_list(reader, own[reader->part][i], err);
+        if (list != NULL) return list;
+    }
+    *shared = true;
+    if (file_exists(root)) return memory_copy_string(root, err);
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++) {
+        char *list = existing_list(reader, common[i], err);
+        if (list != NULL) return list;
+    }
+    return NULL;
+}
+
+status csv_list_read(struct dataset_reader *reader, bool *exists, struct error *err)
+{
+    bool shared;
+    char *list = find_list(reader, &shared, err);
+    if (list == NULL) return err != NULL && err->code != STATUS_OK ? err->code : STATUS_OK;
+    const char *root = reader->options->root;
+    char *folder = file_exists(root) ? path_folder(root, err) : memory_copy_string(root, err);
+    size_t before = reader->dataset->listed;
+    status result = folder == NULL ? STATUS_FAILED : read_list(reader, list, folder, shared, err);
+    *exists = !shared || reader->dataset->listed > before;
+    memory_free(folder);
+    memory_free(list);
+    return result;
+}

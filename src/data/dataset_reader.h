@@ -1,0 +1,90 @@
+/* What the readers of the different kinds share: where they put rows, and what they leave out. */
+#ifndef DATA_DATASET_READER_H
+#define DATA_DATASET_READER_H
+
+#include "rmfer/data/dataset.h"
+#include "rmfer/data/expressions.h"
+
+#include <stdint.h>
+
+enum dataset_part { PART_TRAIN, PART_VALID, PART_TEST };
+
+/* Answers of reader_class_of_name besides an output. */
+enum { CLASS_UNKNOWN = -1, CLASS_DROPPED = -2 };
+
+struct dataset_reader {
+    struct dataset *dataset;
+    const struct config_data *options;
+    enum dataset_part part;
+    int output_of[EXPRESSION_COUNT]; /* CLASS_DROPPED where data.classes leaves the expression out */
+    uint32_t list;                   /* the list or folder that rows come from now */
+    /* Places by (path, box), open addressing; 0 = free, otherwise sample + 1. */
+    size_t *seen;
+    size_t seen_capacity;
+};
+
+/* One row of a list. */
+struct dataset_row {
+    const char *folder, *name; /* the picture: folder/name */
+    size_t row;                /* line of the list, from 1 */
+    int label;                 /* output */
+    struct image_box box;      /* width 0 = none */
+    const float *target;       /* [class_count] or NULL */
+    bool may_repeat;           /* the same picture twice is no mistake */
+};
+
+/* Reads the rows of `reader->part` into the data set; *exists is false (and nothing read) when the set has no such
+ * part. */
+typedef status (*dataset_read)(struct dataset_reader *reader, bool *exists, struct error *err);
+
+status affectnet_read(struct dataset_reader *reader, bool *exists, struct error *err) MUST_CHECK;
+status rafdb_read(struct dataset_reader *reader, bool *exists, struct error *err) MUST_CHECK;
+status ferplus_read(struct dataset_reader *reader, bool *exists, struct error *err) MUST_CHECK;
+status folder_read(struct dataset_reader *reader, bool *exists, struct error *err) MUST_CHECK;
+status csv_list_read(struct dataset_reader *reader, bool *exists, struct error *err) MUST_CHECK;
+
+/* Later rows come from `path`. */
+status reader_begin_list(struct dataset_reader *reader, const char *path, struct error *err) MUST_CHECK;
+const char *reader_list(const struct dataset_reader *reader);
+
+/* Adds a sample. A picture in a format that is not supported, and one that was already listed with the same box, are
+ * left out with a note. */
+status reader_add(struct dataset_reader *reader, const struct dataset_row *row, struct error *err) MUST_CHECK;
+
+/* Adds a sample whose PIXEL_SIDE^2 gray pixels are given. */
+status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row *row, const uint8_t *pixels,
+                         struct error *err) MUST_CHECK;
+
+/* Counts a row that is not a sample, under its reason. */
+status reader_leave_out(struct dataset_reader *reader, const char *reason, size_t row, const char *name,
+                        struct error *err) MUST_CHECK;
+
+/* The output of a class by name (or another word for it), CLASS_DROPPED for an expression that data.classes does not
+ * name, CLASS_UNKNOWN otherwise. */
+int reader_class_of_name(const struct dataset_reader *reader, const char *name);
+
+/* root/name, with `wanted` (data.train and the like, may be "") in place of `name`. The caller frees. */
+char *reader_path(const struct dataset_reader *reader, const char *wanted, const char *name, struct error *err);
+
+/* data.train, data.valid or data.test, as the part says; "" when not given. */
+const char *reader_wanted(const struct dataset_reader *reader);
+
+/* Entries of a folder that do not begin with a dot, numbers in them sorted by value. */
+struct folder_list {
+    char **names;
+    size_t count, capacity;
+};
+status folder_list_read(struct folder_list *list, const char *path, struct error *err) MUST_CHECK;
+void folder_list_free(struct folder_list *list);
+
+/* Which samples a split keeps: keep[i] of all samples is set. See dataset_split.c. */
+status split_choose(const struct dataset *dataset, const struct config_data *options, enum dataset_split split,
+                    bool valid_is_share, bool *keep, struct error *err) MUST_CHECK;
+
+/* Removes the samples that are not kept. */
+void dataset_keep(struct dataset *dataset, const bool *keep);
+
+/* Counts labels again. */
+void dataset_count_classes(struct dataset *dataset);
+
+#endif
