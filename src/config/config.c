@@ -80,6 +80,14 @@ static status unknown_key(const char *section, const char *name, struct error *e
 /* ---- the file ---------------------------------------------------------------------------------------------------
  */
 
+/* Three numbers left empty are not given, as if the key did not stand there. */
+static status set_from(const struct config_key *key, struct config *config, const char *text, int32_t *line,
+                       struct error *err)
+{
+    if (key->kind == KEY_THREE_REALS && *text == '\0') *line = LINE_DEFAULT;
+    return value_set(key, config, text, err);
+}
+
 static status apply_item(struct config *config, const char *section, const struct ini_item *item, struct error *err)
 {
     if (section == NULL) return error_set_usage(err, "%.60s: stands before the first [section]", item->name);
@@ -89,7 +97,7 @@ static status apply_item(struct config *config, const char *section, const struc
     if (*line != LINE_DEFAULT)
         return error_set_usage(err, "%s.%s: given twice (first on line %d)", section, key->name, (int)*line);
     *line = item->line;
-    return value_set(key, config, item->value, err);
+    return set_from(key, config, item->value, line, err);
 }
 
 static status apply_text(struct config *config, char *text, struct error *err)
@@ -131,8 +139,9 @@ static status apply_pair(struct config *config, char *pair, struct error *err)
     if (!section_known(section)) return unknown_section(section, err);
     const struct config_key *key = config_key_find(section, name);
     if (key == NULL) return unknown_key(section, name, err);
-    config->lines[key_index(key)] = LINE_OVERRIDE;
-    return value_set(key, config, text_trim(equals + 1), err);
+    int32_t *line = &config->lines[key_index(key)];
+    *line = LINE_OVERRIDE;
+    return set_from(key, config, text_trim(equals + 1), line, err);
 }
 
 static status apply_overrides(struct config *config, const char *const *overrides, size_t count, struct error *err)

@@ -1,0 +1,69 @@
+#!/bin/sh
+# rmfer config: presets, the key table, resolved configurations, messages and exit codes.
+RMFER=${RMFER:-$PWD/rmfer}
+passed=0 failed=0
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+# check NAME COMMAND...: the command succeeds.
+check() {
+    what=$1
+    shift
+    if "$@" >"$folder/out" 2>"$folder/err"; then passed=$((passed + 1)); else
+        failed=$((failed + 1)); echo "failed: $what"; cat "$folder/out" "$folder/err"
+    fi
+}
+# refuses NAME CODE MESSAGE COMMAND...: it ends with that code and prints that one line.
+refuses() {
+    what=$1 wanted=$2 message=$3
+    shift 3
+    "$@" >"$folder/out" 2>"$folder/err"
+    code=$?
+    if [ $code -eq "$wanted" ] && [ "$(cat "$folder/err")" = "$message" ] && [ ! -s "$folder/out" ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1)); echo "failed: $what: exit $code"; cat "$folder/out" "$folder/err"
+    fi
+}
+
+check help "$RMFER" config --help
+check list "$RMFER" config --list
+for name in affectnet7 affectnet8 rafdb rafdb-4000labels ferplus quickstart ablation-baseline ablation-no-acl \
+    ablation-full ablation-no-sm ablation-no-sm-no-acl ablation-rmset-0 ablation-rmset-50 ablation-rmset-100; do
+    "$RMFER" config --list | grep -q "^$name " || { failed=$((failed + 1)); echo "failed: $name is not listed"; }
+    "$RMFER" config "$name" >"$folder/$name.ini"
+    check "$name is what configs/ holds" cmp "$folder/$name.ini" "configs/$name.ini"
+    check "$name resolves" "$RMFER" config "$folder/$name.ini" --resolved
+    # Each key of a preset has its comment.
+    bare=$(grep ' = ' "$folder/$name.ini" | grep -v '#' | wc -l)
+    check "$name explains its keys" test "$bare" -eq 0
+done
+
+# The key table is itself a configuration: the defaults.
+"$RMFER" config --keys >"$folder/keys.ini"
+check "keys parse" "$RMFER" config "$folder/keys.ini" --resolved
+cp "$folder/out" "$folder/first"
+: >"$folder/empty.ini"
+check "an empty file is the defaults" "$RMFER" config "$folder/empty.ini" --resolved
+cp "$folder/out" "$folder/second"
+check "keys are the defaults" cmp "$folder/first" "$folder/second"
+
+# What is resolved resolves to itself, anywhere.
+"$RMFER" config quickstart --resolved >"$folder/resolved.ini"
+(cd / && "$RMFER" config "$folder/resolved.ini" --resolved) >"$folder/again.ini"
+check "resolving twice changes nothing" cmp "$folder/resolved.ini" "$folder/again.ini"
+check "overrides are seen" sh -c "'$RMFER' config quickstart --set train.batch=5 --set data.root=here | grep -q '^batch = 5$'"
+check "their paths start here" sh -c "cd '$folder' && '$RMFER' config quickstart --set data.root=here | grep -q \"^root = \$(pwd -P)/here$\""
+
+printf '[data]\nkind = affectnet\n\n\n\n\n\n[train]\n\n\n\n\n\noptimizer = adma\n' >"$folder/affectnet8.ini"
+cd "$folder" || exit 1
+refuses "a wrong word" 2 'rmfer: error: affectnet8.ini:14: train.optimizer = adma: unknown (sgd, adam, adamw, sam)' \
+    "$RMFER" config affectnet8.ini --resolved
+refuses "a wrong override" 2 'rmfer: error: --set: train.bacth: unknown key (did you mean train.batch?)' \
+    "$RMFER" config quickstart --set train.bacth=5
+refuses "an unknown preset" 2 "rmfer: error: no preset 'rafdb8' (did you mean 'rafdb'?)" "$RMFER" config rafdb8
+refuses "no name" 2 "rmfer: error: rmfer config needs one preset's NAME, --list or --keys" "$RMFER" config
+refuses "a missing file" 1 'rmfer: error: none.ini: No such file or directory' "$RMFER" config none.ini --resolved
+
+echo "$passed passed, $failed failed, 0 skipped"
+[ $failed -eq 0 ]
