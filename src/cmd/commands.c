@@ -13,6 +13,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
+    {"synth", command_synth, "draws small labelled faces in every layout, or makes an RMset of a labelled set"},
     {"config", command_config, "prints presets and the table of keys"},
     {"info", command_info, "what is inside an architecture, a checkpoint or a run folder"},
     {"bench", command_bench, "speed of training or inference beside the processor's peak"},

@@ -146,20 +146,16 @@ static status write_affectnet(const struct split *split, struct error *err)
 /* The label as that release has it: a 0-d NumPy array of one character (format version 1.0). */
 static status write_npy_text(const char *path, int label, struct error *err)
 {
-    enum { HEADER_BYTES = 118 }; /* with the ten bytes before it a multiple of 64 */
-    struct atomic_file out = {0};
-    status result = atomic_file_open(&out, path, err);
-    if (result != STATUS_OK) return result;
-    char header[HEADER_BYTES + 1];
-    int length = snprintf(header, sizeof header, "{'descr': '<U1', 'fortran_order': False, 'shape': (), }");
-    memset(header + length, ' ', (size_t)(HEADER_BYTES - length));
-    header[HEADER_BYTES - 1] = '\n';
-    const char magic[10] = {(char)0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, HEADER_BYTES, 0};
-    const char text[4] = {(char)('0' + label), 0, 0, 0}; /* UTF-32, little-endian */
-    fwrite(magic, 1, sizeof magic, out.stream);
-    fwrite(header, 1, HEADER_BYTES, out.stream);
-    fwrite(text, 1, sizeof text, out.stream);
-    return atomic_file_commit(&out, err);
+    enum { MAGIC_BYTES = 10, HEADER_BYTES = 118, TEXT_BYTES = 4 }; /* what precedes the data is a multiple of 64 */
+    static const char magic[MAGIC_BYTES] = {(char)0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, HEADER_BYTES, 0};
+    static const char description[] = "{'descr': '<U1', 'fortran_order': False, 'shape': (), }";
+    char bytes[MAGIC_BYTES + HEADER_BYTES + TEXT_BYTES] = {0}; /* the text: UTF-32, little-endian */
+    memcpy(bytes, magic, MAGIC_BYTES);
+    memset(bytes + MAGIC_BYTES, ' ', HEADER_BYTES);
+    memcpy(bytes + MAGIC_BYTES, description, sizeof description - 1);
+    bytes[MAGIC_BYTES + HEADER_BYTES - 1] = '\n';
+    bytes[MAGIC_BYTES + HEADER_BYTES] = (char)('0' + label);
+    return synth_write_file(path, bytes, sizeof bytes, err);
 }
 
 static status later_picture(const void *context, size_t index, struct error *err)
@@ -194,13 +190,31 @@ static void rafdb_name(const char *split, size_t index, char name[32])
     snprintf(name, 32, strcmp(split, "train") == 0 ? "%s_%05zu" : "%s_%04zu", split, index + 1);
 }
 
+/* The same face with its surroundings, and where it is. */
+static status rafdb_original(const struct split *split, size_t index, const char *name, struct error *err)
+{
+    struct split wide = *split;
+    char path[SYNTH_PATH_BYTES], corners[128];
+    const char *folder = split->options->folder;
+    wide.margin = split->side / 4;
+    struct image_box box = sample_square(&wide, index);
+    status result = synth_path(path, err, "%s/rafdb/Image/original/%s.jpg", folder, name);
+    if (result == STATUS_OK) result = draw_jpeg(&wide, index, path, err);
+    if (result == STATUS_OK)
+        result = synth_path(path, err, "%s/rafdb/Annotation/boundingbox/%s_boundingbox.txt", folder, name);
+    int length = snprintf(corners, sizeof corners, "%.6f %.6f %.6f %.6f\n", box.x, box.y, box.x + box.width,
+                          box.y + box.height);
+    return result == STATUS_OK ? synth_write_file(path, corners, (size_t)length, err) : result;
+}
+
 static status rafdb_picture(const void *context, size_t index, struct error *err)
 {
     const struct split *split = context;
     char name[32], path[SYNTH_PATH_BYTES];
     rafdb_name(split->name, index, name);
     status result = synth_path(path, err, "%s/rafdb/Image/aligned/%s_aligned.jpg", split->options->folder, name);
-    return result == STATUS_OK ? draw_jpeg(split, index, path, err) : result;
+    if (result == STATUS_OK) result = draw_jpeg(split, index, path, err);
+    return result == STATUS_OK ? rafdb_original(split, index, name, err) : result;
 }
 
 static void rafdb_rows(const struct split *split, const char *name, size_t count, FILE *out)
@@ -217,8 +231,9 @@ static status write_rafdb(const struct split *split, struct error *err)
 {
     struct atomic_file out = {0};
     const char *folder = split->options->folder;
-    status result = synth_folder(err, "%s/rafdb/Image/aligned", folder);
-    if (result == STATUS_OK) result = synth_folder(err, "%s/rafdb/EmoLabel", folder);
+    static const char *const parts[] = {"Image/aligned", "Image/original", "Annotation/boundingbox", "EmoLabel"};
+    status result = STATUS_OK;
+    for (size_t i = 0; i < 4 && result == STATUS_OK; i++) result = synth_folder(err, "%s/rafdb/%s", folder, parts[i]);
     if (result == STATUS_OK) result = synth_run(rafdb_picture, split, split->count, err);
     if (result != STATUS_OK || split->index != 2) return result;
     result = synth_list(&out, err, "%s/rafdb/EmoLabel/list_patition_label.txt", folder);

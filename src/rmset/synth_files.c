@@ -1,6 +1,7 @@
 #include "rmset/synth_internal.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 
 status synth_run(synth_task task, const void *context, size_t count, struct error *err)
@@ -51,6 +52,14 @@ status synth_list(struct atomic_file *out, struct error *err, const char *format
     status result = format_path(path, format, arguments, err);
     va_end(arguments);
     return result == STATUS_OK ? atomic_file_open(out, path, err) : result;
+}
+
+status synth_write_file(const char *path, const void *bytes, size_t size, struct error *err)
+{
+    FILE *file = fopen(path, "wb");
+    bool written = file != NULL && fwrite(bytes, 1, size, file) == size;
+    if (file != NULL && fclose(file) != 0) written = false;
+    return written ? STATUS_OK : error_set_errno(err, "%s: cannot be written", path);
 }
 
 /* ---- tar (POSIX.1-1988 ustar) -----------------------------------------------------------------------------------

@@ -24,6 +24,9 @@ status synth_folder(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3
 /* Opens the list file that printf gives; write to out->stream, then atomic_file_commit. */
 status synth_list(struct atomic_file *out, struct error *err, const char *format, ...) PRINTF_LIKE(3, 4) MUST_CHECK;
 
+/* Writes a whole file, plainly: drawn data can be drawn again, and thousands of synced files would take long. */
+status synth_write_file(const char *path, const void *bytes, size_t size, struct error *err) MUST_CHECK;
+
 /* Appends a member to an open tar file; *place is where its header stands. */
 status synth_tar_member(FILE *tar, const char *name, const uint8_t *bytes, size_t size, uint64_t *place,
                         struct error *err) MUST_CHECK;

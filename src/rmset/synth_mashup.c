@@ -184,15 +184,10 @@ static status write_cut(const struct simulation *work, size_t sample, const char
 
 static status copy_file(const struct simulation *work, size_t sample, const char *path, struct error *err)
 {
-    struct atomic_file out = {0};
     uint8_t *bytes = NULL;
     size_t size = 0;
     status result = picture_file_read(dataset_path(&work->faces, sample), &bytes, &size, err);
-    if (result == STATUS_OK) result = atomic_file_open(&out, path, err);
-    if (result == STATUS_OK && fwrite(bytes, 1, size, out.stream) != size)
-        result = error_set_errno(err, "%s: cannot be written", path);
-    if (result == STATUS_OK) result = atomic_file_commit(&out, err);
-    atomic_file_abandon(&out);
+    if (result == STATUS_OK) result = synth_write_file(path, bytes, size, err);
     memory_free(bytes);
     return result;
 }

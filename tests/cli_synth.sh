@@ -1,0 +1,50 @@
+#!/bin/sh
+# rmfer synth: what it writes, the same twice, RMsets of a labelled set, messages and exit codes.
+RMFER=${RMFER:-$PWD/rmfer}
+passed=0 failed=0
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+check() {
+    what=$1
+    shift
+    if "$@" >"$folder/out" 2>"$folder/err"; then passed=$((passed + 1)); else
+        failed=$((failed + 1)); echo "failed: $what"; cat "$folder/out" "$folder/err"
+    fi
+}
+refuses() {
+    what=$1 wanted=$2 message=$3
+    shift 3
+    "$@" >"$folder/out" 2>"$folder/err"
+    code=$?
+    if [ $code -eq "$wanted" ] && [ "$(cat "$folder/err")" = "$message" ]; then passed=$((passed + 1)); else
+        failed=$((failed + 1)); echo "failed: $what: exit $code"; cat "$folder/out" "$folder/err"
+    fi
+}
+
+check help "$RMFER" synth --help
+check draw "$RMFER" synth "$folder/a" --faces 64 --size 32 --seed 5
+check "draw again" "$RMFER" synth "$folder/b" --faces 64 --size 32 --seed 5 --threads 1
+check "the same seed gives the same files" diff -r "$folder/a" "$folder/b"
+check "another seed" "$RMFER" synth "$folder/b" --faces 64 --size 32 --seed 6
+check "gives other files" sh -c "! cmp -s '$folder/a/affectnet/1/training000000.jpg' '$folder/b/affectnet/1/training000000.jpg'"
+for name in affectnet/training.csv affectnet/validation.csv affectnet-later/train_set/annotations/0_exp.npy \
+    rafdb/EmoLabel/list_patition_label.txt ferplus/FER2013Train/label.csv ferplus-csv/fer2013.csv \
+    ferplus-csv/fer2013new.csv folder/train/Anger csv/list.csv rmset/index.csv rmset/shards; do
+    check "$name is there" test -e "$folder/a/$name"
+done
+
+printf '[data]\nkind = folder\nroot = a/folder\nlabelled = 16\n' >"$folder/from.ini"
+check "from a labelled set" "$RMFER" synth "$folder/mashup" --from "$folder/from.ini" --persons 4 --moments 3 --videos 2
+check "has its rows" test "$(wc -l <"$folder/mashup/index.csv")" -eq 25
+check "overrides reach it" "$RMFER" synth "$folder/mashup2" --from "$folder/from.ini" --set data.labelled=0 --videos 1
+
+cd "$folder" || exit 1
+refuses "no folder" 2 'rmfer: error: rmfer synth needs the folder to write, and nothing else' "$RMFER" synth
+refuses "too few faces" 2 'rmfer: error: --faces 3: must be between 64 and 1e+06' "$RMFER" synth x --faces 3
+refuses "--set alone" 2 'rmfer: error: --set belongs to --from' "$RMFER" synth x --set data.root=y
+refuses "a folder that cannot be" 1 'rmfer: error: from.ini: cannot make the folder: File exists' \
+    "$RMFER" synth from.ini/x
+
+echo "$passed passed, $failed failed, 0 skipped"
+[ $failed -eq 0 ]
