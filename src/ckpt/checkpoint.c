@@ -1,0 +1,232 @@
+#include "rmfer/ckpt/checkpoint.h"
+
+#include "ckpt/checkpoint_metadata.h"
+#include "rmfer/base/memory.h"
+
+#include <string.h>
+
+_Static_assert(sizeof(real) == sizeof(float), "checkpoints hold float32");
+
+struct checkpoint_info checkpoint_info_defaults(const struct architecture *architecture)
+{
+    return (struct checkpoint_info){.arch = architecture->name,
+                                    .image_size = architecture->image_size,
+                                    .mean = {0.485, 0.456, 0.406},
+                                    .std = {0.229, 0.224, 0.225},
+                                    .resize = "bilinear",
+                                    .selected_on = "",
+                                    .config = "",
+                                    .metrics = ""};
+}
+
+/* ---- writing ---- */
+
+static struct tensor tensor_of_parameter(const struct parameters *parameters, const struct parameter *entry)
+{
+    struct tensor tensor = {.name = entry->name, .type = TENSOR_F32};
+    BUG_UNLESS(tensor_set_shape(&tensor, entry->rank, entry->shape));
+    tensor.data = (const uint8_t *)parameter_values(parameters, entry);
+    return tensor;
+}
+
+static bool is_running_variance(const struct parameter *entry)
+{
+    static const char ending[] = ".running_var";
+    size_t length = strlen(entry->name);
+    return length > sizeof ending && strcmp(entry->name + length - (sizeof ending - 1), ending) == 0;
+}
+
+/* PyTorch's batch-norm counts its batches in a buffer, num_batches_tracked. The count only matters where the momentum
+ * is a cumulative average, which is never so here; it is written all the same, because load_state_dict(strict=True)
+ * and with it timm and torchvision ask for every buffer. Reading passes over it. */
+static status add_counter(struct tensor *tensor, struct text *name, const struct parameter *variance,
+                          const int64_t *step, struct error *err)
+{
+    size_t stem = strlen(variance->name) - strlen("running_var");
+    *tensor = (struct tensor){.type = TENSOR_I64, .data = (const uint8_t *)step};
+    BUG_UNLESS(tensor_set_shape(tensor, 0, NULL));
+    return text_append_format(name, err, "%.*snum_batches_tracked", (int)stem, variance->name);
+}
+
+struct tensor_list {
+    struct tensor *items;
+    struct text *names; /* of the counters */
+    size_t count, name_count;
+};
+
+static void tensor_list_free(struct tensor_list *list)
+{
+    for (size_t i = 0; i < list->name_count; i++) text_free(&list->names[i]);
+    memory_free(list->names);
+    memory_free(list->items);
+}
+
+/* Parameters in registry order, each batch-norm's counter behind its running variance, then the extra tensors. */
+static status list_tensors(struct tensor_list *list, const struct model *model, const struct tensor *extra,
+                           size_t extra_count, const int64_t *step, struct error *err)
+{
+    const struct parameters *all = &model->parameters;
+    list->items = memory_allocate(2 * all->count + extra_count, sizeof *list->items, "a checkpoint", err);
+    list->names = memory_allocate(all->count, sizeof *list->names, "a checkpoint", err);
+    if (list->items == NULL || list->names == NULL) return STATUS_FAILED;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct parameter *entry = &all->items[i];
+        list->items[list->count++] = tensor_of_parameter(all, entry);
+        if (!is_running_variance(entry)) continue;
+        struct tensor *counter = &list->items[list->count++];
+        struct text *name = &list->names[list->name_count++];
+        status result = add_counter(counter, name, entry, step, err);
+        if (result != STATUS_OK) return result;
+        counter->name = text_string(name);
+    }
+    for (size_t i = 0; i < extra_count; i++) list->items[list->count++] = extra[i];
+    return STATUS_OK;
+}
+
+status checkpoint_write(const char *path, const struct model *model, const struct checkpoint_info *info,
+                        const struct tensor *extra, size_t extra_count, struct error *err)
+{
+    BUG_UNLESS(info->class_count == (size_t)model->classes);
+    struct tensor_list list = {0};
+    struct metadata_list metadata = {0};
+    status result = list_tensors(&list, model, extra, extra_count, &info->step, err);
+    if (result == STATUS_OK) result = metadata_from_info(&metadata, model->architecture.name, info, err);
+    if (result == STATUS_OK)
+        result = safetensors_write(path, list.items, list.count, metadata.items, metadata.count, err);
+    metadata_list_free(&metadata);
+    tensor_list_free(&list);
+    return result;
+}
+
+/* ---- reading ---- */
+
+static status read_classes(struct checkpoint *checkpoint, struct error *err)
+{
+    const char *text = safetensors_metadata_value(&checkpoint->file, "rmfer.classes");
+    if (text == NULL) return error_set(err, "metadata rmfer.classes is missing");
+    checkpoint->class_text = memory_copy_string(text, err);
+    if (checkpoint->class_text == NULL) return STATUS_FAILED;
+    struct checkpoint_info *info = &checkpoint->info;
+    status result = class_names_split(checkpoint->class_text, &checkpoint->names, &info->class_count, err);
+    info->classes = checkpoint->names;
+    if (result != STATUS_OK) return error_add_context(err, "metadata rmfer.classes");
+    const struct tensor *weight = safetensors_find(&checkpoint->file, "classifier.weight");
+    if (weight == NULL || weight->rank != 2) return error_set(err, "tensor 'classifier.weight' is missing");
+    if (weight->shape[0] != info->class_count)
+        return error_set(err, "metadata rmfer.classes has %zu names, the classifier %zu outputs", info->class_count,
+                         weight->shape[0]);
+    return STATUS_OK;
+}
+
+status checkpoint_open(struct checkpoint *checkpoint, const char *path, struct error *err)
+{
+    *checkpoint = (struct checkpoint){0};
+    status result = safetensors_open(&checkpoint->file, path, err);
+    if (result != STATUS_OK) return result;
+    result = metadata_read_info(&checkpoint->info, &checkpoint->file, err);
+    if (result == STATUS_OK) result = read_classes(checkpoint, err);
+    if (result != STATUS_OK) error_add_context(err, "%s", path);
+    if (result == STATUS_OK) {
+        checkpoint->path = memory_copy_string(path, err);
+        if (checkpoint->path == NULL) result = STATUS_FAILED;
+    }
+    if (result != STATUS_OK) checkpoint_close(checkpoint);
+    return result;
+}
+
+void checkpoint_close(struct checkpoint *checkpoint)
+{
+    memory_free(checkpoint->path);
+    memory_free(checkpoint->class_text);
+    memory_free(checkpoint->names);
+    safetensors_close(&checkpoint->file);
+    *checkpoint = (struct checkpoint){0};
+}
+
+bool checkpoint_has_heads(const struct checkpoint *checkpoint)
+{
+    return safetensors_find(&checkpoint->file, "ial.classifier.weight") != NULL;
+}
+
+const struct tensor *checkpoint_tensor(const struct checkpoint *checkpoint, const char *name)
+{
+    return safetensors_find(&checkpoint->file, name);
+}
+
+/* What does not fit, for one message: the first names and how many there are. */
+struct mismatches {
+    struct text text;
+    size_t count;
+};
+
+enum { MISMATCHES_NAMED = 3 };
+
+static status note_mismatch(struct mismatches *list, const struct parameter *entry, const struct tensor *tensor,
+                            struct error *err)
+{
+    char wanted[TENSOR_SHAPE_TEXT], given[TENSOR_SHAPE_TEXT];
+    if (list->count++ >= MISMATCHES_NAMED) return STATUS_OK;
+    const char *separator = list->count == 1 ? "" : "; ";
+    if (tensor == NULL) return text_append_format(&list->text, err, "%s'%s' is missing", separator, entry->name);
+    return text_append_format(&list->text, err, "%s'%s' is %s, the model's %s", separator, entry->name,
+                              tensor_shape_text(given, sizeof given, tensor->rank, tensor->shape),
+                              tensor_shape_text(wanted, sizeof wanted, entry->rank, entry->shape));
+}
+
+static status compare_tensors(const struct checkpoint *checkpoint, const struct model *model, struct mismatches *list,
+                              struct error *err)
+{
+    status result = STATUS_OK;
+    for (size_t i = 0; result == STATUS_OK && i < model->parameters.count; i++) {
+        const struct parameter *entry = &model->parameters.items[i];
+        const struct tensor *tensor = checkpoint_tensor(checkpoint, entry->name);
+        if (tensor == NULL || !tensor_has_shape(tensor, entry->rank, entry->shape))
+            result = note_mismatch(list, entry, tensor, err);
+    }
+    return result;
+}
+
+status checkpoint_load_model(const struct checkpoint *checkpoint, struct model *model, struct error *err)
+{
+    struct mismatches list = {0};
+    status result = compare_tensors(checkpoint, model, &list, err);
+    if (result == STATUS_OK && list.count > 0)
+        result = error_set(err, "%s: does not fit %s: %s (%zu in all)", checkpoint->path, model->architecture.name,
+                           text_string(&list.text), list.count);
+    text_free(&list.text);
+    if (result != STATUS_OK) return result;
+    for (size_t i = 0; i < model->parameters.count; i++) {
+        const struct parameter *entry = &model->parameters.items[i];
+        tensor_read_floats(checkpoint_tensor(checkpoint, entry->name), parameter_values(&model->parameters, entry));
+    }
+    return STATUS_OK;
+}
+
+status checkpoint_create_model(const struct checkpoint *checkpoint, bool with_heads, struct model *model,
+                               struct error *err)
+{
+    struct architecture architecture;
+    *model = (struct model){0};
+    status result = architecture_find(&architecture, checkpoint->info.arch, err);
+    if (result != STATUS_OK) {
+        /* The name stands in a file, not on the command line. */
+        if (err != NULL) err->code = STATUS_FAILED;
+        return error_add_context(err, "%s: metadata rmfer.arch", checkpoint->path);
+    }
+    result = model_create(model, &architecture, (int)checkpoint->info.class_count, with_heads, err);
+    if (result == STATUS_OK) result = checkpoint_load_model(checkpoint, model, err);
+    if (result != STATUS_OK) model_free(model);
+    return result;
+}
+
+status checkpoint_read_floats(const struct checkpoint *checkpoint, const char *name, float *out, size_t count,
+                              struct error *err)
+{
+    const struct tensor *tensor = checkpoint_tensor(checkpoint, name);
+    if (tensor == NULL) return error_set(err, "%s: tensor '%s' is missing", checkpoint->path, name);
+    if (tensor->count != count)
+        return error_set(err, "%s: tensor '%s' has %zu elements, not %zu", checkpoint->path, name, tensor->count,
+                         count);
+    tensor_read_floats(tensor, out);
+    return STATUS_OK;
+}

@@ -1,0 +1,32 @@
+/* The metadata `rmfer.*` of a checkpoint as text, in both directions. Used by checkpoints and by ONNX export. */
+#ifndef RMFER_CKPT_CHECKPOINT_METADATA_H
+#define RMFER_CKPT_CHECKPOINT_METADATA_H
+
+#include "rmfer/base/text.h"
+#include "rmfer/ckpt/checkpoint.h"
+
+enum { METADATA_MOST = 16, METADATA_FORMAT_VERSION = 1 };
+
+/* Keys and values to be written; the values live in `text`, which the caller frees. */
+struct metadata_list {
+    struct safetensors_metadata items[METADATA_MOST];
+    size_t count;
+    struct text text[METADATA_MOST];
+};
+
+/* Fills a zeroed list; class names with commas are an error. */
+status metadata_from_info(struct metadata_list *list, const char *architecture, const struct checkpoint_info *info,
+                          struct error *err) MUST_CHECK;
+void metadata_list_free(struct metadata_list *list);
+
+/* Reads everything but the classes and checks ranges; strings point into the file's metadata. */
+status metadata_read_info(struct checkpoint_info *info, const struct safetensors *file, struct error *err) MUST_CHECK;
+
+/* "A,B,C" cut in place into names trimmed of blanks; *names is memory_allocate'd and points into `text`. Empty and
+ * repeated names are an error. */
+status class_names_split(char *text, const char ***names, size_t *count, struct error *err) MUST_CHECK;
+
+/* Three numbers separated by commas. */
+bool metadata_parse_triple(const char *text, double values[3]);
+
+#endif

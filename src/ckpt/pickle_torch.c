@@ -1,0 +1,220 @@
+#include "ckpt/pickle_torch.h"
+
+#include <string.h>
+
+struct pickle_value *pickle_new(struct pool *pool, enum pickle_kind kind, struct error *err)
+{
+    struct pickle_value *value = pool_take(pool, 1, sizeof *value, err);
+    if (value != NULL) value->kind = kind;
+    return value;
+}
+
+status pickle_items_add(struct pool *pool, struct pickle_items *list, struct pickle_value *item, struct error *err)
+{
+    if (list->count == list->capacity) {
+        uint32_t capacity = list->capacity == 0 ? 4 : 2 * list->capacity;
+        if (capacity <= list->capacity) return error_set(err, "a list is too long");
+        struct pickle_value **items = pool_take(pool, capacity, sizeof(struct pickle_value *), err);
+        if (items == NULL) return STATUS_FAILED;
+        if (list->count > 0) memcpy(items, list->items, list->count * sizeof(struct pickle_value *));
+        list->items = items;
+        list->capacity = capacity;
+    }
+    list->items[list->count++] = item;
+    return STATUS_OK;
+}
+
+static bool is_sequence(const struct pickle_value *value)
+{
+    return value->kind == PICKLE_TUPLE || value->kind == PICKLE_LIST;
+}
+
+/* Item `index` of a sequence when it is of that kind, NULL otherwise. */
+static struct pickle_value *item_of_kind(const struct pickle_value *sequence, uint32_t index, enum pickle_kind kind)
+{
+    if (!is_sequence(sequence) || index >= sequence->list.count) return NULL;
+    struct pickle_value *item = sequence->list.items[index];
+    return item->kind == kind ? item : NULL;
+}
+
+/* ---- types ---- */
+
+/* Both ways of naming an element type: a storage class and a dtype. */
+static const struct {
+    const char *storage, *dtype;
+    enum tensor_type type;
+} element_types[] = {
+    {"torch.FloatStorage", "torch.float32", TENSOR_F32},      {"torch.HalfStorage", "torch.float16", TENSOR_F16},
+    {"torch.BFloat16Storage", "torch.bfloat16", TENSOR_BF16}, {"torch.DoubleStorage", "torch.float64", TENSOR_F64},
+    {"torch.LongStorage", "torch.int64", TENSOR_I64},         {"torch.IntStorage", "torch.int32", TENSOR_I32},
+    {"torch.ShortStorage", "torch.int16", TENSOR_I16},        {"torch.CharStorage", "torch.int8", TENSOR_I8},
+    {"torch.ByteStorage", "torch.uint8", TENSOR_U8},          {"torch.BoolStorage", "torch.bool", TENSOR_BOOL},
+};
+
+/* "torch.cuda.FloatStorage" of old files is the same type on another device. */
+static bool type_of_global(const char *name, enum tensor_type *type)
+{
+    static const char cuda[] = "torch.cuda.";
+    char plain[64];
+    if (strncmp(name, cuda, sizeof cuda - 1) == 0 && strlen(name) < sizeof plain) {
+        memcpy(plain, "torch.", 6);
+        memcpy(plain + 6, name + sizeof cuda - 1, strlen(name) - (sizeof cuda - 1) + 1);
+        name = plain;
+    }
+    for (size_t i = 0; i < sizeof element_types / sizeof element_types[0]; i++) {
+        if (strcmp(name, element_types[i].storage) != 0 && strcmp(name, element_types[i].dtype) != 0) continue;
+        *type = element_types[i].type;
+        return true;
+    }
+    return false;
+}
+
+/* ---- storages ---- */
+
+struct pickle_value *pickle_persistent(struct pool *pool, const struct pickle_value *id, struct error *err)
+{
+    const struct pickle_value *tag = item_of_kind(id, 0, PICKLE_STRING), *type = item_of_kind(id, 1, PICKLE_GLOBAL);
+    const struct pickle_value *key = item_of_kind(id, 2, PICKLE_STRING), *count = item_of_kind(id, 4, PICKLE_INTEGER);
+    bool good = tag != NULL && strcmp(tag->string.bytes, "storage") == 0 && type != NULL && key != NULL;
+    if (!good || count == NULL || count->integer < 0) return pickle_new(pool, PICKLE_NONE, err);
+    struct pickle_value *value = pickle_new(pool, PICKLE_STORAGE, err);
+    if (value == NULL) return NULL;
+    value->storage = pool_take(pool, 1, sizeof *value->storage, err);
+    if (value->storage == NULL) return NULL;
+    *value->storage = (struct pickle_storage){.key = key->string.bytes, .count = (uint64_t)count->integer};
+    value->storage->has_type = type_of_global(type->global, &value->storage->type);
+    /* The plain format's sixth item: None, or (key of the view, offset, count). */
+    if (is_sequence(id) && id->list.count > 5) {
+        const struct pickle_value *offset = item_of_kind(id->list.items[5], 1, PICKLE_INTEGER);
+        if (offset != NULL && offset->integer > 0) value->storage->view_offset = (uint64_t)offset->integer;
+    }
+    return value;
+}
+
+/* ---- tensors ---- */
+
+/* A tuple of at most TENSOR_MOST_RANK whole numbers; the number of them, or -1. */
+static int read_integers(const struct pickle_value *tuple, uint64_t *values)
+{
+    if (tuple == NULL || !is_sequence(tuple) || tuple->list.count > TENSOR_MOST_RANK) return -1;
+    for (uint32_t i = 0; i < tuple->list.count; i++) {
+        const struct pickle_value *item = tuple->list.items[i];
+        if (item->kind != PICKLE_INTEGER || item->integer < 0) return -1;
+        values[i] = (uint64_t)item->integer;
+    }
+    return (int)tuple->list.count;
+}
+
+static const struct pickle_value *argument(const struct pickle_value *arguments, uint32_t index)
+{
+    return is_sequence(arguments) && index < arguments->list.count ? arguments->list.items[index] : NULL;
+}
+
+/* _rebuild_tensor(storage, offset, shape, strides), _rebuild_tensor_v2(..., requires_grad, hooks) and
+ * _rebuild_tensor_v3(..., requires_grad, hooks, dtype). NULL without an error when the arguments are something else.
+ */
+static struct pickle_value *make_tensor(struct pool *pool, const struct pickle_value *arguments, struct error *err)
+{
+    struct pickle_tensor tensor = {0};
+    const struct pickle_value *storage = item_of_kind(arguments, 0, PICKLE_STORAGE);
+    const struct pickle_value *offset = item_of_kind(arguments, 1, PICKLE_INTEGER);
+    if (storage == NULL || offset == NULL || offset->integer < 0) return NULL;
+    tensor.storage = storage->storage;
+    tensor.offset = (uint64_t)offset->integer;
+    tensor.rank = read_integers(argument(arguments, 2), tensor.shape);
+    if (tensor.rank < 0 || read_integers(argument(arguments, 3), tensor.strides) != tensor.rank) return NULL;
+    const struct pickle_value *dtype = item_of_kind(arguments, 6, PICKLE_GLOBAL);
+    tensor.type = storage->storage->type;
+    if (!storage->storage->has_type && (dtype == NULL || !type_of_global(dtype->global, &tensor.type))) return NULL;
+    struct pickle_value *value = pickle_new(pool, PICKLE_TENSOR, err);
+    if (value == NULL) return NULL;
+    value->tensor = pool_take(pool, 1, sizeof tensor, err);
+    if (value->tensor == NULL) return NULL;
+    *value->tensor = tensor;
+    return value;
+}
+
+/* ---- everything else ---- */
+
+static struct pickle_value *make_object(struct pool *pool, const struct pickle_value *callable, struct error *err)
+{
+    struct pickle_value *value = pickle_new(pool, PICKLE_OBJECT, err);
+    if (value == NULL) return NULL;
+    value->object = pool_take(pool, 1, sizeof *value->object, err);
+    if (value->object == NULL) return NULL;
+    value->object->class_name = callable->kind == PICKLE_GLOBAL ? callable->global : "";
+    return value;
+}
+
+/* OrderedDict() or OrderedDict([(key, value), ...]), as Python 2 wrote it. */
+static struct pickle_value *make_dict(struct pool *pool, const struct pickle_value *arguments, struct error *err)
+{
+    struct pickle_value *dict = pickle_new(pool, PICKLE_DICT, err);
+    const struct pickle_value *pairs = argument(arguments, 0);
+    if (dict == NULL || pairs == NULL || !is_sequence(pairs)) return dict;
+    for (uint32_t i = 0; i < pairs->list.count; i++) {
+        const struct pickle_value *pair = pairs->list.items[i];
+        if (!is_sequence(pair) || pair->list.count != 2) continue;
+        if (pickle_items_add(pool, &dict->list, pair->list.items[0], err) != STATUS_OK ||
+            pickle_items_add(pool, &dict->list, pair->list.items[1], err) != STATUS_OK)
+            return NULL;
+    }
+    return dict;
+}
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    for (; *names != NULL; names++)
+        if (strcmp(name, *names) == 0) return true;
+    return false;
+}
+
+static const char *const tensor_functions[] = {"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2",
+                                               "torch._utils._rebuild_tensor_v3", NULL};
+/* Functions whose first argument is the thing itself. */
+static const char *const wrapping_functions[] = {"torch._utils._rebuild_parameter",
+                                                 "torch._utils._rebuild_parameter_with_state",
+                                                 "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer", NULL};
+static const char *const dict_classes[] = {"collections.OrderedDict", "collections.defaultdict",
+                                           "collections.Counter",     "__builtin__.dict",
+                                           "builtins.dict",           NULL};
+static const char *const sequence_classes[] = {
+    "__builtin__.set", "builtins.set",      "__builtin__.frozenset", "builtins.frozenset", "__builtin__.list",
+    "builtins.list",   "__builtin__.tuple", "builtins.tuple",        "torch.Size",         NULL};
+
+/* torch._tensor._rebuild_from_type[_v2](function, type, arguments, state): a tensor of a subclass. */
+static bool is_subclass_tensor(const char *name, const struct pickle_value *arguments)
+{
+    static const char *const names[] = {"torch._tensor._rebuild_from_type", "torch._tensor._rebuild_from_type_v2",
+                                        NULL};
+    if (!is_one_of(name, names)) return false;
+    const struct pickle_value *function = item_of_kind(arguments, 0, PICKLE_GLOBAL);
+    return function != NULL && is_one_of(function->global, tensor_functions) &&
+           item_of_kind(arguments, 2, PICKLE_TUPLE) != NULL;
+}
+
+struct pickle_value *pickle_call(struct pool *pool, const struct pickle_value *callable,
+                                 struct pickle_value *arguments, struct error *err)
+{
+    if (callable->kind != PICKLE_GLOBAL) return make_object(pool, callable, err);
+    const char *name = callable->global;
+    struct pickle_value *first =
+        is_sequence(arguments) && arguments->list.count > 0 ? arguments->list.items[0] : NULL;
+    struct pickle_value *made = NULL;
+    struct error inner = {0};
+    if (is_one_of(name, tensor_functions))
+        made = make_tensor(pool, arguments, &inner);
+    else if (is_subclass_tensor(name, arguments))
+        made = make_tensor(pool, arguments->list.items[2], &inner);
+    else if (is_one_of(name, wrapping_functions) && first != NULL)
+        made = first;
+    else if (is_one_of(name, dict_classes))
+        made = make_dict(pool, arguments, &inner);
+    else if (is_one_of(name, sequence_classes) && first != NULL && is_sequence(first))
+        made = first;
+    if (inner.code != STATUS_OK) {
+        error_set(err, "%s", inner.message);
+        return NULL;
+    }
+    return made != NULL ? made : make_object(pool, callable, err);
+}
