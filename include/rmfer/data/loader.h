@@ -99,7 +99,7 @@ uint64_t loader_batches_per_epoch(const struct loader *loader);
 /* Seconds that loader_next has waited for the workers so far. */
 double loader_wait_seconds(const struct loader *loader);
 
-/* Different unreadable pictures delivered around so far (labelled and contrastive). */
+/* Unreadable pictures met so far: different ones of the data set, and every contrastive one. */
 size_t loader_bad_pictures(const struct loader *loader);
 
 /* Bytes of the ring and of the cache as it stands. */
@@ -112,9 +112,10 @@ struct picture_format {
     double mean[3], std[3];
 };
 
-/* Loads pictures by path ("SHARD.tar#OFFSET" too) on `workers` threads into images [count,H,W,3]. errors[i] (NULL =
- * not wanted) tells what was wrong with picture i, whose row is then zeros. *bad is the number of those. */
-status loader_load_pictures(const char *const *paths, size_t count, const struct picture_format *format, int workers,
-                            float *images, struct error *errors, size_t *bad, struct error *err) MUST_CHECK;
+/* Loads pictures by path ("SHARD.tar#OFFSET" too) on `workers` threads (0 = threads_available()) into images
+ * [count,H,W,3]. errors[i] tells what was wrong with picture i, whose row is then zeros (`errors` may be NULL). *bad
+ * is the number of those. */
+void loader_load_pictures(const char *const *paths, size_t count, const struct picture_format *format, int workers,
+                          float *images, struct error *errors, size_t *bad);
 
 #endif

@@ -1,0 +1,166 @@
+/* What is cached is what takes less room: the decoded picture when it is smaller than the network's input (48 x 48
+ * faces for 260 x 260 input), otherwise the resized one. Either way the pixels delivered are the same. */
+#include "data/loader_pictures.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/data/picture_file.h"
+
+#include <string.h>
+
+struct cached_picture {
+    int width, height; /* of the picture; the network's side when it was resized */
+    bool is_resized;
+    uint8_t rgb[]; /* [height, width, 3] */
+};
+
+status picture_workspace_init(struct picture_workspace *workspace, int side, struct error *err)
+{
+    *workspace = (struct picture_workspace){0};
+    return image_create(&workspace->pixels, side, side, err);
+}
+
+void picture_workspace_free(struct picture_workspace *workspace)
+{
+    resize_workspace_free(&workspace->resize);
+    augment_workspace_free(&workspace->augment);
+    image_free(&workspace->pixels);
+}
+
+/* The box is in the full-size picture, which may have been decoded at a reduced size. */
+static status bring_to_size(const struct image *image, const struct image_box *box, enum config_resize filter,
+                            struct picture_workspace *workspace, struct error *err)
+{
+    double x = (double)image->width / image->full_width, y = (double)image->height / image->full_height;
+    struct image_box scaled = {box->x * x, box->y * y, box->width * x, box->height * y};
+    struct image *to = &workspace->pixels;
+    return image_resize_into(image, box->width > 0 ? &scaled : NULL, filter, to->width, to->height, to->rgb,
+                             &workspace->resize, err);
+}
+
+static status decode(const uint8_t *bytes, size_t size, const struct image_box *box, int side, struct image *image,
+                     struct error *err)
+{
+    struct image_options options = {.side = side, .region = *box};
+    return image_decode(bytes, size, &options, image, err);
+}
+
+status picture_from_bytes(const uint8_t *bytes, size_t size, const struct image_box *box, enum config_resize filter,
+                          struct picture_workspace *workspace, struct error *err)
+{
+    struct image image;
+    status result = decode(bytes, size, box, workspace->pixels.width, &image, err);
+    if (result == STATUS_OK) result = bring_to_size(&image, box, filter, workspace, err);
+    image_free(&image);
+    return result;
+}
+
+status picture_from_path(const char *path, const struct image_box *box, enum config_resize filter,
+                         struct picture_workspace *workspace, struct error *err)
+{
+    uint8_t *bytes;
+    size_t size;
+    status result = picture_file_read(path, &bytes, &size, err);
+    if (result != STATUS_OK) return result;
+    result = picture_from_bytes(bytes, size, box, filter, workspace, err);
+    memory_free(bytes);
+    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", path);
+}
+
+/* ---- the cache ------------------------------------------------------------------------------------------------ */
+
+status picture_cache_init(struct picture_cache *cache, size_t count, size_t limit, struct error *err)
+{
+    *cache = (struct picture_cache){.count = count, .limit = limit};
+    if (limit == 0) return STATUS_OK;
+    cache->pictures = memory_allocate(count, sizeof *cache->pictures, "the cache of pictures", err);
+    return cache->pictures == NULL ? STATUS_FAILED : STATUS_OK;
+}
+
+void picture_cache_free(struct picture_cache *cache)
+{
+    for (size_t i = 0; cache->pictures != NULL && i < cache->count; i++)
+        memory_free(atomic_load(&cache->pictures[i]));
+    memory_free(cache->pictures);
+    cache->pictures = NULL;
+    cache->count = 0;
+}
+
+/* Keeps a copy while there is room. Without memory for it nothing is lost but time. */
+static void keep_picture(struct picture_cache *cache, size_t sample, const struct image *image, bool is_resized)
+{
+    size_t pixels = (size_t)image->width * (size_t)image->height * 3, bytes = sizeof(struct cached_picture) + pixels;
+    if (cache->pictures == NULL) return;
+    if (atomic_fetch_add(&cache->used, bytes) + bytes > cache->limit) {
+        atomic_fetch_sub(&cache->used, bytes);
+        return;
+    }
+    struct cached_picture *kept = memory_allocate(bytes, 1, "a cached picture", NULL), *none = NULL;
+    if (kept != NULL) {
+        kept->width = image->width;
+        kept->height = image->height;
+        kept->is_resized = is_resized;
+        memcpy(kept->rgb, image->rgb, pixels);
+        if (atomic_compare_exchange_strong(&cache->pictures[sample], &none, kept)) return;
+    }
+    /* Another thread was faster, or there was no memory. */
+    memory_free(kept);
+    atomic_fetch_sub(&cache->used, bytes);
+}
+
+static status use_cached(struct cached_picture *kept, enum config_resize filter, struct picture_workspace *workspace,
+                         struct error *err)
+{
+    struct image *to = &workspace->pixels;
+    if (kept->is_resized) {
+        memcpy(to->rgb, kept->rgb, (size_t)to->width * (size_t)to->height * 3);
+        return STATUS_OK;
+    }
+    struct image image = {kept->rgb, kept->width, kept->height, kept->width, kept->height};
+    return image_resize_into(&image, NULL, filter, to->width, to->height, to->rgb, &workspace->resize, err);
+}
+
+/* ---- samples --------------------------------------------------------------------------------------------------- */
+
+/* Pixels that the data set holds itself. */
+static status from_gray(const uint8_t *gray, enum config_resize filter, struct picture_workspace *workspace,
+                        struct error *err)
+{
+    uint8_t rgb[PIXEL_SIDE * PIXEL_SIDE * 3 + 1];
+    for (size_t i = 0; i < (size_t)PIXEL_SIDE * PIXEL_SIDE; i++) memset(rgb + 3 * i, gray[i], 3);
+    struct image image = {rgb, PIXEL_SIDE, PIXEL_SIDE, PIXEL_SIDE, PIXEL_SIDE};
+    struct image *to = &workspace->pixels;
+    return image_resize_into(&image, NULL, filter, to->width, to->height, to->rgb, &workspace->resize, err);
+}
+
+static status from_file(const struct dataset *dataset, size_t sample, enum config_resize filter,
+                        struct picture_cache *cache, struct picture_workspace *workspace, struct error *err)
+{
+    const struct image_box *box = &dataset->samples[sample].box;
+    const char *path = dataset_path(dataset, sample);
+    uint8_t *bytes;
+    size_t size;
+    status result = picture_file_read(path, &bytes, &size, err);
+    if (result != STATUS_OK) return result;
+    struct image image, *to = &workspace->pixels;
+    result = decode(bytes, size, box, to->width, &image, err);
+    if (result == STATUS_OK) result = bring_to_size(&image, box, filter, workspace, err);
+    if (result == STATUS_OK) {
+        bool is_smaller = (int64_t)image.width * image.height < (int64_t)to->width * to->height;
+        bool keep_source = is_smaller && box->width == 0;
+        keep_picture(cache, sample, keep_source ? &image : to, !keep_source);
+    } else {
+        error_add_context(err, "%s", path);
+    }
+    image_free(&image);
+    memory_free(bytes);
+    return result;
+}
+
+status picture_of_sample(const struct dataset *dataset, size_t sample, enum config_resize filter,
+                         struct picture_cache *cache, struct picture_workspace *workspace, struct error *err)
+{
+    int64_t pixels = dataset->samples[sample].pixels;
+    if (pixels != NO_PIXELS) return from_gray(dataset->pixels + pixels, filter, workspace, err);
+    struct cached_picture *kept = cache->pictures == NULL ? NULL : atomic_load(&cache->pictures[sample]);
+    if (kept != NULL) return use_cached(kept, filter, workspace, err);
+    return from_file(dataset, sample, filter, cache, workspace, err);
+}
