@@ -1,0 +1,46 @@
+/* Videos to pictures, one frame after the other, through FFmpeg's libraries.
+ *
+ * The libraries are loaded when the first video is opened: a hundred shared libraries hang on them, whose loading
+ * would double the start-up time of every command. Without them, or in a build without their headers, opening a video
+ * is an error that says so. Only local files and containers are read; playlists that name other files are refused. */
+#ifndef RMFER_DATA_VIDEO_H
+#define RMFER_DATA_VIDEO_H
+
+#include "rmfer/data/image.h"
+
+struct video;
+
+struct video_options {
+    int64_t every;      /* only frames 0, every, 2 every, ...; 0 counts as 1 */
+    size_t most_pixels; /* of a frame; 0 = IMAGE_MOST_PIXELS */
+    int threads;        /* of the decoder; 0 = threads_available() */
+};
+
+struct video_frame {
+    struct image image; /* upright (the container's rotation is obeyed), square pixels; free with image_free */
+    int64_t index;      /* 0 is the first frame */
+    double time;        /* seconds since the first frame */
+};
+
+/* Opens the first picture stream of a file. Messages start with the path. */
+status video_open(struct video **video, const char *path, const struct video_options *options,
+                  struct error *err) MUST_CHECK;
+
+/* NULL is fine. */
+void video_close(struct video *video);
+
+/* The next wanted frame; *ended is set, and no frame given, behind the last one. Damaged packets are passed over; a
+ * file that gives no frame at all is an error. After an error the video can only be closed. */
+status video_next(struct video *video, struct video_frame *frame, bool *ended, struct error *err) MUST_CHECK;
+
+/* Damaged packets passed over so far. */
+size_t video_damaged(const struct video *video);
+
+/* Frames a second as the container states it, 0 when it does not. */
+double video_frame_rate(const struct video *video);
+
+/* Whether the file's first bytes or, where they say nothing, its name are those of a video. */
+bool video_is_named(const char *path);
+bool video_is_content(const uint8_t *bytes, size_t size);
+
+#endif
