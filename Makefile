@@ -27,6 +27,12 @@ MISSING_TESTING  := $(call missing,$(TESTING))
 OPTIONAL := $(if $(strip $(call missing,$(VIDEO))),,$(VIDEO)) $(if $(strip $(call missing,$(DRAWING))),,$(DRAWING))
 ALL_PACKAGES := gcc make pkg-config $(call packages,$(REQUIRED) $(VIDEO) $(DRAWING) $(TESTING))
 
+# One short line a file; V=1 shows the commands.
+ifeq ($(V),)
+Q := @
+say = @echo '  $(1)	$(2)';
+endif
+
 # ---- flags --------------------------------------------------------------------------------------------------------
 # -ffp-contract=off keeps the portable kernels the same on every compiler; never -ffast-math (NaN guards would die).
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
@@ -88,27 +94,33 @@ rmfer: $(OUT)/rmfer
 	@ln -f $< $@ 2>/dev/null || cp $< $@
 
 $(OUT)/rmfer: $(OUT)/src/main.o $(OUT)/librmfer.a
-	$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(OUT)/librmfer.a: $(OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $(OUT)/librmfer_double.a: $(DOUBLE_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $(OUT)/double/%.o: %.c | need-build
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(OUT)/src/kern/kernels_%.o: src/kern/kernels_%.c | need-build
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(ISA_FLAGS_$*) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(ISA_FLAGS_$*) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(OUT)/%.o: %.c | need-build
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/generated/presets.c: $(PRESETS) scripts/embed_presets.sh
 	@mkdir -p $(@D)
@@ -138,11 +150,13 @@ TEST_LIBS = $(shell $(PKG_CONFIG) --cflags --libs cmocka)
 
 $(OUT)/tests/double/%: tests/double/%.c $(TEST_SUPPORT) $(OUT)/librmfer_double.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OUT)/librmfer_double.a $(TEST_LIBS) $(LDLIBS)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) -Itests -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OUT)/librmfer_double.a $(TEST_LIBS) $(LDLIBS)
 
 $(OUT)/tests/%: tests/%.c $(TEST_SUPPORT) $(OUT)/librmfer.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(OUT)/librmfer.a $(TEST_LIBS) $(LDLIBS)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(OUT)/librmfer.a $(TEST_LIBS) $(LDLIBS)
 
 $(OUT)/fuzz/%: tests/fuzz/%.c $(SOURCES)
 	@mkdir -p $(@D)
@@ -177,3 +191,11 @@ clean:
 	rm -rf $(BUILD) rmfer
 
 -include $(OBJECTS:.o=.d) $(DOUBLE_OBJECTS:.o=.d) $(OUT)/src/main.d
+
+# ---- measurements ----------------------------------------------------------------------------------------------------
+.PHONY: layouts
+layouts: $(OUT)/librmfer.a
+	@mkdir -p $(OUT)/bench
+	$(call say,CC,tests/bench/layouts.c)
+	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) -march=native $(LIBRARY_CFLAGS) -o $(OUT)/bench/layouts tests/bench/layouts.c $(OUT)/librmfer.a $(LDLIBS)
+	OMP_NUM_THREADS=1 $(OUT)/bench/layouts
