@@ -357,7 +357,7 @@ static void release_read(const struct mapped_file *csv, size_t read, size_t *rel
 
 static status read_rows(struct builder *builder, const struct mapped_file *csv, struct error *err)
 {
-    const char *begin = (const char *)csv->bytes, *end = begin + csv->size, *next = begin;
+    const char *begin = csv->size == 0 ? "" : (const char *)csv->bytes, *end = begin + csv->size, *next = begin;
     size_t released = 0;
     if (csv->size >= 3 && memcmp(begin, "\xef\xbb\xbf", 3) == 0) next += 3;
     for (uint64_t line_number = 1; next < end; line_number++) {
