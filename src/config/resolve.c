@@ -1,6 +1,7 @@
 #include "config/resolve.h"
 
 #include "config/values.h"
+#include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 
 #include <inttypes.h>
@@ -229,7 +230,14 @@ status config_check_training(const struct config *config, struct error *err)
 {
     if (config->data.root[0] == '\0')
         return refuse(config, "data", "root", "training needs the data set's folder", err);
-    if (config_has_phase2(config) && config->rmset.root[0] == '\0')
-        return refuse(config, "rmset", "root", "phase 2 needs an RMset (or set acl.weight = 0)", err);
+    if (!config_has_phase2(config)) return STATUS_OK;
+    if (config->rmset.root[0] == '\0')
+        return refuse(config, "rmset", "root", "phase 2 needs an RMset (acl.weight = 0 trains without)", err);
+    char *index = path_join(config->rmset.root, config->rmset.index, err);
+    if (index == NULL) return STATUS_FAILED;
+    bool there = file_exists(index);
+    memory_free(index);
+    if (!there)
+        return refuse(config, "rmset", "root", "the RMset's list is not there (acl.weight = 0 trains without)", err);
     return STATUS_OK;
 }
