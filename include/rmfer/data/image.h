@@ -17,6 +17,7 @@ struct image {
     uint8_t *rgb;
     int width, height;
     int full_width, full_height; /* before a scaled decode; otherwise equal to width and height */
+    int reduction;               /* of a scaled decode: 1, 2, 4 or 8 pixels became one (0 stands for 1) */
 };
 
 /* A rectangle in pixels, its edges between pixels: 0, 0, width, height is the whole picture. */
@@ -33,8 +34,9 @@ enum {
 /* Zeroed is the default: the whole picture at its own size, at most IMAGE_MOST_PIXELS, EXIF orientation obeyed. */
 struct image_options {
     size_t most_pixels; /* checked before anything is allocated; 0 = IMAGE_MOST_PIXELS */
-    /* A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size when the region's sides are then still at least `side`
-     * pixels. `region` is in the full-size, upright picture; of width 0 it is the whole picture. 0 = full size. */
+    /* A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size when the region's sides are then still at least 7/4 of
+     * `side` pixels (nearer, the result differs visibly from that of a full decode). `region` is in the full-size,
+     * upright picture; of width 0 it is the whole picture. 0 = full size. */
     int side;
     struct image_box region;
     bool ignore_orientation; /* pixels as stored, whatever EXIF says */
