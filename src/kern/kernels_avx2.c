@@ -37,6 +37,11 @@ static inline void v_store_part(float *p, vector v, size_t lanes)
     _mm256_maskstore_ps(p, lane_mask(lanes), v);
 }
 
+static inline void v_stream(float *p, vector v)
+{
+    _mm256_stream_ps(p, v);
+}
+
 static inline vector v_set(float x)
 {
     return _mm256_set1_ps(x);

@@ -36,6 +36,11 @@ static inline void v_store_part(float *p, vector v, size_t lanes)
     _mm512_mask_storeu_ps(p, lane_mask(lanes), v);
 }
 
+static inline void v_stream(float *p, vector v)
+{
+    _mm512_stream_ps(p, v);
+}
+
 static inline vector v_set(float x)
 {
     return _mm512_set1_ps(x);

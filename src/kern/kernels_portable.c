@@ -31,6 +31,11 @@ static void gemm_transposed_portable(size_t p, size_t q, size_t m, const real *a
         }
 }
 
+static void stream_portable(struct rows size, real *y, size_t ldy, const real *x, size_t ldx)
+{
+    for (size_t r = 0; r < size.rows; r++) memcpy(y + r * ldy, x + r * ldx, size.channels * sizeof *y);
+}
+
 static real sigmoid(real z)
 {
     return 1 / (1 + (real)exp((double)-z));
@@ -218,6 +223,7 @@ const struct kernels kernels_portable = {
     .panel = PANEL,
     .gemm = gemm_portable,
     .gemm_transposed = gemm_transposed_portable,
+    .stream = stream_portable,
     .affine = affine_portable,
     .activate = activate_portable,
     .activate_with_slope = activate_with_slope_portable,

@@ -25,7 +25,7 @@ void conv1x1_pack(const struct op_context *context, struct conv1x1 *conv)
 
 size_t conv1x1_scratch_reals(const struct conv1x1 *conv, const struct tiling *tiling)
 {
-    return tiling->tile_rows * (conv->input + conv->output) + conv->output;
+    return tiling->tile_rows * (2 * conv->input + conv->output) + conv->output;
 }
 
 /* The tile of the convolution's input: in place where it is x itself, else made in `buffer`. */
@@ -52,6 +52,7 @@ void conv1x1_forward(const struct op_context *context, const struct conv1x1 *con
                      struct conv1x1_input input, real *y, real *moment_values, size_t *moment_counts)
 {
     size_t k = conv->input, n = conv->output;
+    bool streams = op_streams(tiling->images * tiling->image_rows * n);
 #pragma omp parallel num_threads(context->threads)
     {
         struct range mine = threads_share(tiling->tiles, omp_get_thread_num(), omp_get_num_threads());
@@ -59,9 +60,12 @@ void conv1x1_forward(const struct op_context *context, const struct conv1x1 *con
         for (size_t t = mine.begin; t < mine.end; t++) {
             struct tile tile = tiling_get(tiling, t);
             const real *x = input_tile(context, k, tiling, &tile, input, buffer);
-            real *out = y + tile.first_row * n, *moments = moment_values + t * 2 * n;
+            struct rows size = {tile.rows, n};
+            real *to = y + tile.first_row * n, *out = streams ? buffer + tiling->tile_rows * k : to;
+            real *moments = moment_values + t * 2 * n;
             context->kernels->gemm(tile.rows, n, k, x, k, conv->packed, out, n, false);
-            context->kernels->moments((struct rows){tile.rows, n}, out, n, moments, moments + n);
+            context->kernels->moments(size, out, n, moments, moments + n);
+            if (streams) context->kernels->stream(size, to, n, out, n);
             moment_counts[t] = tile.rows;
         }
     }
@@ -149,17 +153,18 @@ void conv1x1_gated_backward(const struct op_context *context, const struct conv1
                             real *segment_sums, real *partials)
 {
     size_t k = conv->input, n = conv->output;
+    bool streams = op_streams(tiling->images * tiling->image_rows * k);
     memset(segment_sums, 0, tiling->segments * 3 * k * sizeof *segment_sums);
 #pragma omp parallel num_threads(context->threads)
     {
         int thread = omp_get_thread_num();
         struct range mine = threads_share(tiling->tiles, thread, omp_get_num_threads());
-        real *dy = op_scratch(context, thread), *scale = dy + tiling->tile_rows * n, *u = scale + n;
+        real *dy = op_scratch(context, thread), *scale = dy + tiling->tile_rows * n, *u = scale + n, *made = u + tiling->tile_rows * k;
         real *dweight = own_weight_gradient(conv, partials, thread);
         for (size_t t = mine.begin; t < mine.end; t++) {
             struct tile tile = tiling_get(tiling, t);
             upstream_tile(context, n, tiling, &tile, &upstream, scale, dy);
-            real *out = du + tile.first_row * k;
+            real *to = du + tile.first_row * k, *out = streams ? made : to;
             context->kernels->gemm(tile.rows, k, n, dy, n, conv->packed_transposed, out, k, false);
             for (size_t i = 0; i < tile.images; i++) {
                 struct tile_part part = tile_image(tiling, &tile, i);
@@ -170,6 +175,7 @@ void conv1x1_gated_backward(const struct op_context *context, const struct conv1
                                                 segment_sums + (tile.first_segment + i) * 3 * k, k);
             }
             context->kernels->gemm_transposed(n, k, tile.rows, dy, n, u, k, dweight, k);
+            if (streams) context->kernels->stream((struct rows){tile.rows, k}, to, k, out, k);
         }
     }
     partials_add(context, k * n, partials, conv->dweight);

@@ -50,18 +50,19 @@ void depthwise_pack(struct depthwise *conv)
         for (size_t t = 0; t < taps; t++) conv->packed[t * conv->channels + c] = conv->weight[c * taps + t];
 }
 
-size_t depthwise_scratch_reals(const struct depthwise *conv)
-{
-    size_t ring = block_count(conv) * (size_t)conv->kernel;
-    size_t forward = (ring + 1) * padded_width(conv) * BLOCK;
-    size_t backward = (ring * margin_width(conv) + 3 * padded_width(conv)) * BLOCK;
-    return forward > backward ? forward : backward;
-}
-
 static size_t rows_per_part(const struct depthwise *conv)
 {
     size_t rows = (MOMENT_PIXELS + conv->output_width - 1) / conv->output_width;
     return rows < conv->output_height ? rows : conv->output_height;
+}
+
+size_t depthwise_scratch_reals(const struct depthwise *conv)
+{
+    size_t ring = block_count(conv) * (size_t)conv->kernel;
+    size_t made = rows_per_part(conv) * conv->output_width * conv->channels;
+    size_t forward = (ring + 1) * padded_width(conv) * BLOCK + made;
+    size_t backward = (ring * margin_width(conv) + 4 * padded_width(conv)) * BLOCK;
+    return forward > backward ? forward : backward;
 }
 
 size_t depthwise_moment_parts(const struct depthwise *conv)
@@ -122,15 +123,14 @@ static void load_input_row(const struct job *job, const real *x, const struct ba
     }
 }
 
-/* One output row for every block of the job; the input rows it needs that are new are loaded first. */
+/* One output row `out` [output_width,channels] for every block of the job; the input rows it needs that are new are loaded first. */
 static void forward_row(const struct job *job, const real *x, const struct batchnorm *bn, size_t oy, size_t *loaded,
-                        real *y)
+                        real *out)
 {
     const struct depthwise *conv = job->conv;
     size_t kernel = (size_t)conv->kernel, first = oy * (size_t)conv->stride; /* in padded rows */
     for (; *loaded < conv->height && *loaded < first + kernel - conv->pad_top; (*loaded)++)
         if (*loaded + conv->pad_top >= first) load_input_row(job, x, bn, *loaded);
-    real *out = y + (job->image * conv->output_height + oy) * conv->output_width * conv->channels;
     for (size_t b = job->first_block; b < job->end_block; b++) {
         const real *rows[5];
         for (size_t ky = 0; ky < kernel; ky++) {
@@ -155,29 +155,33 @@ static struct job make_job(const struct op_context *context, const struct depthw
     return job;
 }
 
-/* Moments of rows oy - rows + 1 .. oy of the job's channels. */
-static void row_moments(const struct job *job, const real *y, size_t first_row, size_t rows, real *values)
+/* The job's channels of `rows` output rows, and the first of them. */
+static struct rows job_rows(const struct job *job, size_t rows, size_t *first_channel)
 {
-    const struct depthwise *conv = job->conv;
-    size_t c = job->first_block * BLOCK, end = job->end_block * BLOCK;
-    if (end > conv->channels) end = conv->channels;
-    const real *from = y + (job->image * conv->output_height + first_row) * conv->output_width * conv->channels + c;
-    job->context->kernels->moments((struct rows){rows * conv->output_width, end - c}, from, conv->channels, values + c,
-                                   values + conv->channels + c);
+    size_t end = job->end_block * BLOCK;
+    *first_channel = job->first_block * BLOCK;
+    if (end > job->conv->channels) end = job->conv->channels;
+    return (struct rows){rows * job->conv->output_width, end - *first_channel};
 }
 
-static void forward_image(const struct job *job, const real *x, const struct batchnorm *bn, real *y,
+/* Output rows are made a part at a time, their moments taken while they are in cache. */
+static void forward_image(const struct job *job, const real *x, const struct batchnorm *bn, real *y, real *made,
                           real *moment_values, size_t *moment_counts)
 {
     const struct depthwise *conv = job->conv;
-    size_t loaded = 0, per_part = rows_per_part(conv), parts = depthwise_moment_parts(conv);
+    const struct kernels *kernels = job->context->kernels;
+    size_t loaded = 0, per_part = rows_per_part(conv), parts = depthwise_moment_parts(conv), c;
+    size_t row = conv->output_width * conv->channels;
     for (size_t part = 0; part < parts; part++) {
-        size_t first = part * per_part;
-        size_t rows = conv->output_height - first < per_part ? conv->output_height - first : per_part;
-        for (size_t oy = first; oy < first + rows; oy++) forward_row(job, x, bn, oy, &loaded, y);
-        size_t at = job->image * parts + part;
-        row_moments(job, y, first, rows, moment_values + at * 2 * conv->channels);
-        if (job->first_block == 0) moment_counts[at] = rows * conv->output_width;
+        size_t first = part * per_part, at = job->image * parts + part;
+        size_t count = conv->output_height - first < per_part ? conv->output_height - first : per_part;
+        real *to = y + (job->image * conv->output_height + first) * row, *out = made != NULL ? made : to;
+        real *moments = moment_values + at * 2 * conv->channels;
+        for (size_t i = 0; i < count; i++) forward_row(job, x, bn, first + i, &loaded, out + i * row);
+        struct rows size = job_rows(job, count, &c);
+        kernels->moments(size, out + c, conv->channels, moments + c, moments + conv->channels + c);
+        if (made != NULL) kernels->stream(size, to + c, conv->channels, out + c, conv->channels);
+        if (job->first_block == 0) moment_counts[at] = count * conv->output_width;
     }
 }
 
@@ -185,11 +189,13 @@ void depthwise_forward(const struct op_context *context, const struct depthwise 
                        const struct batchnorm *bn, real *y, real *moment_values, size_t *moment_counts)
 {
     size_t shares = channel_shares(context, conv, images);
+    size_t ring = (block_count(conv) * (size_t)conv->kernel + 1) * padded_width(conv) * BLOCK;
+    bool streams = op_streams(images * conv->output_height * conv->output_width * conv->channels);
 #pragma omp parallel for schedule(static) num_threads(context->threads)
     for (int64_t task = 0; task < (int64_t)(images * shares); task++) {
-        struct job job = make_job(context, conv, (size_t)task, shares, padded_width(conv),
-                                  op_scratch(context, omp_get_thread_num()));
-        forward_image(&job, x, bn, y, moment_values, moment_counts);
+        real *scratch = op_scratch(context, omp_get_thread_num());
+        struct job job = make_job(context, conv, (size_t)task, shares, padded_width(conv), scratch);
+        forward_image(&job, x, bn, y, streams ? scratch + ring : NULL, moment_values, moment_counts);
     }
 }
 
@@ -197,9 +203,8 @@ void depthwise_forward(const struct op_context *context, const struct depthwise 
 static void finish_infer_row(const struct job *job, const struct batchnorm *after, size_t oy, real *y, real *pooled)
 {
     const struct depthwise *conv = job->conv;
-    size_t c = job->first_block * BLOCK, end = job->end_block * BLOCK;
-    if (end > conv->channels) end = conv->channels;
-    struct rows size = {conv->output_width, end - c};
+    size_t c;
+    struct rows size = job_rows(job, 1, &c);
     real *row = y + (job->image * conv->output_height + oy) * conv->output_width * conv->channels + c;
     job->context->kernels->activate(size, row, conv->channels, row, conv->channels, after->scale + c, after->shift + c,
                                     NULL);
@@ -219,7 +224,8 @@ void depthwise_infer(const struct op_context *context, const struct depthwise *c
         real *sums = pooled == NULL ? NULL : pooled + job.image * conv->channels;
         size_t loaded = 0;
         for (size_t oy = 0; oy < conv->output_height; oy++) {
-            forward_row(&job, x, NULL, oy, &loaded, y);
+            forward_row(&job, x, NULL, oy, &loaded,
+                        y + (job.image * conv->output_height + oy) * conv->output_width * conv->channels);
             finish_infer_row(&job, after, oy, y, sums);
         }
         for (size_t c = job.first_block * BLOCK; sums != NULL && c < job.end_block * BLOCK && c < conv->channels; c++)
@@ -239,6 +245,7 @@ struct backward_job {
     const struct batchnorm *bn;
     const real *residual;
     real *a, *slope, *da; /* one padded row of one block each */
+    real *made;           /* room for dz of one, where it is streamed; else NULL */
     real *dz;
     real *sums;    /* [2][channels] of this image */
     real *dweight; /* [kernel*kernel][channels] of this thread */
@@ -270,11 +277,14 @@ static void load_gradient_row(const struct backward_job *back, size_t oy)
 static void finish_backward_row(const struct backward_job *back, size_t at, size_t c, size_t channels)
 {
     const struct depthwise *conv = back->job.conv;
+    const struct kernels *kernels = back->job.context->kernels;
     const real *da = back->da + conv->pad_left * BLOCK, *slope = back->slope + conv->pad_left * BLOCK;
     if (back->bn != NULL) {
-        back->job.context->kernels->slope_backward((struct rows){conv->width, channels}, back->dz + at, conv->channels,
-                                                   da, slope, BLOCK, back->x + at, conv->channels, back->bn->mean + c,
-                                                   back->sums + c, conv->channels);
+        struct rows size = {conv->width, channels};
+        real *dz = back->dz + at, *out = back->made != NULL ? back->made : dz;
+        kernels->slope_backward(size, out, back->made != NULL ? BLOCK : conv->channels, da, slope, BLOCK, back->x + at,
+                                conv->channels, back->bn->mean + c, back->sums + c, conv->channels);
+        if (back->made != NULL) kernels->stream(size, dz, conv->channels, out, BLOCK);
         return;
     }
     for (size_t i = 0; i < conv->width; i++)
@@ -340,6 +350,7 @@ void depthwise_backward(const struct op_context *context, const struct depthwise
     size_t shares = channel_shares(context, conv, images), padded = padded_width(conv);
     size_t ring = block_count(conv) * (size_t)conv->kernel * margin_width(conv) * BLOCK;
     size_t taps = (size_t)(conv->kernel * conv->kernel) * conv->channels;
+    bool streams = op_streams(images * conv->height * conv->width * conv->channels);
     memset(partials, 0, (size_t)context->threads * taps * sizeof *partials);
     if (bn != NULL) memset(image_sums, 0, images * 2 * conv->channels * sizeof *image_sums);
 #pragma omp parallel for schedule(static) num_threads(context->threads)
@@ -351,6 +362,7 @@ void depthwise_backward(const struct op_context *context, const struct depthwise
         back.a = scratch + ring;
         back.slope = back.a + padded * BLOCK;
         back.da = back.slope + padded * BLOCK;
+        back.made = streams ? back.da + padded * BLOCK : NULL;
         memset(back.a, 0, padded * BLOCK * sizeof *back.a);
         back.sums = bn == NULL ? NULL : image_sums + back.job.image * 2 * conv->channels;
         back.dweight = partials + (size_t)thread * taps;

@@ -43,6 +43,9 @@ struct kernels {
     void (*gemm_transposed)(size_t p, size_t q, size_t m, const real *a, size_t lda, const real *b, size_t ldb,
                             real *c, size_t ldc);
 
+    /* y = x past the caches: for maps so large that they are gone before they are read again. */
+    void (*stream)(struct rows size, real *y, size_t ldy, const real *x, size_t ldx);
+
     /* y = x * scale + shift, + residual where it is not NULL. y may be x or residual. shift may be NULL. */
     void (*affine)(struct rows size, real *y, size_t ldy, const real *x, size_t ldx, const real *scale,
                    const real *shift, const real *residual, size_t ldr);

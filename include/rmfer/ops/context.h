@@ -13,6 +13,13 @@ struct op_context {
     size_t scratch_reals;  /* of one piece */
 };
 
+/* Whether a map of so many numbers is written past the caches (kernels->stream): when it is larger than what a shared
+ * last-level cache keeps at best, writing it the usual way would read it first and drive out what is still needed. */
+static inline bool op_streams(size_t reals)
+{
+    return reals * sizeof(real) > (size_t)24 << 20;
+}
+
 /* The scratch piece of thread `index`. */
 static inline real *op_scratch(const struct op_context *context, int index)
 {
