@@ -107,7 +107,7 @@ static status read_classes(struct checkpoint *checkpoint, struct error *err)
     checkpoint->class_text = memory_copy_string(text, err);
     if (checkpoint->class_text == NULL) return STATUS_FAILED;
     struct checkpoint_info *info = &checkpoint->info;
-    status result = class_names_split(checkpoint->class_text, &checkpoint->names, &info->class_count, err);
+    status result = checkpoint_split_classes(checkpoint->class_text, &checkpoint->names, &info->class_count, err);
     info->classes = checkpoint->names;
     if (result != STATUS_OK) return error_add_context(err, "metadata rmfer.classes");
     const struct tensor *weight = safetensors_find(&checkpoint->file, "classifier.weight");

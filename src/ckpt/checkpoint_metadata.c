@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_CLASSES = 1 << 16, LARGEST_IMAGE = 4096 };
+enum { MOST_CLASSES = 1 << 14, LARGEST_IMAGE = 4096 };
 
 /* The shortest of 15 or 17 digits that reads back as the same double. */
 static status append_real(struct text *text, double value, struct error *err)
@@ -83,7 +83,7 @@ void metadata_list_free(struct metadata_list *list)
     *list = (struct metadata_list){0};
 }
 
-bool metadata_parse_triple(const char *text, double values[3])
+bool checkpoint_parse_triple(const char *text, double values[3])
 {
     char copy[128];
     if (strlen(text) >= sizeof copy) return false;
@@ -99,7 +99,7 @@ bool metadata_parse_triple(const char *text, double values[3])
     return true;
 }
 
-status class_names_split(char *text, const char ***names, size_t *count, struct error *err)
+status checkpoint_split_classes(char *text, const char ***names, size_t *count, struct error *err)
 {
     size_t most = 1;
     for (const char *at = text; *at != '\0'; at++) most += *at == ',';
@@ -113,6 +113,8 @@ status class_names_split(char *text, const char ***names, size_t *count, struct 
         if (comma != NULL) *comma = '\0';
         const char *name = text_trim(at);
         if (name[0] == '\0') return error_set(err, "class %zu has no name", *count);
+        for (size_t i = 0; i < *count; i++)
+            if (strcmp(list[i], name) == 0) return error_set(err, "the class '%s' is there twice", name);
         list[(*count)++] = name;
         at = comma == NULL ? NULL : comma + 1;
     }
@@ -127,9 +129,9 @@ static const char *value_of(const struct safetensors *file, const char *key)
 
 static status read_normalisation(struct checkpoint_info *info, const struct safetensors *file, struct error *err)
 {
-    if (!metadata_parse_triple(value_of(file, "rmfer.mean"), info->mean))
+    if (!checkpoint_parse_triple(value_of(file, "rmfer.mean"), info->mean))
         return error_set(err, "metadata rmfer.mean is not three numbers");
-    if (!metadata_parse_triple(value_of(file, "rmfer.std"), info->std))
+    if (!checkpoint_parse_triple(value_of(file, "rmfer.std"), info->std))
         return error_set(err, "metadata rmfer.std is not three numbers");
     for (int i = 0; i < 3; i++)
         if (!(info->std[i] > 0)) return error_set(err, "metadata rmfer.std must be above 0");

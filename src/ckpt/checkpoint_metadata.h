@@ -22,11 +22,4 @@ void metadata_list_free(struct metadata_list *list);
 /* Reads everything but the classes and checks ranges; strings point into the file's metadata. */
 status metadata_read_info(struct checkpoint_info *info, const struct safetensors *file, struct error *err) MUST_CHECK;
 
-/* "A,B,C" cut in place into names trimmed of blanks; *names is memory_allocate'd and points into `text`. Empty and
- * repeated names are an error. */
-status class_names_split(char *text, const char ***names, size_t *count, struct error *err) MUST_CHECK;
-
-/* Three numbers separated by commas. */
-bool metadata_parse_triple(const char *text, double values[3]);
-
 #endif

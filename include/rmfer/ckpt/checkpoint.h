@@ -67,6 +67,13 @@ const struct tensor *checkpoint_tensor(const struct checkpoint *checkpoint, cons
 status checkpoint_read_floats(const struct checkpoint *checkpoint, const char *name, float *out, size_t count,
                               struct error *err) MUST_CHECK;
 
+/* "A,B,C" cut in place into names without blanks around them; *names is memory_allocate'd and points into `text`.
+ * Empty and repeated names are an error. */
+status checkpoint_split_classes(char *text, const char ***names, size_t *count, struct error *err) MUST_CHECK;
+
+/* Three numbers separated by commas; false when it is something else. */
+bool checkpoint_parse_triple(const char *text, double values[3]);
+
 /* A text about the checkpoint for `rmfer info`: the metadata and the tensors by group. */
 status checkpoint_describe(const struct checkpoint *checkpoint, struct text *out, struct error *err) MUST_CHECK;
 

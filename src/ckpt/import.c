@@ -1,0 +1,576 @@
+#include "rmfer/ckpt/import.h"
+
+#include "ckpt/import_classes.h"
+#include "ckpt/import_source.h"
+#include "rmfer/base/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_OUTPUTS = 1 << 14, NAMED_IN_MESSAGES = 3, LARGEST_IMAGE = 4096 };
+
+struct loading {
+    struct model *model;
+    struct import_source *source;
+    const struct import_options *options;
+    struct import_report *report;
+    bool *used; /* for each tensor of the source: it is in the model now */
+    struct error *err;
+};
+
+void import_report_free(struct import_report *report)
+{
+    for (size_t i = 0; i < report->class_count; i++) memory_free(report->class_names[i]);
+    memory_free(report->class_names);
+    text_free(&report->notes);
+    *report = (struct import_report){0};
+}
+
+/* One line of the report. Without memory for it the import goes on: notes are for people. */
+PRINTF_LIKE(2, 3) static void note(struct import_report *report, const char *format, ...)
+{
+    char line[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    text_make_printable(line);
+    if (text_append_format(&report->notes, NULL, "%s\n", line) != STATUS_OK) return;
+}
+
+/* ---- tensors into the model ---- */
+
+/* Equal shapes; sides of 1 at the end may be there or not (a squeeze as a linear layer or as a 1x1 convolution). */
+static bool shape_fits(const struct tensor *tensor, const struct parameter *entry)
+{
+    int given = tensor->rank, wanted = entry->rank;
+    while (given > 0 && tensor->shape[given - 1] == 1) given--;
+    while (wanted > 0 && entry->shape[wanted - 1] == 1) wanted--;
+    if (given != wanted) return false;
+    for (int i = 0; i < given; i++)
+        if (tensor->shape[i] != entry->shape[i]) return false;
+    return true;
+}
+
+static void mark_used(struct loading *loading, const struct tensor *tensor)
+{
+    loading->used[tensor - loading->source->tensors] = true;
+}
+
+static void load_entry(struct loading *loading, const struct parameter *entry, const struct tensor *tensor)
+{
+    tensor_read_floats(tensor, parameter_values(&loading->model->parameters, entry));
+    mark_used(loading, tensor);
+}
+
+/* Adds what is wrong with an entry to a list for one message. */
+static status list_misfit(struct text *list, size_t already, const struct parameter *entry,
+                          const struct tensor *tensor, struct error *err)
+{
+    char given[TENSOR_SHAPE_TEXT], wanted[TENSOR_SHAPE_TEXT];
+    const char *separator = already == 0 ? "" : ", ";
+    if (already >= NAMED_IN_MESSAGES) return STATUS_OK;
+    if (tensor == NULL) return text_append_format(list, err, "%s'%s' is missing", separator, entry->name);
+    return text_append_format(list, err, "%s'%s' is %s instead of %s", separator, entry->name,
+                              tensor_shape_text(given, sizeof given, tensor->rank, tensor->shape),
+                              tensor_shape_text(wanted, sizeof wanted, entry->rank, entry->shape));
+}
+
+/* Nothing is loaded unless the whole backbone fits. */
+static status check_backbone(struct loading *loading)
+{
+    const struct model *model = loading->model;
+    struct text list = {0};
+    size_t misfits = 0;
+    status result = STATUS_OK;
+    for (size_t i = 0; result == STATUS_OK && i < model->parameters.count; i++) {
+        const struct parameter *entry = &model->parameters.items[i];
+        if (entry->group != GROUP_BACKBONE) continue;
+        const struct tensor *tensor = import_source_backbone(loading->source, &model->architecture, entry->name);
+        if (tensor != NULL && shape_fits(tensor, entry)) continue;
+        result = list_misfit(&list, misfits++, entry, tensor, loading->err);
+    }
+    if (result == STATUS_OK && misfits > 0)
+        result = error_set(loading->err, "%s: does not fit %s: %s (%zu tensors in all)", loading->source->paths[0],
+                           model->architecture.name, text_string(&list), misfits);
+    text_free(&list);
+    return result;
+}
+
+static status load_backbone(struct loading *loading)
+{
+    const struct model *model = loading->model;
+    status result = check_backbone(loading);
+    if (result != STATUS_OK) return result;
+    for (size_t i = 0; i < model->parameters.count; i++) {
+        const struct parameter *entry = &model->parameters.items[i];
+        if (entry->group != GROUP_BACKBONE) continue;
+        load_entry(loading, entry, import_source_backbone(loading->source, &model->architecture, entry->name));
+    }
+    return STATUS_OK;
+}
+
+/* ---- class names ---- */
+
+/* The names of the file's outputs, and who says so. */
+struct source_classes {
+    const char *const *names; /* NULL when nobody knows */
+    size_t count;
+    const char *origin;
+    char *text; /* owned */
+    const char **list;
+};
+
+static void source_classes_free(struct source_classes *classes)
+{
+    memory_free(classes->text);
+    memory_free(classes->list);
+}
+
+static status classes_of_metadata(struct source_classes *classes, const char *said, size_t outputs, struct error *err)
+{
+    size_t count;
+    classes->text = memory_copy_string(said, err);
+    if (classes->text == NULL) return STATUS_FAILED;
+    status result = checkpoint_split_classes(classes->text, &classes->list, &count, err);
+    if (result != STATUS_OK) return error_add_context(err, "metadata rmfer.classes");
+    if (count != outputs) return STATUS_OK;
+    classes->names = classes->list;
+    classes->count = count;
+    classes->origin = "the file says";
+    return STATUS_OK;
+}
+
+/* HSEmotion publishes whole modules; nothing else with 7 or 8 outputs is guessed at. */
+static bool is_whole_module(const struct import_source *source)
+{
+    for (size_t i = 0; i < source->set_count; i++)
+        if (source->sets[i].is_module) return true;
+    return false;
+}
+
+static status find_source_classes(const struct loading *loading, size_t outputs, struct source_classes *classes)
+{
+    const struct import_options *options = loading->options;
+    *classes = (struct source_classes){0};
+    if (options->source_class_count > 0) {
+        if (options->source_class_count != outputs)
+            return error_set_usage(loading->err, "%s: %zu class names for a classifier of %zu outputs",
+                                   loading->source->paths[0], options->source_class_count, outputs);
+        *classes = (struct source_classes){options->source_classes, outputs, "as given", NULL, NULL};
+        return STATUS_OK;
+    }
+    const char *said = import_source_metadata(loading->source, "rmfer.classes");
+    if (said != NULL) return classes_of_metadata(classes, said, outputs, loading->err);
+    if (is_whole_module(loading->source) && classes_of_hsemotion(outputs) != NULL)
+        *classes = (struct source_classes){classes_of_hsemotion(outputs), outputs,
+                                           "alphabetical, as in HSEmotion's modules", NULL, NULL};
+    return STATUS_OK;
+}
+
+/* ---- the classifier ---- */
+
+/* Copies row rows[i] of the file's layer to output i; without rows, all of them as they are. */
+static status copy_rows(struct loading *loading, const struct import_linear *from, struct linear_indices to,
+                        const size_t *rows)
+{
+    const struct parameters *all = &loading->model->parameters;
+    size_t outputs = from->weight->shape[0], features = from->weight->shape[1];
+    float *weight = memory_allocate(size_multiply(outputs, features), sizeof *weight, "a classifier", loading->err);
+    float *bias = memory_allocate(outputs, sizeof *bias, "a classifier", loading->err);
+    if (weight != NULL && bias != NULL) {
+        real *to_weight = parameter_values(all, &all->items[to.weight]);
+        real *to_bias = parameter_values(all, &all->items[to.bias]);
+        tensor_read_floats(from->weight, weight);
+        tensor_read_floats(from->bias, bias);
+        for (size_t i = 0; i < all->items[to.bias].count; i++) {
+            size_t row = rows == NULL ? i : rows[i];
+            memcpy(to_weight + i * features, weight + row * features, features * sizeof *weight);
+            to_bias[i] = bias[row];
+        }
+        mark_used(loading, from->weight);
+        mark_used(loading, from->bias);
+    }
+    memory_free(weight);
+    memory_free(bias);
+    return weight != NULL && bias != NULL ? STATUS_OK : STATUS_FAILED;
+}
+
+/* Loads f_FER, and f_IAL where the file has it, by the same rows. */
+static status copy_classifiers(struct loading *loading, const struct import_linear *linear, const size_t *rows)
+{
+    status result = copy_rows(loading, linear, loading->model->fer, rows);
+    if (result != STATUS_OK || !loading->model->has_heads) return result;
+    struct import_linear ial = {import_source_find(loading->source, "ial.classifier.weight"),
+                                import_source_find(loading->source, "ial.classifier.bias")};
+    const struct tensor *fer = linear->weight;
+    bool fits = ial.weight != NULL && ial.bias != NULL && tensor_has_shape(ial.weight, 2, fer->shape) &&
+                tensor_has_shape(ial.bias, 1, fer->shape);
+    if (fits) return copy_rows(loading, &ial, loading->model->ial, rows);
+    model_copy_classifier_to_ial(loading->model);
+    note(loading->report, "f_IAL: a copy of f_FER, as the file has none");
+    return STATUS_OK;
+}
+
+static bool is_identity(const size_t *rows, size_t count, size_t outputs)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rows[i] != i) return false;
+    return count == outputs;
+}
+
+/* The model's classes by name out of the file's. A class that the file does not have leaves the classifier fresh:
+ * part of its rows trained and part random would favour the trained ones. */
+static status load_by_name(struct loading *loading, const struct import_linear *linear,
+                           const struct source_classes *classes)
+{
+    const struct import_options *options = loading->options;
+    size_t outputs = linear->weight->shape[0], count = options->class_count;
+    size_t *rows = memory_allocate(count, sizeof *rows, "the classes", loading->err);
+    if (rows == NULL) return STATUS_FAILED;
+    const char *absent = classes_match(rows, options->classes, count, classes->names, classes->count);
+    status result = STATUS_OK;
+    if (absent != NULL) {
+        note(loading->report, "classifier: fresh, as the file's %zu outputs (%s) have no '%s'", outputs,
+             classes->origin, absent);
+    } else {
+        bool identity = is_identity(rows, count, outputs);
+        loading->report->classifier = identity ? IMPORT_CLASSIFIER_COPIED : IMPORT_CLASSIFIER_PERMUTED;
+        note(loading->report, "classifier: %s; the file's class order: %s",
+             identity ? "rows in the file's order" : "rows reordered by class name", classes->origin);
+        result = copy_classifiers(loading, linear, rows);
+    }
+    memory_free(rows);
+    return result;
+}
+
+static status choose_rows(struct loading *loading, const struct import_linear *linear,
+                          const struct source_classes *classes)
+{
+    size_t outputs = linear->weight->shape[0], wanted = (size_t)loading->model->classes;
+    if (classes->names != NULL && loading->options->class_count > 0) return load_by_name(loading, linear, classes);
+    if (outputs != wanted) {
+        note(loading->report, "classifier: fresh, as the file's has %zu outputs and the model %zu", outputs, wanted);
+        return STATUS_OK;
+    }
+    if (loading->options->class_count > 0) {
+        note(loading->report, "classifier: fresh, as nobody says in which order the file's %zu classes stand",
+             outputs);
+        return STATUS_OK;
+    }
+    loading->report->classifier = IMPORT_CLASSIFIER_COPIED;
+    note(loading->report, "classifier: %zu outputs in the file's order", outputs);
+    return copy_classifiers(loading, linear, NULL);
+}
+
+static status load_classifier(struct loading *loading)
+{
+    struct import_linear linear;
+    loading->report->classifier = IMPORT_CLASSIFIER_FRESH;
+    if (!import_source_classifier(loading->source, (size_t)loading->model->architecture.features, &linear)) {
+        note(loading->report, "classifier: fresh, as the file has none");
+    } else if (linear.weight->shape[0] > MOST_OUTPUTS) {
+        return error_set(loading->err, "%s: a classifier of %zu outputs", loading->source->paths[0],
+                         linear.weight->shape[0]);
+    } else {
+        struct source_classes classes;
+        loading->report->source_outputs = (int)linear.weight->shape[0];
+        mark_used(loading, linear.weight); /* understood, whatever becomes of it */
+        mark_used(loading, linear.bias);
+        status result = find_source_classes(loading, linear.weight->shape[0], &classes);
+        if (result == STATUS_OK) result = choose_rows(loading, &linear, &classes);
+        source_classes_free(&classes);
+        if (result != STATUS_OK) return result;
+    }
+    if (loading->report->classifier == IMPORT_CLASSIFIER_FRESH && loading->model->has_heads)
+        model_copy_classifier_to_ial(loading->model);
+    return STATUS_OK;
+}
+
+/* H, all four tensors or none. */
+static void load_projection(struct loading *loading)
+{
+    const struct model *model = loading->model;
+    if (!model->has_heads) return;
+    const size_t indices[] = {model->projection_first.weight, model->projection_first.bias,
+                              model->projection_second.weight, model->projection_second.bias};
+    const struct tensor *tensors[4];
+    for (size_t i = 0; i < 4; i++) {
+        const struct parameter *entry = &model->parameters.items[indices[i]];
+        tensors[i] = import_source_find(loading->source, entry->name);
+        if (tensors[i] != NULL && tensor_has_shape(tensors[i], entry->rank, entry->shape)) continue;
+        note(loading->report, "projection head H: fresh, as the file has none");
+        loading->report->missing += 4;
+        return;
+    }
+    for (size_t i = 0; i < 4; i++) load_entry(loading, &model->parameters.items[indices[i]], tensors[i]);
+}
+
+/* ---- the report ---- */
+
+/* Known, and of no use to a model: counters, optimizer state, averaged copies, what stands outside the network's
+ * prefix, the heads of training in a model without them. */
+static bool is_passed_over(const struct loading *loading, const char *name)
+{
+    static const char *const prefixes[] = {"optimizer", "ema.", "random.", "ial.", "train."};
+    const char *prefix = loading->source->match.prefix;
+    if (strncmp(name, prefix, strlen(prefix)) != 0) return true;
+    if (text_ends_with_ignoring_case(name, "num_batches_tracked")) return true;
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (strncmp(name + strlen(prefix), prefixes[i], strlen(prefixes[i])) == 0) return true;
+    return false;
+}
+
+static void count_tensors(struct loading *loading)
+{
+    struct import_report *report = loading->report;
+    const struct import_source *source = loading->source;
+    char names[256] = "";
+    for (size_t i = 0; i < source->count; i++) {
+        char name[64];
+        if (loading->used[i]) {
+            report->mapped++;
+        } else if (is_passed_over(loading, source->tensors[i].name)) {
+            report->passed_over++;
+        } else {
+            size_t length = strlen(names);
+            if (report->unexpected++ < NAMED_IN_MESSAGES)
+                snprintf(names + length, sizeof names - length, "%s'%s'", length == 0 ? "" : ", ",
+                         tensor_name_text(name, sizeof name, source->tensors[i].name));
+        }
+    }
+    if (report->unexpected > 0)
+        note(report, "not understood: %s%s (%zu in all)", names, report->unexpected > NAMED_IN_MESSAGES ? " ..." : "",
+             report->unexpected);
+}
+
+static void note_file(const struct loading *loading)
+{
+    const struct import_source *source = loading->source;
+    const char *format = weights_format_name(source->sets[0].format);
+    if (source->onnx != NULL) {
+        note(loading->report, "%s: %s, %zu initializers, the graph's convolutions in their order", source->paths[0],
+             format, source->found);
+    } else {
+        const char *prefix = source->match.prefix;
+        note(loading->report, "%s: %s%s, %zu tensors, %s%s%s%s", source->paths[0], format,
+             source->sets[0].is_module ? ", a whole module" : "", source->found, naming_title(source->match.naming),
+             prefix[0] == '\0' ? "" : " behind '", prefix, prefix[0] == '\0' ? "" : "'");
+        if (source->candidates > 1)
+            note(loading->report, "%zu sets of weights are in it; this one was taken (--prefix chooses another)",
+                 source->candidates);
+    }
+}
+
+static const char *padding_title(bool same)
+{
+    return same ? "SAME padding, batch-norm eps 1e-3" : "symmetric padding, batch-norm eps 1e-5";
+}
+
+static void note_flavour(const struct loading *loading, bool decided, const char *reason)
+{
+    const struct architecture *architecture = &loading->model->architecture;
+    if (!decided) {
+        note(loading->report, "network: %s (%s): %s", architecture->name, padding_title(architecture->same_padding),
+             reason);
+        return;
+    }
+    int same = import_source_padding(loading->source, &reason);
+    note(loading->report, "network: %s (%s), as asked for", architecture->name,
+         padding_title(architecture->same_padding));
+    if (same >= 0 && (same == 1) != architecture->same_padding)
+        note(loading->report, "warning: the file's network has %s: %s", padding_title(same == 1), reason);
+}
+
+/* ---- all of it ---- */
+
+static status load_model(struct loading *loading)
+{
+    struct import_report *report = loading->report;
+    const struct import_source *source = loading->source;
+    snprintf(report->architecture, sizeof report->architecture, "%s", loading->model->architecture.name);
+    report->found = source->found;
+    report->folded = source->folded;
+    if (source->folded) {
+        if (loading->options->for_training)
+            return error_set(loading->err,
+                             "%s: batch-norm is folded into the convolutions, which is for evaluation only; training "
+                             "needs the weights before export",
+                             source->paths[0]);
+        note(report, "batch-norm is folded into the convolutions: for evaluation only, not for training");
+    }
+    loading->used = memory_allocate(source->count, sizeof *loading->used, "a list of tensors", loading->err);
+    if (loading->used == NULL) return STATUS_FAILED;
+    status result = load_backbone(loading);
+    if (result == STATUS_OK) result = load_classifier(loading);
+    if (result == STATUS_OK) {
+        if (report->classifier == IMPORT_CLASSIFIER_FRESH) report->missing += 2;
+        load_projection(loading);
+        count_tensors(loading);
+    }
+    memory_free(loading->used);
+    return result;
+}
+
+static status copy_class_names(struct import_report *report, const char *const *names, size_t count,
+                               struct error *err)
+{
+    report->class_names = memory_allocate(count, sizeof *report->class_names, "the class names", err);
+    if (report->class_names == NULL) return STATUS_FAILED;
+    report->class_names_known = names != NULL;
+    for (size_t i = 0; i < count; i++) {
+        char made[32];
+        snprintf(made, sizeof made, "class_%zu", i);
+        report->class_names[i] = memory_copy_string(names == NULL ? made : names[i], err);
+        if (report->class_names[i] == NULL) return STATUS_FAILED;
+        report->class_count++;
+    }
+    return STATUS_OK;
+}
+
+/* A file of another network: said before its tensors are compared one by one. */
+static status check_size(const struct import_source *source, const struct architecture *wanted, struct error *err)
+{
+    struct architecture held;
+    const char *reason;
+    if (import_source_architecture(source, &held, &reason, NULL) != STATUS_OK) return STATUS_OK;
+    if (held.stem == wanted->stem && held.block_count == wanted->block_count && held.features == wanted->features)
+        return STATUS_OK;
+    return error_set(err, "%s: holds the network of %s, the model is %s", source->paths[0], held.name, wanted->name);
+}
+
+status import_into_model(struct model *model, const char *path, const struct import_options *options,
+                         struct import_report *report, struct error *err)
+{
+    BUG_UNLESS(options->class_count == 0 || options->class_count == (size_t)model->classes);
+    *report = (struct import_report){0};
+    struct import_source source;
+    struct loading loading = {.model = model, .source = &source, .options = options, .report = report, .err = err};
+    status result = import_source_open(&source, &path, 1, options->prefix, err);
+    if (result == STATUS_OK) result = check_size(&source, &model->architecture, err);
+    if (result == STATUS_OK) result = import_source_read_graph(&source, &model->architecture, err);
+    if (result == STATUS_OK) {
+        note_file(&loading);
+        note_flavour(&loading, true, NULL);
+        result = load_model(&loading);
+    }
+    if (result == STATUS_OK) result = copy_class_names(report, options->classes, (size_t)model->classes, err);
+    import_source_free(&source);
+    return result;
+}
+
+/* ---- rmfer import ---- */
+
+/* What the new model's outputs are called: as given, as the file says, or as is known of such files; *count is their
+ * number. `options` becomes what load_model needs: the model's classes and the file's, none when nobody knows. With
+ * names for another number of outputs than the file's, the classifier will be fresh. */
+static status plan_classes(struct loading *loading, size_t features, struct import_options *options,
+                           struct source_classes *classes, size_t *count)
+{
+    struct import_linear linear;
+    bool found = import_source_classifier(loading->source, features, &linear);
+    size_t outputs = found ? linear.weight->shape[0] : 0;
+    *count = options->class_count;
+    if (options->class_count > 0) {
+        if (options->class_count != outputs) return STATUS_OK;
+        options->source_classes = options->classes;
+        options->source_class_count = options->class_count;
+        return STATUS_OK;
+    }
+    if (!found)
+        return error_set_usage(loading->err, "%s: no classifier in it; --classes names the outputs of a fresh one",
+                               loading->source->paths[0]);
+    if (outputs > MOST_OUTPUTS)
+        return error_set(loading->err, "%s: a classifier of %zu outputs", loading->source->paths[0], outputs);
+    *count = outputs;
+    status result = find_source_classes(loading, outputs, classes);
+    if (result != STATUS_OK || classes->names == NULL) return result;
+    options->classes = classes->names;
+    options->class_count = outputs;
+    return STATUS_OK;
+}
+
+static bool source_has_heads(const struct import_source *source)
+{
+    return import_source_find(source, "ial.classifier.weight") != NULL &&
+           import_source_find(source, "ial.projection.0.weight") != NULL;
+}
+
+static void fill_info(struct checkpoint_info *info, const struct import_source *source,
+                      const struct import_report *report, const struct architecture *architecture)
+{
+    *info = checkpoint_info_defaults(architecture);
+    info->arch = report->architecture;
+    info->classes = (const char *const *)report->class_names;
+    info->class_count = report->class_count;
+    info->folded = report->folded;
+    int64_t image_size;
+    double triple[3];
+    const char *said = import_source_metadata(source, "rmfer.image_size");
+    if (said != NULL && text_to_integer(said, &image_size) && image_size >= SMALLEST_IMAGE &&
+        image_size <= LARGEST_IMAGE)
+        info->image_size = (int)image_size;
+    said = import_source_metadata(source, "rmfer.mean");
+    if (said != NULL && checkpoint_parse_triple(said, triple)) memcpy(info->mean, triple, sizeof triple);
+    said = import_source_metadata(source, "rmfer.std");
+    if (said != NULL && checkpoint_parse_triple(said, triple) && triple[0] > 0 && triple[1] > 0 && triple[2] > 0)
+        memcpy(info->std, triple, sizeof triple);
+    said = import_source_metadata(source, "rmfer.resize");
+    if (said != NULL && strcmp(said, "bicubic") == 0) info->resize = "bicubic";
+}
+
+/* Fills a new model and tells what is known of it. */
+static status load_created(struct loading *loading, size_t class_count, struct checkpoint_info *info)
+{
+    const char *const *classes = loading->options->classes;
+    model_initialise(loading->model, 0);
+    status result = load_model(loading);
+    if (result == STATUS_OK) result = copy_class_names(loading->report, classes, class_count, loading->err);
+    if (result != STATUS_OK) return result;
+    fill_info(info, loading->source, loading->report, &loading->model->architecture);
+    if (classes == NULL) note(loading->report, "the outputs' names are not known: --classes names them");
+    return STATUS_OK;
+}
+
+/* With the source open: decides the network and its classes, creates the model and loads it. */
+static status create_model(struct loading *loading, struct checkpoint_info *info)
+{
+    struct architecture architecture;
+    struct source_classes classes = {0};
+    struct import_options options = *loading->options;
+    const char *reason = "";
+    size_t count = 0;
+    struct error *err = loading->err;
+    loading->options = &options;
+    status result = options.architecture != NULL
+                        ? architecture_find(&architecture, options.architecture, err)
+                        : import_source_architecture(loading->source, &architecture, &reason, err);
+    if (result == STATUS_OK) result = import_source_read_graph(loading->source, &architecture, err);
+    if (result == STATUS_OK)
+        result = plan_classes(loading, (size_t)architecture.features, &options, &classes, &count);
+    if (result == STATUS_OK)
+        result = model_create(loading->model, &architecture, (int)count, source_has_heads(loading->source), err);
+    if (result == STATUS_OK) {
+        note_file(loading);
+        note_flavour(loading, options.architecture != NULL, reason);
+        result = load_created(loading, count, info);
+        if (result != STATUS_OK) model_free(loading->model);
+    }
+    source_classes_free(&classes);
+    return result;
+}
+
+status import_create_model(struct model *model, const char *const *paths, size_t path_count,
+                           const struct import_options *options, struct import_report *report,
+                           struct checkpoint_info *info, struct error *err)
+{
+    *report = (struct import_report){0};
+    *model = (struct model){0};
+    struct import_source source;
+    struct loading loading = {.model = model, .source = &source, .options = options, .report = report, .err = err};
+    status result = import_source_open(&source, paths, path_count, options->prefix, err);
+    if (result == STATUS_OK) result = create_model(&loading, info);
+    import_source_free(&source);
+    return result;
+}

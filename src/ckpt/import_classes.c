@@ -1,0 +1,34 @@
+#include "ckpt/import_classes.h"
+
+#include "rmfer/base/text.h"
+#include "rmfer/data/expressions.h"
+
+static const char *const alphabetical[] = {"Anger",     "Contempt", "Disgust", "Fear",
+                                           "Happiness", "Neutral",  "Sadness", "Surprise"};
+static const char *const alphabetical_without_contempt[] = {"Anger",   "Disgust", "Fear",    "Happiness",
+                                                            "Neutral", "Sadness", "Surprise"};
+
+const char *const *classes_of_hsemotion(size_t outputs)
+{
+    if (outputs == 8) return alphabetical;
+    return outputs == 7 ? alphabetical_without_contempt : NULL;
+}
+
+bool classes_are_same(const char *a, const char *b)
+{
+    int expression = expression_find(a);
+    if (expression >= 0 && expression == expression_find(b)) return true;
+    return text_equal_ignoring_case(a, b);
+}
+
+const char *classes_match(size_t *rows, const char *const *wanted, size_t wanted_count, const char *const *source,
+                          size_t source_count)
+{
+    for (size_t i = 0; i < wanted_count; i++) {
+        size_t row = 0;
+        while (row < source_count && !classes_are_same(wanted[i], source[row])) row++;
+        if (row == source_count) return wanted[i];
+        rows[i] = row;
+    }
+    return NULL;
+}

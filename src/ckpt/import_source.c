@@ -1,0 +1,269 @@
+#include "ckpt/import_source.h"
+
+#include "rmfer/base/memory.h"
+#include "rmfer/base/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Lists of tensors, and the batch-norms made for folded graphs. */
+static const size_t POOL_LIMIT = (size_t)256 << 20;
+
+/* ---- opening ---- */
+
+/* Tensors of all files in one sorted list. The list of one file is sorted already; stable merging is not needed:
+ * equal names are told apart by the order of the files. */
+struct numbered {
+    struct tensor tensor;
+    size_t file;
+};
+
+static int compare_numbered(const void *a, const void *b)
+{
+    const struct numbered *left = a, *right = b;
+    int order = strcmp(left->tensor.name, right->tensor.name);
+    return order != 0 ? order : (left->file > right->file) - (left->file < right->file);
+}
+
+static status merge(struct import_source *source, struct error *err)
+{
+    size_t total = 0, at = 0;
+    for (size_t i = 0; i < source->set_count; i++) total += source->sets[i].count;
+    struct numbered *all = pool_take(&source->pool, total, sizeof *all, err);
+    source->tensors = pool_take(&source->pool, total, sizeof *source->tensors, err);
+    if (all == NULL || source->tensors == NULL) return STATUS_FAILED;
+    for (size_t i = 0; i < source->set_count; i++)
+        for (size_t j = 0; j < source->sets[i].count; j++)
+            all[at++] = (struct numbered){source->sets[i].tensors[j], i};
+    if (total > 0) qsort(all, total, sizeof *all, compare_numbered);
+    source->count = 0;
+    for (size_t i = 0; i < total; i++)
+        if (i == 0 || strcmp(all[i].tensor.name, all[i - 1].tensor.name) != 0)
+            source->tensors[source->count++] = all[i].tensor;
+    source->found = source->count;
+    return STATUS_OK;
+}
+
+static status no_backbone(const struct import_source *source, const char *prefix, struct error *err)
+{
+    const char *path = source->paths[0];
+    if (prefix != NULL) return error_set_usage(err, "%s: no backbone with the prefix '%s'", path, prefix);
+    if (source->count == 0) return error_set(err, "%s: no tensors in it", path);
+    char name[TENSOR_NAME_TEXT];
+    tensor_name_text(name, sizeof name, source->tensors[0].name);
+    return error_set(err, "%s: no EfficientNet backbone among its %zu tensors (the first is '%s')", path,
+                     source->count, name);
+}
+
+/* Our own checkpoints may hold averaged weights and optimizer state beside the network, which has no prefix there. */
+static const char *wanted_prefix(const struct import_source *source, const char *prefix)
+{
+    if (prefix == NULL && import_source_metadata(source, "rmfer.format") != NULL) return "";
+    return prefix;
+}
+
+static status find_network(struct import_source *source, const char *prefix, struct error *err)
+{
+    for (size_t i = 0; i < source->set_count; i++) {
+        if (source->sets[i].format != WEIGHTS_ONNX) continue;
+        if (source->set_count > 1)
+            return error_set_usage(err, "%s: ONNX is imported alone, not with other files", source->paths[i]);
+        source->onnx = &source->sets[i].onnx;
+        status result = onnx_graph_facts(source->onnx, &source->onnx_facts, err);
+        return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", source->paths[i]);
+    }
+    const char *wanted = wanted_prefix(source, prefix);
+    if (naming_find(&source->match, source->tensors, source->count, wanted, &source->candidates)) return STATUS_OK;
+    return no_backbone(source, prefix, err);
+}
+
+status import_source_open(struct import_source *source, const char *const *paths, size_t path_count,
+                          const char *prefix, struct error *err)
+{
+    *source = (struct import_source){.pool = pool_with_limit(POOL_LIMIT)};
+    if (path_count > MOST_SOURCES) return error_set_usage(err, "more than %d files", MOST_SOURCES);
+    for (size_t i = 0; i < path_count; i++) {
+        status result = weights_read(&source->sets[i], paths[i], err);
+        if (result != STATUS_OK) return result;
+        source->paths[source->set_count++] = paths[i];
+    }
+    status result = merge(source, err);
+    return result == STATUS_OK ? find_network(source, prefix, err) : result;
+}
+
+void import_source_free(struct import_source *source)
+{
+    for (size_t i = 0; i < source->set_count; i++) weights_free(&source->sets[i]);
+    pool_free(&source->pool);
+    source->set_count = 0;
+}
+
+/* ---- what the files say ---- */
+
+const char *import_source_metadata(const struct import_source *source, const char *key)
+{
+    for (size_t i = 0; i < source->set_count; i++) {
+        const struct weight_set *set = &source->sets[i];
+        const char *value = set->format == WEIGHTS_SAFETENSORS ? safetensors_metadata_value(&set->safetensors, key)
+                            : set->format == WEIGHTS_ONNX      ? onnx_property_value(&set->onnx, key)
+                                                               : NULL;
+        if (value != NULL) return value;
+    }
+    return NULL;
+}
+
+/* The file that holds the backbone, for what modules tell. */
+static const struct weight_set *module_set(const struct import_source *source)
+{
+    for (size_t i = 0; i < source->set_count; i++)
+        if (source->sets[i].is_module && source->sets[i].bn_epsilon > 0) return &source->sets[i];
+    return NULL;
+}
+
+/* Names that people give to files of timm's tf_ models and of HSEmotion's. */
+static bool is_named_same(const struct import_source *source)
+{
+    for (size_t i = 0; i < source->set_count; i++) {
+        const char *name = path_name(source->paths[i]);
+        if (strstr(name, "tf_efficientnet") != NULL || strncmp(name, "enet_b", 6) == 0) return true;
+    }
+    return false;
+}
+
+int import_source_padding(const struct import_source *source, const char **reason)
+{
+    const struct weight_set *module = module_set(source);
+    if (source->onnx != NULL) {
+        *reason = "the graph's pads say so";
+        return source->onnx_facts.same_padding;
+    }
+    if (module != NULL && module->has_same_convolutions) {
+        *reason = "the pickled module has Conv2dSame layers";
+        return 1;
+    }
+    if (module != NULL) {
+        *reason = "the pickled module's batch-norm epsilon says so";
+        return fabs(module->bn_epsilon - 1e-3) < 1e-6;
+    }
+    if (source->match.naming == NAMING_LUKEMELAS || source->match.naming == NAMING_TORCHVISION) {
+        *reason = "networks with these names are";
+        return source->match.naming == NAMING_LUKEMELAS;
+    }
+    *reason = is_named_same(source) ? "the file's name says so" : "nothing in the file tells";
+    return is_named_same(source) ? 1 : -1;
+}
+
+static bool architecture_of_size(const struct import_source *source, struct architecture *architecture, bool same)
+{
+    if (source->onnx != NULL) return onnx_graph_architecture(architecture, &source->onnx_facts, same);
+    struct backbone_size size = naming_size(&source->match, source->tensors, source->count);
+    return naming_architecture(architecture, &size, same);
+}
+
+static status unknown_size(const struct import_source *source, struct error *err)
+{
+    if (source->onnx != NULL)
+        return error_set(err, "%s: %zu convolutions, %zu features: none of EfficientNet B0 to B3", source->paths[0],
+                         source->onnx_facts.convolutions, source->onnx_facts.features);
+    struct backbone_size size = naming_size(&source->match, source->tensors, source->count);
+    return error_set(err, "%s: %zu blocks, %zu stem channels, %zu features: none of EfficientNet B0 to B3",
+                     source->paths[0], size.blocks, size.stem, size.features);
+}
+
+status import_source_architecture(const struct import_source *source, struct architecture *architecture,
+                                  const char **reason, struct error *err)
+{
+    const char *said = import_source_metadata(source, "rmfer.arch");
+    if (said != NULL && architecture_find(architecture, said, NULL) == STATUS_OK) {
+        *reason = "the file says so";
+        return STATUS_OK;
+    }
+    int same = import_source_padding(source, reason);
+    if (same < 0) *reason = "nothing in the file tells; the recipe's backbone is, --arch decides otherwise";
+    return architecture_of_size(source, architecture, same != 0) ? STATUS_OK : unknown_size(source, err);
+}
+
+status import_source_read_graph(struct import_source *source, const struct architecture *architecture,
+                                struct error *err)
+{
+    if (source->onnx == NULL) return STATUS_OK;
+    source->match = (struct naming_match){.naming = NAMING_TIMM};
+    status result = onnx_graph_tensors(source->onnx, architecture, &source->pool, &source->tensors, &source->count,
+                                       &source->folded, err);
+    if (result != STATUS_OK) return error_add_context(err, "%s", source->paths[0]);
+    const char *folded = import_source_metadata(source, "rmfer.folded");
+    if (folded != NULL && strcmp(folded, "true") == 0) source->folded = true;
+    return STATUS_OK;
+}
+
+/* ---- tensors ---- */
+
+const struct tensor *import_source_find(const struct import_source *source, const char *name)
+{
+    char whole[2 * FOREIGN_NAME_BYTES];
+    snprintf(whole, sizeof whole, "%s%s", source->match.prefix, name);
+    return tensor_find_sorted(source->tensors, source->count, whole);
+}
+
+const struct tensor *import_source_backbone(const struct import_source *source,
+                                            const struct architecture *architecture, const char *ours)
+{
+    char name[FOREIGN_NAME_BYTES];
+    if (!naming_foreign(name, source->match.naming, architecture, ours)) return NULL;
+    return import_source_find(source, name);
+}
+
+static bool is_linear(const struct import_linear *linear, size_t features)
+{
+    if (linear->weight == NULL || linear->bias == NULL) return false;
+    return linear->weight->rank == 2 && linear->weight->shape[1] == features && linear->bias->rank == 1 &&
+           linear->bias->shape[0] == linear->weight->shape[0] && linear->weight->shape[0] > 0;
+}
+
+/* LAYER.weight and LAYER.bias behind a prefix; "" as the layer for a file that is one linear module. */
+static bool linear_named(const struct import_source *source, const char *prefix, const char *layer, size_t features,
+                         struct import_linear *linear)
+{
+    char name[2 * FOREIGN_NAME_BYTES];
+    const char *dot = layer[0] == '\0' ? "" : ".";
+    snprintf(name, sizeof name, "%s%s%sweight", prefix, layer, dot);
+    linear->weight = tensor_find_sorted(source->tensors, source->count, name);
+    snprintf(name, sizeof name, "%s%s%sbias", prefix, layer, dot);
+    linear->bias = tensor_find_sorted(source->tensors, source->count, name);
+    return is_linear(linear, features);
+}
+
+/* The only linear layer from `features` to something else, whatever its name. */
+static bool only_linear(const struct import_source *source, size_t features, struct import_linear *linear)
+{
+    static const char ending[] = "weight";
+    size_t found = 0;
+    for (size_t i = 0; i < source->count; i++) {
+        const struct tensor *weight = &source->tensors[i];
+        size_t length = strlen(weight->name), stem = length - (sizeof ending - 1);
+        if (length < sizeof ending || length >= FOREIGN_NAME_BYTES || strcmp(weight->name + stem, ending) != 0)
+            continue;
+        char name[FOREIGN_NAME_BYTES + 8];
+        snprintf(name, sizeof name, "%.*sbias", (int)stem, weight->name);
+        struct import_linear candidate = {weight, tensor_find_sorted(source->tensors, source->count, name)};
+        if (!is_linear(&candidate, features) || weight->shape[0] == features) continue;
+        if (strncmp(weight->name, "ial.", 4) == 0) continue;
+        *linear = candidate;
+        found++;
+    }
+    return found == 1;
+}
+
+bool import_source_classifier(const struct import_source *source, size_t features, struct import_linear *linear)
+{
+    /* timm, with a Sequential put in its place (HSEmotion's training code), torchvision, lukemelas, and others. */
+    static const char *const layers[] = {"classifier", "classifier.0", "classifier.1", "_fc",     "_fc.0",
+                                         "_fc.1",      "fc",           "fc.1",         "head.fc", "head"};
+    const char *prefixes[] = {source->match.prefix, ""};
+    for (size_t p = 0; p < 2; p++)
+        for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++)
+            if (linear_named(source, prefixes[p], layers[i], features, linear)) return true;
+    return linear_named(source, "", "", features, linear) || only_linear(source, features, linear);
+}

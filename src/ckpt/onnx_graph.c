@@ -1,0 +1,315 @@
+#include "ckpt/onnx_graph.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* B3 has 130 convolutions and exports of it some 700 nodes; what is far beyond is no EfficientNet, and the searches
+ * below may be quadratic. */
+enum { MOST_CONVOLUTIONS = 512, MOST_NODES = 16384, IDENTITIES_FOLLOWED = 8 };
+
+static bool is_operator(const struct onnx_node *node, const char *op_type)
+{
+    return strcmp(node->op_type, op_type) == 0 && (node->domain[0] == '\0' || strcmp(node->domain, "ai.onnx") == 0);
+}
+
+static const struct onnx_node *producer_of(const struct onnx_model *model, const char *value)
+{
+    for (size_t i = 0; i < model->node_count; i++)
+        for (size_t j = 0; j < model->nodes[i].output_count; j++)
+            if (strcmp(model->nodes[i].outputs[j], value) == 0) return &model->nodes[i];
+    return NULL;
+}
+
+/* The only kind of consumer looked for: a node of that type whose first input is `value`. */
+static const struct onnx_node *consumer_of(const struct onnx_model *model, const char *op_type, const char *value)
+{
+    for (size_t i = 0; i < model->node_count; i++) {
+        const struct onnx_node *node = &model->nodes[i];
+        if (is_operator(node, op_type) && node->input_count > 0 && strcmp(node->inputs[0], value) == 0) return node;
+    }
+    return NULL;
+}
+
+/* A value known beforehand: an initializer, a Constant, or either behind Identity nodes. */
+static const struct tensor *constant_value(const struct onnx_model *model, const char *value)
+{
+    for (int i = 0; i < IDENTITIES_FOLLOWED; i++) {
+        const struct tensor *tensor = onnx_initializer(model, value);
+        if (tensor != NULL) return tensor;
+        const struct onnx_node *node = producer_of(model, value);
+        if (node == NULL) return NULL;
+        if (is_operator(node, "Constant")) {
+            const struct onnx_attribute *attribute = onnx_attribute_find(node, "value");
+            return attribute == NULL ? NULL : attribute->tensor;
+        }
+        if (!is_operator(node, "Identity") || node->input_count == 0) return NULL;
+        value = node->inputs[0];
+    }
+    return NULL;
+}
+
+/* Input `index` of a node as a constant, NULL when there is none. */
+static const struct tensor *constant_input(const struct onnx_model *model, const struct onnx_node *node, size_t index)
+{
+    if (index >= node->input_count || node->inputs[index][0] == '\0') return NULL;
+    return constant_value(model, node->inputs[index]);
+}
+
+/* ---- facts ---- */
+
+/* 1 for padding that only SAME makes, 0 for the symmetric one, -1 for a window of 1. An export of SAME padding has
+ * auto_pad, uneven pads, or no pads behind a Pad node. */
+static int padding_of(const struct onnx_node *convolution, const struct tensor *weight)
+{
+    if (weight->shape[2] <= 1) return -1;
+    const struct onnx_attribute *automatic = onnx_attribute_find(convolution, "auto_pad");
+    if (automatic != NULL && strcmp(automatic->string, "SAME_UPPER") == 0) return 1;
+    const struct onnx_attribute *pads = onnx_attribute_find(convolution, "pads");
+    if (pads == NULL || pads->integer_count != 4) return 1;
+    const int64_t symmetric = (int64_t)(weight->shape[2] - 1) / 2;
+    for (int i = 0; i < 4; i++)
+        if (pads->integers[i] != symmetric) return 1;
+    return 0;
+}
+
+static void note_convolution(struct onnx_facts *facts, const struct onnx_node *node, const struct tensor *weight)
+{
+    if (facts->convolutions == 0) facts->stem = weight->shape[0];
+    facts->features = weight->shape[0];
+    facts->convolutions++;
+    int padding = padding_of(node, weight);
+    /* At some sizes SAME is even in most layers: one uneven layer decides. */
+    if (padding > facts->same_padding) facts->same_padding = padding;
+}
+
+status onnx_graph_facts(const struct onnx_model *model, struct onnx_facts *facts, struct error *err)
+{
+    *facts = (struct onnx_facts){.same_padding = -1};
+    if (model->node_count > MOST_NODES) return error_set(err, "%zu nodes: no EfficientNet", model->node_count);
+    for (size_t i = 0; i < model->node_count && facts->convolutions < MOST_CONVOLUTIONS; i++) {
+        const struct onnx_node *node = &model->nodes[i];
+        if (is_operator(node, "BatchNormalization") && facts->bn_epsilon == 0) {
+            const struct onnx_attribute *epsilon = onnx_attribute_find(node, "epsilon");
+            facts->bn_epsilon = epsilon == NULL ? 1e-5 : (double)epsilon->real;
+        }
+        if (!is_operator(node, "Conv")) continue;
+        const struct tensor *weight = constant_input(model, node, 1);
+        if (weight == NULL || weight->rank != 4)
+            return error_set(err, "the weight of Conv number %zu is not in the file as a constant",
+                             facts->convolutions);
+        note_convolution(facts, node, weight);
+    }
+    /* SAME that is even everywhere (odd input sizes) has its epsilon to tell it by, when batch-norm is there. */
+    if (facts->same_padding == 0 && fabs(facts->bn_epsilon - 1e-3) < 1e-6) facts->same_padding = 1;
+    return STATUS_OK;
+}
+
+static size_t convolutions_of(const struct architecture *architecture)
+{
+    size_t count = 2;
+    for (int i = 0; i < architecture->block_count; i++) count += architecture->blocks[i].has_expansion ? 5 : 4;
+    return count;
+}
+
+bool onnx_graph_architecture(struct architecture *architecture, const struct onnx_facts *facts, bool same_padding)
+{
+    for (const char *const *name = architecture_names(); *name != NULL; name++) {
+        if (architecture_find(architecture, *name, NULL) != STATUS_OK) continue;
+        if (architecture->same_padding == same_padding && (size_t)architecture->stem == facts->stem &&
+            convolutions_of(architecture) == facts->convolutions && (size_t)architecture->features == facts->features)
+            return true;
+    }
+    return false;
+}
+
+/* ---- weights ---- */
+
+/* The convolutions of a network in the order they are run, with the batch-norm behind each, NULL for a bias. */
+struct planned {
+    char convolution[48];
+    const char *batchnorm;
+};
+
+struct plan {
+    struct planned items[MOST_CONVOLUTIONS];
+    size_t count;
+};
+
+static void plan_add(struct plan *plan, const char *prefix, const char *convolution, const char *batchnorm)
+{
+    BUG_UNLESS(plan->count < MOST_CONVOLUTIONS);
+    struct planned *item = &plan->items[plan->count++];
+    snprintf(item->convolution, sizeof item->convolution, "%s%s", prefix, convolution);
+    item->batchnorm = batchnorm;
+}
+
+static void plan_make(struct plan *plan, const struct architecture *architecture)
+{
+    plan->count = 0;
+    plan_add(plan, "", "conv_stem", "bn1");
+    for (int i = 0; i < architecture->block_count; i++) {
+        const struct block_shape *block = &architecture->blocks[i];
+        char prefix[24];
+        snprintf(prefix, sizeof prefix, "blocks.%d.%d.", block->stage, block->index);
+        if (block->has_expansion) plan_add(plan, prefix, "conv_pw", "bn1");
+        plan_add(plan, prefix, "conv_dw", block->has_expansion ? "bn2" : "bn1");
+        plan_add(plan, prefix, "se.conv_reduce", NULL);
+        plan_add(plan, prefix, "se.conv_expand", NULL);
+        plan_add(plan, prefix, block->has_expansion ? "conv_pwl" : "conv_pw", block->has_expansion ? "bn3" : "bn2");
+    }
+    plan_add(plan, "", "conv_head", "bn2");
+}
+
+struct collection {
+    const struct onnx_model *model;
+    const struct architecture *architecture;
+    struct pool *pool;
+    struct tensor *tensors;
+    size_t count, capacity;
+    bool folded;
+    struct error *err;
+};
+
+/* Adds a tensor as LAYER.PART. */
+static status collect(struct collection *collection, const char *layer, const char *part, const struct tensor *tensor)
+{
+    char name[96];
+    BUG_UNLESS(collection->count < collection->capacity);
+    int length = snprintf(name, sizeof name, "%s.%s", layer, part);
+    struct tensor *item = &collection->tensors[collection->count];
+    *item = *tensor;
+    item->name = pool_string(collection->pool, name, (size_t)length, collection->err);
+    if (item->name == NULL) return STATUS_FAILED;
+    collection->count++;
+    return STATUS_OK;
+}
+
+static status collect_constant(struct collection *collection, const char *layer, const char *part, size_t channels,
+                               float value)
+{
+    struct tensor tensor = {.type = TENSOR_F32};
+    float *values = pool_take(collection->pool, channels, sizeof *values, collection->err);
+    if (values == NULL) return STATUS_FAILED;
+    for (size_t i = 0; i < channels; i++) values[i] = value;
+    BUG_UNLESS(tensor_set_shape(&tensor, 1, &channels));
+    tensor.data = (const uint8_t *)values;
+    return collect(collection, layer, part, &tensor);
+}
+
+static status collect_folded(struct collection *collection, const char *layer, const struct tensor *bias)
+{
+    collection->folded = true;
+    size_t channels = bias->count;
+    float weight = (float)sqrt(1 + collection->architecture->bn_epsilon);
+    status result = collect(collection, layer, "bias", bias);
+    if (result == STATUS_OK) result = collect_constant(collection, layer, "weight", channels, weight);
+    if (result == STATUS_OK) result = collect_constant(collection, layer, "running_mean", channels, 0);
+    if (result == STATUS_OK) result = collect_constant(collection, layer, "running_var", channels, 1);
+    return result;
+}
+
+/* BatchNormalization's inputs: X, scale, B, mean, variance. */
+static status collect_batchnorm(struct collection *collection, const char *layer, const struct onnx_node *node)
+{
+    static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
+    for (size_t i = 0; i < 4; i++) {
+        const struct tensor *tensor = constant_input(collection->model, node, i + 1);
+        if (tensor == NULL) return error_set(collection->err, "the numbers of '%s' are not in the file", layer);
+        status result = collect(collection, layer, parts[i], tensor);
+        if (result != STATUS_OK) return result;
+    }
+    return STATUS_OK;
+}
+
+static status collect_convolution(struct collection *collection, const struct planned *planned,
+                                  const struct onnx_node *node)
+{
+    const struct onnx_model *model = collection->model;
+    const struct tensor *weight = constant_input(model, node, 1), *bias = constant_input(model, node, 2);
+    if (weight == NULL || node->output_count == 0)
+        return error_set(collection->err, "the weight of '%s' is not in the file", planned->convolution);
+    status result = collect(collection, planned->convolution, "weight", weight);
+    if (result != STATUS_OK) return result;
+    if (planned->batchnorm == NULL) {
+        if (bias == NULL) return error_set(collection->err, "'%s' has no bias", planned->convolution);
+        return collect(collection, planned->convolution, "bias", bias);
+    }
+    char layer[64];
+    const char *dot = strrchr(planned->convolution, '.');
+    int prefix = dot == NULL ? 0 : (int)(dot + 1 - planned->convolution);
+    snprintf(layer, sizeof layer, "%.*s%s", prefix, planned->convolution, planned->batchnorm);
+    const struct onnx_node *batchnorm = consumer_of(model, "BatchNormalization", node->outputs[0]);
+    if (batchnorm != NULL) return collect_batchnorm(collection, layer, batchnorm);
+    if (bias != NULL) return collect_folded(collection, layer, bias);
+    return error_set(collection->err, "'%s' has neither batch-norm nor bias", planned->convolution);
+}
+
+/* ---- the classifier ---- */
+
+/* W of y = W x, rank 2, as [outputs, inputs]; `transposed` when the file has [inputs, outputs]. */
+static status collect_classifier(struct collection *collection, const struct tensor *weight, bool transposed,
+                                 const struct tensor *bias)
+{
+    struct tensor turned = *weight;
+    if (transposed) {
+        turned.shape[0] = weight->shape[1];
+        turned.shape[1] = weight->shape[0];
+        turned.strides[0] = weight->strides[1];
+        turned.strides[1] = weight->strides[0];
+    }
+    if (turned.shape[1] != (size_t)collection->architecture->features || bias->count != turned.shape[0])
+        return STATUS_OK;
+    status result = collect(collection, "classifier", "weight", &turned);
+    return result == STATUS_OK ? collect(collection, "classifier", "bias", bias) : result;
+}
+
+/* The last Gemm, or MatMul followed by Add. A graph without one is a backbone. */
+static status find_classifier(struct collection *collection)
+{
+    const struct onnx_model *model = collection->model;
+    for (size_t i = model->node_count; i-- > 0;) {
+        const struct onnx_node *node = &model->nodes[i];
+        bool gemm = is_operator(node, "Gemm");
+        if (!gemm && !is_operator(node, "MatMul")) continue;
+        const struct tensor *weight = constant_input(model, node, 1), *bias = NULL;
+        bool transposed = !gemm || onnx_attribute_integer(node, "transB", 0) == 0;
+        if (gemm) {
+            bias = constant_input(model, node, 2);
+        } else if (node->output_count > 0) {
+            const struct onnx_node *add = consumer_of(model, "Add", node->outputs[0]);
+            bias = add == NULL ? NULL : constant_input(model, add, 1);
+        }
+        if (weight == NULL || weight->rank != 2 || bias == NULL) return STATUS_OK;
+        return collect_classifier(collection, weight, transposed, bias);
+    }
+    return STATUS_OK;
+}
+
+status onnx_graph_tensors(const struct onnx_model *model, const struct architecture *architecture, struct pool *pool,
+                          struct tensor **tensors, size_t *count, bool *folded, struct error *err)
+{
+    struct plan plan;
+    plan_make(&plan, architecture);
+    struct collection collection = {.model = model, .architecture = architecture, .pool = pool, .err = err};
+    collection.capacity = 5 * plan.count + 2;
+    collection.tensors = pool_take(pool, collection.capacity, sizeof *collection.tensors, err);
+    if (collection.tensors == NULL) return STATUS_FAILED;
+    size_t seen = 0;
+    status result = STATUS_OK;
+    for (size_t i = 0; result == STATUS_OK && i < model->node_count; i++) {
+        if (!is_operator(&model->nodes[i], "Conv")) continue;
+        if (seen < plan.count) result = collect_convolution(&collection, &plan.items[seen], &model->nodes[i]);
+        seen++;
+    }
+    if (result == STATUS_OK && seen != plan.count)
+        result = error_set(err, "%zu convolutions, %s has %zu", seen, architecture->name, plan.count);
+    if (result == STATUS_OK) result = find_classifier(&collection);
+    if (result != STATUS_OK) return result;
+    qsort(collection.tensors, collection.count, sizeof *collection.tensors, tensor_compare_names);
+    *tensors = collection.tensors;
+    *count = collection.count;
+    *folded = collection.folded;
+    return STATUS_OK;
+}

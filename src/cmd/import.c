@@ -1,0 +1,138 @@
+/* rmfer import: weights of other programs as a native checkpoint. */
+#include "rmfer/ckpt/import.h"
+
+#include "rmfer/base/log.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/cmd/commands.h"
+#include "rmfer/cmd/options.h"
+
+#include <string.h>
+
+enum { LARGEST_IMAGE = 4096 };
+
+struct import_arguments {
+    const char *output, *architecture, *classes, *mean, *std, *prefix;
+    int64_t image_size;
+};
+
+/* "A,B,C" as a list; both parts are released with memory_free. */
+struct name_list {
+    char *text;
+    const char **names;
+    size_t count;
+};
+
+static status split_names(struct name_list *list, const char *given, struct error *err)
+{
+    if (given == NULL) return STATUS_OK;
+    list->text = memory_copy_string(given, err);
+    if (list->text == NULL) return STATUS_FAILED;
+    if (checkpoint_split_classes(list->text, &list->names, &list->count, NULL) != STATUS_OK)
+        return error_set_usage(err, "--classes %s: names must be there once each and not be empty", given);
+    if (list->count < 2) return error_set_usage(err, "--classes %s: at least two names are needed", given);
+    return STATUS_OK;
+}
+
+static status read_triple(const char *option, const char *given, double values[3], bool positive, struct error *err)
+{
+    double parsed[3];
+    if (given == NULL) return STATUS_OK;
+    if (!checkpoint_parse_triple(given, parsed))
+        return error_set_usage(err, "--%s %s: not three numbers R,G,B", option, given);
+    for (int i = 0; i < 3; i++)
+        if (positive && !(parsed[i] > 0)) return error_set_usage(err, "--%s %s: must be above 0", option, given);
+    memcpy(values, parsed, sizeof parsed);
+    return STATUS_OK;
+}
+
+/* The notes are facts about the result, one a line: they go where progress goes. */
+static void print_notes(const struct import_report *report)
+{
+    const char *line = text_string(&report->notes);
+    while (*line != '\0') {
+        size_t length = strcspn(line, "\n");
+        log_info("%.*s", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
+static status convert(const struct import_arguments *arguments, const struct option_list *sources,
+                      const struct name_list *classes, struct error *err)
+{
+    struct model model;
+    struct checkpoint_info info;
+    struct import_report report;
+    const struct import_options options = {.architecture = arguments->architecture,
+                                           .classes = classes->names,
+                                           .class_count = classes->count,
+                                           .prefix = arguments->prefix};
+    status result = import_create_model(&model, sources->items, sources->count, &options, &report, &info, err);
+    print_notes(&report);
+    if (result == STATUS_OK) {
+        if (arguments->image_size != 0) info.image_size = (int)arguments->image_size;
+        result = read_triple("mean", arguments->mean, info.mean, false, err);
+        if (result == STATUS_OK) result = read_triple("std", arguments->std, info.std, true, err);
+        if (result == STATUS_OK) result = checkpoint_write(arguments->output, &model, &info, NULL, 0, err);
+        if (result == STATUS_OK)
+            log_info("%s: %zu of %zu tensors taken, %zu passed over, %zu not understood, %zu missing",
+                     arguments->output, report.mapped, report.found, report.passed_over, report.unexpected,
+                     report.missing);
+        model_free(&model);
+    }
+    import_report_free(&report);
+    return result;
+}
+
+static status run(const struct import_arguments *arguments, const struct command_line *line, struct error *err)
+{
+    struct name_list classes = {0};
+    double unused[3];
+    if (line->positional.count == 0) return error_set_usage(err, "rmfer import needs a SOURCE (see --help)");
+    if (arguments->output == NULL) return error_set_usage(err, "rmfer import needs -o FILE.safetensors");
+    if (!text_ends_with_ignoring_case(arguments->output, ".safetensors"))
+        return error_set_usage(err, "-o %s: the name of a native checkpoint ends in .safetensors", arguments->output);
+    status result = read_triple("mean", arguments->mean, unused, false, err);
+    if (result == STATUS_OK) result = read_triple("std", arguments->std, unused, true, err);
+    if (result == STATUS_OK) result = split_names(&classes, arguments->classes, err);
+    if (result == STATUS_OK) result = convert(arguments, &line->positional, &classes, err);
+    memory_free(classes.names);
+    memory_free(classes.text);
+    return result;
+}
+
+int command_import(int argc, char **argv)
+{
+    struct import_arguments arguments = {0};
+    const struct option options[] = {
+        {"output", OPTION_STRING, &arguments.output, "FILE", "the native checkpoint to write (.safetensors)", 0, 0,
+         'o'},
+        {"arch", OPTION_STRING, &arguments.architecture, "ARCH",
+         "tf_efficientnet_b0 to b3 (SAME padding) or efficientnet_b0 to b3; default: what the file looks like", 0, 0,
+         0},
+        {"classes", OPTION_STRING, &arguments.classes, "A,B,...", "names of the source's outputs in their order", 0,
+         0, 0},
+        {"image-size", OPTION_INTEGER, &arguments.image_size, "N",
+         "side of the input (default: 224 b0, 240 b1, 260 b2, 300 b3)", SMALLEST_IMAGE, LARGEST_IMAGE, 0},
+        {"mean", OPTION_STRING, &arguments.mean, "R,G,B", "normalisation of values in 0..1 (default: ImageNet's)", 0,
+         0, 0},
+        {"std", OPTION_STRING, &arguments.std, "R,G,B", "the same", 0, 0, 0},
+        {"prefix", OPTION_STRING, &arguments.prefix, "P", "of several sets of weights, the one whose names begin so",
+         0, 0, 0},
+    };
+    struct command_line line = {
+        .usage = "rmfer import SOURCE... -o FILE.safetensors [option]...",
+        .description = "Turns weights of other programs into a native checkpoint: safetensors, .pt and .pth of "
+                       "torch.save (state\n"
+                       "dicts, training checkpoints, whole modules; read as data, nothing in them is run) and .onnx, "
+                       "with the names\n"
+                       "of timm, torchvision or lukemelas' EfficientNet-PyTorch. Backbone and classifier may be "
+                       "files of their own.",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+    };
+    struct error err = {0};
+    status result = options_parse(&line, argc, argv, &err);
+    if (result == STATUS_OK && !line.help_shown) result = run(&arguments, &line, &err);
+    options_free(&line);
+    return command_finish(result, &err);
+}
