@@ -71,7 +71,8 @@ void kernels_pack(const struct kernels *kernels, size_t k, size_t n, const real 
 {
     size_t panel = kernels->panel;
     int64_t panels = (int64_t)((n + panel - 1) / panel);
-#pragma omp parallel for schedule(static)
+    /* Waking the team costs more than a small matrix. */
+#pragma omp parallel for schedule(static) if (n * k > 65536)
     for (int64_t index = 0; index < panels; index++) {
         size_t first = (size_t)index * panel;
         size_t width = n - first < panel ? n - first : panel;

@@ -1,8 +1,8 @@
 /* From a found face to the network's input: which part of the picture is cut out, and cutting it.
  *
- * AffectNet's faces are nearly square cuts that show the whole head from chin to hair. YuNet's boxes run from chin to
- * forehead and from ear to ear, about 1.31 times as high as wide, so growing their width by 0.31 of itself gives such
- * a cut: that is the default margin. */
+ * AffectNet's faces are nearly square cuts around the face. YuNet's boxes run from chin to forehead and from ear to
+ * ear and are 1.3 to 1.4 times as high as wide, so growing their width by 0.31 of itself gives such a cut: that is
+ * the default margin. */
 #ifndef RMFER_DATA_CROP_H
 #define RMFER_DATA_CROP_H
 
