@@ -214,7 +214,7 @@ static char *find_list(const struct dataset_reader *reader, bool *shared, struct
         [PART_VALID] = {"valid.csv", "val.csv", "validation.csv"},
         [PART_TEST] = {"test.csv", "testing.csv", "test_labels.csv"},
     };
-    static const char *const common[] = {"labels.csv", "list.csv", "data.csv", "index.csv"};
+    static const char *const common[] = {"labels.csv", "list.csv", "data.csv"};
     const char *wanted = reader_wanted(reader), *root = reader->options->root;
     *shared = false;
     if (wanted[0] != '\0') return reader_path(reader, wanted, "", err);
