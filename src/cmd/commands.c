@@ -16,6 +16,7 @@ static const struct command {
     {"synth", command_synth, "draws small labelled faces in every layout, or makes an RMset of a labelled set"},
     {"config", command_config, "prints presets and the table of keys"},
     {"import", command_import, "weights of PyTorch, timm, torchvision or ONNX as a native checkpoint"},
+    {"export", command_export, "a checkpoint as ONNX or safetensors for other programs"},
     {"info", command_info, "what is inside an architecture, a checkpoint or a run folder"},
     {"bench", command_bench, "speed of training or inference beside the processor's peak"},
 };

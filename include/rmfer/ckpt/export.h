@@ -11,8 +11,8 @@ struct export_options {
 };
 
 /* Backbone and f_FER as ONNX, opset 13, weights inside: batch-norm folded into the convolutions, SiLU as Sigmoid and
- * Mul, explicit pads for info->image_size (H = W), N free; output `logits` [N,E]. metadata_props: classes, mean, std,
- * image_size, architecture. */
+ * Mul, explicit pads for info->image_size (H = W), N free; output `logits` [N,E]. metadata_props: the checkpoint's
+ * `rmfer.*` (classes, mean, std, image size, ...) without the configuration. */
 status export_onnx(const char *path, const struct model *model, const struct checkpoint_info *info,
                    const struct export_options *options, struct error *err) MUST_CHECK;
 

@@ -1,0 +1,289 @@
+#include "rmfer/ckpt/export.h"
+
+#include "ckpt/checkpoint_metadata.h"
+#include "ckpt/onnx_write.h"
+#include "ckpt/pool.h"
+#include "rmfer/base/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LAYER_BYTES = 64, NAME_BYTES = 96 };
+
+/* The network while it is written: what the last node's output is called and how large its maps are. */
+struct graph {
+    const struct model *model;
+    struct onnx_writer writer;
+    struct pool pool; /* folded weights */
+    char value[NAME_BYTES];
+    int side;
+};
+
+#define INPUTS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* ---- weights ---- */
+
+static const struct parameter *find(const struct graph *graph, const char *layer, const char *part)
+{
+    char name[NAME_BYTES];
+    snprintf(name, sizeof name, "%s.%s", layer, part);
+    const struct parameter *entry = parameters_find(&graph->model->parameters, name);
+    BUG_UNLESS(entry != NULL);
+    return entry;
+}
+
+static const float *values_of(const struct graph *graph, const char *layer, const char *part)
+{
+    return parameter_values(&graph->model->parameters, find(graph, layer, part));
+}
+
+/* A layer's own weight and bias. */
+static void add_plain_weights(struct graph *graph, const char *layer)
+{
+    static const char *const parts[] = {"weight", "bias"};
+    for (int i = 0; i < 2; i++) {
+        const struct parameter *entry = find(graph, layer, parts[i]);
+        onnx_writer_initializer(&graph->writer, entry->name, entry->rank, entry->shape,
+                                parameter_values(&graph->model->parameters, entry));
+    }
+}
+
+/* y = gamma (W x - mean) / sqrt(var + eps) + beta = (scale W) x + (beta - scale mean), scale = gamma / sqrt(var +
+ * eps), as CONVOLUTION.weight and CONVOLUTION.bias. */
+static void add_folded_weights(struct graph *graph, const char *convolution, const char *batchnorm)
+{
+    const struct parameter *entry = find(graph, convolution, "weight");
+    size_t channels = entry->shape[0], fan = entry->count / channels;
+    const float *w = values_of(graph, convolution, "weight");
+    const float *gamma = values_of(graph, batchnorm, "weight"), *beta = values_of(graph, batchnorm, "bias");
+    const float *mean = values_of(graph, batchnorm, "running_mean"),
+                *var = values_of(graph, batchnorm, "running_var");
+    struct error *err = graph->writer.err;
+    float *weight = pool_take(&graph->pool, entry->count, sizeof *weight, err);
+    float *bias = pool_take(&graph->pool, channels, sizeof *bias, err);
+    if (weight == NULL || bias == NULL) {
+        graph->writer.result = STATUS_FAILED;
+        return;
+    }
+    for (size_t c = 0; c < channels; c++) {
+        double scale = gamma[c] / sqrt(var[c] + graph->model->architecture.bn_epsilon);
+        for (size_t i = 0; i < fan; i++) weight[c * fan + i] = (float)(scale * w[c * fan + i]);
+        bias[c] = (float)(beta[c] - scale * mean[c]);
+    }
+    char name[NAME_BYTES];
+    onnx_writer_initializer(&graph->writer, entry->name, entry->rank, entry->shape, weight);
+    snprintf(name, sizeof name, "%s.bias", convolution);
+    onnx_writer_initializer(&graph->writer, name, 1, &channels, bias);
+}
+
+/* ---- nodes ---- */
+
+/* Adds a node on the present value; its output, LAYER.suffix, becomes the present value. */
+static void add_unary(struct graph *graph, const char *op_type, const char *layer, const char *suffix,
+                      const struct onnx_written_attribute *attributes)
+{
+    char output[NAME_BYTES];
+    snprintf(output, sizeof output, "%s.%s", layer, suffix);
+    onnx_writer_node(&graph->writer, op_type, INPUTS(graph->value), output, attributes);
+    memcpy(graph->value, output, sizeof output);
+}
+
+/* The same with a second input. */
+static void add_binary(struct graph *graph, const char *op_type, const char *other, const char *layer,
+                       const char *suffix)
+{
+    char output[NAME_BYTES];
+    snprintf(output, sizeof output, "%s.%s", layer, suffix);
+    onnx_writer_node(&graph->writer, op_type, INPUTS(graph->value, other), output, NULL);
+    memcpy(graph->value, output, sizeof output);
+}
+
+/* x sigmoid(x), which ONNX has no operator for before opset 24. */
+static void add_silu(struct graph *graph, const char *layer)
+{
+    char input[NAME_BYTES];
+    memcpy(input, graph->value, sizeof input);
+    add_unary(graph, "Sigmoid", layer, "sigmoid", NULL);
+    add_binary(graph, "Mul", input, layer, "silu");
+}
+
+/* A convolution node; pads are those of the image size that the graph is for, so that no runtime has to know SAME. */
+static void add_convolution(struct graph *graph, const char *layer, int kernel, int stride, int groups)
+{
+    const struct architecture *architecture = &graph->model->architecture;
+    char weight[NAME_BYTES], bias[NAME_BYTES], output[NAME_BYTES];
+    int side = convolution_output(architecture, graph->side, kernel, stride);
+    int before = convolution_padding(architecture, graph->side, kernel, stride);
+    int after = architecture->same_padding ? (side - 1) * stride + kernel - graph->side - before : before;
+    if (after < 0) after = 0;
+    snprintf(weight, sizeof weight, "%s.weight", layer);
+    snprintf(bias, sizeof bias, "%s.bias", layer);
+    snprintf(output, sizeof output, "%s.out", layer);
+    const struct onnx_written_attribute attributes[] = {
+        {.name = "kernel_shape", .count = 2, .integers = {kernel, kernel}},
+        {.name = "strides", .count = 2, .integers = {stride, stride}},
+        {.name = "pads", .count = 4, .integers = {before, before, after, after}},
+        {.name = "group", .integer = groups},
+        {.name = NULL},
+    };
+    onnx_writer_node(&graph->writer, "Conv", INPUTS(graph->value, weight, bias), output, attributes);
+    memcpy(graph->value, output, sizeof output);
+    graph->side = side;
+}
+
+static void add_folded_convolution(struct graph *graph, const char *layer, const char *batchnorm, int kernel,
+                                   int stride, int groups)
+{
+    add_folded_weights(graph, layer, batchnorm);
+    add_convolution(graph, layer, kernel, stride, groups);
+}
+
+/* x * sigmoid(W2 silu(W1 mean(x) + b1) + b2) */
+static void add_squeeze_excite(struct graph *graph, const char *prefix)
+{
+    char input[NAME_BYTES], layer[LAYER_BYTES];
+    int side = graph->side;
+    memcpy(input, graph->value, sizeof input);
+    snprintf(layer, sizeof layer, "%s.se", prefix);
+    add_unary(graph, "GlobalAveragePool", layer, "pool", NULL);
+    graph->side = 1;
+    snprintf(layer, sizeof layer, "%s.se.conv_reduce", prefix);
+    add_plain_weights(graph, layer);
+    add_convolution(graph, layer, 1, 1, 1);
+    add_silu(graph, layer);
+    snprintf(layer, sizeof layer, "%s.se.conv_expand", prefix);
+    add_plain_weights(graph, layer);
+    add_convolution(graph, layer, 1, 1, 1);
+    add_unary(graph, "Sigmoid", layer, "gate", NULL);
+    snprintf(layer, sizeof layer, "%s.se", prefix);
+    add_binary(graph, "Mul", input, layer, "out");
+    graph->side = side;
+}
+
+static void add_block(struct graph *graph, const struct block_shape *block)
+{
+    char prefix[24], input[NAME_BYTES], layer[LAYER_BYTES], batchnorm[LAYER_BYTES];
+    snprintf(prefix, sizeof prefix, "blocks.%d.%d", block->stage, block->index);
+    memcpy(input, graph->value, sizeof input);
+    if (block->has_expansion) {
+        snprintf(layer, sizeof layer, "%s.conv_pw", prefix);
+        snprintf(batchnorm, sizeof batchnorm, "%s.bn1", prefix);
+        add_folded_convolution(graph, layer, batchnorm, 1, 1, 1);
+        add_silu(graph, layer);
+    }
+    snprintf(layer, sizeof layer, "%s.conv_dw", prefix);
+    snprintf(batchnorm, sizeof batchnorm, "%s.%s", prefix, block->has_expansion ? "bn2" : "bn1");
+    add_folded_convolution(graph, layer, batchnorm, block->kernel, block->stride, block->expanded);
+    add_silu(graph, layer);
+    add_squeeze_excite(graph, prefix);
+    snprintf(layer, sizeof layer, "%s.%s", prefix, block->has_expansion ? "conv_pwl" : "conv_pw");
+    snprintf(batchnorm, sizeof batchnorm, "%s.%s", prefix, block->has_expansion ? "bn3" : "bn2");
+    add_folded_convolution(graph, layer, batchnorm, 1, 1, 1);
+    if (block->has_residual) add_binary(graph, "Add", input, prefix, "sum");
+}
+
+/* ---- the graph's ends ---- */
+
+/* uint8 [N,H,W,3] to normalised [N,3,H,W]: (x / 255 - mean) / std = x scale + shift. */
+static void add_preprocessing(struct graph *graph, const struct checkpoint_info *info)
+{
+    static const struct onnx_written_attribute to_float[] = {{.name = "to", .integer = 1}, {.name = NULL}};
+    static const struct onnx_written_attribute channels_first[] = {
+        {.name = "perm", .count = 4, .integers = {0, 3, 1, 2}}, {.name = NULL}};
+    static const size_t shape[4] = {1, 3, 1, 1};
+    float *numbers = pool_take(&graph->pool, 6, sizeof *numbers, graph->writer.err);
+    if (numbers == NULL) {
+        graph->writer.result = STATUS_FAILED;
+        return;
+    }
+    for (int c = 0; c < 3; c++) {
+        numbers[c] = (float)(1 / (255 * info->std[c]));
+        numbers[3 + c] = (float)(-info->mean[c] / info->std[c]);
+    }
+    onnx_writer_initializer(&graph->writer, "preprocess.scale", 4, shape, numbers);
+    onnx_writer_initializer(&graph->writer, "preprocess.shift", 4, shape, numbers + 3);
+    add_unary(graph, "Cast", "preprocess", "float", to_float);
+    add_unary(graph, "Transpose", "preprocess", "channels_first", channels_first);
+    add_binary(graph, "Mul", "preprocess.scale", "preprocess", "scaled");
+    add_binary(graph, "Add", "preprocess.shift", "preprocess", "normalised");
+}
+
+static void add_input(struct graph *graph, const struct checkpoint_info *info, const struct export_options *options)
+{
+    size_t side = (size_t)info->image_size;
+    const size_t channels_last[4] = {0, side, side, 3}, channels_first[4] = {0, 3, side, side};
+    bool raw = options->with_preprocess;
+    onnx_writer_end(&graph->writer, ONNX_INPUT, "input", raw ? TENSOR_U8 : TENSOR_F32, 4,
+                    raw ? channels_last : channels_first);
+    snprintf(graph->value, sizeof graph->value, "input");
+    graph->side = info->image_size;
+    if (raw) add_preprocessing(graph, info);
+}
+
+static void add_classifier(struct graph *graph)
+{
+    static const struct onnx_written_attribute from_axis_one[] = {{.name = "axis", .integer = 1}, {.name = NULL}};
+    static const struct onnx_written_attribute transposed[] = {{.name = "transB", .integer = 1}, {.name = NULL}};
+    const size_t shape[2] = {0, (size_t)graph->model->classes};
+    add_unary(graph, "GlobalAveragePool", "features", "pool", NULL);
+    add_unary(graph, "Flatten", "features", "out", from_axis_one);
+    add_plain_weights(graph, "classifier");
+    onnx_writer_node(&graph->writer, "Gemm", INPUTS(graph->value, "classifier.weight", "classifier.bias"), "logits",
+                     transposed);
+    onnx_writer_end(&graph->writer, ONNX_OUTPUT, "logits", TENSOR_F32, 2, shape);
+}
+
+static void add_network(struct graph *graph)
+{
+    const struct architecture *architecture = &graph->model->architecture;
+    add_folded_convolution(graph, "conv_stem", "bn1", 3, 2, 1);
+    add_silu(graph, "conv_stem");
+    for (int i = 0; i < architecture->block_count; i++) add_block(graph, &architecture->blocks[i]);
+    add_folded_convolution(graph, "conv_head", "bn2", 1, 1, 1);
+    add_silu(graph, "conv_head");
+}
+
+status export_onnx(const char *path, const struct model *model, const struct checkpoint_info *info,
+                   const struct export_options *options, struct error *err)
+{
+    struct graph graph = {.model = model, .writer = {.err = err}, .pool = pool_with_limit(SIZE_MAX / 2)};
+    struct metadata_list metadata = {0};
+    /* What the configuration says of local paths is nobody's business who gets the network. */
+    struct checkpoint_info public = *info;
+    public.config = "";
+    public.folded = true;
+    add_input(&graph, info, options);
+    add_network(&graph);
+    add_classifier(&graph);
+    status result = graph.writer.result;
+    if (result == STATUS_OK) result = metadata_from_info(&metadata, model->architecture.name, &public, err);
+    if (result == STATUS_OK) result = onnx_writer_save(&graph.writer, path, metadata.items, metadata.count, err);
+    metadata_list_free(&metadata);
+    onnx_writer_free(&graph.writer);
+    pool_free(&graph.pool);
+    return result;
+}
+
+/* ---- safetensors ---- */
+
+static void copy_entry(struct model *to, const struct model *from, const struct parameter *entry)
+{
+    const struct parameter *source = parameters_find(&from->parameters, entry->name);
+    BUG_UNLESS(source != NULL && source->count == entry->count);
+    memcpy(parameter_values(&to->parameters, entry), parameter_values(&from->parameters, source),
+           entry->count * sizeof(real));
+}
+
+status export_safetensors(const char *path, const struct model *model, const struct checkpoint_info *info,
+                          struct error *err)
+{
+    if (!model->has_heads) return checkpoint_write(path, model, info, NULL, 0, err);
+    struct model bare;
+    status result = model_create(&bare, &model->architecture, model->classes, false, err);
+    if (result != STATUS_OK) return result;
+    for (size_t i = 0; i < bare.parameters.count; i++) copy_entry(&bare, model, &bare.parameters.items[i]);
+    result = checkpoint_write(path, &bare, info, NULL, 0, err);
+    model_free(&bare);
+    return result;
+}
