@@ -1,0 +1,85 @@
+/* Evaluation: a data set through a model, and what comes out of it, for `rmfer eval` and during training. */
+#ifndef RMFER_TRAIN_EVALUATION_H
+#define RMFER_TRAIN_EVALUATION_H
+
+#include "rmfer/data/loader.h"
+#include "rmfer/nn/model.h"
+#include "rmfer/nn/train_step.h"
+#include "rmfer/train/metrics.h"
+
+#include <signal.h>
+
+struct evaluation_setup {
+    const struct dataset *dataset; /* borrowed; its classes are the model's outputs */
+    int batch;
+    int image_size;
+    enum config_resize resize;
+    double mean[3], std[3];
+    bool flip;   /* logits: mean of the picture's and its mirror image's */
+    int workers; /* as loader_options */
+    int prefetch;
+    size_t cache_bytes;
+    enum config_on_error on_error;
+    double max_bad;
+    /* The attention branch beside f_FER, each sample looking at the others of its batch. */
+    bool with_attention;
+    double ial_temperature;
+    enum self_mask self_mask;
+    bool keep_features;                /* evaluation.features and .feature_labels are wanted */
+    const bool *may_predict;           /* [classes], NULL = every output; borrowed */
+    const volatile sig_atomic_t *stop; /* not 0: end soon; NULL = never */
+};
+
+struct evaluation {
+    struct confusion confusion;
+    uint64_t n;
+    double loss;         /* mean cross-entropy of f_FER, without class weights and smoothing */
+    double ial_accuracy; /* overall accuracy of f_IAL; NaN without attention */
+    /* Mean cosine similarities of pairs (METHOD, Metrics): of features F, and of projections Z = H(F). NaN where
+     * there is no pair, or no attention. */
+    double same_class_similarity, different_class_similarity;
+    double projected_same_class_similarity, projected_different_class_similarity;
+    double centre_distance;        /* of the features; NaN unless they are kept */
+    size_t unreadable;             /* pictures left out */
+    bool interrupted;              /* `stop` ended it: nothing else counts */
+    const real *features;          /* [n, D] when kept */
+    const int32_t *feature_labels; /* [n] */
+};
+
+struct evaluator;
+
+/* Plans memory and starts the loader. `model` gives shapes only. */
+status evaluator_create(struct evaluator **evaluator, const struct model *model, const struct evaluation_setup *setup,
+                        struct error *err) MUST_CHECK;
+void evaluator_free(struct evaluator *evaluator);
+
+/* One pass over the data set with the model's present weights. *result is the evaluator's, valid until the next run;
+ * *evaluation points at it. */
+status evaluator_run(struct evaluator *evaluator, const struct model *model, const struct evaluation **evaluation,
+                     struct error *err) MUST_CHECK;
+
+/* Bytes reserved. */
+size_t evaluator_bytes(const struct evaluator *evaluator);
+
+/* Names around an evaluation's numbers. */
+struct evaluation_names {
+    const char *dataset, *split, *checkpoint;
+    const char *const *classes; /* in output order */
+};
+
+/* Appends `eval --json`'s object: dataset, split, checkpoint, classes, n, overall_accuracy, average_accuracy, loss,
+ * per_class, confusion (rows = truth), and after these what else is known. Numbers that do not exist are null. */
+status evaluation_print_json(const struct evaluation *evaluation, const struct evaluation_names *names,
+                             struct text *out, struct error *err) MUST_CHECK;
+
+/* Appends the members that metrics.jsonl and rmfer.metrics have for an evaluation, without braces: "split": ...,
+ * "n": ..., "loss": ..., "overall_accuracy": ..., "average_accuracy": ..., "recall": {...}, "confusion": [...], ...
+ */
+status evaluation_print_members(const struct evaluation *evaluation, const struct evaluation_names *names,
+                                struct text *out, struct error *err) MUST_CHECK;
+
+/* Appends a table for people. */
+status evaluation_print_table(const struct evaluation *evaluation, const struct evaluation_names *names,
+                              struct text *out, struct error *err) MUST_CHECK;
+
+#endif

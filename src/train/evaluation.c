@@ -1,0 +1,278 @@
+#include "rmfer/train/evaluation.h"
+
+#include "nn/heads.h"
+#include "rmfer/base/threads.h"
+#include "rmfer/nn/inference.h"
+#include "rmfer/ops/softmax_cross_entropy.h"
+
+#include <math.h>
+#include <string.h>
+
+struct evaluator {
+    struct evaluation_setup setup;
+    struct loader *loader;
+    struct inference *inference;
+    struct op_context context; /* for the heads: no scratch of its own */
+    struct heads heads;        /* bound to the model of a run; unused without attention */
+    struct arena arena;
+    size_t classes, dimensions, image_reals;
+    real *features, *logits;                 /* [batch, ...] */
+    real *mirrored_images, *mirrored_logits; /* with flip */
+    real *kept_features;                     /* [dataset count, D] */
+    int32_t *kept_labels;                    /* [dataset count] */
+    struct similarity similarity, projected_similarity;
+    struct evaluation evaluation;
+    /* Sums of a run. */
+    double loss_sum;
+    uint64_t ial_correct, ial_count;
+};
+
+/* ---- creation ----------------------------------------------------------------------------------------------------
+ */
+
+static void place(struct evaluator *e, struct plan *plan)
+{
+    size_t batch = (size_t)e->setup.batch, kept = e->setup.keep_features ? e->setup.dataset->count : 0;
+    e->features = plan_reals(plan, batch * e->dimensions);
+    e->logits = plan_reals(plan, batch * e->classes);
+    if (e->setup.flip) {
+        e->mirrored_images = plan_reals(plan, size_multiply(batch, e->image_reals));
+        e->mirrored_logits = plan_reals(plan, batch * e->classes);
+    }
+    if (e->setup.with_attention) heads_place(&e->heads, batch, 0, plan);
+    if (kept == 0) return;
+    e->kept_features = plan_reals(plan, size_multiply(kept, e->dimensions));
+    e->kept_labels = plan_take(plan, kept, sizeof *e->kept_labels);
+}
+
+static status plan_memory(struct evaluator *e, struct error *err)
+{
+    struct plan plan = {0};
+    place(e, &plan);
+    status result = arena_init(&e->arena, plan.used, "evaluation", err);
+    if (result != STATUS_OK) return result;
+    plan = (struct plan){arena_take(&e->arena, plan.used), 0};
+    place(e, &plan);
+    return STATUS_OK;
+}
+
+static status start_loader(struct evaluator *e, struct error *err)
+{
+    const struct evaluation_setup *setup = &e->setup;
+    struct loader_options options = {
+        .dataset = setup->dataset,
+        .order = ORDER_SEQUENTIAL,
+        .batch = setup->batch,
+        .image_size = setup->image_size,
+        .resize = setup->resize,
+        .workers = setup->workers,
+        .prefetch = setup->prefetch,
+        .cache_bytes = setup->cache_bytes,
+        .on_error = setup->on_error,
+        .max_bad = setup->max_bad,
+    };
+    memcpy(options.mean, setup->mean, sizeof options.mean);
+    memcpy(options.std, setup->std, sizeof options.std);
+    return loader_create(&e->loader, &options, err);
+}
+
+static status create_parts(struct evaluator *e, const struct model *model, struct error *err)
+{
+    status result = plan_memory(e, err);
+    if (result == STATUS_OK) result = confusion_init(&e->evaluation.confusion, e->classes, err);
+    if (result == STATUS_OK) result = similarity_init(&e->similarity, e->dimensions, e->classes, err);
+    if (result == STATUS_OK && e->setup.with_attention)
+        result = similarity_init(&e->projected_similarity, e->dimensions, e->classes, err);
+    if (result == STATUS_OK)
+        result = inference_create(&e->inference, &model->architecture, model->classes, e->setup.batch,
+                                  e->setup.image_size, err);
+    if (result == STATUS_OK) result = start_loader(e, err);
+    return result;
+}
+
+status evaluator_create(struct evaluator **evaluator, const struct model *model, const struct evaluation_setup *setup,
+                        struct error *err)
+{
+    *evaluator = NULL;
+    BUG_UNLESS(setup->dataset->class_count == model->classes);
+    if (setup->dataset->count == 0)
+        return error_set(err, "the %s split of the %s data set has no sample to evaluate", setup->dataset->split,
+                         setup->dataset->kind);
+    struct evaluator *e = memory_allocate(1, sizeof *e, "evaluation", err);
+    if (e == NULL) return STATUS_FAILED;
+    e->setup = *setup;
+    e->setup.with_attention = setup->with_attention && model->has_heads;
+    e->classes = (size_t)model->classes;
+    e->dimensions = (size_t)model->architecture.features;
+    e->image_reals = (size_t)setup->image_size * (size_t)setup->image_size * STEM_INPUT;
+    e->context = (struct op_context){.kernels = kernels_best(), .threads = threads_get()};
+    e->heads = (struct heads){.context = &e->context, .features = e->dimensions, .classes = e->classes};
+    status result = create_parts(e, model, err);
+    if (result != STATUS_OK)
+        evaluator_free(e);
+    else
+        *evaluator = e;
+    return result;
+}
+
+void evaluator_free(struct evaluator *e)
+{
+    if (e == NULL) return;
+    loader_free(e->loader);
+    inference_free(e->inference);
+    confusion_free(&e->evaluation.confusion);
+    similarity_free(&e->similarity);
+    similarity_free(&e->projected_similarity);
+    arena_free(&e->arena);
+    memory_free(e);
+}
+
+size_t evaluator_bytes(const struct evaluator *e)
+{
+    return e->arena.size + inference_bytes(e->inference) + loader_bytes(e->loader);
+}
+
+/* ---- a run -------------------------------------------------------------------------------------------------------
+ */
+
+static void mirror(const real *image, real *out, size_t side)
+{
+    for (size_t y = 0; y < side; y++)
+        for (size_t x = 0; x < side; x++)
+            memcpy(out + (y * side + x) * 3, image + (y * side + side - 1 - x) * 3, 3 * sizeof *out);
+}
+
+/* Features and logits of a batch; with flip the logits are means of both views, the features the plain view's. */
+static void run_network(struct evaluator *e, const struct loader_batch *batch)
+{
+    size_t n = (size_t)batch->n;
+    inference_run(e->inference, batch->images, batch->n, e->features, e->logits);
+    if (!e->setup.flip) return;
+    for (size_t i = 0; i < n; i++)
+        mirror(batch->images + i * e->image_reals, e->mirrored_images + i * e->image_reals,
+               (size_t)e->setup.image_size);
+    inference_run(e->inference, e->mirrored_images, batch->n, NULL, e->mirrored_logits);
+    for (size_t i = 0; i < n * e->classes; i++) e->logits[i] = (e->logits[i] + e->mirrored_logits[i]) / 2;
+}
+
+/* The largest output that may be predicted, the first of equals. */
+static size_t predicted_class(const struct evaluator *e, const real *logits)
+{
+    size_t best = e->classes;
+    for (size_t c = 0; c < e->classes; c++) {
+        if (e->setup.may_predict != NULL && !e->setup.may_predict[c]) continue;
+        if (best == e->classes || logits[c] > logits[best]) best = c;
+    }
+    return best < e->classes ? best : 0;
+}
+
+static void count_batch(struct evaluator *e, const struct loader_batch *batch)
+{
+    struct evaluation *out = &e->evaluation;
+    for (size_t i = 0; i < (size_t)batch->n; i++) {
+        if (batch->labels[i] < 0) continue;
+        size_t label = (size_t)batch->labels[i];
+        struct cross_entropy one = {1, e->classes, 0, NULL};
+        const real *logits = e->logits + i * e->classes, *features = e->features + i * e->dimensions;
+        e->loss_sum += cross_entropy(&one, logits, batch->targets + i * e->classes, 1, NULL);
+        confusion_add(&out->confusion, label, predicted_class(e, logits));
+        similarity_add(&e->similarity, features, label);
+        if (e->setup.keep_features && out->n < e->setup.dataset->count) {
+            memcpy(e->kept_features + out->n * e->dimensions, features, e->dimensions * sizeof *features);
+            e->kept_labels[out->n] = batch->labels[i];
+        }
+        out->n++;
+    }
+}
+
+static enum attention_mask attention_mask_of(enum self_mask mask)
+{
+    switch (mask) {
+    case SELF_MASK_EXCLUDE: return ATTENTION_EXCLUDE;
+    case SELF_MASK_LITERAL: return ATTENTION_LITERAL;
+    case SELF_MASK_NONE: return ATTENTION_PLAIN;
+    }
+    return ATTENTION_EXCLUDE;
+}
+
+/* The attention branch of a batch: f_IAL's hits, and similarities of Z. A sample alone has nobody to look at. */
+static void count_attention(struct evaluator *e, const struct loader_batch *batch)
+{
+    size_t n = (size_t)batch->n;
+    if (n < 2 && e->setup.self_mask == SELF_MASK_EXCLUDE) return;
+    struct heads *heads = &e->heads;
+    struct attention attention = {n, e->dimensions, e->setup.ial_temperature, attention_mask_of(e->setup.self_mask)};
+    heads_project(heads, n, e->features, heads->labelled);
+    attention_forward(&e->context, &attention, heads->labelled.unit, e->features, heads->attention, heads->mixed);
+    linear_forward(&e->context, &heads->ial, n, heads->mixed, heads->ial_logits);
+    for (size_t i = 0; i < n; i++) {
+        if (batch->labels[i] < 0) continue;
+        size_t label = (size_t)batch->labels[i];
+        e->ial_correct += predicted_class(e, heads->ial_logits + i * e->classes) == label;
+        e->ial_count++;
+        similarity_add(&e->projected_similarity, heads->labelled.unit + i * e->dimensions, label);
+    }
+}
+
+static void begin_run(struct evaluator *e, const struct model *model)
+{
+    struct confusion confusion = e->evaluation.confusion;
+    confusion_clear(&confusion);
+    similarity_clear(&e->similarity);
+    e->evaluation = (struct evaluation){.confusion = confusion,
+                                        .ial_accuracy = NAN,
+                                        .projected_same_class_similarity = NAN,
+                                        .projected_different_class_similarity = NAN,
+                                        .centre_distance = NAN};
+    e->loss_sum = 0;
+    e->ial_correct = e->ial_count = 0;
+    inference_load(e->inference, model);
+    if (!e->setup.with_attention) return;
+    similarity_clear(&e->projected_similarity);
+    heads_bind(&e->heads, &e->context, model);
+}
+
+static status finish_run(struct evaluator *e, struct error *err)
+{
+    struct evaluation *out = &e->evaluation;
+    out->loss = out->n > 0 ? e->loss_sum / (double)out->n : NAN;
+    out->unreadable = loader_bad_pictures(e->loader);
+    similarity_means(&e->similarity, &out->same_class_similarity, &out->different_class_similarity);
+    if (e->ial_count > 0) {
+        out->ial_accuracy = (double)e->ial_correct / (double)e->ial_count;
+        similarity_means(&e->projected_similarity, &out->projected_same_class_similarity,
+                         &out->projected_different_class_similarity);
+    }
+    if (!e->setup.keep_features) return STATUS_OK;
+    out->features = e->kept_features;
+    out->feature_labels = e->kept_labels;
+    return centre_distance(e->kept_features, e->kept_labels, (size_t)out->n, e->dimensions, e->classes,
+                           &out->centre_distance, err);
+}
+
+static bool must_stop(const struct evaluator *e)
+{
+    return e->setup.stop != NULL && *e->setup.stop != 0;
+}
+
+status evaluator_run(struct evaluator *e, const struct model *model, const struct evaluation **evaluation,
+                     struct error *err)
+{
+    uint64_t batches = loader_batches_per_epoch(e->loader);
+    begin_run(e, model);
+    *evaluation = &e->evaluation;
+    for (uint64_t i = 0; i < batches; i++) {
+        if (must_stop(e)) {
+            e->evaluation.interrupted = true;
+            return STATUS_OK;
+        }
+        struct loader_batch batch;
+        status result = loader_next(e->loader, &batch, err);
+        if (result != STATUS_OK) return result;
+        if (batch.n == 0) continue;
+        run_network(e, &batch);
+        count_batch(e, &batch);
+        if (e->setup.with_attention) count_attention(e, &batch);
+    }
+    return finish_run(e, err);
+}

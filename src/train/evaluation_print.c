@@ -1,0 +1,211 @@
+#include "rmfer/train/evaluation.h"
+
+#include "json_writer.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void print_confusion(struct json_writer *json, const struct confusion *confusion)
+{
+    json_name(json, "confusion");
+    json_open(json, '[');
+    for (size_t truth = 0; truth < confusion->classes; truth++) {
+        json_open(json, '[');
+        for (size_t guess = 0; guess < confusion->classes; guess++)
+            json_integer(json, (int64_t)confusion->counts[truth * confusion->classes + guess]);
+        json_close(json, ']');
+    }
+    json_close(json, ']');
+}
+
+static void print_classes_without_samples(struct json_writer *json, const struct evaluation *evaluation,
+                                          const struct evaluation_names *names)
+{
+    json_name(json, "classes_without_samples");
+    json_open(json, '[');
+    for (size_t i = 0; i < evaluation->confusion.classes; i++)
+        if (confusion_class_total(&evaluation->confusion, i) == 0) json_string(json, names->classes[i]);
+    json_close(json, ']');
+}
+
+/* A member that only some evaluations have. */
+static void print_known(struct json_writer *json, const char *name, double value)
+{
+    if (!isnan(value)) json_real_member(json, name, value);
+}
+
+static void print_rest(struct json_writer *json, const struct evaluation *evaluation,
+                       const struct evaluation_names *names)
+{
+    print_classes_without_samples(json, evaluation, names);
+    print_known(json, "ial_accuracy", evaluation->ial_accuracy);
+    print_known(json, "same_class_similarity", evaluation->same_class_similarity);
+    print_known(json, "different_class_similarity", evaluation->different_class_similarity);
+    print_known(json, "projected_same_class_similarity", evaluation->projected_same_class_similarity);
+    print_known(json, "projected_different_class_similarity", evaluation->projected_different_class_similarity);
+    print_known(json, "centre_distance", evaluation->centre_distance);
+    json_integer_member(json, "unreadable", (int64_t)evaluation->unreadable);
+}
+
+static void print_per_class(struct json_writer *json, const struct confusion *confusion, const char *const *classes)
+{
+    json_name(json, "per_class");
+    json_open(json, '{');
+    for (size_t i = 0; i < confusion->classes; i++) {
+        json_name(json, classes[i]);
+        json_open(json, '{');
+        json_integer_member(json, "n", (int64_t)confusion_class_total(confusion, i));
+        json_real_member(json, "recall", confusion_recall(confusion, i));
+        json_real_member(json, "precision", confusion_precision(confusion, i));
+        json_real_member(json, "f1", confusion_f1(confusion, i));
+        json_close(json, '}');
+    }
+    json_close(json, '}');
+}
+
+status evaluation_print_json(const struct evaluation *evaluation, const struct evaluation_names *names,
+                             struct text *out, struct error *err)
+{
+    const struct confusion *confusion = &evaluation->confusion;
+    struct json_writer json = json_writer(out, err);
+    json_open(&json, '{');
+    json_string_member(&json, "dataset", names->dataset);
+    json_string_member(&json, "split", names->split);
+    json_string_member(&json, "checkpoint", names->checkpoint);
+    json_name(&json, "classes");
+    json_open(&json, '[');
+    for (size_t i = 0; i < confusion->classes; i++) json_string(&json, names->classes[i]);
+    json_close(&json, ']');
+    json_integer_member(&json, "n", (int64_t)evaluation->n);
+    json_real_member(&json, "overall_accuracy", confusion_overall_accuracy(confusion));
+    json_real_member(&json, "average_accuracy", confusion_average_accuracy(confusion));
+    json_real_member(&json, "loss", evaluation->loss);
+    print_per_class(&json, confusion, names->classes);
+    print_confusion(&json, confusion);
+    print_rest(&json, evaluation, names);
+    json_close(&json, '}');
+    return json.result;
+}
+
+status evaluation_print_members(const struct evaluation *evaluation, const struct evaluation_names *names,
+                                struct text *out, struct error *err)
+{
+    const struct confusion *confusion = &evaluation->confusion;
+    struct json_writer json = json_writer(out, err);
+    json_string_member(&json, "split", names->split);
+    json_integer_member(&json, "n", (int64_t)evaluation->n);
+    json_real_member(&json, "loss", evaluation->loss);
+    json_real_member(&json, "overall_accuracy", confusion_overall_accuracy(confusion));
+    json_real_member(&json, "average_accuracy", confusion_average_accuracy(confusion));
+    json_name(&json, "recall");
+    json_open(&json, '{');
+    for (size_t i = 0; i < confusion->classes; i++)
+        if (confusion_class_total(confusion, i) > 0)
+            json_real_member(&json, names->classes[i], confusion_recall(confusion, i));
+    json_close(&json, '}');
+    print_confusion(&json, confusion);
+    print_rest(&json, evaluation, names);
+    return json.result;
+}
+
+/* ---- for people --------------------------------------------------------------------------------------------------
+ */
+
+struct table {
+    struct text *out;
+    struct error *err;
+    status result;
+};
+
+static void PRINTF_LIKE(2, 3) say(struct table *table, const char *format, ...)
+{
+    char line[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (table->result == STATUS_OK) table->result = text_append(table->out, line, strlen(line), table->err);
+}
+
+/* A share as a percentage, or a dash. */
+static void say_share(struct table *table, double share)
+{
+    if (isnan(share))
+        say(table, "%9s", "-");
+    else
+        say(table, "%8.2f%%", 100 * share);
+}
+
+static int widest(const struct evaluation_names *names, size_t classes)
+{
+    int width = 5;
+    for (size_t i = 0; i < classes; i++) {
+        int length = (int)strlen(names->classes[i]);
+        if (length > width) width = length;
+    }
+    return width < 30 ? width : 30;
+}
+
+static void say_classes(struct table *table, const struct confusion *confusion, const struct evaluation_names *names)
+{
+    int width = widest(names, confusion->classes);
+    say(table, "\n%-*s %8s %9s%9s%9s\n", width, "class", "samples", "recall", "precision", "f1");
+    for (size_t i = 0; i < confusion->classes; i++) {
+        say(table, "%-*.*s %8llu ", width, width, names->classes[i],
+            (unsigned long long)confusion_class_total(confusion, i));
+        say_share(table, confusion_recall(confusion, i));
+        say_share(table, confusion_precision(confusion, i));
+        say_share(table, confusion_f1(confusion, i));
+        say(table, "\n");
+    }
+}
+
+static void say_confusion(struct table *table, const struct confusion *confusion,
+                          const struct evaluation_names *names)
+{
+    int width = widest(names, confusion->classes);
+    say(table, "\nconfusion (rows: truth, columns: predicted, in the same order)\n");
+    for (size_t truth = 0; truth < confusion->classes; truth++) {
+        say(table, "%-*.*s", width, width, names->classes[truth]);
+        for (size_t guess = 0; guess < confusion->classes; guess++)
+            say(table, " %6llu", (unsigned long long)confusion->counts[truth * confusion->classes + guess]);
+        say(table, "\n");
+    }
+}
+
+static void say_missing(struct table *table, const struct confusion *confusion, const struct evaluation_names *names)
+{
+    const char *separator = "\nno samples, left out of the average: ";
+    for (size_t i = 0; i < confusion->classes; i++) {
+        if (confusion_class_total(confusion, i) > 0) continue;
+        say(table, "%s%s", separator, names->classes[i]);
+        separator = ", ";
+    }
+    if (separator[0] == ',') say(table, "\n");
+}
+
+status evaluation_print_table(const struct evaluation *evaluation, const struct evaluation_names *names,
+                              struct text *out, struct error *err)
+{
+    const struct confusion *confusion = &evaluation->confusion;
+    struct table table = {out, err, STATUS_OK};
+    say(&table, "%s on %s, %s split: %llu samples\n", names->checkpoint, names->dataset, names->split,
+        (unsigned long long)evaluation->n);
+    say(&table, "overall accuracy %.2f%%   average accuracy %.2f%%   loss %.4f\n",
+        100 * confusion_overall_accuracy(confusion), 100 * confusion_average_accuracy(confusion), evaluation->loss);
+    if (evaluation->unreadable > 0) say(&table, "%zu unreadable pictures were left out\n", evaluation->unreadable);
+    say_classes(&table, confusion, names);
+    say_missing(&table, confusion, names);
+    say_confusion(&table, confusion, names);
+    say(&table, "\n");
+    if (!isnan(evaluation->ial_accuracy))
+        say(&table, "attention branch (each sample by the others of its batch): accuracy %.2f%%\n",
+            100 * evaluation->ial_accuracy);
+    say(&table, "mean cosine similarity of features: same class %.4f, different classes %.4f\n",
+        evaluation->same_class_similarity, evaluation->different_class_similarity);
+    if (!isnan(evaluation->centre_distance))
+        say(&table, "mean distance from the class centre: %.4f of the cloud's radius\n", evaluation->centre_distance);
+    return table.result;
+}

@@ -1,0 +1,36 @@
+/* How far a run is: a bar where standard error is a terminal, a plain line now and then elsewhere. */
+#ifndef RMFER_TRAIN_PROGRESS_H
+#define RMFER_TRAIN_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct progress {
+    bool draws_bar;
+    bool is_drawn;
+    double last_shown;       /* seconds, of clock_seconds */
+    double begin;            /* when this session began */
+    uint64_t begin_step;
+};
+
+struct progress_state {
+    uint64_t step, steps; /* done, of all */
+    double epoch;
+    int64_t epochs;
+    double loss, fer, ial, acl;
+    bool has_ial, has_acl;
+    double images_per_second;
+};
+
+/* Seconds of a clock that never goes back. */
+double clock_seconds(void);
+
+struct progress progress_begin(uint64_t step);
+
+/* Shows the state unless something was shown a moment ago. */
+void progress_show(struct progress *progress, const struct progress_state *state);
+
+/* Takes the bar away, before another message. */
+void progress_hide(struct progress *progress);
+
+#endif

@@ -1,0 +1,107 @@
+#include "run_folder.h"
+
+#include "rmfer/base/file.h"
+#include "rmfer/base/log.h"
+#include "rmfer/base/memory.h"
+
+#include <string.h>
+#include <unistd.h>
+
+status run_folder_init(struct run_folder *run, const char *folder, struct error *err)
+{
+    *run = (struct run_folder){0};
+    status result = folder_create(folder, err);
+    if (result != STATUS_OK) return result;
+    const struct {
+        char **path;
+        const char *name;
+    } files[] = {
+        {&run->config, "config.ini"},
+        {&run->metrics, "metrics.jsonl"},
+        {&run->log, "log.txt"},
+        {&run->last, "last.safetensors"},
+        {&run->best_overall, "best_overall.safetensors"},
+        {&run->best_average, "best_average.safetensors"},
+    };
+    run->folder = memory_copy_string(folder, err);
+    bool complete = run->folder != NULL;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        *files[i].path = path_join(folder, files[i].name, err);
+        complete = complete && *files[i].path != NULL;
+    }
+    return complete ? STATUS_OK : STATUS_FAILED;
+}
+
+void run_folder_free(struct run_folder *run)
+{
+    if (run->log_stream != NULL) {
+        log_set_copy(NULL);
+        fclose(run->log_stream);
+    }
+    if (run->metrics_stream != NULL) fclose(run->metrics_stream);
+    memory_free(run->folder);
+    memory_free(run->config);
+    memory_free(run->metrics);
+    memory_free(run->log);
+    memory_free(run->last);
+    memory_free(run->best_overall);
+    memory_free(run->best_average);
+    *run = (struct run_folder){0};
+}
+
+status run_folder_open_log(struct run_folder *run, struct error *err)
+{
+    run->log_stream = fopen(run->log, "a");
+    if (run->log_stream == NULL) return error_set_errno(err, "%s: cannot be written", run->log);
+    log_set_copy(run->log_stream);
+    return STATUS_OK;
+}
+
+/* The length of the part of metrics.jsonl that stays: whole lines of steps up to `step`, which stand in order. */
+static status kept_length(const char *path, uint64_t step, long *length, struct error *err)
+{
+    *length = 0;
+    FILE *stream = fopen(path, "r");
+    if (stream == NULL) return STATUS_OK; /* the first start */
+    unsigned long long line_step;
+    while (fscanf(stream, "{\"step\": %llu", &line_step) == 1 && line_step <= step) {
+        int byte;
+        while ((byte = getc(stream)) != EOF && byte != '\n') continue;
+        if (byte == EOF) break;
+        *length = ftell(stream);
+    }
+    bool failed = ferror(stream) != 0 || *length < 0;
+    fclose(stream);
+    return failed ? error_set_errno(err, "%s: cannot be read", path) : STATUS_OK;
+}
+
+status run_folder_open_metrics(struct run_folder *run, uint64_t step, struct error *err)
+{
+    long length;
+    status result = kept_length(run->metrics, step, &length, err);
+    if (result != STATUS_OK) return result;
+    run->metrics_stream = fopen(run->metrics, "a");
+    if (run->metrics_stream == NULL || ftruncate(fileno(run->metrics_stream), length) != 0)
+        return error_set_errno(err, "%s: cannot be written", run->metrics);
+    return STATUS_OK;
+}
+
+status run_folder_write_metrics(struct run_folder *run, const char *line, struct error *err)
+{
+    if (fprintf(run->metrics_stream, "%s\n", line) < 0 || fflush(run->metrics_stream) != 0)
+        return error_set_errno(err, "%s: cannot be written", run->metrics);
+    return STATUS_OK;
+}
+
+status run_folder_write_config(struct run_folder *run, const char *text, struct error *err)
+{
+    struct atomic_file file;
+    status result = atomic_file_open(&file, run->config, err);
+    if (result != STATUS_OK) return result;
+    if (fputs(text, file.stream) == EOF) {
+        result = error_set_errno(err, "%s: cannot be written", run->config);
+        atomic_file_abandon(&file);
+        return result;
+    }
+    return atomic_file_commit(&file, err);
+}
