@@ -13,6 +13,8 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
+    {"train", command_train, "trains both phases from a configuration, or goes on with a run"},
+    {"eval", command_eval, "accuracy of a checkpoint on a data set"},
     {"synth", command_synth, "draws small labelled faces in every layout, or makes an RMset of a labelled set"},
     {"config", command_config, "prints presets and the table of keys"},
     {"import", command_import, "weights of PyTorch, timm, torchvision or ONNX as a native checkpoint"},

@@ -27,8 +27,10 @@ struct progress progress_begin(uint64_t step)
 static void format_duration(char *text, size_t size, double seconds)
 {
     long whole = (long)(seconds + 0.5);
-    if (whole >= 86400) snprintf(text, size, "%ldd%02ldh", whole / 86400, whole / 3600 % 24);
-    else snprintf(text, size, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+    if (whole >= 86400)
+        snprintf(text, size, "%ldd%02ldh", whole / 86400, whole / 3600 % 24);
+    else
+        snprintf(text, size, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
 /* "epoch 3.25/20 step 130: loss 1.2345 (fer 1.1, ial 0.2), 20.1 images/s, 1:02:03 left" */
@@ -71,8 +73,10 @@ void progress_show(struct progress *progress, const struct progress_state *state
     if (now - progress->last_shown < (progress->draws_bar ? BAR_SECONDS : LINE_SECONDS)) return;
     progress->last_shown = now;
     format_line(progress, state, line);
-    if (progress->draws_bar) draw_bar(progress, state, line);
-    else log_info("%s", line);
+    if (progress->draws_bar)
+        draw_bar(progress, state, line);
+    else
+        log_info("%s", line);
 }
 
 void progress_hide(struct progress *progress)

@@ -8,8 +8,8 @@
 struct progress {
     bool draws_bar;
     bool is_drawn;
-    double last_shown;       /* seconds, of clock_seconds */
-    double begin;            /* when this session began */
+    double last_shown; /* seconds, of clock_seconds */
+    double begin;      /* when this session began */
     uint64_t begin_step;
 };
 

@@ -15,8 +15,8 @@
 #include <signal.h>
 
 struct trainer_options {
-    const struct config *config; /* borrowed; output.dir is the run folder */
-    bool resume; /* go on where last.safetensors stands; from the start where there is none */
+    const struct config *config;       /* borrowed; output.dir is the run folder */
+    bool resume;                       /* go on where last.safetensors stands; from the start where there is none */
     const volatile sig_atomic_t *stop; /* not 0: finish the step, write last.safetensors, end; NULL = never */
 };
 

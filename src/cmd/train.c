@@ -1,0 +1,170 @@
+/* rmfer train: trains both phases from a configuration. */
+#include "rmfer/train/trainer.h"
+
+#include "rmfer/base/file.h"
+#include "rmfer/base/log.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/cmd/commands.h"
+#include "rmfer/cmd/options.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The signal that asked training to end; the only thing a handler may touch. */
+static volatile sig_atomic_t stop_signal;
+
+/* The first signal lets the step and the checkpoint be finished, a second one does not. */
+static void handle_stop(int number)
+{
+    if (stop_signal != 0) _exit(128 + number);
+    stop_signal = number;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = handle_stop, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+struct train_command {
+    const char *config, *out;
+    struct option_list overrides;
+    bool resume;
+};
+
+/* --set, then what --out and --seed say. The list owns the strings it makes. */
+struct overrides {
+    const char **items;
+    size_t count;
+    char *own[2];
+};
+
+static status add_override(struct overrides *all, size_t place, const char *key, const char *value, struct error *err)
+{
+    struct text text = {0};
+    status result = text_append_format(&text, err, "%s=%s", key, value);
+    all->own[place] = text.bytes;
+    if (result == STATUS_OK) all->items[all->count++] = text.bytes;
+    return result;
+}
+
+static status collect_overrides(struct overrides *all, const struct train_command *command, int64_t seed,
+                                struct error *err)
+{
+    status result = STATUS_OK;
+    all->items = memory_allocate(command->overrides.count + 2, sizeof *all->items, "settings", err);
+    if (all->items == NULL) return STATUS_FAILED;
+    for (size_t i = 0; i < command->overrides.count; i++) all->items[all->count++] = command->overrides.items[i];
+    if (command->out != NULL) result = add_override(all, 0, "output.dir", command->out, err);
+    if (result == STATUS_OK && seed >= 0) {
+        char number[32];
+        snprintf(number, sizeof number, "%" PRId64, seed);
+        result = add_override(all, 1, "train.seed", number, err);
+    }
+    return result;
+}
+
+static void free_overrides(struct overrides *all)
+{
+    memory_free(all->own[0]);
+    memory_free(all->own[1]);
+    memory_free(all->items);
+}
+
+/* --config's file; a run that goes on knows its own. */
+static status find_config(const struct train_command *command, char **path, struct error *err)
+{
+    if (command->config != NULL)
+        *path = memory_copy_string(command->config, err);
+    else if (command->resume && command->out != NULL)
+        *path = path_join(command->out, "config.ini", err);
+    else
+        return error_set_usage(err, "rmfer train needs --config FILE (or --resume --out DIR to go on with a run)");
+    return *path == NULL ? STATUS_FAILED : STATUS_OK;
+}
+
+static status load_config(struct config *config, const struct train_command *command, int64_t seed, struct error *err)
+{
+    char *path = NULL;
+    struct overrides overrides = {0};
+    *config = (struct config){0};
+    status result = find_config(command, &path, err);
+    if (result == STATUS_OK) result = collect_overrides(&overrides, command, seed, err);
+    if (result == STATUS_OK) result = config_load(config, path, overrides.items, overrides.count, err);
+    free_overrides(&overrides);
+    memory_free(path);
+    return result;
+}
+
+static void print_best(const char *what, const struct training_best *best, const char *split, const char *folder)
+{
+    if (isnan(best->accuracy)) return;
+    printf("best %s accuracy %.2f%% (%s split, step %" PRId64 "): %s/best_%s.safetensors\n", what,
+           100 * best->accuracy, split, best->step, folder, what);
+}
+
+/* The last lines of a run, and the exit code. */
+static int print_summary(const struct training_summary *summary, const struct config *config)
+{
+    print_best("overall", &summary->overall, summary->selected_on, config->output.dir);
+    print_best("average", &summary->average, summary->selected_on, config->output.dir);
+    if (summary->end == TRAINING_STOPPED_EARLY)
+        printf("stopped early after %" PRId64 " steps: %" PRId64 " evaluations without a better result\n",
+               summary->steps, config->train.early_stopping);
+    if (summary->end != TRAINING_INTERRUPTED) return STATUS_OK;
+    log_warning("stopped by signal %d after step %" PRId64 "; rmfer train --resume --out %s goes on",
+                (int)stop_signal, summary->steps, config->output.dir);
+    return 128 + (int)stop_signal;
+}
+
+static int train(const struct train_command *command, int64_t seed)
+{
+    struct error err = {0};
+    struct config config;
+    struct training_summary summary;
+    struct trainer_options options = {.config = &config, .resume = command->resume, .stop = &stop_signal};
+    status result = load_config(&config, command, seed, &err);
+    if (result == STATUS_OK) {
+        catch_signals();
+        result = trainer_run(&options, &summary, &err);
+    }
+    int code = result == STATUS_OK ? print_summary(&summary, &config) : command_finish(result, &err);
+    config_free(&config);
+    return code;
+}
+
+int command_train(int argc, char **argv)
+{
+    struct train_command command = {0};
+    const struct option options[] = {
+        {"config", OPTION_STRING, &command.config, "FILE", "the configuration, or the name of a preset", 0, 0, 'c'},
+        {"set", OPTION_REPEATED, &command.overrides, "SECTION.KEY=VALUE", "change a key of it", 0, 0, 0},
+        {"out", OPTION_STRING, &command.out, "DIR", "the run folder (default: output.dir)", 0, 0, 'o'},
+        {"resume", OPTION_FLAG, &command.resume, NULL, "go on where the run in that folder was stopped", 0, 0, 0},
+    };
+    struct command_line line = {
+        .usage = "rmfer train --config FILE [--set SECTION.KEY=VALUE]... [--out DIR] [--resume]",
+        .description = "Trains a model as the configuration says and leaves in the run folder config.ini,\n"
+                       "metrics.jsonl, log.txt, last.safetensors, best_overall.safetensors and\n"
+                       "best_average.safetensors. SIGINT and SIGTERM finish the step and write last.safetensors;\n"
+                       "--resume goes on from there (with --out DIR alone: the configuration of that run).",
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+    };
+    struct error err = {0};
+    int code;
+    status result = options_parse(&line, argc, argv, &err);
+    if (result == STATUS_OK && !line.help_shown && line.positional.count > 0)
+        result = error_set_usage(&err, "rmfer train takes options only: '%s' is none", line.positional.items[0]);
+    if (result != STATUS_OK || line.help_shown)
+        code = command_finish(result, &err);
+    else
+        code = train(&command, line.seed);
+    options_free(&line);
+    return code;
+}
