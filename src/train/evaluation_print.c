@@ -133,9 +133,9 @@ static void PRINTF_LIKE(2, 3) say(struct table *table, const char *format, ...)
 static void say_share(struct table *table, double share)
 {
     if (isnan(share))
-        say(table, "%9s", "-");
+        say(table, "%10s", "-");
     else
-        say(table, "%8.2f%%", 100 * share);
+        say(table, "%9.2f%%", 100 * share);
 }
 
 static int widest(const struct evaluation_names *names, size_t classes)
@@ -151,7 +151,7 @@ static int widest(const struct evaluation_names *names, size_t classes)
 static void say_classes(struct table *table, const struct confusion *confusion, const struct evaluation_names *names)
 {
     int width = widest(names, confusion->classes);
-    say(table, "\n%-*s %8s %9s%9s%9s\n", width, "class", "samples", "recall", "precision", "f1");
+    say(table, "\n%-*s %8s %10s%10s%10s\n", width, "class", "samples", "recall", "precision", "f1");
     for (size_t i = 0; i < confusion->classes; i++) {
         say(table, "%-*.*s %8llu ", width, width, names->classes[i],
             (unsigned long long)confusion_class_total(confusion, i));
