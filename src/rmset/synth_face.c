@@ -59,14 +59,14 @@ struct synth_identity synth_identity(uint64_t seed, uint64_t number)
     who.clothes = random_colour(&stream, .1, .9);
     who.face_width = between(&stream, .70, .84);
     who.jaw = between(&stream, .02, .20);
-    who.eye_distance = between(&stream, .29, .37);
-    who.eye_size = between(&stream, .125, .165);
+    who.eye_distance = between(&stream, .31, .38);
+    who.eye_size = between(&stream, .15, .19);
     who.eye_height = between(&stream, -.20, -.10);
-    who.brow_thickness = between(&stream, .028, .055);
+    who.brow_thickness = between(&stream, .035, .06);
     who.brow_height = between(&stream, .22, .28);
     who.nose_length = between(&stream, .28, .40);
     who.nose_width = between(&stream, .08, .14);
-    who.mouth_width = between(&stream, .27, .35);
+    who.mouth_width = between(&stream, .30, .38);
     who.mouth_height = between(&stream, .50, .58);
     who.lip_thickness = between(&stream, .025, .045);
     who.hairline = between(&stream, -.72, -.50);
@@ -81,10 +81,10 @@ struct synth_view synth_view(uint64_t seed, uint64_t number)
 {
     struct random_stream stream = stream_of(seed, STREAM_VIEW, number);
     struct synth_view view = {0};
-    view.shift_x = between(&stream, -.10, .10);
-    view.shift_y = between(&stream, -.10, .10);
-    view.rotation = (float)random_normal(&stream) * .10f;
-    view.scale = between(&stream, .88, 1.08);
+    view.shift_x = between(&stream, -.08, .08);
+    view.shift_y = between(&stream, -.08, .08);
+    view.rotation = (float)random_normal(&stream) * .08f;
+    view.scale = between(&stream, .92, 1.08);
     view.yaw = between(&stream, -1, 1);
     view.light_x = between(&stream, -1, 1);
     view.light_y = between(&stream, -1, .3);
@@ -92,7 +92,7 @@ struct synth_view synth_view(uint64_t seed, uint64_t number)
     view.warmth = between(&stream, -.06, .06);
     view.background[0] = random_colour(&stream, .1, .95);
     view.background[1] = mix(view.background[0], random_colour(&stream, .1, .95), .5f);
-    view.noise = between(&stream, .004, .022);
+    view.noise = between(&stream, .004, .014);
     view.noise_seed = random_bits(&stream);
     return view;
 }
@@ -151,7 +151,7 @@ struct synth_look synth_look(enum expression expression, uint64_t seed, uint64_t
     float neutral[LOOK_VALUES], full[LOOK_VALUES], shown[LOOK_VALUES];
     memcpy(neutral, &LOOKS[EXPRESSION_NEUTRAL], sizeof neutral);
     memcpy(full, &LOOKS[expression], sizeof full);
-    float intensity = between(&stream, .6, 1.1);
+    float intensity = between(&stream, .75, 1.2);
     for (int i = 0; i < LOOK_VALUES; i++)
         shown[i] = neutral[i] + intensity * (full[i] - neutral[i]) + .012f * (float)random_normal(&stream);
     struct synth_look look;
@@ -393,8 +393,8 @@ status synth_draw(const struct synth_identity *identity, const struct synth_view
     if (result != STATUS_OK) return result;
     const struct face face = {identity, view, look};
     struct random_stream noise = stream_of(view->noise_seed, STREAM_NOISE, 0);
-    /* The square holds the head, which is two half heads high, and a quarter more. */
-    float pixel = 2.5f / (float)square->width / view->scale;
+    /* The square holds the head, which is two half heads high, and an eighth more. */
+    float pixel = 2.25f / (float)square->width / view->scale;
     float centre_x = (float)(square->x + square->width / 2), centre_y = (float)(square->y + square->height / 2);
     float cosine = cosf(view->rotation), sine = sinf(view->rotation);
     for (int y = 0; y < height; y++)
