@@ -1,0 +1,300 @@
+/* Videos through FFmpeg: container, decoder, conversion to upright RGB. Threads: only the decoder's own. */
+#include <stddef.h>
+
+#ifdef RMFER_HAVE_FFMPEG
+#include "rmfer/data/video.h"
+
+#include "data/ffmpeg.h"
+#include "data/image_formats.h"
+#include "rmfer/base/log.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/base/text.h"
+#include "rmfer/base/threads.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Containers that hold films. Playlists and the like name other files, and those are not the user's choice. */
+static const char CONTAINERS[] = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mpegvideo,h264,hevc";
+
+enum { MOST_EMPTY_READS = 1000, ROW_ALIGNMENT = 64, MOST_DECODER_THREADS = 16 };
+
+struct video {
+    struct ffmpeg ffmpeg;
+    char *path;
+    AVFormatContext *container;
+    AVCodecContext *decoder;
+    AVStream *stream;
+    AVPacket *packet;
+    AVFrame *frame;
+    struct SwsContext *converter;
+    uint8_t *rows; /* the converted frame; the converter writes past a row's end, so rows are padded */
+    size_t row_capacity;
+    int64_t every, count; /* frames decoded so far */
+    int64_t first_time;   /* of frame 0, in the stream's units */
+    size_t most_pixels, damaged;
+    int empty_reads;
+    bool drained; /* the decoder was told that nothing follows */
+};
+
+static status fail(struct video *video, const char *what, int code, struct error *err)
+{
+    char text[AV_ERROR_MAX_STRING_SIZE] = "unknown error";
+    video->ffmpeg.av_strerror(code, text, sizeof text);
+    return error_set(err, "%s: %s: %s", video->path, what, text);
+}
+
+static status open_container(struct video *video, struct error *err)
+{
+    struct ffmpeg *f = &video->ffmpeg;
+    struct text url = {0};
+    AVDictionary *settings = NULL;
+    status result = text_append_format(&url, err, "file:%s", video->path);
+    if (result != STATUS_OK) return result;
+    f->av_log_set_level(log_get_level() == LOG_VERBOSE ? AV_LOG_WARNING : AV_LOG_QUIET);
+    f->av_dict_set(&settings, "format_whitelist", CONTAINERS, 0);
+    f->av_dict_set(&settings, "protocol_whitelist", "file", 0);
+    int code = f->avformat_open_input(&video->container, text_string(&url), NULL, &settings);
+    f->av_dict_free(&settings);
+    text_free(&url);
+    if (code < 0) return fail(video, "cannot be opened as a video", code, err);
+    code = f->avformat_find_stream_info(video->container, NULL);
+    return code < 0 ? fail(video, "nothing can be learned of its streams", code, err) : STATUS_OK;
+}
+
+static status open_decoder(struct video *video, int threads, struct error *err)
+{
+    struct ffmpeg *f = &video->ffmpeg;
+    const AVCodec *codec = NULL;
+    int index = f->av_find_best_stream(video->container, AVMEDIA_TYPE_VIDEO, -1, -1, &codec, 0);
+    if (index < 0) return fail(video, "no pictures in it", index, err);
+    video->stream = video->container->streams[index];
+    video->decoder = f->avcodec_alloc_context3(codec);
+    video->packet = f->av_packet_alloc();
+    video->frame = f->av_frame_alloc();
+    if (video->decoder == NULL || video->packet == NULL || video->frame == NULL)
+        return error_set(err, "%s: no memory for the decoder", video->path);
+    int code = f->avcodec_parameters_to_context(video->decoder, video->stream->codecpar);
+    if (code < 0) return fail(video, "cannot be decoded", code, err);
+    video->decoder->max_pixels = (int64_t)video->most_pixels;
+    video->decoder->thread_count = threads < MOST_DECODER_THREADS ? threads : MOST_DECODER_THREADS;
+    code = f->avcodec_open2(video->decoder, codec, NULL);
+    return code < 0 ? fail(video, "cannot be decoded", code, err) : STATUS_OK;
+}
+
+status video_open(struct video **out, const char *path, const struct video_options *options, struct error *err)
+{
+    *out = NULL;
+    struct video *video = memory_allocate(1, sizeof *video, "a video", err);
+    if (video == NULL) return STATUS_FAILED;
+    video->every = options->every > 0 ? options->every : 1;
+    video->most_pixels = options->most_pixels != 0 ? options->most_pixels : IMAGE_MOST_PIXELS;
+    video->path = memory_copy_string(path, err);
+    status result = video->path == NULL ? STATUS_FAILED : ffmpeg_load(&video->ffmpeg, err);
+    if (result != STATUS_OK) {
+        memory_free(video->path);
+        memory_free(video);
+        return error_add_context(err, "%s", path);
+    }
+    result = open_container(video, err);
+    if (result == STATUS_OK)
+        result = open_decoder(video, options->threads > 0 ? options->threads : threads_available(), err);
+    if (result == STATUS_OK)
+        *out = video;
+    else
+        video_close(video);
+    return result;
+}
+
+void video_close(struct video *video)
+{
+    if (video == NULL) return;
+    struct ffmpeg *f = &video->ffmpeg;
+    f->sws_freeContext(video->converter);
+    f->av_frame_free(&video->frame);
+    f->av_packet_free(&video->packet);
+    f->avcodec_free_context(&video->decoder);
+    f->avformat_close_input(&video->container);
+    memory_free(video->rows);
+    memory_free(video->path);
+    memory_free(video);
+}
+
+size_t video_damaged(const struct video *video)
+{
+    return video->damaged;
+}
+
+double video_frame_rate(const struct video *video)
+{
+    AVRational rate = video->stream->avg_frame_rate;
+    return rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
+}
+
+/* ---- decoding
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* Hands the decoder the next packet, or tells it that there is none. */
+static void feed(struct video *video)
+{
+    struct ffmpeg *f = &video->ffmpeg;
+    int code = f->av_read_frame(video->container, video->packet);
+    if (code == AVERROR(EAGAIN) && ++video->empty_reads < MOST_EMPTY_READS) return;
+    if (code < 0) {
+        if (code != AVERROR_EOF) video->damaged++;
+        video->drained = true;
+        f->avcodec_send_packet(video->decoder, NULL);
+        return;
+    }
+    video->empty_reads = 0;
+    if (video->packet->stream_index == video->stream->index &&
+        f->avcodec_send_packet(video->decoder, video->packet) < 0)
+        video->damaged++;
+    f->av_packet_unref(video->packet);
+}
+
+/* The next frame in order of time into video->frame; false behind the last. */
+static bool decode(struct video *video)
+{
+    for (;;) {
+        int code = video->ffmpeg.avcodec_receive_frame(video->decoder, video->frame);
+        if (code == 0) return true;
+        if (code == AVERROR_EOF) return false;
+        if (code != AVERROR(EAGAIN)) video->damaged++;
+        if (video->drained) return false;
+        feed(video);
+    }
+}
+
+/* ---- conversion
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* Turns by 0, 90, 180 or 270 degrees clockwise that make the picture upright. */
+static int quarter_turns(struct video *video)
+{
+    const uint8_t *matrix = NULL;
+    size_t size = 0;
+#if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
+    const AVCodecParameters *parameters = video->stream->codecpar;
+    const AVPacketSideData *data = video->ffmpeg.av_packet_side_data_get(
+        parameters->coded_side_data, parameters->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
+    if (data != NULL) matrix = data->data, size = data->size;
+#else
+    matrix = video->ffmpeg.av_stream_get_side_data(video->stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
+#endif
+    if (matrix == NULL || size < 9 * sizeof(int32_t)) return 0;
+    int32_t numbers[9];
+    memcpy(numbers, matrix, sizeof numbers);
+    double degrees = -video->ffmpeg.av_display_rotation_get(numbers);
+    if (!(fabs(degrees) <= 360)) return 0;
+    return (int)(lround(degrees / 90) + 4) % 4;
+}
+
+/* The frame's width with square pixels. */
+static size_t shown_width(struct video *video)
+{
+    AVRational ratio = video->ffmpeg.av_guess_sample_aspect_ratio(video->container, video->stream, video->frame);
+    double width = video->frame->width;
+    if (ratio.num > 0 && ratio.den > 0 && av_q2d(ratio) > 0.1 && av_q2d(ratio) < 10) width *= av_q2d(ratio);
+    return width < 1 ? 1 : (size_t)lround(width);
+}
+
+/* Makes the converter for this frame's format, with the frame's own colour matrix and range. */
+static status prepare_converter(struct video *video, int width, struct error *err)
+{
+    struct ffmpeg *f = &video->ffmpeg;
+    const AVFrame *frame = video->frame;
+    enum AVPixelFormat format = (enum AVPixelFormat)frame->format;
+    video->converter = f->sws_getCachedContext(video->converter, frame->width, frame->height, format, width,
+                                               frame->height, AV_PIX_FMT_RGB24,
+                                               SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
+    if (video->converter == NULL)
+        return error_set(err, "%s: frames of this pixel format cannot be converted", video->path);
+    const int *from = f->sws_getCoefficients(frame->colorspace), *to = f->sws_getCoefficients(SWS_CS_DEFAULT);
+    f->sws_setColorspaceDetails(video->converter, from, frame->color_range == AVCOL_RANGE_JPEG, to, 1, 0, 1 << 16,
+                                1 << 16);
+    return STATUS_OK;
+}
+
+static status reserve_rows(struct video *video, size_t bytes, struct error *err)
+{
+    if (bytes <= video->row_capacity) return STATUS_OK;
+    memory_free(video->rows);
+    video->row_capacity = 0;
+    video->rows = memory_allocate(bytes, 1, "a video's frame", err);
+    if (video->rows == NULL) return STATUS_FAILED;
+    video->row_capacity = bytes;
+    return STATUS_OK;
+}
+
+/* Copies the rows [height][stride] into the picture, turned clockwise. */
+static void turn_rows(const uint8_t *rows, size_t stride, size_t width, size_t height, int turns, struct image *image)
+{
+    for (size_t y = 0; y < height; y++)
+        for (size_t x = 0; x < width; x++) {
+            size_t to_x = turns == 1 ? height - 1 - y : turns == 2 ? width - 1 - x : y;
+            size_t to_y = turns == 1 ? x : turns == 2 ? height - 1 - y : width - 1 - x;
+            memcpy(image->rgb + (to_y * (size_t)image->width + to_x) * 3, rows + y * stride + x * 3, 3);
+        }
+}
+
+static status convert(struct video *video, struct image *image, struct error *err)
+{
+    const AVFrame *frame = video->frame;
+    if (frame->width <= 0 || frame->height <= 0) return error_set(err, "%s: an empty frame", video->path);
+    size_t width = shown_width(video), height = (size_t)frame->height;
+    size_t stride = (width * 3 + ROW_ALIGNMENT - 1) / ROW_ALIGNMENT * ROW_ALIGNMENT + ROW_ALIGNMENT;
+    status result = image_check_size(width, height, video->most_pixels, err);
+    if (result != STATUS_OK) return error_add_context(err, "%s", video->path);
+    result = prepare_converter(video, (int)width, err);
+    if (result == STATUS_OK) result = reserve_rows(video, size_multiply(stride, height + 1), err);
+    if (result != STATUS_OK) return result;
+    uint8_t *targets[4] = {video->rows};
+    int strides[4] = {(int)stride};
+    int done = video->ffmpeg.sws_scale(video->converter, (const uint8_t *const *)frame->data, frame->linesize, 0,
+                                       frame->height, targets, strides);
+    if (done != frame->height) return error_set(err, "%s: a frame cannot be converted", video->path);
+    int turns = quarter_turns(video);
+    bool across = turns % 2 == 1;
+    result = image_create(image, (int)(across ? height : width), (int)(across ? width : height), err);
+    if (result != STATUS_OK) return result;
+    if (turns == 0)
+        for (size_t y = 0; y < height; y++) memcpy(image->rgb + y * width * 3, video->rows + y * stride, width * 3);
+    else
+        turn_rows(video->rows, stride, width, height, turns, image);
+    return STATUS_OK;
+}
+
+/* Seconds since frame 0; where the container has no times, by its frame rate. */
+static double frame_time(struct video *video)
+{
+    int64_t time = video->frame->best_effort_timestamp;
+    if (video->count == 0) video->first_time = time;
+    if (time != AV_NOPTS_VALUE && video->first_time != AV_NOPTS_VALUE)
+        return ((double)time - (double)video->first_time) * av_q2d(video->stream->time_base);
+    double rate = video_frame_rate(video);
+    return rate > 0 ? (double)video->count / rate : 0;
+}
+
+status video_next(struct video *video, struct video_frame *frame, bool *ended, struct error *err)
+{
+    *ended = false;
+    *frame = (struct video_frame){0};
+    while (decode(video)) {
+        double time = frame_time(video);
+        int64_t index = video->count++;
+        status result = STATUS_OK;
+        bool wanted = index % video->every == 0;
+        if (wanted) result = convert(video, &frame->image, err);
+        video->ffmpeg.av_frame_unref(video->frame);
+        if (!wanted) continue;
+        frame->index = index;
+        frame->time = isfinite(time) ? time : 0;
+        return result;
+    }
+    *ended = true;
+    if (video->count == 0) return error_set(err, "%s: no frame could be decoded", video->path);
+    return STATUS_OK;
+}
+
+#endif
