@@ -6,8 +6,8 @@
   golden_engine.py DIR --only NAME...           some cases
 
 Everything is computed in float64 (weights and pictures are float32 numbers from a formula), so that what is measured
-is the error of the C code alone: PyTorch's own float32 gradients of B2 differ from these by up to 5e-5 of a tensor's
-length. A file's metadata is the case: tests/test_golden_engine.c reads the settings from there and runs them.
+is the error of the C code alone: PyTorch's own float32 gradients of B2 at 260 differ from these by up to 7e-5 of a
+tensor's length. A file's metadata is the case: tests/test_golden_engine.c reads the settings from there and runs them.
 """
 import argparse
 import os
@@ -25,7 +25,7 @@ DEFAULTS = dict(
     ial_weight=1.2, acl_weight=0.0, ial_temperature=1.0, acl_temperature=1.0, self_mask="exclude",
     targets="hard", label_smoothing=0.0, class_weights=0, dropout=0.0, drop_path=0.0, bn_momentum=0.1,
     freeze_backbone=0, scoring_bn="eval", joint=0, gradient_scale=1.0,
-    steps=1, learning_rate=0.05, gradients="sketch", seed=7)
+    steps=1, learning_rate=0.05, gradients="sketch", seed=7, running_variance=0.6)
 
 CONTRASTIVE = dict(anchors=2, positives=6, negatives=8, acl_weight=1.0, batch=4)
 
@@ -39,9 +39,9 @@ def committed_cases():
     for flavour, same in (("same", 1), ("symmetric", 0)):
         for size in (64, 65, 47):
             add(f"{flavour}_{size}", same_padding=same, image_size=size, repeats=2 if size == 47 else 1, batch=4,
-                steps=2, gradients="whole" if size == 65 else "sketch", ial_weight=0.0)
-        # One pixel is left for the last stages; several blocks to a stage.
-        add(f"{flavour}_32", same_padding=same, image_size=32, repeats=2, steps=2)
+                steps=2, learning_rate=0.01, gradients="whole" if size == 65 else "sketch", ial_weight=0.0)
+        # One pixel is left for the last stages: statistics over two dozen numbers; more than one block to a stage.
+        add(f"{flavour}_32", same_padding=same, image_size=32, repeats=2, batch=24, steps=2, learning_rate=0.002)
     for mask in ("exclude", "literal", "none"):
         for temperature in (1.0, 0.1):
             sharpness = "" if temperature == 1 else "_sharp"
@@ -74,9 +74,10 @@ def full_cases(size):
     usual = reference.SCALES[size][2]
     cases = {}
     for flavour in ("tf_efficientnet_", "efficientnet_"):
-        for side, batch in ((usual, 2), (97, 4)):
+        for side, batch in ((usual, 3), (97, 8)):
             cases[f"{flavour}{size}_{side}"] = {**DEFAULTS, "architecture": flavour + size, "image_size": side,
-                                                "batch": batch, "gradients": "whole", "bn_momentum": 0.9}
+                                                "batch": batch, "gradients": "whole", "bn_momentum": 0.9,
+                                                "learning_rate": 0.0, "running_variance": 0.75}
     return cases
 
 
@@ -86,7 +87,7 @@ def build_model(case):
     else:
         shapes = reference.architecture(case["architecture"])
     model = reference.RMFER(shapes, case["classes"])
-    form.fill_model(model)
+    form.fill_model(model, case["running_variance"])
     model.double()
     model.set_momentum(case["bn_momentum"])
     return model
@@ -162,6 +163,10 @@ def eval_outputs(model, case):
         return features.numpy(), model.classifier(features).numpy()
 
 
+def keeps_buffers(case):
+    return case["steps"] > 1 or case["anchors"] > 0 or case["architecture"] != "tiny"
+
+
 def run_case(case):
     model = build_model(case)
     tensors, losses = {}, []
@@ -183,7 +188,7 @@ def run_case(case):
                 parameter -= case["learning_rate"] * parameter.grad
     tensors["losses"] = losses
     tensors["inference_after.features"], tensors["inference_after.logits"] = eval_outputs(model, case)
-    for name, buffer in model.named_buffers() if case["steps"] > 1 or case["anchors"] else ():
+    for name, buffer in model.named_buffers() if keeps_buffers(case) else ():
         if not name.endswith("num_batches_tracked"):
             tensors["buffer." + name] = stored(case, name, buffer)
     return tensors

@@ -45,8 +45,9 @@ def sketch(name, values):
     return sums
 
 
-def parameter_values(name, shape):
-    """The generated weights and running statistics of a model, by name and shape (float32)."""
+def parameter_values(name, shape, running_variance):
+    """The generated weights and running statistics of a model, by name and shape (float32). The running variances are
+    around `running_variance`: what keeps the size of the signal from one end of the network to the other in eval mode."""
     u = uniform(name, math.prod(shape))
     if len(shape) == 4 and ".se." not in name:
         depthwise = shape[1] == 1
@@ -55,7 +56,7 @@ def parameter_values(name, shape):
     elif len(shape) >= 2:
         values = u * math.sqrt(3.0 / shape[1])
     elif name.endswith("running_var"):
-        values = 0.6 + 0.3 * u
+        values = running_variance * (1.0 + 0.5 * u)
     elif name.endswith("weight"):
         values = 1.0 + 0.25 * u
     else:
@@ -63,12 +64,12 @@ def parameter_values(name, shape):
     return values.astype(np.float32).reshape(shape)
 
 
-def fill_model(model):
+def fill_model(model, running_variance=0.6):
     """Overwrites every parameter and running statistic with the generated ones."""
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
             if not name.endswith("num_batches_tracked"):
-                tensor.copy_(torch.from_numpy(parameter_values(name, tuple(tensor.shape))))
+                tensor.copy_(torch.from_numpy(parameter_values(name, tuple(tensor.shape), running_variance)))
 
 
 def pictures(name, count, side):

@@ -55,7 +55,9 @@ def architecture_tiny(same_padding, divisor, most_repeats):
     def shrink(channels):
         return max(8, (channels // divisor + 4) // 8 * 8)
     stages = [(e, k, s, shrink(c), min(r, most_repeats)) for e, k, s, c, r in STAGES]
-    return Architecture("tiny", same_padding, shrink(32), stages, shrink(1280), 64)
+    # As in the real networks the first block is narrower than the stem and has no residual.
+    stem = shrink(32) if shrink(32) > stages[0][3] else stages[0][3] + 8
+    return Architecture("tiny", same_padding, stem, stages, shrink(1280), 64)
 
 
 class PaddedConv2d(nn.Conv2d):

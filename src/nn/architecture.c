@@ -128,7 +128,11 @@ status architecture_tiny(struct architecture *a, bool same_padding, int divisor,
         channels[s] = shrunken_channels(stage_plans[s].channels, divisor);
         repeats[s] = stage_plans[s].repeats < most_repeats ? stage_plans[s].repeats : most_repeats;
     }
-    *a = (struct architecture){.stem = shrunken_channels(STEM_CHANNELS, divisor),
+    /* As in the real networks the first block narrows and so has no residual: the engine does not keep the stem's
+     * activated map that one would add. */
+    int stem = shrunken_channels(STEM_CHANNELS, divisor);
+    if (stem <= channels[0]) stem = channels[0] + 8;
+    *a = (struct architecture){.stem = stem,
                                .features = shrunken_channels(HEAD_CHANNELS, divisor),
                                .image_size = 64};
     snprintf(a->name, sizeof a->name, "tiny_%s%d_%d", same_padding ? "tf_" : "", divisor, most_repeats);
