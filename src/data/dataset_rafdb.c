@@ -147,7 +147,7 @@ static status read_labels(struct dataset_reader *reader, const char *list, const
 
 static status read_label_folder(struct dataset_reader *reader, const char *folder, int label, struct error *err)
 {
-    char number[8];
+    char number[16];
     snprintf(number, sizeof number, "%d", label);
     char *path = path_join(folder, number, err);
     struct folder_list list = {0};

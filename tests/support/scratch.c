@@ -47,8 +47,8 @@ void scratch_remove(char *folder)
 
 const char *scratch_path(const char *folder, const char *name)
 {
-    static char paths[PATHS_AT_ONCE][LONGEST_PATH];
-    static unsigned next;
+    static _Thread_local char paths[PATHS_AT_ONCE][LONGEST_PATH];
+    static _Thread_local unsigned next;
     char *path = paths[next++ % PATHS_AT_ONCE];
     snprintf(path, LONGEST_PATH, "%s/%s", folder, name);
     return path;
