@@ -72,6 +72,7 @@ DOUBLE_OBJECTS := $(DOUBLE_SOURCES:%.c=$(OUT)/double/%.o)
 TESTS        := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/test_*.c))
 DOUBLE_TESTS := $(patsubst tests/double/%.c,$(OUT)/tests/double/%,$(wildcard tests/double/test_*.c))
 TEST_SUPPORT := $(wildcard tests/support/*.c)
+DOUBLE_SUPPORT := $(wildcard tests/double/support/*.c)
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help test check bench demo deps install uninstall fuzz format clean need-build need-test tests
@@ -148,10 +149,10 @@ tests: $(TESTS) $(DOUBLE_TESTS)
 
 TEST_LIBS = $(shell $(PKG_CONFIG) --cflags --libs cmocka)
 
-$(OUT)/tests/double/%: tests/double/%.c $(TEST_SUPPORT) $(OUT)/librmfer_double.a
+$(OUT)/tests/double/%: tests/double/%.c $(DOUBLE_SUPPORT) $(OUT)/librmfer_double.a
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) -Itests -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OUT)/librmfer_double.a $(TEST_LIBS) $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) -Itests -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(DOUBLE_SUPPORT) $(OUT)/librmfer_double.a $(TEST_LIBS) $(LDLIBS)
 
 $(OUT)/tests/%: tests/%.c $(TEST_SUPPORT) $(OUT)/librmfer.a
 	@mkdir -p $(@D)
