@@ -74,9 +74,10 @@ static status convert(const struct import_arguments *arguments, const struct opt
         if (result == STATUS_OK) result = read_triple("std", arguments->std, info.std, true, err);
         if (result == STATUS_OK) result = checkpoint_write(arguments->output, &model, &info, NULL, 0, err);
         if (result == STATUS_OK)
-            log_info("%s: %zu of %zu tensors taken, %zu passed over, %zu not understood, %zu missing",
-                     arguments->output, report.mapped, report.found, report.passed_over, report.unexpected,
-                     report.missing);
+            log_info(
+                "%s: %zu tensors loaded, %zu fresh; of the file's %zu, %zu are of no use here, %zu not understood",
+                arguments->output, report.mapped, report.missing, report.found, report.passed_over,
+                report.unexpected);
         model_free(&model);
     }
     import_report_free(&report);
