@@ -12,8 +12,10 @@ tensor's length. A file's metadata is the case: tests/test_golden_engine.c reads
 import argparse
 import os
 
-import numpy as np
-import torch
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin stall each other on a busy machine
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
 
 import golden_format as form
 import reference_model as reference
