@@ -10,11 +10,10 @@
 enum {
     WEIGHT_BITS = 22, /* 32 - 8 of the pixel - 2 for overshoot */
     HALF = 1 << (WEIGHT_BITS - 1),
-    COLUMNS_AT_ONCE = 64, /* of the vertical pass */
+    MOST_COLUMNS = 64, /* bytes summed side by side */
+    TILE_ROWS = 16,    /* rows that are turned into columns at a time */
+    TILE_STRIDE = 64,  /* bytes of a turned pixel column: 16 pixels and what a four-byte copy may spill over */
 };
-
-typedef int32_t four_int32 __attribute__((vector_size(16)));
-typedef uint8_t four_uint8 __attribute__((vector_size(4)));
 
 /* One axis: for each output, `taps` weights and which source pixels they belong to. */
 struct pass {
@@ -99,93 +98,94 @@ ALWAYS_INLINE uint8_t to_byte(int32_t sum)
     return (uint8_t)(value > 255 ? 255 : value);
 }
 
-/* One row across. A pixel is read as four bytes, the fourth of which is the next pixel's and counts for nothing: the
- * row must be followed by one readable byte. */
-ALWAYS_INLINE void across_body(const struct pass *pass, const uint8_t *source, uint8_t *target)
+/* Down, `columns` bytes side by side at a time: a sum of rows, whatever the rows are. `source` begins at row `first`
+ * of the pass. */
+ALWAYS_INLINE void down_body(const struct pass *pass, const uint8_t *source, int first, size_t from_stride,
+                             size_t bytes, size_t columns, uint8_t *target, size_t to_stride)
 {
-    for (int i = 0; i < pass->outputs; i++) {
+    for (int i = 0; i < pass->outputs; i++, target += to_stride) {
         const int32_t *weights = pass->weights + (size_t)i * (size_t)pass->taps;
-        const uint8_t *from = source + (size_t)pass->bounds[2 * i] * 3;
-        int count = pass->bounds[2 * i + 1];
-        four_int32 sum = {HALF, HALF, HALF, HALF};
-        for (int t = 0; t < count; t++, from += 3) {
-            four_uint8 bytes;
-            memcpy(&bytes, from, 4);
-            sum += __builtin_convertvector(bytes, four_int32) * weights[t];
-        }
-        target[3 * i] = to_byte(sum[0]);
-        target[3 * i + 1] = to_byte(sum[1]);
-        target[3 * i + 2] = to_byte(sum[2]);
-    }
-}
-
-/* All rows down: `source` begins at the first row that any output needs. */
-ALWAYS_INLINE void down_body(const struct pass *pass, const uint8_t *source, int first_row, size_t stride,
-                             uint8_t *target)
-{
-    for (int i = 0; i < pass->outputs; i++) {
-        const int32_t *weights = pass->weights + (size_t)i * (size_t)pass->taps;
-        const uint8_t *from = source + (size_t)(pass->bounds[2 * i] - first_row) * stride;
+        const uint8_t *from = source + (size_t)(pass->bounds[2 * i] - first) * from_stride;
         int count = pass->bounds[2 * i + 1];
         size_t column = 0;
-        for (; column + COLUMNS_AT_ONCE <= stride; column += COLUMNS_AT_ONCE) {
-            int32_t sums[COLUMNS_AT_ONCE];
-            for (int j = 0; j < COLUMNS_AT_ONCE; j++) sums[j] = HALF;
+        for (; column + columns <= bytes; column += columns) {
+            int32_t sums[MOST_COLUMNS];
+            for (size_t j = 0; j < columns; j++) sums[j] = HALF;
             for (int t = 0; t < count; t++) {
-                const uint8_t *row = from + (size_t)t * stride + column;
-                for (int j = 0; j < COLUMNS_AT_ONCE; j++) sums[j] += row[j] * weights[t];
+                const uint8_t *row = from + (size_t)t * from_stride + column;
+                for (size_t j = 0; j < columns; j++) sums[j] += row[j] * weights[t];
             }
-            for (int j = 0; j < COLUMNS_AT_ONCE; j++) target[column + (size_t)j] = to_byte(sums[j]);
+            for (size_t j = 0; j < columns; j++) target[column + j] = to_byte(sums[j]);
         }
-        for (; column < stride; column++) {
+        for (; column < bytes; column++) {
             int32_t sum = HALF;
-            for (int t = 0; t < count; t++) sum += from[(size_t)t * stride + column] * weights[t];
+            for (int t = 0; t < count; t++) sum += from[(size_t)t * from_stride + column] * weights[t];
             target[column] = to_byte(sum);
         }
-        target += stride;
     }
 }
 
-static void across_portable(const struct pass *pass, const uint8_t *source, uint8_t *target)
+/* Pixels of `rows` rows to columns of `to`, one column a row; four bytes are moved for three, but for the last pixel,
+ * behind which there may be nothing. */
+ALWAYS_INLINE void rows_to_columns(const uint8_t *source, size_t from_stride, int rows, int pixels, uint8_t *to)
 {
-    across_body(pass, source, target);
+    for (int x = 0; x < pixels - 1; x++, to += TILE_STRIDE)
+        for (int r = 0; r < rows; r++) memcpy(to + 3 * r, source + (size_t)r * from_stride + 3 * (size_t)x, 4);
+    for (int r = 0; r < rows; r++) memcpy(to + 3 * r, source + (size_t)r * from_stride + 3 * (size_t)(pixels - 1), 3);
 }
 
-static void down_portable(const struct pass *pass, const uint8_t *source, int first_row, size_t stride,
-                          uint8_t *target)
+ALWAYS_INLINE void columns_to_rows(const uint8_t *from, int rows, int pixels, uint8_t *target, size_t to_stride)
 {
-    down_body(pass, source, first_row, stride, target);
+    for (int x = 0; x < pixels - 1; x++, from += TILE_STRIDE)
+        for (int r = 0; r < rows; r++) memcpy(target + (size_t)r * to_stride + 3 * (size_t)x, from + 3 * r, 4);
+    for (int r = 0; r < rows; r++) memcpy(target + (size_t)r * to_stride + 3 * (size_t)(pixels - 1), from + 3 * r, 3);
+}
+
+/* Across is down in the transposed picture: 16 rows at a time are turned into columns, so that the sums run over
+ * neighbouring bytes. `tile` has room for the source's and the outputs' columns. */
+ALWAYS_INLINE void across_body(const struct pass *pass, const uint8_t *source, size_t from_stride, int pixels,
+                               uint8_t *target, size_t to_stride, int rows, uint8_t *tile)
+{
+    uint8_t *turned = tile + (size_t)pixels * TILE_STRIDE;
+    for (int done = 0; done < rows; done += TILE_ROWS) {
+        int count = rows - done < TILE_ROWS ? rows - done : TILE_ROWS;
+        rows_to_columns(source + (size_t)done * from_stride, from_stride, count, pixels, tile);
+        down_body(pass, tile, 0, TILE_STRIDE, TILE_ROWS * 3, TILE_ROWS * 3, turned, TILE_STRIDE);
+        columns_to_rows(turned, count, pass->outputs, target + (size_t)done * to_stride, to_stride);
+    }
 }
 
 struct loops {
-    void (*across)(const struct pass *pass, const uint8_t *source, uint8_t *target);
-    void (*down)(const struct pass *pass, const uint8_t *source, int first_row, size_t stride, uint8_t *target);
+    void (*across)(const struct pass *pass, const uint8_t *source, size_t from_stride, int pixels, uint8_t *target,
+                   size_t to_stride, int rows, uint8_t *tile);
+    void (*down)(const struct pass *pass, const uint8_t *source, int first, size_t stride, uint8_t *target);
 };
 
+#define DEFINE_LOOPS(name, attributes)                                                                           \
+    attributes static void across_##name(const struct pass *pass, const uint8_t *source, size_t from_stride,     \
+                                         int pixels, uint8_t *target, size_t to_stride, int rows, uint8_t *tile) \
+    {                                                                                                            \
+        across_body(pass, source, from_stride, pixels, target, to_stride, rows, tile);                           \
+    }                                                                                                            \
+    attributes static void down_##name(const struct pass *pass, const uint8_t *source, int first, size_t stride, \
+                                       uint8_t *target)                                                          \
+    {                                                                                                            \
+        down_body(pass, source, first, stride, stride, MOST_COLUMNS, target, stride);                            \
+    }                                                                                                            \
+    static const struct loops loops_##name = {across_##name, down_##name};
+
+DEFINE_LOOPS(portable, )
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static void across_avx2(const struct pass *pass, const uint8_t *source,
-                                                        uint8_t *target)
-{
-    across_body(pass, source, target);
-}
-
-__attribute__((target("avx2"))) static void down_avx2(const struct pass *pass, const uint8_t *source, int first_row,
-                                                      size_t stride, uint8_t *target)
-{
-    down_body(pass, source, first_row, stride, target);
-}
-
-static struct loops choose_loops(void)
-{
-    if (__builtin_cpu_supports("avx2")) return (struct loops){across_avx2, down_avx2};
-    return (struct loops){across_portable, down_portable};
-}
-#else
-static struct loops choose_loops(void)
-{
-    return (struct loops){across_portable, down_portable};
-}
+DEFINE_LOOPS(avx2, __attribute__((target("avx2"))))
 #endif
+
+static const struct loops *choose_loops(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) return &loops_avx2;
+#endif
+    return &loops_portable;
+}
 
 /* Cuts an edge pair to the picture and to whole pixels. */
 static status clamp_span(double begin, double length, int pixels, struct span *span, struct error *err)
@@ -232,27 +232,15 @@ static bool is_identity(const struct span *span, int outputs)
     return span->pixels == outputs && span->begin == 0.0 && span->length == outputs;
 }
 
-/* Across for every row that the vertical pass will read, into tight rows. */
+/* Across for every row that the vertical pass will read. */
 static void run_across(const struct image *source, const struct span *x, const struct pass *pass, int first_row,
-                       int row_count, bool copy, uint8_t *rows)
+                       int row_count, bool copy, uint8_t *rows, uint8_t *tile)
 {
-    struct loops loops = choose_loops();
-    size_t stride = (size_t)source->width * 3, target_stride = (size_t)pass->outputs * 3;
-    for (int i = 0; i < row_count; i++) {
-        const uint8_t *from = source->rgb + (size_t)(first_row + i) * stride + (size_t)x->first * 3;
-        uint8_t *to = rows + (size_t)i * target_stride;
-        bool is_last = first_row + i == source->height - 1;
-        if (copy) {
-            memcpy(to, from, target_stride);
-        } else if (!is_last) {
-            loops.across(pass, from, to);
-        } else {
-            /* Behind the picture's last row there is no byte to read over; its copy stands behind the rows. */
-            uint8_t *padded = rows + (size_t)row_count * target_stride;
-            memcpy(padded, from, (size_t)x->pixels * 3);
-            loops.across(pass, padded, to);
-        }
-    }
+    size_t stride = (size_t)source->width * 3, to_stride = (size_t)pass->outputs * 3;
+    const uint8_t *from = source->rgb + (size_t)first_row * stride + (size_t)x->first * 3;
+    if (!copy) choose_loops()->across(pass, from, stride, x->pixels, rows, to_stride, row_count, tile);
+    for (int i = 0; copy && i < row_count; i++)
+        memcpy(rows + (size_t)i * to_stride, from + (size_t)i * stride, to_stride);
 }
 
 static status run_passes(const struct image *source, const struct span *x, const struct span *y,
@@ -263,7 +251,8 @@ static status run_passes(const struct image *source, const struct span *x, const
     size_t x_weights = size_multiply((size_t)width, (size_t)x_taps);
     size_t weights = size_add(x_weights, size_multiply((size_t)height, (size_t)y_taps));
     size_t bounds = 2 * ((size_t)width + (size_t)height);
-    size_t bytes = size_add(size_multiply((size_t)y->pixels, (size_t)width * 3), (size_t)x->pixels * 3 + 1);
+    size_t stride = (size_t)width * 3, row_bytes = size_multiply((size_t)y->pixels, stride);
+    size_t bytes = size_add(row_bytes, ((size_t)x->pixels + (size_t)width) * TILE_STRIDE);
     status result = reserve(work, weights, bounds, bytes, err);
     if (result != STATUS_OK) return result;
     compute_pass(x, filter, width, x_taps, work->weights, work->bounds);
@@ -273,12 +262,12 @@ static status run_passes(const struct image *source, const struct span *x, const
     bool copy_down = is_identity(y, height);
     int first = copy_down ? 0 : down.bounds[0];
     int last = copy_down ? height : down.bounds[2 * (height - 1)] + down.bounds[2 * (height - 1) + 1];
-    run_across(source, x, &across, y->first + first, last - first, is_identity(x, width), work->rows);
-    size_t stride = (size_t)width * 3;
+    run_across(source, x, &across, y->first + first, last - first, is_identity(x, width), work->rows,
+               work->rows + row_bytes);
     if (copy_down)
         memcpy(rgb, work->rows, stride * (size_t)height);
     else
-        choose_loops().down(&down, work->rows, first, stride, rgb);
+        choose_loops()->down(&down, work->rows, first, stride, rgb);
     return STATUS_OK;
 }
 

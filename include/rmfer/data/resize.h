@@ -13,7 +13,7 @@
 struct resize_workspace {
     int32_t *weights; /* in units of 2^-22, [outputs, taps]: those of the horizontal pass, then of the vertical */
     int *bounds;      /* first source pixel and number of taps of each output, likewise */
-    uint8_t *rows;    /* the picture after the horizontal pass */
+    uint8_t *rows;    /* the picture after the horizontal pass, and room for turning rows into columns */
     size_t weight_capacity, bound_capacity, row_capacity;
 };
 
