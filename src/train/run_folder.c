@@ -4,6 +4,8 @@
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,6 +55,9 @@ status run_folder_open_log(struct run_folder *run, struct error *err)
 {
     run->log_stream = fopen(run->log, "a");
     if (run->log_stream == NULL) return error_set_errno(err, "%s: cannot be written", run->log);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(fileno(run->log_stream), F_SETLK, &lock) == -1 && (errno == EACCES || errno == EAGAIN))
+        return error_set(err, "%s: another process trains in this folder", run->folder);
     log_set_copy(run->log_stream);
     return STATUS_OK;
 }

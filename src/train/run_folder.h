@@ -17,7 +17,8 @@ status run_folder_init(struct run_folder *run, const char *folder, struct error 
 /* Ends the log's copy, closes and frees. Accepts a zeroed structure. */
 void run_folder_free(struct run_folder *run);
 
-/* Opens log.txt to append to; from now on messages are copied into it. */
+/* Opens log.txt to append to; from now on messages are copied into it. Its lock says that a process trains here:
+ * fails when another one does (where the file system has no locks, nobody is refused). */
 status run_folder_open_log(struct run_folder *run, struct error *err) MUST_CHECK;
 
 /* Opens metrics.jsonl, without its lines of steps after `step` and without a line that was cut short. */

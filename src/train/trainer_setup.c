@@ -222,10 +222,6 @@ static status create_step(struct trainer *t, struct error *err)
         shape.scoring_with_batch_statistics = config->acl.scoring_bn == SCORING_BN_TRAIN;
         shape.joint_forward = config->acl.forward == ACL_FORWARD_JOINT;
     }
-    if (config->ial.weight > 0 && config->ial.self_mask == CONFIG_SELF_MASK_EXCLUDE && shape.batch < 2)
-        return error_set_usage(err,
-                               "train.batch = 1: ial.self_mask = exclude needs at least 2 pictures, because each "
-                               "looks at the others");
     t->objective = objective_of(config, t->class_weights);
     return train_step_create(&t->step, &t->model, &shape, err);
 }
@@ -350,8 +346,7 @@ static status find_checkpoint(struct trainer *t, struct checkpoint *checkpoint, 
 /* Metrics of steps after `step` are forgotten: they will be written again. */
 static status open_files(struct trainer *t, int64_t step, struct error *err)
 {
-    status result = run_folder_open_log(&t->run, err);
-    if (result == STATUS_OK) result = run_folder_write_config(&t->run, text_string(&t->config_text), err);
+    status result = run_folder_write_config(&t->run, text_string(&t->config_text), err);
     if (result == STATUS_OK) result = run_folder_open_metrics(&t->run, step < 0 ? 0 : (uint64_t)step, err);
     if (result == STATUS_OK && t->config->output.tensorboard)
         result = event_writer_open(&t->events, t->run.folder, err);
@@ -389,6 +384,7 @@ status trainer_prepare(struct trainer *t, struct error *err)
     if (result == STATUS_OK && t->config->output.dir[0] == '\0')
         result = error_set_usage(err, "no run folder: --out DIR or output.dir says where");
     if (result == STATUS_OK) result = run_folder_init(&t->run, t->config->output.dir, err);
+    if (result == STATUS_OK) result = run_folder_open_log(&t->run, err);
     if (result == STATUS_OK) result = config_print(t->config, &t->config_text, err);
     if (result == STATUS_OK) result = find_checkpoint(t, &checkpoint, &resumes, err);
     if (result == STATUS_OK) result = open_files(t, resumes ? checkpoint.info.step : 0, err);

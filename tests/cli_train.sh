@@ -1,0 +1,208 @@
+#!/bin/sh
+# rmfer train and rmfer eval: both phases on drawn faces, files, signals, resuming to the same bits, messages.
+RMFER=${RMFER:-$PWD/rmfer}
+passed=0 failed=0
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+
+pass() { passed=$((passed + 1)); }
+fail() {
+    failed=$((failed + 1))
+    echo "failed: $1"
+    [ -f out ] && tail -n 20 out err
+}
+check() {
+    what=$1
+    shift
+    if "$@" >out 2>err; then pass; else fail "$what"; fi
+}
+# refuses WHAT CODE PATTERN COMMAND...: the exit code, and a message that matches
+refuses() {
+    what=$1 wanted=$2 pattern=$3
+    shift 3
+    "$@" >out 2>err
+    code=$?
+    if [ $code -eq "$wanted" ] && grep -q -- "$pattern" err; then pass; else fail "$what: exit $code"; fi
+}
+# Waits until a run has written so many lines of metrics.
+wait_for_lines() {
+    for _ in $(seq 1500); do
+        [ -f run/metrics.jsonl ] && [ "$(wc -l <run/metrics.jsonl)" -ge "$1" ] && return 0
+        kill -0 "$2" 2>/dev/null || return 1
+        sleep 0.02
+    done
+    return 1
+}
+# Without what depends on time.
+timeless() { sed 's/, "images_per_s.*}/}/' "$1"; }
+
+cat >both.ini <<'INI'
+[data]
+kind = affectnet
+root = faces/affectnet
+crop = none
+sampler = balanced
+image_size = 32
+normalize = imagenet
+[model]
+arch = tf_efficientnet_b0
+dropout = 0.2
+drop_path = 0.2
+[train]
+optimizer = adamw
+lr = 1e-3
+lr_ial = 5e-4
+lr_contrastive = 2e-4
+schedule = cosine
+lr_warmup_epochs = 0.5
+weight_decay = 0.01
+ema_decay = 0.9
+batch = 8
+epochs = 6
+warmup_epochs = 3
+[ial]
+weight = 0.5
+temperature = 0.1
+[acl]
+weight = 0.1
+temperature = 0.1
+n_pos = 3
+n_neg = 3
+[rmset]
+root = faces/rmset
+[eval]
+every = 0.7
+[output]
+dir = run
+log_every = 1
+checkpoint_every = 0.4
+INI
+
+check "draw faces" "$RMFER" synth faces --faces 96 --size 32 --seed 3
+
+# A run that is never stopped.
+train() { "$RMFER" train --config both.ini --threads 1 "$@"; }
+check "train both phases" train
+grep -q '^best overall accuracy .*best_overall.safetensors$' out && pass || fail "summary"
+for name in config.ini metrics.jsonl log.txt last.safetensors best_overall.safetensors best_average.safetensors; do
+    check "$name is there" test -s run/$name
+done
+check "no temporary file is left" sh -c '! ls run | grep tmp'
+steps=$(grep -c '"loss_fer"' run/metrics.jsonl)
+[ "$steps" -eq 66 ] && pass || fail "66 lines of steps, not $steps"
+first=$(grep -c '"phase": 1, .*"loss_acl": 0,' run/metrics.jsonl)
+second=$(grep '"phase": 2' run/metrics.jsonl | grep '"loss_acl"' | grep -vc '"loss_acl": 0,')
+[ "$first" -eq 33 ] && [ "$second" -eq 33 ] && pass || fail "33 steps of each phase, not $first and $second"
+grep -q '"phase": 2.*"lr": 0.0000[0-9]*\|"phase": 2.*"lr": [0-9.]*e-0[567]' run/metrics.jsonl && pass || fail "phase 2 has its rate"
+grep -q '"overall_accuracy": .*"average_accuracy": .*"recall": {"Neutral": .*"confusion": \[\[' run/metrics.jsonl &&
+    pass || fail "evaluations are lines of metrics"
+mv run straight
+
+# The same run, stopped by SIGTERM, then by SIGINT, then by force, and resumed to the end.
+stop_and_check() {
+    signal=$1 lines=$2 wanted=$3
+    shift 3
+    "$RMFER" train --config both.ini --threads 1 "$@" >out 2>err &
+    pid=$!
+    wait_for_lines "$lines" $pid || fail "the run ended before it was stopped"
+    kill -s "$signal" $pid
+    wait $pid
+    code=$?
+    [ $code -eq "$wanted" ] && pass || fail "SIG$signal: exit $code"
+}
+stop_and_check TERM 5 143
+grep -q 'stopped by signal 15' err && grep -q -- '--resume' err && pass || fail "the message says how to go on"
+check "a checkpoint was written" test -s run/last.safetensors
+stop_and_check INT 25 130 --resume
+stop_and_check KILL 40 137 --resume
+check "resume to the end" train --resume
+check "the last checkpoint has the same bits" cmp run/last.safetensors straight/last.safetensors
+check "the best overall one too" cmp run/best_overall.safetensors straight/best_overall.safetensors
+check "the best average one too" cmp run/best_average.safetensors straight/best_average.safetensors
+timeless run/metrics.jsonl >a
+timeless straight/metrics.jsonl >b
+check "the lines of metrics too" cmp a b
+check "a run that is done may be resumed" train --resume
+check "and stays as it is" cmp run/last.safetensors straight/last.safetensors
+check "a run knows its own configuration" "$RMFER" train --resume --out run --threads 1
+
+# SAM over accumulated batches.
+sam="--set train.optimizer=sam --set train.accumulate=3 --set acl.forward=joint --set train.clip_norm=2
+     --set train.epochs=3 --set train.warmup_epochs=1"
+rm -rf run
+check "train with SAM and accumulation" train $sam
+rm -rf straight && mv run straight
+stop_and_check TERM 3 143 $sam
+check "resume it" train $sam --resume
+check "the same bits" cmp run/last.safetensors straight/last.safetensors
+check "another seed gives others" train $sam --seed 9 --out other
+check "really" sh -c '! cmp -s other/best_overall.safetensors run/best_overall.safetensors'
+
+# Ends that are not the planned one.
+refuses "a loss that is not finite" 1 'not finite.*training.*\.jpg.*last good checkpoint: .*broken/last.safetensors' \
+    train --out broken --set train.optimizer=sgd --set train.lr=1000 --set train.lr_warmup_epochs=0 \
+    --set train.schedule=constant --set ial.weight=0 --set acl.weight=0
+grep -q 'not finite: labelled picture' broken/log.txt && pass || fail "the log names the pictures"
+check "early stopping" train --out early --set train.early_stopping=1 --set train.epochs=1000 --set eval.every=0.2 \
+    --set acl.weight=0 --set train.lr=0 --set train.lr_ial=0
+grep -q '^stopped early after' out && pass || fail "it says so"
+
+# A second signal does not wait for the step, which is made long here: an epoch of batches.
+"$RMFER" train --config both.ini --threads 1 --out twice --set data.image_size=256 --set train.batch=4 \
+    --set train.accumulate=100 --set eval.batch=4 --set acl.weight=0 >out 2>err &
+pid=$!
+for _ in $(seq 1500); do grep -q '^memory' err && break; sleep 0.02; done
+sleep 0.3
+kill -TERM $pid
+sleep 0.2
+kill -TERM $pid
+wait $pid
+code=$?
+[ $code -eq 143 ] && [ ! -e twice/last.safetensors ] && pass || fail "the second signal: exit $code"
+
+refuses "a folder in use" 2 'there is a run already (--resume' train
+"$RMFER" train --config both.ini --threads 1 --out busy --set data.image_size=128 --set train.epochs=1000 >/dev/null 2>busy.err &
+pid=$!
+for _ in $(seq 1500); do grep -q '^memory' busy.err && break; sleep 0.02; done
+refuses "a folder in which another process trains" 1 'another process trains in this folder' train --out busy
+kill -KILL $pid
+wait $pid
+refuses "other settings" 2 'train.lr = 0.5, but the run in .*run was begun with 0.001' \
+    train $sam --resume --set train.lr=0.5
+refuses "no configuration" 2 'needs --config FILE' "$RMFER" train
+refuses "an unknown preset" 1 'nothing.ini' "$RMFER" train --config nothing.ini
+refuses "no data" 1 'nowhere' train --out x --set data.root=nowhere
+refuses "too few pictures" 1 'fewer than train.batch = 4000' train --out x --set train.batch=4000
+refuses "a lonely sample" 2 'at least 2 with ial.self_mask = exclude' train --out x --set train.batch=1
+refuses "arguments" 2 "'more' is none" train more
+cp run/config.ini run/last.safetensors other/ && printf 'x' >>other/last.safetensors
+refuses "a damaged checkpoint" 1 'other/last.safetensors' "$RMFER" train --resume --out other
+
+# eval
+check "eval by the checkpoint's own configuration" "$RMFER" eval --checkpoint run/best_overall.safetensors --split valid
+accuracy=$(sed -n 's/^overall accuracy \([0-9.]*%\).*/\1/p' out)
+"$RMFER" train --resume --out run --threads 1 2>/dev/null | grep -q "best overall accuracy $accuracy " && pass ||
+    fail "eval finds $accuracy as training did"
+check "eval as JSON" "$RMFER" eval --checkpoint run/best_overall.safetensors --json result.json
+for key in dataset split checkpoint classes n overall_accuracy average_accuracy loss per_class confusion; do
+    grep -q "\"$key\": " result.json && pass || fail "JSON has $key"
+done
+check "another data set" "$RMFER" eval --checkpoint run/best_overall.safetensors --dataset rafdb --data faces/rafdb
+grep -q '^no samples, left out of the average: Contempt$' out && pass || fail "a class without samples is named"
+check "its classes only" "$RMFER" eval --checkpoint run/best_overall.safetensors --dataset rafdb --data faces/rafdb \
+    --present-only --flip --json -
+printf '[data]\nkind = affectnet\nroot = faces/affectnet\ncrop = none\nclasses = happy, Anger\n' >two.ini
+check "a configuration with fewer classes in another order" "$RMFER" eval --checkpoint run/last.safetensors --config two.ini
+grep -q 'does not name, neither predicted nor counted: Neutral, Sadness' err && pass || fail "says what is left out"
+grep -q '^Happiness  *[1-9]' out && grep -q '^Neutral  *0 ' out && pass || fail "counts two classes"
+refuses "no checkpoint" 2 'needs --checkpoint' "$RMFER" eval
+refuses "a file that is none" 1 'both.ini' "$RMFER" eval --checkpoint both.ini
+refuses "two data sets" 2 'give one of them' "$RMFER" eval --checkpoint run/last.safetensors --config two.ini --dataset rafdb
+refuses "half a data set" 2 'belong together' "$RMFER" eval --checkpoint run/last.safetensors --dataset rafdb
+refuses "an unknown split" 2 "split 'tset' is not known" "$RMFER" eval --checkpoint run/last.safetensors --split tset
+check "help" "$RMFER" train --help
+check "help" "$RMFER" eval --help
+
+echo "$passed passed, $failed failed, 0 skipped"
+[ $failed -eq 0 ]

@@ -1,0 +1,194 @@
+/* Whole runs of the trainer on a few drawn faces: losses with weight 0 leave no trace in any bit, the averages and
+ * the checkpoint's tensors are what they should be, a lack of memory is an error and nothing worse. */
+#include "rmfer/train/trainer.h"
+
+#include "rmfer/base/log.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/base/threads.h"
+#include "rmfer/ckpt/checkpoint.h"
+#include "rmfer/rmset/synth.h"
+#include "support/scratch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char *folder;
+
+static const char BASE[] = "[data]\nkind = affectnet\nroot = faces/affectnet\ncrop = none\nimage_size = 32\n"
+                           "normalize = imagenet\nworkers = 1\n"
+                           "[model]\narch = tf_efficientnet_b0\ndropout = 0.2\ndrop_path = 0.2\n"
+                           "[train]\noptimizer = adamw\nlr = 1e-3\nlr_ial = 1e-3\nlr_contrastive = 1e-3\n"
+                           "weight_decay = 0.1\nbatch = 8\nepochs = 2\nwarmup_epochs = 1\nmax_steps = 10\n"
+                           "[acl]\nn_pos = 3\nn_neg = 3\n"
+                           "[rmset]\nroot = faces/rmset\n"
+                           "[eval]\nevery = 10\nbatch = 16\n";
+
+static int draw_faces(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    folder = scratch_make();
+    log_set_level(LOG_QUIET);
+    threads_set(1); /* the networks here are too small for more */
+    struct synth_options options = {.folder = scratch_path(folder, "faces"), .faces = 72, .size = 32, .seed = 1};
+    return synth_write(&options, &err) == STATUS_OK ? 0 : -1;
+}
+
+static int remove_faces(void **state)
+{
+    (void)state;
+    scratch_remove(folder);
+    return 0;
+}
+
+enum { MOST_OVERRIDES = 8 };
+
+/* Trains with BASE and the overrides (NULL-terminated) into folder/name. */
+static status run(const char *name, const char *const *overrides, struct training_summary *summary, struct error *err)
+{
+    struct config config;
+    const char *all[MOST_OVERRIDES + 1];
+    char out[256];
+    size_t count = 0;
+    snprintf(out, sizeof out, "output.dir=%s", scratch_path(folder, name));
+    all[count++] = out;
+    for (size_t i = 0; overrides[i] != NULL; i++) all[count++] = overrides[i];
+    status result = config_parse(&config, BASE, "base.ini", folder, all, count, err);
+    struct trainer_options options = {.config = &config};
+    if (result == STATUS_OK) result = trainer_run(&options, summary, err);
+    config_free(&config);
+    return result;
+}
+
+static void train(const char *name, const char *const *overrides)
+{
+    struct error err = {0};
+    struct training_summary summary;
+    if (run(name, overrides, &summary, &err) != STATUS_OK) fail_msg("%s: %s", name, err.message);
+    assert_int_equal(summary.end, TRAINING_COMPLETE);
+    assert_int_equal(summary.steps, 10);
+}
+
+static void open_last(struct checkpoint *checkpoint, const char *name)
+{
+    struct error err = {0};
+    char path[256];
+    snprintf(path, sizeof path, "%s/last.safetensors", scratch_path(folder, name));
+    if (checkpoint_open(checkpoint, path, &err) != STATUS_OK) fail_msg("%s", err.message);
+}
+
+/* Every tensor, optimizer state too, has the same bytes in both runs. */
+static void assert_same_bits(const char *a, const char *b)
+{
+    struct checkpoint first, second;
+    open_last(&first, a);
+    open_last(&second, b);
+    assert_int_equal(first.file.count, second.file.count);
+    for (size_t i = 0; i < first.file.count; i++) {
+        const struct tensor *tensor = &first.file.tensors[i];
+        const struct tensor *other = safetensors_find(&second.file, tensor->name);
+        assert_non_null(other);
+        size_t bytes = tensor->count * tensor_type_size(tensor->type);
+        if (memcmp(tensor->data, other->data, bytes) != 0) fail_msg("%s: %s differs from %s", tensor->name, a, b);
+    }
+    checkpoint_close(&first);
+    checkpoint_close(&second);
+}
+
+/* METHOD's ablation rows: what is off has no say, whatever its other settings are. */
+static void test_losses_of_weight_0_leave_no_trace(void **state)
+{
+    (void)state;
+    static const char *const baseline[] = {"ial.weight=0", "acl.weight=0", "rmset.root=", NULL};
+    static const char *const off[] = {
+        "ial.weight=0",  "acl.weight=0",     "ial.temperature=0.1",   "ial.self_mask=none",
+        "acl.anchors=4", "train.lr_ial=0.5", "train.warmup_epochs=0", NULL};
+    static const char *const no_rmset[] = {"ial.weight=0", "acl.weight=7", "rmset.fraction=0", NULL};
+    train("baseline", baseline);
+    train("off", off);
+    train("no_rmset", no_rmset);
+    assert_same_bits("baseline", "off");
+    assert_same_bits("baseline", "no_rmset");
+}
+
+static void test_losses_of_another_weight_do(void **state)
+{
+    (void)state;
+    static const char *const ial[] = {"acl.weight=0", NULL};
+    static const char *const both[] = {NULL};
+    struct checkpoint checkpoint, other;
+    train("ial", ial);
+    train("both", both);
+    open_last(&checkpoint, "ial");
+    open_last(&other, "both");
+    const struct tensor *first = checkpoint_tensor(&checkpoint, "ial.projection.0.weight");
+    const struct tensor *second = checkpoint_tensor(&other, "ial.projection.0.weight");
+    assert_memory_not_equal(first->data, second->data, first->count * sizeof(float));
+    /* Steps by group: f_IAL learned in all ten. */
+    const struct tensor *steps = checkpoint_tensor(&checkpoint, "optimizer.group_steps");
+    assert_non_null(steps);
+    for (size_t group = 0; group < 4; group++) assert_true(tensor_element(steps, group) >= 10);
+    checkpoint_close(&checkpoint);
+    checkpoint_close(&other);
+}
+
+static void test_a_frozen_backbone_stays(void **state)
+{
+    (void)state;
+    static const char *const none[] = {"train.freeze_backbone=true", "acl.weight=0", "train.lr=0", "train.lr_ial=0",
+                                       NULL};
+    static const char *const frozen[] = {"train.freeze_backbone=true", "acl.weight=0", NULL};
+    struct checkpoint before, after;
+    train("unmoved", none);
+    train("frozen", frozen);
+    open_last(&before, "unmoved");
+    open_last(&after, "frozen");
+    static const char *const stay[] = {"conv_stem.weight", "bn1.running_mean", "blocks.2.0.conv_dw.weight",
+                                       "conv_head.weight"};
+    for (size_t i = 0; i < sizeof stay / sizeof stay[0]; i++) {
+        const struct tensor *a = checkpoint_tensor(&before, stay[i]), *b = checkpoint_tensor(&after, stay[i]);
+        assert_memory_equal(a->data, b->data, a->count * sizeof(float));
+    }
+    const struct tensor *a = checkpoint_tensor(&before, "classifier.weight");
+    const struct tensor *b = checkpoint_tensor(&after, "classifier.weight");
+    assert_memory_not_equal(a->data, b->data, a->count * sizeof(float));
+    checkpoint_close(&before);
+    checkpoint_close(&after);
+}
+
+static void test_lack_of_memory_is_an_error(void **state)
+{
+    (void)state;
+    static const char *const overrides[] = {"train.max_steps=1", "train.ema_decay=0.9", "train.optimizer=sam",
+                                            "train.accumulate=2", NULL};
+    int failures = 0;
+    for (long countdown = 1; countdown < 4000; countdown += 1 + countdown / 6) {
+        struct error err = {0};
+        struct training_summary summary;
+        char name[32];
+        snprintf(name, sizeof name, "memory%ld", countdown);
+        memory_fail_after(countdown);
+        status result = run(name, overrides, &summary, &err);
+        memory_fail_after(0);
+        if (result == STATUS_OK) continue; /* a worker may do without: the picture is replaced */
+        assert_true(err.message[0] != '\0');
+        failures++;
+    }
+    assert_true(failures > 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_losses_of_weight_0_leave_no_trace),
+        cmocka_unit_test(test_losses_of_another_weight_do),
+        cmocka_unit_test(test_a_frozen_backbone_stays),
+        cmocka_unit_test(test_lack_of_memory_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, draw_faces, remove_faces);
+}
