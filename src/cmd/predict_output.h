@@ -1,0 +1,68 @@
+/* Results of `rmfer predict`: a table, JSON lines or CSV on standard output, pictures with boxes, a file of features.
+ */
+#ifndef RMFER_CMD_PREDICT_OUTPUT_H
+#define RMFER_CMD_PREDICT_OUTPUT_H
+
+#include "cmd/predict_pipeline.h"
+
+enum output_kind { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_CSV };
+
+struct output_settings {
+    enum output_kind kind;
+    const char *const *classes; /* borrowed */
+    size_t class_count, feature_count;
+    size_t top;           /* expressions a face in the table and on pictures */
+    double temperature;   /* probabilities are softmax(logits / temperature) */
+    int name_width;       /* columns of the table's first column */
+    const char *annotate; /* folder, or NULL */
+    const char *features; /* file, or NULL */
+};
+
+struct predict_output;
+
+/* Makes the folder and opens the file of features. */
+status predict_output_create(struct predict_output **output, const struct output_settings *settings,
+                             struct error *err) MUST_CHECK;
+
+/* One picture whose faces are all classified. */
+status predict_output_write(struct predict_output *output, struct predict_item *item, struct error *err) MUST_CHECK;
+
+/* Completes the file of features; an error too when standard output could not be written. */
+status predict_output_finish(struct predict_output *output, struct error *err) MUST_CHECK;
+
+void predict_output_free(struct predict_output *output);
+
+struct output_counts {
+    size_t pictures, faces, unreadable;
+};
+struct output_counts predict_output_counts(const struct predict_output *output);
+
+/* A face's expressions, the likeliest first. */
+struct ranked_class {
+    size_t index;
+    double probability;
+};
+
+/* Draws the faces of an item on its picture and writes it below `folder` (src/cmd/predict_annotate.c). */
+struct annotation {
+    const char *folder;
+    const char *const *classes;
+    size_t class_count, top;
+    struct used_names *used; /* names given so far, so that two pictures of one name do not meet */
+};
+struct used_names;
+status used_names_create(struct used_names **names, struct error *err) MUST_CHECK;
+void used_names_free(struct used_names *names);
+
+/* `ranked` is [face_count, class_count]. */
+status annotate_item(const struct annotation *annotation, struct predict_item *item,
+                     const struct ranked_class *ranked, struct error *err) MUST_CHECK;
+
+/* Rows of float32 in NumPy's format, as they come; the header gets its number of rows at the end. */
+struct npy_rows;
+status npy_rows_open(struct npy_rows **rows, const char *path, size_t columns, struct error *err) MUST_CHECK;
+status npy_rows_append(struct npy_rows *rows, const float *values, size_t count, struct error *err) MUST_CHECK;
+status npy_rows_finish(struct npy_rows *rows, struct error *err) MUST_CHECK;
+void npy_rows_free(struct npy_rows *rows);
+
+#endif
