@@ -391,7 +391,9 @@ static status read_rows(struct dataset_reader *reader, enum dataset_split split,
         status result = read_part(reader, PART_TEST, &exists, err);
         return result == STATUS_OK && !exists ? missing_part(reader, "test", "data.test", err) : result;
     }
+    reader->only_asks = split != SPLIT_VALID;
     status result = read_part(reader, PART_VALID, &has_valid, err);
+    reader->only_asks = false;
     if (result != STATUS_OK || (has_valid && split == SPLIT_VALID)) return result;
     *valid_is_share = !has_valid;
     forget_rows(reader);

@@ -122,6 +122,10 @@ static status read_original(struct dataset_reader *reader, bool *exists, struct 
         list = first_existing(reader, reader->part == PART_TRAIN ? training : validation, 2, file_exists, err);
     if (list == NULL) return err != NULL && err->code != STATUS_OK ? err->code : STATUS_OK;
     *exists = true;
+    if (reader->only_asks) {
+        memory_free(list);
+        return STATUS_OK;
+    }
     if (reader->options->images != NULL && reader->options->images[0] != '\0')
         images = memory_copy_string(reader->options->images, err);
     else
@@ -207,7 +211,7 @@ static status read_later(struct dataset_reader *reader, bool *exists, struct err
     char *folder = reader_path(reader, wanted, reader->part == PART_TRAIN ? "train_set" : "val_set", err);
     if (folder == NULL) return STATUS_FAILED;
     *exists = wanted[0] != '\0' || folder_exists(folder);
-    status result = *exists ? read_annotated_folder(reader, folder, err) : STATUS_OK;
+    status result = *exists && !reader->only_asks ? read_annotated_folder(reader, folder, err) : STATUS_OK;
     memory_free(folder);
     return result;
 }

@@ -235,10 +235,10 @@ status ferplus_read(struct dataset_reader *reader, bool *exists, struct error *e
     bool folder_first = reader->options->ferplus_layout != FERPLUS_CSV && folder != NULL && folder_exists(folder);
     if (result == STATUS_OK && (folder_first || wanted[0] != '\0')) {
         *exists = true;
-        result = read_folder(reader, folder, err);
+        if (!reader->only_asks) result = read_folder(reader, folder, err);
     } else if (result == STATUS_OK && has_lists(reader, pixels, votes)) {
         *exists = true;
-        result = read_lists(reader, pixels, votes, err);
+        if (!reader->only_asks) result = read_lists(reader, pixels, votes, err);
     }
     memory_free(folder);
     memory_free(pixels);

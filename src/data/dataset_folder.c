@@ -101,7 +101,7 @@ status folder_read(struct dataset_reader *reader, bool *exists, struct error *er
         status result = STATUS_OK;
         if (wanted[0] != '\0' || folder_exists(folder)) {
             *exists = true;
-            result = read_classes(reader, folder, err);
+            if (!reader->only_asks) result = read_classes(reader, folder, err);
         }
         memory_free(folder);
         if (result != STATUS_OK) return result;

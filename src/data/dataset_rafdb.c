@@ -110,7 +110,7 @@ static status read_official_below(struct dataset_reader *reader, const char *bas
     status result = list == NULL || folders.images == NULL || folders.boxes == NULL ? STATUS_FAILED : STATUS_OK;
     if (result == STATUS_OK && file_exists(list)) {
         *exists = true;
-        result = read_official(reader, list, &folders, err);
+        if (!reader->only_asks) result = read_official(reader, list, &folders, err);
     }
     memory_free(list);
     memory_free(folders.images);
@@ -186,7 +186,8 @@ static status read_rearranged_below(struct dataset_reader *reader, const char *b
     if (result == STATUS_OK && folder_exists(folder)) {
         *exists = true;
         bool is_own_folder = wanted[0] != '\0';
-        result = read_rearranged(reader, folder, is_own_folder ? "" : file_exists(list) ? list : outer, err);
+        if (!reader->only_asks)
+            result = read_rearranged(reader, folder, is_own_folder ? "" : file_exists(list) ? list : outer, err);
     }
     memory_free(folder);
     memory_free(list);

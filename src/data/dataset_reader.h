@@ -16,6 +16,7 @@ struct dataset_reader {
     struct dataset *dataset;
     const struct config_data *options;
     enum dataset_part part;
+    bool only_asks; /* whether the part exists is all that is asked: *exists is set, rows need not be read */
     int output_of[EXPRESSION_COUNT]; /* CLASS_DROPPED where data.classes leaves the expression out */
     uint32_t list;                   /* the list or folder that rows come from now */
     /* Places by (path, box), open addressing; 0 = free, otherwise sample + 1. */
