@@ -78,8 +78,7 @@ static void touch(const char *folder, const char *name)
     scratch_text(folder, name, "x");
 }
 
-/* ---- AffectNet ----------------------------------------------------------------------------------------------------
- */
+/* ---- AffectNet ------------------------------------------------------------------------------------------------ */
 
 static const char affectnet_header[] = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,"
                                        "expression,valence,arousal\r\n";
@@ -286,8 +285,7 @@ static void test_affectnet_later(void **state)
     scratch_remove(folder);
 }
 
-/* ---- RAF-DB -------------------------------------------------------------------------------------------------------
- */
+/* ---- RAF-DB --------------------------------------------------------------------------------------------------- */
 
 static void test_rafdb_official(void **state)
 {
@@ -348,8 +346,7 @@ static void test_rafdb_rearranged(void **state)
     scratch_remove(folder);
 }
 
-/* ---- FERPlus ------------------------------------------------------------------------------------------------------
- */
+/* ---- FERPlus -------------------------------------------------------------------------------------------------- */
 
 static void append_pixels(struct text *text, int first)
 {
@@ -462,8 +459,7 @@ static void test_ferplus_folders(void **state)
     scratch_remove(folder);
 }
 
-/* ---- folders and lists --------------------------------------------------------------------------------------------
- */
+/* ---- folders and lists ---------------------------------------------------------------------------------------- */
 
 static void test_class_folders(void **state)
 {
@@ -555,8 +551,7 @@ static void test_lists(void **state)
     scratch_remove(folder);
 }
 
-/* ---- missing files ------------------------------------------------------------------------------------------------
- */
+/* ---- missing files -------------------------------------------------------------------------------------------- */
 
 static void test_missing_files(void **state)
 {
@@ -598,8 +593,7 @@ static void test_missing_files(void **state)
     scratch_remove(folder);
 }
 
-/* ---- splits -------------------------------------------------------------------------------------------------------
- */
+/* ---- splits --------------------------------------------------------------------------------------------------- */
 
 /* A list of `each` samples of each of eight classes, and their files. */
 static void write_classes(const char *folder, size_t each)

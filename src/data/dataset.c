@@ -48,7 +48,7 @@ status dataset_split_find(const char *name, enum dataset_split *split, struct er
     return error_set_usage(err, "split '%s' is not known (train, valid, test, unlabelled)", name);
 }
 
-/* ---- names and notes ------------------------------------------------------------------------------------------- */
+/* ---- names and notes ------------------------------------------------------------------------------------------ */
 
 static status add_name(struct dataset *dataset, const char *folder, const char *name, size_t *place,
                        struct error *err)
@@ -112,8 +112,7 @@ status reader_leave_out(struct dataset_reader *reader, const char *reason, size_
     return result;
 }
 
-/* ---- samples ------------------------------------------------------------------------------------------------------
- */
+/* ---- samples -------------------------------------------------------------------------------------------------- */
 
 static const char *refusal_of_extension(const char *name)
 {
@@ -287,8 +286,7 @@ void dataset_count_classes(struct dataset *dataset)
         if (dataset->samples[i].label >= 0) dataset->class_counts[dataset->samples[i].label]++;
 }
 
-/* ---- classes ------------------------------------------------------------------------------------------------------
- */
+/* ---- classes -------------------------------------------------------------------------------------------------- */
 
 /* Takes the names over and tells which output each expression has. The fixed kinds know the eight expressions only.
  */
@@ -346,8 +344,7 @@ char *reader_path(const struct dataset_reader *reader, const char *wanted, const
     return path_join(reader->options->root, wanted[0] != '\0' ? wanted : name, err);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------
- */
+/* ---- opening -------------------------------------------------------------------------------------------------- */
 
 static status read_part(struct dataset_reader *reader, enum dataset_part part, bool *exists, struct error *err)
 {
@@ -519,8 +516,7 @@ void dataset_free(struct dataset *dataset)
     *dataset = (struct dataset){0};
 }
 
-/* ---- asking -------------------------------------------------------------------------------------------------------
- */
+/* ---- asking --------------------------------------------------------------------------------------------------- */
 
 status dataset_place(const struct dataset *dataset, size_t sample, struct text *out, struct error *err)
 {

@@ -137,8 +137,7 @@ static status read_original(struct dataset_reader *reader, bool *exists, struct 
     return result;
 }
 
-/* ---- the later release --------------------------------------------------------------------------------------------
- */
+/* ---- the later release ---------------------------------------------------------------------------------------- */
 
 struct annotations {
     const char *folder;

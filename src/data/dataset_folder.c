@@ -17,8 +17,7 @@ static const char *const part_names[][NAMES_OF_A_PART] = {
 
 static const char dropped[] = "of a class that data.classes does not name";
 
-/* ---- class folders ------------------------------------------------------------------------------------------------
- */
+/* ---- class folders -------------------------------------------------------------------------------------------- */
 
 static bool is_picture_name(const char *name)
 {
@@ -109,8 +108,7 @@ status folder_read(struct dataset_reader *reader, bool *exists, struct error *er
     return STATUS_OK;
 }
 
-/* ---- lists --------------------------------------------------------------------------------------------------------
- */
+/* ---- lists ---------------------------------------------------------------------------------------------------- */
 
 struct list_columns {
     int path, label, split; /* -1 = not there */

@@ -120,7 +120,7 @@ static status use_cached(struct cached_picture *kept, enum config_resize filter,
     return image_resize_into(&image, NULL, filter, to->width, to->height, to->rgb, &workspace->resize, err);
 }
 
-/* ---- samples --------------------------------------------------------------------------------------------------- */
+/* ---- samples -------------------------------------------------------------------------------------------------- */
 
 /* Pixels that the data set holds itself. */
 static status from_gray(const uint8_t *gray, enum config_resize filter, struct picture_workspace *workspace,
