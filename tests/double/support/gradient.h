@@ -60,6 +60,7 @@ struct gradient_check {
     double tolerance; /* of the gradient's size; 0 counts as 1e-7 */
     size_t samples;   /* entries to try; 0 counts as 6 */
     double step;      /* 0 counts as 2e-5 */
+    bool two_points;  /* two points instead of four, for what takes long */
 };
 
 void assert_gradient(struct workbench *bench, const struct gradient_check *check, const char *variable, real *values,

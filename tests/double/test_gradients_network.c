@@ -1,0 +1,267 @@
+/* The whole network and the whole objective by central differences: every parameter tensor of a shrunken EfficientNet
+ * in both flavours, at even and odd sizes; then what a training step adds up, in both phases. */
+#include "double/support/gradient.h"
+#include "rmfer/nn/train_step.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- a model with every number random
+ * ------------------------------------------------------------------------------- */
+
+static void make_model(struct workbench *bench, struct model *model, bool same_padding, int repeats, bool with_heads)
+{
+    struct architecture architecture;
+    assert_int_equal(architecture_tiny(&architecture, same_padding, 16, repeats, NULL), STATUS_OK);
+    assert_int_equal(model_create(model, &architecture, 3, with_heads, NULL), STATUS_OK);
+    model_initialise(model, 3);
+    struct parameters *all = &model->parameters;
+    /* Scales of 1 and shifts of 0 would hide mistakes. */
+    for (size_t i = 0; i < all->count; i++)
+        if (!all->items[i].is_buffer)
+            for (size_t j = 0; j < all->items[i].count; j++)
+                all->values[all->items[i].offset + j] += (real)(0.1 * random_normal(&bench->random));
+    for (size_t i = 0; i < all->buffer_count; i++) all->buffers[i] += (real)(0.3 * random_uniform(&bench->random));
+}
+
+/* What the gradients are before a backward pass, so that adding shows. */
+static real *stir_gradients(struct workbench *bench, struct model *model)
+{
+    size_t count = model->parameters.value_count;
+    real *before = workbench_normal(bench, count, 0, 0.1);
+    memcpy(model->parameters.gradients, before, count * sizeof *before);
+    return before;
+}
+
+/* Every tensor of the groups first .. last. */
+static void assert_model_gradients(struct workbench *bench, struct gradient_check check, const struct model *model,
+                                   const real *before, enum parameter_group first, enum parameter_group last)
+{
+    for (size_t i = 0; i < model->parameters.count; i++) {
+        const struct parameter *entry = &model->parameters.items[i];
+        if (entry->is_buffer || entry->group < first || entry->group > last) continue;
+        assert_gradient(bench, &check, entry->name, parameter_values(&model->parameters, entry),
+                        parameter_gradients(&model->parameters, entry), before + entry->offset, entry->count);
+    }
+}
+
+/* ---- the backbone
+ * --------------------------------------------------------------------------------------------------- */
+
+struct backbone_case {
+    struct backbone *backbone;
+    struct backbone_pass pass;
+    int n;
+    real *images, *features, *out_weights;
+    size_t features_count;
+};
+
+static double backbone_loss(void *setup)
+{
+    struct backbone_case *c = setup;
+    backbone_forward(c->backbone, &c->pass, c->images, c->n, c->features);
+    return weighted_sum(c->features, c->out_weights, c->features_count);
+}
+
+static void check_backbone(bool same_padding, int image_size, int repeats, double drop_path)
+{
+    struct workbench bench;
+    struct model model;
+    char name[64];
+    workbench_init(&bench);
+    workbench_start(&bench, (uint64_t)image_size + same_padding);
+    make_model(&bench, &model, same_padding, repeats, false);
+    struct backbone_case c = {.pass = {0.1, drop_path, 5, 9}, .n = image_size == 32 ? 4 : 2};
+    size_t side = (size_t)image_size;
+    c.features_count = (size_t)(c.n * model.architecture.features);
+    /* Room for one image more than there are. */
+    assert_int_equal(backbone_create(&c.backbone, &model, c.n + 1, image_size, NULL), STATUS_OK);
+    c.images = workbench_normal(&bench, (size_t)c.n * side * side * 3, 0, 1);
+    c.features = workbench_zeros(&bench, c.features_count);
+    c.out_weights = workbench_normal(&bench, c.features_count, 0, 1);
+    real *before = stir_gradients(&bench, &model);
+    backbone_loss(&c);
+    backbone_backward(c.backbone, c.out_weights);
+    snprintf(name, sizeof name, "backbone, %s padding, %d pixels", same_padding ? "SAME" : "symmetric", image_size);
+    struct gradient_check check = {
+        .operation = name, .loss = backbone_loss, .setup = &c, .samples = 1, .step = 3e-6, .tolerance = 2e-6};
+    assert_model_gradients(&bench, check, &model, before, GROUP_BACKBONE, GROUP_BACKBONE);
+    backbone_free(c.backbone);
+    model_free(&model);
+    workbench_free(&bench);
+}
+
+static void test_backbone_with_same_padding(void **state)
+{
+    (void)state;
+    check_backbone(true, 32, 2, 0);
+    check_backbone(true, 33, 1, 0.4);
+    check_backbone(true, 47, 1, 0);
+}
+
+static void test_backbone_with_symmetric_padding(void **state)
+{
+    (void)state;
+    check_backbone(false, 32, 2, 0.4);
+    check_backbone(false, 33, 1, 0);
+    check_backbone(false, 47, 1, 0);
+}
+
+/* ---- the whole objective
+ * -------------------------------------------------------------------------------------------- */
+
+struct step_case {
+    struct train_step *step;
+    struct model *model;
+    struct objective objective;
+    struct labelled_batch labelled;
+    struct contrastive_batch contrastive;
+    bool contrasts;
+    real *buffers; /* running statistics at the start: a pass moves them, and scoring reads them */
+};
+
+static double step_loss(void *setup)
+{
+    struct step_case *c = setup;
+    struct step_losses losses;
+    memcpy(c->model->parameters.buffers, c->buffers, c->model->parameters.buffer_count * sizeof *c->buffers);
+    train_step_run(c->step, &c->objective, &c->labelled, c->contrasts ? &c->contrastive : NULL, 21, 4, &losses);
+    return losses.total;
+}
+
+static real *draw_step_targets(struct workbench *bench, int n, int classes)
+{
+    real *targets = workbench_zeros(bench, (size_t)(n * classes));
+    for (int i = 0; i < n; i++) targets[i * classes + i % classes] = 1;
+    return targets;
+}
+
+static void check_step(const char *name, struct train_step_shape shape, struct objective objective)
+{
+    struct workbench bench;
+    struct model model;
+    workbench_init(&bench);
+    workbench_start(&bench, 77);
+    make_model(&bench, &model, true, 1, true);
+    struct step_case c = {.model = &model, .objective = objective, .contrasts = shape.anchors > 0};
+    size_t image = (size_t)(shape.image_size * shape.image_size) * 3;
+    size_t drawn = (size_t)(shape.anchors * (1 + shape.positives + shape.negatives));
+    assert_int_equal(train_step_create(&c.step, &model, &shape, NULL), STATUS_OK);
+    c.labelled.n = shape.batch;
+    c.labelled.images = workbench_normal(&bench, (size_t)shape.batch * image, 0, 1);
+    c.labelled.targets = draw_step_targets(&bench, shape.batch, 3);
+    c.contrastive.anchors = shape.anchors;
+    c.contrastive.images = workbench_normal(&bench, drawn * image, 0, 1);
+    c.buffers = workbench_copy(&bench, model.parameters.buffers, model.parameters.buffer_count);
+    real *before = stir_gradients(&bench, &model);
+    step_loss(&c);
+    real *after = workbench_copy(&bench, model.parameters.gradients, model.parameters.value_count);
+    struct gradient_check check = {.operation = name,
+                                   .loss = step_loss,
+                                   .setup = &c,
+                                   .samples = 1,
+                                   .step = 3e-6,
+                                   .two_points = true,
+                                   .tolerance = 2e-6,
+                                   .scale = objective.gradient_scale};
+    for (size_t i = 0; i < model.parameters.count; i++) {
+        const struct parameter *entry = &model.parameters.items[i];
+        if (entry->is_buffer) continue;
+        if (entry->group == GROUP_BACKBONE && objective.freeze_backbone) {
+            assert_memory_equal(after + entry->offset, before + entry->offset, entry->count * sizeof *after);
+            continue;
+        }
+        /* The backbone has its own test: here some of its tensors stand for all. */
+        if (entry->group == GROUP_BACKBONE && i % 23 != 0 && i > 0) continue;
+        check.samples = entry->group == GROUP_BACKBONE ? 1 : 2;
+        assert_gradient(&bench, &check, entry->name, parameter_values(&model.parameters, entry),
+                        after + entry->offset, before + entry->offset, entry->count);
+    }
+    train_step_free(c.step);
+    model_free(&model);
+    workbench_free(&bench);
+}
+
+static const struct train_step_shape PHASE_1 = {.image_size = 32, .batch = 5};
+static const struct train_step_shape PHASE_2 = {
+    .image_size = 32, .batch = 4, .anchors = 2, .positives = 4, .negatives = 5, .kept_share = 0.5};
+
+static void test_phase_1_with_every_mask(void **state)
+{
+    (void)state;
+    struct objective objective = objective_defaults();
+    objective.self_mask = SELF_MASK_EXCLUDE;
+    check_step("phase 1, exclude", PHASE_1, objective);
+    objective.self_mask = SELF_MASK_LITERAL;
+    objective.ial_temperature = 0.25;
+    check_step("phase 1, literal", PHASE_1, objective);
+    objective.self_mask = SELF_MASK_NONE;
+    objective.gradient_scale = 0.5;
+    check_step("phase 1, none", PHASE_1, objective);
+}
+
+static void test_phase_1_with_dropout_and_weights(void **state)
+{
+    (void)state;
+    static const real weights[3] = {0.5, 2, 1};
+    struct objective objective = objective_defaults();
+    objective.dropout = 0.4;
+    objective.drop_path = 0.5;
+    objective.label_smoothing = 0.1;
+    objective.class_weights = weights;
+    check_step("phase 1 with dropout", PHASE_1, objective);
+    objective.ial_weight = 0;
+    check_step("classification alone", PHASE_1, objective);
+}
+
+static void test_phase_2(void **state)
+{
+    (void)state;
+    struct objective objective = objective_defaults();
+    struct train_step_shape shape = PHASE_2;
+    objective.acl_weight = 0.7;
+    objective.acl_temperature = 0.5;
+    check_step("phase 2, separate", shape, objective);
+    shape.joint_forward = true;
+    check_step("phase 2, joint", shape, objective);
+}
+
+static void test_phase_2_scored_with_batch_statistics(void **state)
+{
+    (void)state;
+    struct objective objective = objective_defaults();
+    struct train_step_shape shape = PHASE_2;
+    shape.scoring_with_batch_statistics = true;
+    objective.drop_path = 0.5;
+    objective.gradient_scale = 2;
+    check_step("phase 2, batch statistics", shape, objective);
+}
+
+static void test_frozen_backbone(void **state)
+{
+    (void)state;
+    struct objective objective = objective_defaults();
+    objective.freeze_backbone = true;
+    check_step("phase 1, frozen", PHASE_1, objective);
+    check_step("phase 2, frozen", PHASE_2, objective);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_backbone_with_same_padding),
+        cmocka_unit_test(test_backbone_with_symmetric_padding),
+        cmocka_unit_test(test_phase_1_with_every_mask),
+        cmocka_unit_test(test_phase_1_with_dropout_and_weights),
+        cmocka_unit_test(test_phase_2),
+        cmocka_unit_test(test_phase_2_scored_with_batch_statistics),
+        cmocka_unit_test(test_frozen_backbone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
