@@ -84,7 +84,7 @@ char *memory_copy_string(const char *text, struct error *err)
     return copy;
 }
 
-status arena_init(struct arena *arena, size_t size, const char *what, struct error *err)
+status arena_reserve(struct arena *arena, size_t size, const char *what, struct error *err)
 {
     *arena = (struct arena){0};
     size_t bytes = size_add(arena_rounded(size), HUGE_PAGE);
@@ -95,10 +95,16 @@ status arena_init(struct arena *arena, size_t size, const char *what, struct err
     atomic_fetch_add(&allocations, 1);
     /* Advice only: without huge pages the arena works as well, with more page faults at the start. */
     (void)madvise(base, bytes, MADV_HUGEPAGE);
-    for (size_t at = 0; at < bytes; at += 4096) ((volatile char *)base)[at] = 0;
     arena->base = base;
     arena->size = bytes;
     return STATUS_OK;
+}
+
+status arena_init(struct arena *arena, size_t size, const char *what, struct error *err)
+{
+    status result = arena_reserve(arena, size, what, err);
+    for (size_t at = 0; result == STATUS_OK && at < arena->size; at += 4096) ((volatile char *)arena->base)[at] = 0;
+    return result;
 }
 
 void *arena_take(struct arena *arena, size_t bytes)

@@ -27,6 +27,6 @@ void environment_prepare(char **argv)
     const char *core = openblas_core();
     if (core != NULL) setenv("OPENBLAS_CORETYPE", core, 0);
     setenv("OPENBLAS_THREAD_TIMEOUT", "4", 0); /* idle BLAS threads sleep after 2^4 cycles */
-    if (getenv("OMP_WAIT_POLICY") == NULL) setenv("GOMP_SPINCOUNT", "20000", 0); /* some 10 microseconds, then sleep */
+    if (getenv("OMP_WAIT_POLICY") == NULL) setenv("GOMP_SPINCOUNT", "2000", 0); /* some 0.1 ms, then sleep */
     execv("/proc/self/exe", argv);
 }

@@ -93,7 +93,7 @@ status inference_create(struct inference **out, const struct architecture *archi
     network_init(&i->network, architecture, image_size);
     struct plan plan = {0};
     place(i, &plan);
-    status result = arena_init(&i->arena, plan.used, "the inference memory plan", err);
+    status result = arena_reserve(&i->arena, plan.used, "the inference memory plan", err);
     if (result != STATUS_OK) {
         memory_free(i);
         return result;

@@ -6,8 +6,8 @@ status parameters_add(struct parameters *parameters, struct parameter entry, siz
 {
     if (parameters->count == parameters->capacity) {
         size_t capacity = parameters->capacity == 0 ? 128 : 2 * parameters->capacity;
-        struct parameter *items = memory_grow(parameters->items, parameters->count, capacity, sizeof *items,
-                                              "the parameter registry", err);
+        struct parameter *items =
+            memory_grow(parameters->items, parameters->count, capacity, sizeof *items, "the parameter registry", err);
         if (items == NULL) return STATUS_FAILED;
         parameters->items = items;
         parameters->capacity = capacity;
@@ -26,7 +26,8 @@ status parameters_allocate(struct parameters *parameters, struct error *err)
 {
     size_t values = arena_rounded(size_multiply(parameters->value_count, sizeof(real)));
     size_t buffers = arena_rounded(size_multiply(parameters->buffer_count, sizeof(real)));
-    status result = arena_init(&parameters->arena, size_add(size_multiply(values, 2), buffers), "the parameters", err);
+    status result =
+        arena_reserve(&parameters->arena, size_add(size_multiply(values, 2), buffers), "the parameters", err);
     if (result != STATUS_OK) return result;
     parameters->values = arena_take(&parameters->arena, values);
     parameters->gradients = arena_take(&parameters->arena, values);

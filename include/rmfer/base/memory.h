@@ -36,6 +36,10 @@ struct arena {
 /* Reserves and touches `size` bytes (huge pages advised), so that no page fault is left for a training step. */
 status arena_init(struct arena *arena, size_t size, const char *what, struct error *err) MUST_CHECK;
 
+/* The same without touching: memory is spent on what is used only, at the price of page faults at its first use. For
+ * what may stay unused: gradients of a network that only predicts, the room of a batch that never gets full. */
+status arena_reserve(struct arena *arena, size_t size, const char *what, struct error *err) MUST_CHECK;
+
 /* The next `bytes`, 64-byte aligned. Sizes are planned beforehand: running out is a bug and aborts. */
 void *arena_take(struct arena *arena, size_t bytes);
 
