@@ -208,17 +208,19 @@ def make_optimizer(config, model):
     return make(groups, lr=1.0, betas=(config["train.beta1"], config["train.beta2"]), eps=config["train.epsilon"])
 
 
-def rate_factor(config, epoch):
-    """What multiplies the learning rates at `epoch` (a fraction): schedule times linear warm-up."""
-    total, warm_up = config["train.epochs"], config["train.lr_warmup_epochs"]
-    if epoch < warm_up:
-        return epoch / warm_up
+def rate_factor(config, step, steps_per_epoch):
+    """What multiplies the learning rates of step `step` (from 0): the schedule, with a linear warm-up before it."""
+    total, warm_up = config["train.epochs"] * steps_per_epoch, config["train.lr_warmup_epochs"] * steps_per_epoch
+    if config["train.max_steps"]:
+        total = min(total, config["train.max_steps"])
+    if step < warm_up:
+        return (step + 1) / (warm_up + 1)
     if config["train.schedule"] == "cosine":
-        share = (epoch - warm_up) / max(total - warm_up, 1e-12)
+        share = (step - warm_up) / max(total - warm_up, 1e-12)
         least = config["train.lr_min"]
         return least + (1 - least) * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
     if config["train.schedule"] == "step":
-        return config["train.step_gamma"] ** math.floor(epoch / config["train.step_epochs"])
+        return config["train.step_gamma"] ** math.floor(step / (config["train.step_epochs"] * steps_per_epoch))
     return 1.0
 
 
@@ -231,7 +233,10 @@ class Trainer:
         self.model = self.make_model().to(memory_format=torch.channels_last)
         self.optimizer = make_optimizer(config, self.model)
         self.parameters = list(self.model.parameters())
-        self.averages = [p.detach().clone() for p in self.parameters] if config["train.ema_decay"] > 0 else None
+        # Weights and running statistics, which the moving average covers too.
+        self.state = [value for name, value in self.model.state_dict().items()
+                      if not name.endswith("num_batches_tracked")]
+        self.averages = [value.clone() for value in self.state] if config["train.ema_decay"] > 0 else None
         self.metrics = open(os.path.join(folder, "metrics.jsonl"), "w", encoding="utf-8")
         self.steps_per_epoch = max(1, len(self.train) // config["train.batch"])
         self.class_weights = None
@@ -276,8 +281,8 @@ class Trainer:
         out["total"].backward()
         return out
 
-    def step(self, images, targets, epoch):
-        factor = rate_factor(self.config, epoch)
+    def step(self, images, targets, step):
+        factor = rate_factor(self.config, step, self.steps_per_epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * factor
         self.draw_masks(len(images))
@@ -288,26 +293,27 @@ class Trainer:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.config["train.clip_norm"])
         self.optimizer.step()
         if self.averages is not None:
-            decay = self.config["train.ema_decay"]
-            with torch.no_grad():
-                for average, parameter in zip(self.averages, self.parameters):
-                    average.lerp_(parameter, 1 - decay)
+            decay = min(self.config["train.ema_decay"], (2 + step) / (11 + step))
+            for average, value in zip(self.averages, self.state):
+                average.lerp_(value, 1 - decay)
         return out, self.config["train.lr"] * factor
 
     def sharpen(self, images, targets):
-        """SAM: the gradient at w + rho g / |g|, the weights as they were."""
+        """SAM: the gradient at w + rho g / |g|; weights and running statistics as they were."""
         length = torch.stack([p.grad.norm() for p in self.parameters]).norm()
         before = [p.detach().clone() for p in self.parameters]
         with torch.no_grad():
             for parameter in self.parameters:
                 parameter.add_(parameter.grad, alpha=float(self.config["train.sam_rho"] / (length + 1e-12)))
+        self.model.set_momentum(0.0)
         self.losses(images, targets)
+        self.model.set_momentum(self.config["model.bn_momentum"])
         with torch.no_grad():
             for parameter, value in zip(self.parameters, before):
                 parameter.copy_(value)
 
     def evaluate(self, step, epoch):
-        own = [p.detach().clone() for p in self.parameters]
+        own = [value.clone() for value in self.state]
         if self.averages is not None:
             self.assign(self.averages)
         self.model.eval()
@@ -330,9 +336,8 @@ class Trainer:
         return result
 
     def assign(self, values):
-        with torch.no_grad():
-            for parameter, value in zip(self.parameters, values):
-                parameter.copy_(value)
+        for place, value in zip(self.state, values):
+            place.copy_(value)
 
     def batches(self, epoch, workers):
         generator = torch.Generator().manual_seed(self.config["train.seed"] * 1000003 + epoch)
@@ -341,28 +346,45 @@ class Trainer:
                                              num_workers=workers, worker_init_fn=seed_worker)
         return iter(loader)
 
+    def write_window(self, step, window, rate):
+        """The means since the last such line; pictures a second without the time of evaluations."""
+        count = len(window["total"])
+        self.write(step=step, epoch=step / self.steps_per_epoch, phase=1, loss=sum(window["total"]) / count,
+                   loss_fer=sum(window["fer"]) / count, loss_ial=sum(window["ial"]) / count, loss_acl=0.0, lr=rate,
+                   images_per_s=window["images"] / window["seconds"])
+
+    def report(self, step, loss, begin):
+        result = self.evaluate(step, step / self.steps_per_epoch)
+        print(f"epoch {step / self.steps_per_epoch:.2f} step {step}: loss {loss:.4f}, "
+              f"overall {result['overall_accuracy']:.4f}, average {result['average_accuracy']:.4f}, "
+              f"{time.time() - begin:.0f} s", file=sys.stderr)
+
+    def all_batches(self, workers):
+        for epoch in range(self.config["train.epochs"]):
+            yield from self.batches(epoch, workers)
+
     def run(self, workers):
-        config, step, begin, seen = self.config, 0, time.time(), 0
+        config, begin = self.config, time.time()
         every = max(1, round(config["eval.every"] * self.steps_per_epoch))
-        self.model.train()
         last = config["train.epochs"] * self.steps_per_epoch
         last = min(last, config["train.max_steps"]) if config["train.max_steps"] else last
-        for epoch in range(config["train.epochs"]):
-            for images, targets in self.batches(epoch, workers):
-                place = step / self.steps_per_epoch
-                out, rate = self.step(images.contiguous(memory_format=torch.channels_last), targets, place)
-                step, seen = step + 1, seen + len(images)
-                if step % config["output.log_every"] == 0 or step == last:
-                    self.write(step=step, epoch=step / self.steps_per_epoch, phase=1, loss=float(out["total"]),
-                               loss_fer=float(out["fer"]), loss_ial=float(out["ial"]), loss_acl=0.0, lr=rate,
-                               images_per_s=seen / (time.time() - begin))
-                if step % every == 0 or step == last:
-                    result = self.evaluate(step, step / self.steps_per_epoch)
-                    print(f"epoch {step / self.steps_per_epoch:.2f} step {step}: loss {float(out['total']):.4f}, "
-                          f"overall {result['overall_accuracy']:.4f}, average {result['average_accuracy']:.4f}, "
-                          f"{time.time() - begin:.0f} s", file=sys.stderr)
-                if step == last:
-                    return
+        self.model.train()
+        window, start = None, time.time()
+        for step, (images, targets) in enumerate(self.all_batches(workers), 1):
+            window = window or {"total": [], "fer": [], "ial": [], "images": 0, "seconds": 0.0}
+            out, rate = self.step(images.contiguous(memory_format=torch.channels_last), targets, step - 1)
+            for key in ("total", "fer", "ial"):
+                window[key].append(float(out[key]))
+            window["images"] += len(images)
+            window["seconds"] += time.time() - start
+            if step % config["output.log_every"] == 0 or step == last:
+                self.write_window(step, window, rate)
+                window = None
+            if step % every == 0 or step == last:
+                self.report(step, float(out["total"]), begin)
+            if step == last:
+                return
+            start = time.time()
 
 
 def seed_worker(_):
