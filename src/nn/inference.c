@@ -6,11 +6,16 @@
 /* Images go through the network a few at a time, so that a block's wide maps stay in cache. */
 static const size_t GROUP_BYTES = (size_t)6 << 20;
 
+/* A linear layer's numbers of our own: the model may change or go after it was loaded. */
+struct own_linear {
+    real *weight, *bias;
+};
+
 struct inference {
     struct network network;
     struct op_context context;
     struct arena arena;
-    const struct model *bound; /* whose parameters the layers point at */
+    bool loaded;
     struct linear classifier;
     size_t batch, classes;
     real *current, *next;      /* block inputs and outputs of a group */
@@ -18,7 +23,8 @@ struct inference {
     real *mean;
     struct squeeze_excite_saved gate;
     real *features;            /* [batch,D] */
-    real *classifier_weight, *classifier_bias;
+    struct own_linear own_classifier;
+    struct own_linear reduce[MOST_BLOCKS], expand[MOST_BLOCKS]; /* of the gates */
 };
 
 static size_t larger(size_t a, size_t b)
@@ -57,6 +63,12 @@ static size_t group_size(const struct inference *inference)
     return group < inference->batch ? group : inference->batch;
 }
 
+static struct own_linear place_linear(const struct linear *layer, struct plan *plan)
+{
+    real *weight = plan_reals(plan, layer->input * layer->output);
+    return (struct own_linear){weight, plan_reals(plan, layer->output)};
+}
+
 static void place(struct inference *i, struct plan *plan)
 {
     struct widths w = find_widths(&i->network);
@@ -71,8 +83,12 @@ static void place(struct inference *i, struct plan *plan)
     i->gate.activated = plan_reals(plan, group * w.squeezed);
     i->gate.gate = plan_reals(plan, group * w.channels);
     i->features = plan_reals(plan, i->batch * d);
-    i->classifier_weight = plan_reals(plan, i->classes * d);
-    i->classifier_bias = plan_reals(plan, i->classes);
+    i->classifier = (struct linear){.input = d, .output = i->classes};
+    i->own_classifier = place_linear(&i->classifier, plan);
+    for (int b = 0; b < i->network.block_count; b++) {
+        i->reduce[b] = place_linear(&i->network.blocks[b].squeeze_excite.reduce, plan);
+        i->expand[b] = place_linear(&i->network.blocks[b].squeeze_excite.expand, plan);
+    }
     i->context.scratch_reals = network_scratch_reals(&i->network, group);
     i->context.scratch = plan_reals(plan, threads * i->context.scratch_reals);
 }
@@ -116,24 +132,21 @@ size_t inference_bytes(const struct inference *i)
     return i->arena.used;
 }
 
-static void copy_classifier(struct inference *i, const struct model *model)
+/* Lets `layer`, which points at the model's numbers, point at copies of them. */
+static void copy_linear(struct linear *layer, struct own_linear own)
 {
-    const struct parameter *items = model->parameters.items;
-    size_t d = i->network.head.output;
-    memcpy(i->classifier_weight, parameter_values(&model->parameters, &items[model->fer.weight]),
-           i->classes * d * sizeof(real));
-    memcpy(i->classifier_bias, parameter_values(&model->parameters, &items[model->fer.bias]),
-           i->classes * sizeof(real));
-    i->classifier =
-        (struct linear){.input = d, .output = i->classes, .weight = i->classifier_weight, .bias = i->classifier_bias};
+    memcpy(own.weight, layer->weight, layer->input * layer->output * sizeof(real));
+    memcpy(own.bias, layer->bias, layer->output * sizeof(real));
+    layer->weight = own.weight;
+    layer->bias = own.bias;
 }
 
 void inference_load(struct inference *i, const struct model *model)
 {
     BUG_UNLESS((size_t)model->classes == i->classes);
     struct network *network = &i->network;
-    if (i->bound != model) network_bind(network, model);
-    i->bound = model;
+    const struct parameters *all = &model->parameters;
+    network_bind(network, model);
     network_pack(network, &i->context);
     batchnorm_from_running(&network->bn_stem);
     for (int b = 0; b < network->block_count; b++) {
@@ -141,9 +154,14 @@ void inference_load(struct inference *i, const struct model *model)
         if (block->shape.has_expansion) batchnorm_from_running(&block->bn_expand);
         batchnorm_from_running(&block->bn_depthwise);
         batchnorm_from_running(&block->bn_project);
+        copy_linear(&block->squeeze_excite.reduce, i->reduce[b]);
+        copy_linear(&block->squeeze_excite.expand, i->expand[b]);
     }
     batchnorm_from_running(&network->bn_head);
-    copy_classifier(i, model);
+    i->classifier.weight = parameter_values(all, &all->items[model->fer.weight]);
+    i->classifier.bias = parameter_values(all, &all->items[model->fer.bias]);
+    copy_linear(&i->classifier, i->own_classifier);
+    i->loaded = true;
 }
 
 /* i->current to i->next, then they change places. */
@@ -192,7 +210,7 @@ static void run_group(struct inference *i, const real *images, size_t n, real *f
 
 void inference_run(struct inference *i, const real *images, int count, real *features, real *logits)
 {
-    BUG_UNLESS(count >= 1 && (size_t)count <= i->batch && i->bound != NULL);
+    BUG_UNLESS(count >= 1 && (size_t)count <= i->batch && i->loaded);
     size_t n = (size_t)count, group = group_size(i), d = i->network.head.output;
     size_t image_reals = i->network.stem.height * i->network.stem.width * STEM_INPUT;
     real *out = features == NULL ? i->features : features;
