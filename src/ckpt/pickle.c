@@ -147,7 +147,8 @@ static status pop_mark(struct machine *machine, struct pickle_value ***items, si
     *count = 0;
     if (machine->mark_count == 0) return broken(machine, "no mark");
     size_t height = machine->marks[--machine->mark_count];
-    *items = machine->stack.items + height;
+    /* The stack may never have held anything: no pointer to count from. */
+    *items = height == 0 ? machine->stack.items : machine->stack.items + height;
     *count = machine->stack.count - height;
     machine->stack.count = height;
     return STATUS_OK;
