@@ -1,0 +1,397 @@
+/* Foreign weights that lie: an error of one line, nothing run, no crash, no memory asked for that the file does not
+ * have. What each parser alone can be made to do is for the fuzz targets (tests/fuzz). */
+#include "support/scratch.h"
+
+#include "ckpt/torch_file.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/ckpt/import.h"
+#include "rmfer/ckpt/weights.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- files with damage ---- */
+
+struct blob {
+    uint8_t *bytes;
+    size_t size;
+};
+
+static struct blob read_golden(const char *name)
+{
+    struct blob blob;
+    struct error err = {0};
+    if (file_read(scratch_path("tests/golden/ckpt", name), 1 << 20, &blob.bytes, &blob.size, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    return blob;
+}
+
+/* Reads every element of every tensor, so that a sanitizer sees what is out of bounds. */
+static void read_everything(const struct tensor *tensors, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < tensors[i].count; j++) (void)tensor_element(&tensors[i], j);
+}
+
+static void parse_torch(const uint8_t *bytes, size_t size)
+{
+    struct torch_file *file;
+    struct error err = {0};
+    status result = torch_parse(&file, bytes, size, &err);
+    assert_int_equal(result == STATUS_OK, file != NULL);
+    assert_int_equal(result == STATUS_OK, err.message[0] == '\0');
+    assert_null(strchr(err.message, '\n'));
+    if (file != NULL) read_everything(file->tensors, file->count);
+    torch_free(file);
+}
+
+static void parse_onnx(const uint8_t *bytes, size_t size)
+{
+    struct onnx_model model;
+    struct error err = {0};
+    if (onnx_parse(&model, bytes, size, "file", &err) != STATUS_OK) {
+        assert_null(strchr(err.message, '\n'));
+        return;
+    }
+    read_everything(model.initializers, model.initializer_count);
+    onnx_close(&model);
+}
+
+typedef void parse_function(const uint8_t *bytes, size_t size);
+
+/* Each prefix in a block of its own length. */
+static void cut_at_every_byte(struct blob blob, parse_function *parse)
+{
+    for (size_t length = 0; length < blob.size; length++) {
+        uint8_t *cut = malloc(length + (length == 0));
+        assert_non_null(cut);
+        memcpy(cut, blob.bytes, length);
+        parse(cut, length);
+        free(cut);
+    }
+    memory_free(blob.bytes);
+}
+
+/* Every byte takes a few other values, one at a time. */
+static void damage_every_byte(struct blob blob, parse_function *parse)
+{
+    static const uint8_t changes[] = {0x01, 0x80, 0xff};
+    for (size_t at = 0; at < blob.size; at++) {
+        for (size_t i = 0; i < sizeof changes; i++) {
+            blob.bytes[at] ^= changes[i];
+            parse(blob.bytes, blob.size);
+            blob.bytes[at] ^= changes[i];
+        }
+    }
+    memory_free(blob.bytes);
+}
+
+static const char *const torch_files[] = {"views.pt", "views_plain.pt", "views_deflated.pt"};
+
+static void test_torch_files_cut_short(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 3; i++) cut_at_every_byte(read_golden(torch_files[i]), parse_torch);
+    /* The whole file of each format is accepted, a prefix is not: the directory of a zip is at its end. */
+    struct blob blob = read_golden("views.pt");
+    struct torch_file *file;
+    assert_int_equal(torch_parse(&file, blob.bytes, blob.size, NULL), STATUS_OK);
+    torch_free(file);
+    assert_int_equal(torch_parse(&file, blob.bytes, blob.size - 1, NULL), STATUS_FAILED);
+    assert_null(file);
+    memory_free(blob.bytes);
+}
+
+static void test_torch_files_with_damage(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 3; i++) damage_every_byte(read_golden(torch_files[i]), parse_torch);
+}
+
+static struct blob read_example(const char *name)
+{
+    struct blob blob;
+    struct error err = {0};
+    if (file_read(scratch_path("tests/fuzz/fuzz_onnx", name), 1 << 20, &blob.bytes, &blob.size, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    return blob;
+}
+
+static void test_onnx_cut_and_damaged(void **state)
+{
+    (void)state;
+    cut_at_every_byte(read_example("small.onnx"), parse_onnx);
+    damage_every_byte(read_example("small.onnx"), parse_onnx);
+    damage_every_byte(read_example("typed.onnx"), parse_onnx);
+}
+
+/* Whole imports of damaged files, through the search for a network and the mapping of names. */
+static void test_imports_with_damage(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"folded.onnx", "unfolded.onnx", "module_half.pt", "lukemelas_training.pth"};
+    char *folder = scratch_make();
+    for (size_t f = 0; f < 4; f++) {
+        struct blob blob = read_golden(files[f]);
+        uint32_t random = 1;
+        for (int round = 0; round < 60; round++) {
+            size_t at[4];
+            uint8_t kept[4];
+            for (int i = 0; i < 4; i++) {
+                random = random * 1664525 + 1013904223;
+                at[i] = (random >> 4) % blob.size;
+                kept[i] = blob.bytes[at[i]];
+                blob.bytes[at[i]] = (uint8_t)(random >> 24);
+            }
+            scratch_write(folder, "damaged", blob.bytes, blob.size);
+            struct model model;
+            struct checkpoint_info info;
+            struct import_report report;
+            struct error err = {0};
+            const char *path = scratch_path(folder, "damaged");
+            const struct import_options options = {.architecture = f == 0 ? "tiny_64_1" : "tiny_tf_64_1"};
+            if (import_create_model(&model, &path, 1, &options, &report, &info, &err) == STATUS_OK)
+                model_free(&model);
+            else
+                assert_null(strchr(err.message, '\n'));
+            import_report_free(&report);
+            for (int i = 4; i-- > 0;) blob.bytes[at[i]] = kept[i];
+        }
+        memory_free(blob.bytes);
+    }
+    scratch_remove(folder);
+}
+
+/* ---- pickles made by hand ---- */
+
+static const char before[] = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+                             "\x80\x02M\xe9\x03."
+                             "\x80\x02}.";
+static const char after[] = "\x80\x02].";
+
+/* Reads `pickle` as the object of a file of torch.save's plain format; gives the message, "" when it was read. */
+static const char *message_for(const void *pickle, size_t size)
+{
+    static struct error err;
+    size_t head = sizeof before - 1, tail = sizeof after - 1;
+    uint8_t *bytes = malloc(head + size + tail);
+    assert_non_null(bytes);
+    memcpy(bytes, before, head);
+    memcpy(bytes + head, pickle, size);
+    memcpy(bytes + head + size, after, tail);
+    struct torch_file *file;
+    error_clear(&err);
+    status result = torch_parse(&file, bytes, head + size + tail, &err);
+    assert_int_equal(result == STATUS_OK, err.message[0] == '\0');
+    torch_free(file);
+    free(bytes);
+    return err.message;
+}
+
+#define MESSAGE_FOR(literal) message_for(literal, sizeof(literal) - 1)
+
+#define ASSERT_SAYS(message, part)                                                      \
+    do {                                                                                \
+        const char *said = (message);                                                   \
+        if (strstr(said, part) == NULL) fail_msg("'%s' does not say '%s'", said, part); \
+    } while (0)
+
+static void test_nothing_is_run(void **state)
+{
+    (void)state;
+    char *folder = scratch_make(), pickle[512];
+    const char *trace = scratch_path(folder, "ran");
+    /* What Python would run on loading: os.system, by each opcode that calls. */
+    static const char *const attacks[] = {
+        "\x80\x02"
+        "cos\nsystem\nU%c%stR.", /* a bare string as arguments */
+        "\x80\x02"
+        "cposix\nsystem\n(U%c%stR.", /* REDUCE */
+        "\x80\x02"
+        "(cos\nsystem\nU%c%so.", /* OBJ */
+        "\x80\x02"
+        "csubprocess\nPopen\n(U%c%st\x81.", /* NEWOBJ */
+        "\x80\x02"
+        "c__builtin__\nexec\n(U%c%stR}b.",                    /* REDUCE, BUILD */
+        "\x80\x04\x8c\x02os\x8c\x06system\x93\x8c%c%s\x85R.", /* STACK_GLOBAL */
+    };
+    for (size_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++) {
+        char command[256];
+        snprintf(command, sizeof command, "touch %s", trace);
+        size_t length = (size_t)snprintf(pickle, sizeof pickle, attacks[i], (char)strlen(command), command);
+        (void)message_for(pickle, length);
+        assert_int_not_equal(access(trace, F_OK), 0);
+    }
+    /* The well-formed one is read as an object without tensors. */
+    assert_string_equal(MESSAGE_FOR("\x80\x02"
+                                    "cposix\nsystem\n(U\x04trueq\x01tR."),
+                        "");
+    scratch_remove(folder);
+}
+
+static void test_every_opcode(void **state)
+{
+    (void)state;
+    /* Alone, behind some values, and with arguments that are all ones. */
+    for (unsigned opcode = 0; opcode < 256; opcode++) {
+        uint8_t pickle[32] = "\x80\x02]}(K\x01K\x02U\x01"
+                             "a";
+        size_t length = 11;
+        pickle[length++] = (uint8_t)opcode;
+        for (size_t extra = 0; extra < 12; extra++) {
+            (void)message_for(pickle, length);
+            pickle[length++] = extra % 2 == 0 ? 0xff : '.';
+        }
+        uint8_t alone[2] = {(uint8_t)opcode, '.'};
+        (void)message_for(alone, 2);
+    }
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x02\x82\x01."), "opcode 0x82 is not understood"); /* EXT1 */
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x02\x97."), "opcode 0x97 is not understood");     /* NEXT_BUFFER */
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x02Pabc\n."), "opcode 0x50 is not understood");   /* PERSID of protocol 0 */
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x09N."), "protocol");
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x02."), "empty stack");
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x02(]e."), "empty stack");
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x02te."), "no mark");
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x02}(K\x01u."), "key without a value");
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x02h\x05."), "never set");
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x02Nr\xff\xff\xff\xff."), "out of range");
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x02X\xff\xff\xff\x7f"
+                            "a."),
+                "cut short");
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7f"
+                            "a."),
+                "cut short");
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x02\x8b\xff\xff\xff\xff"
+                            "a."),
+                "cut short");
+}
+
+static void test_deep_and_shared_values(void **state)
+{
+    (void)state;
+    enum { DEEP = 300000 };
+    /* Lists in lists: "]" * n, "a" * (n - 1). */
+    uint8_t *pickle = malloc(2 * DEEP + 8);
+    assert_non_null(pickle);
+    memcpy(pickle, "\x80\x02", 2);
+    memset(pickle + 2, ']', DEEP);
+    memset(pickle + 2 + DEEP, 'a', DEEP - 1);
+    pickle[2 + 2 * DEEP - 1] = '.';
+    assert_string_equal(message_for(pickle, 2 + 2 * DEEP), "");
+    /* Marks without end, tuples of tuples. */
+    memset(pickle + 2, '(', DEEP);
+    ASSERT_SAYS(message_for(pickle, 2 + DEEP), "cut short");
+    pickle[2] = ')';
+    memset(pickle + 3, 0x85, DEEP);
+    pickle[3 + DEEP] = '.';
+    assert_string_equal(message_for(pickle, 4 + DEEP), "");
+    free(pickle);
+    /* A list that contains itself. */
+    assert_string_equal(MESSAGE_FOR("\x80\x02]q\x01h\x01"
+                                    "a."),
+                        "");
+    /* Each list holds the one before twice: 2^40 ways to the innermost. */
+    uint8_t doubled[512] = "\x80\x02]q\x00";
+    size_t length = 5;
+    for (uint8_t i = 0; i < 40; i++) {
+        const uint8_t level[] = {']', 'q', (uint8_t)(i + 1), '(', 'h', i, 'h', i, 'e'};
+        memcpy(doubled + length, level, sizeof level);
+        length += sizeof level;
+    }
+    doubled[length++] = '.';
+    ASSERT_SAYS(message_for(doubled, length), "no checkpoint");
+}
+
+/* A tensor over a storage of 2 floats; `view` is offset, shape and strides as opcodes. */
+static const char *message_for_tensor(const char *view, size_t view_size)
+{
+    static struct error err;
+    static const char head[] = "\x80\x02}U\x01wctorch._utils\n_rebuild_tensor_v2\n"
+                               "((U\x07storagectorch\nFloatStorage\nU\x01kU\x03"
+                               "cpuK\x02NtQ";
+    static const char tail[] = "\x89}tRs.\x80\x02]U\x01ka.\x02\0\0\0\0\0\0\0\0\0\x80\x3f\0\0\0\x40";
+    uint8_t bytes[512];
+    size_t length = 0;
+    memcpy(bytes, before, sizeof before - 1);
+    length += sizeof before - 1;
+    memcpy(bytes + length, head, sizeof head - 1);
+    length += sizeof head - 1;
+    memcpy(bytes + length, view, view_size);
+    length += view_size;
+    memcpy(bytes + length, tail, sizeof tail - 1);
+    length += sizeof tail - 1;
+    struct torch_file *file;
+    error_clear(&err);
+    if (torch_parse(&file, bytes, length, &err) == STATUS_OK) {
+        read_everything(file->tensors, file->count);
+        snprintf(err.message, sizeof err.message, "%zu tensors", file->count);
+        torch_free(file);
+    }
+    return err.message;
+}
+
+#define MESSAGE_FOR_TENSOR(literal) message_for_tensor(literal, sizeof(literal) - 1)
+
+static void test_tensors_beyond_their_storage(void **state)
+{
+    (void)state;
+    assert_string_equal(MESSAGE_FOR_TENSOR("K\x00K\x02\x85K\x01\x85"), "1 tensors");
+    ASSERT_SAYS(MESSAGE_FOR_TENSOR("K\x00K\x03\x85K\x01\x85"), "does not fit its storage");
+    ASSERT_SAYS(MESSAGE_FOR_TENSOR("K\x01K\x02\x85K\x01\x85"), "does not fit its storage");
+    ASSERT_SAYS(MESSAGE_FOR_TENSOR("K\x00K\x02\x85K\x02\x85"), "does not fit its storage");
+    ASSERT_SAYS(MESSAGE_FOR_TENSOR("\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7fK\x02\x85K\x01\x85"), "does not fit");
+    ASSERT_SAYS(
+        MESSAGE_FOR_TENSOR("K\x00\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f\x85\x8a\x08\xff\xff\xff\xff\xff\xff\xff"
+                           "\x7f\x85"),
+        "does not fit");
+    /* Expanded beyond its storage: 2^31 numbers out of two are left out, not made. */
+    assert_string_equal(MESSAGE_FOR_TENSOR("K\x00J\xff\xff\xff\x7f\x85K\x00\x85"), "0 tensors");
+    /* A negative shape, and strides of another rank, are no tensor. */
+    assert_string_equal(MESSAGE_FOR_TENSOR("K\x00J\xff\xff\xff\xff\x85K\x01\x85"), "0 tensors");
+    assert_string_equal(MESSAGE_FOR_TENSOR("K\x00K\x02\x85K\x01K\x01\x86"), "0 tensors");
+}
+
+static void test_lengths_that_lie(void **state)
+{
+    (void)state;
+    struct blob blob = read_golden("views_deflated.pt");
+    /* A size of 4 GiB - 2 in the central directory: said to be inflated from a few bytes. */
+    for (size_t at = 0; at + 46 < blob.size; at++) {
+        if (memcmp(blob.bytes + at, "PK\x01\x02", 4) != 0) continue;
+        memset(blob.bytes + at + 24, 0xfe, 4);
+    }
+    struct torch_file *file;
+    struct error err = {0};
+    assert_int_equal(torch_parse(&file, blob.bytes, blob.size, &err), STATUS_FAILED);
+    memory_free(blob.bytes);
+}
+
+/* The peak of the whole program, every attack above included: none may have reserved what its file only claimed. */
+static void test_memory_stayed_small(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    printf("skipped: the peak of memory, which a sanitizer raises\n");
+    skip();
+#else
+    assert_true(memory_peak_resident() < (size_t)300 << 20);
+#endif
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_torch_files_cut_short),  cmocka_unit_test(test_torch_files_with_damage),
+        cmocka_unit_test(test_onnx_cut_and_damaged),   cmocka_unit_test(test_imports_with_damage),
+        cmocka_unit_test(test_nothing_is_run),         cmocka_unit_test(test_every_opcode),
+        cmocka_unit_test(test_deep_and_shared_values), cmocka_unit_test(test_tensors_beyond_their_storage),
+        cmocka_unit_test(test_lengths_that_lie),       cmocka_unit_test(test_memory_stayed_small),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
