@@ -35,7 +35,9 @@ void threads_set(int count)
 
 int threads_get(void)
 {
-    return omp_get_max_threads();
+    /* OMP_THREAD_LIMIT makes teams smaller than they were asked to be, and operations count on the size. */
+    int most = omp_get_max_threads(), limit = omp_get_thread_limit();
+    return most < limit ? most : limit;
 }
 
 struct range threads_share(size_t count, int index, int workers)

@@ -18,7 +18,6 @@ void workbench_init(struct workbench *bench)
     *bench = (struct workbench){0};
     assert_int_equal(arena_init(&bench->arena, ROOM, "the workbench", NULL), STATUS_OK);
     bench->context.kernels = &kernels_portable;
-    threads_set(1); /* for the loops that ask for no number of their own */
 }
 
 void workbench_free(struct workbench *bench)
@@ -31,7 +30,8 @@ void workbench_start(struct workbench *bench, uint64_t index)
     bench->arena.used = 0;
     bench->random = random_stream(11, RANDOM_TEST, index, 1);
     /* Rarely more than one: waking a team costs more than these small cases do. */
-    bench->context.threads = workbench_below(bench, 4) ? 1 : 2 + (int)workbench_below(bench, 2);
+    threads_set(workbench_below(bench, 4) ? 1 : 2 + (int)workbench_below(bench, 2));
+    bench->context.threads = threads_get();
     bench->context.scratch = NULL;
     bench->context.scratch_reals = 0;
 }
