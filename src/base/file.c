@@ -56,6 +56,8 @@ void file_unmap(struct mapped_file *file)
 status file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size, struct error *err)
 {
     int descriptor;
+    *bytes = NULL;
+    *size = 0;
     status result = open_regular(path, &descriptor, size, err);
     if (result != STATUS_OK) return result;
     uint8_t *block = NULL;

@@ -109,7 +109,7 @@ static size_t edit_distance(const char *a, const char *b)
     enum { LONGEST = 64 };
     size_t row[LONGEST + 1];
     size_t a_length = strlen(a), b_length = strlen(b);
-    if (a_length > LONGEST || b_length > LONGEST) return LONGEST;
+    if (a_length > LONGEST || b_length > LONGEST) return SIZE_MAX;
     for (size_t j = 0; j <= b_length; j++) row[j] = j;
     for (size_t i = 1; i <= a_length; i++) {
         size_t diagonal = row[0];
@@ -167,14 +167,25 @@ const char *path_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
-/* Bytes of the UTF-8 sequence at `s`, 0 when it is not valid. */
+/* Bytes of the UTF-8 sequence at `s`, 0 when it is not valid or a control character. The first continuation byte is
+ * bounded, so that no character has two forms and none is a half of a pair (Unicode 15, table 3-7). */
 static size_t utf8_sequence(const unsigned char *s)
 {
-    size_t length = s[0] < 0x80 ? 1 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
-    if (s[0] >= 0xf5) return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((s[i] & 0xc0) != 0x80) return 0;
-    return length;
+    static const struct {
+        unsigned char first, last, low, high;
+        size_t length;
+    } forms[] = {{0x20, 0x7e, 0x00, 0xff, 1}, {0xc2, 0xc2, 0xa0, 0xbf, 2}, {0xc3, 0xdf, 0x80, 0xbf, 2},
+                 {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
+                 {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
+                 {0xf4, 0xf4, 0x80, 0x8f, 4}};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        if (s[0] < forms[i].first || s[0] > forms[i].last) continue;
+        if (s[1] < forms[i].low || s[1] > forms[i].high) return 0;
+        for (size_t j = 2; j < forms[i].length; j++)
+            if ((s[j] & 0xc0) != 0x80) return 0;
+        return forms[i].length;
+    }
+    return 0;
 }
 
 void text_make_printable(char *string)
@@ -182,7 +193,7 @@ void text_make_printable(char *string)
     unsigned char *s = (unsigned char *)string;
     while (*s != '\0') {
         size_t length = utf8_sequence(s);
-        if (length == 0 || *s < 0x20 || *s == 0x7f) {
+        if (length == 0) {
             *s++ = '?';
         } else {
             s += length;
