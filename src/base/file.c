@@ -13,7 +13,8 @@
 /* Opens a regular file and tells its size. */
 static status open_regular(const char *path, int *descriptor, size_t *size, struct error *err)
 {
-    *descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    /* Without blocking: opening a pipe would wait for a writer before it could be refused. */
+    *descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (*descriptor < 0) return error_set_errno(err, "%s", path);
     struct stat facts;
     status result = STATUS_OK;

@@ -4,6 +4,7 @@
  * pictures into batches, runs the network, and writes the pictures' results in order (predict_output.c). */
 #include "cmd/predict_output.h"
 #include "cmd/predict_pipeline.h"
+#include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
@@ -22,7 +23,13 @@
 /* Seconds to wait for more faces before a batch is run that is not full. */
 static const double PATIENCE = 0.02;
 
-enum { WAITING_BUDGET = 256 << 20, LARGEST_BATCH = 1024, LARGEST_DETECT_SIZE = 4096, LARGEST_INPUT = 4096 };
+enum {
+    WAITING_BUDGET = 256 << 20,
+    LARGEST_BATCH = 1024,
+    LARGEST_DETECT_SIZE = 4096,
+    LARGEST_INPUT = 4096,
+    TABLE_TOP = 3
+};
 
 struct predict_command {
     const char *checkpoint, *detector, *crop, *annotate, *features;
@@ -103,10 +110,22 @@ static status read_crop(struct predict_work *work, struct error *err)
     return crop_kind_find(command->crop, &work->crop.kind, err);
 }
 
+static bool is_foreign_checkpoint(const char *path)
+{
+    static const char *const endings[] = {".pth", ".pt", ".onnx", ".bin", ".ckpt", ".pkl"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (text_ends_with_ignoring_case(path, endings[i])) return true;
+    return false;
+}
+
 /* What the checkpoint says about its input. */
 static status read_checkpoint(struct predict_work *work, struct error *err)
 {
-    status result = checkpoint_open(&work->checkpoint, work->command->checkpoint, err);
+    const char *path = work->command->checkpoint;
+    if (is_foreign_checkpoint(path) && file_exists(path))
+        return error_set(err, "%s: not a checkpoint of rmfer; 'rmfer import %s -o FILE.safetensors' makes one", path,
+                         path);
+    status result = checkpoint_open(&work->checkpoint, path, err);
     if (result != STATUS_OK) return result;
     const struct checkpoint_info *info = &work->checkpoint.info;
     for (int i = 0; i < 3; i++) {
@@ -117,7 +136,7 @@ static status read_checkpoint(struct predict_work *work, struct error *err)
         result = error_set(err, "metadata rmfer.image_size = %d: %d to %d are possible", info->image_size,
                            SMALLEST_IMAGE, LARGEST_INPUT);
     if (result == STATUS_OK) result = resize_filter_find(info->resize, &work->crop.filter, err);
-    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", work->command->checkpoint);
+    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", path);
 }
 
 static status start_pipeline(struct predict_work *work, struct error *err)
@@ -169,7 +188,8 @@ static status open_output(struct predict_work *work, struct error *err)
         .classes = info->classes,
         .class_count = info->class_count,
         .feature_count = (size_t)work->model.architecture.features,
-        .top = (size_t)command->top,
+        .top = command->top > 0 ? (size_t)command->top : TABLE_TOP,
+        .annotated_top = command->top > 0 ? (size_t)command->top : 1,
         .temperature = command->temperature,
         .name_width = predict_inputs_name_width(work->inputs),
         .annotate = command->annotate,
@@ -380,7 +400,6 @@ int command_predict(int argc, char **argv)
                                       .detect_size = -1,
                                       .every = 1,
                                       .batch = 8,
-                                      .top = 3,
                                       .max_megapixels = IMAGE_MOST_PIXELS / 1000000};
     struct option options[] = {
         {"checkpoint", OPTION_STRING, &command.checkpoint, "FILE", "the trained network (safetensors)", 0, 0, 0},
@@ -388,7 +407,8 @@ int command_predict(int argc, char **argv)
          0, 0, 0},
         {"json", OPTION_FLAG, &command.json, NULL, "one JSON object a line, for a picture or a frame", 0, 0, 0},
         {"csv", OPTION_FLAG, &command.csv, NULL, "comma-separated values, one row a face", 0, 0, 0},
-        {"top", OPTION_INTEGER, &command.top, "K", "expressions a face in the table and on pictures (3)", 1, 1000, 0},
+        {"top", OPTION_INTEGER, &command.top, "K", "expressions a face in the table (3) and on pictures (1)", 1, 1000,
+         0},
         {"annotate", OPTION_STRING, &command.annotate, "DIR", "write the pictures with boxes and expressions there",
          0, 0, 0},
         {"features", OPTION_STRING, &command.features, "FILE", "write the faces' features, float32, as NumPy array",

@@ -129,11 +129,22 @@ static bool is_dark(struct color color)
 /* Scale of the font: that of the picture, smaller where the label would be much wider than the face. */
 static int label_scale(const struct image_box *box, int stroke, int characters)
 {
-    int fitting = (int)fmin(1.5 * box->width / (characters * FONT_ADVANCE), 1000);
+    int fitting = (int)fmin(1.2 * box->width / (characters * FONT_ADVANCE), 1000);
     return fitting < 1 ? 1 : fitting < stroke ? fitting : stroke;
 }
 
-/* The expressions line by line on a plate of the colour, above the box where there is room, else inside of it. */
+/* Above the box where there is room, else below it, else inside of it. */
+static int label_top(const struct image *image, const struct image_box *box, int height)
+{
+    double top = fmin(fmax(box->y, 0), image->height), bottom = box->y + box->height;
+    if (top >= height)
+        top -= height;
+    else if (bottom >= 0 && bottom + height <= image->height)
+        top = bottom;
+    return (int)lround(top);
+}
+
+/* The expressions line by line on a plate of the colour. */
 static void draw_label(struct image *image, const struct image_box *box, char (*lines)[LONGEST_LABEL], size_t count,
                        int stroke, struct color color)
 {
@@ -144,8 +155,7 @@ static void draw_label(struct image *image, const struct image_box *box, char (*
     }
     int scale = label_scale(box, stroke, longest), row = (FONT_HEIGHT + 1) * scale;
     int width = longest * FONT_ADVANCE * scale + scale, height = (int)count * row + scale;
-    int x = (int)lround(fmin(fmax(box->x, 0), image->width)), y = (int)lround(fmin(fmax(box->y, 0), image->height));
-    if (y >= height) y -= height;
+    int x = (int)lround(fmin(fmax(box->x, 0), image->width)), y = label_top(image, box, height);
     if (x + width > image->width) x = image->width - width > 0 ? image->width - width : 0;
     draw_rectangle(image, x, y, width, height, color);
     for (size_t i = 0; i < count; i++)

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_FOLDER_DEPTH = 64, LONGEST_LINE = 65536, NAME_WIDTH_MOST = 48, NAME_WIDTH_LEAST = 16 };
+enum { MOST_FOLDER_DEPTH = 64, LONGEST_LINE = 65536, NAME_WIDTH_MOST = 48, NAME_WIDTH_LEAST = 24 };
 
 /* A file still to be looked at, and its name below the folder that was given. */
 struct pending {

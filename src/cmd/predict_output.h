@@ -11,11 +11,11 @@ struct output_settings {
     enum output_kind kind;
     const char *const *classes; /* borrowed */
     size_t class_count, feature_count;
-    size_t top;           /* expressions a face in the table and on pictures */
-    double temperature;   /* probabilities are softmax(logits / temperature) */
-    int name_width;       /* columns of the table's first column */
-    const char *annotate; /* folder, or NULL */
-    const char *features; /* file, or NULL */
+    size_t top, annotated_top; /* expressions a face: in the table, on pictures */
+    double temperature;        /* probabilities are softmax(logits / temperature) */
+    int name_width;            /* columns of the table's first column */
+    const char *annotate;      /* folder, or NULL */
+    const char *features;      /* file, or NULL */
 };
 
 struct predict_output;

@@ -130,7 +130,7 @@ status picture_file_read(const char *path, uint8_t **bytes, size_t *size, struct
     uint64_t offset;
     char *shard = shard_of(path, &offset);
     if (shard != NULL) {
-        int descriptor = open(shard, O_RDONLY | O_CLOEXEC);
+        int descriptor = open(shard, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         status result = descriptor < 0 ? error_set_errno(err, "%s", path)
                                        : read_member(descriptor, path, offset, bytes, size, err);
         if (descriptor >= 0) close(descriptor);
