@@ -5,7 +5,7 @@
 # Setting by environment: DETECTOR_URL, another place that has the same file.
 set -eu
 file=${1:-yunet.onnx}
-url=${DETECTOR_URL:-https://github.com/ShiqiYu/libfacedetection.train/raw/a61a428929148171b488f024b5d6774f93cdbc13/onnx/yunet_n_640_640.onnx}
+url=${DETECTOR_URL:-https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/master/onnx/yunet_n_640_640.onnx}
 known=25a606a145a5b6d7271ae138fbd00eba91dad8b83222ae3f2c7ecd0f4a7b0e31
 
 fail() {
