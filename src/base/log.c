@@ -1,5 +1,7 @@
 #include "rmfer/base/log.h"
 
+#include "rmfer/base/text.h"
+
 #include <pthread.h>
 #include <time.h>
 
@@ -30,6 +32,7 @@ static void write_line(const char *prefix, enum log_level least, const char *for
 {
     char line[2048];
     vsnprintf(line, sizeof line, format, arguments);
+    text_make_printable(line); /* names come from files and command lines: none may steer the terminal */
     pthread_mutex_lock(&state.lock);
     if (state.level >= least) fprintf(stderr, "%s%s\n", prefix, line);
     if (state.copy != NULL) {

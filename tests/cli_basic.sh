@@ -1,0 +1,122 @@
+#!/bin/sh
+# The command line: help, version, mistakes and their exit codes, info and bench.
+RMFER=${RMFER:-$PWD/rmfer}
+passed=0 failed=0 skipped=0
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
+
+note() {
+    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); return; fi
+    failed=$((failed + 1))
+    echo "failed: $1"
+    cat "$folder/out" "$folder/err"
+}
+
+# run CODE ARGUMENT...: runs rmfer; true when it ends with that code.
+run() {
+    wanted=$1
+    shift
+    "$RMFER" "$@" >"$folder/out" 2>"$folder/err"
+    code=$?
+    [ $code -eq "$wanted" ] || { echo "rmfer $*: exit $code, not $wanted"; return 1; }
+}
+
+# shows NAME CODE PATTERN ARGUMENT...: the pattern is on standard output, and standard error is empty.
+shows() {
+    what=$1 wanted=$2 pattern=$3
+    shift 3
+    run "$wanted" "$@" && grep -q -e "$pattern" "$folder/out" && [ ! -s "$folder/err" ]
+    note "$what" $?
+}
+
+# refuses NAME CODE PATTERN ARGUMENT...: one line of error, nothing on standard output.
+refuses() {
+    what=$1 wanted=$2 pattern=$3
+    shift 3
+    run "$wanted" "$@" && [ "$(wc -l <"$folder/err")" -eq 1 ] && [ ! -s "$folder/out" ] &&
+        grep -q -e '^rmfer: error: ' "$folder/err" && grep -q -e "$pattern" "$folder/err"
+    note "$what" $?
+}
+
+shows "--help" 0 '^usage: rmfer COMMAND' --help
+shows "-h" 0 '^usage: rmfer COMMAND' -h
+shows "help" 0 '^usage: rmfer COMMAND' help
+shows "--version" 0 '^rmfer [0-9]*\.[0-9]*\.[0-9]*$' --version
+run 2 && grep -q '^usage:' "$folder/err" && [ ! -s "$folder/out" ]
+note "no command" $?
+
+"$RMFER" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' >"$folder/commands"
+[ "$(wc -l <"$folder/commands")" -ge 3 ]
+note "--help lists the commands" $?
+while read -r command; do
+    shows "$command --help" 0 "^usage: rmfer $command" "$command" --help
+    shows "$command -h" 0 '^ *--threads N\|^  .*--threads N' "$command" -h
+    refuses "$command with an unknown option" 2 'unknown option --nonsense-of-mine' "$command" --nonsense-of-mine
+    refuses "$command with a wrong number" 2 '--threads many: not a whole number' "$command" --threads many
+done <"$folder/commands"
+
+refuses "a misspelt command" 2 "unknown command 'bnech' (did you mean 'bench'?)" bnech
+refuses "a command like no other" 2 "unknown command 'zzzzzzzz' (see rmfer --help)" zzzzzzzz
+refuses "an option instead of a command" 2 "unknown command '--frobnicate'" --frobnicate
+refuses "a misspelt option" 2 'unknown option --image-sise (did you mean --image-size?)' info --image-sise 64 x
+refuses "a misspelt option with a value" 2 'did you mean --image-size' info --image-sise=64 x
+refuses "an unknown letter" 2 'unknown option --z' info -z
+refuses "a missing value" 2 '--batch needs a value (N)' bench --batch
+refuses "a number out of range" 2 '--threads 0: must be between 1 and' bench --threads 0
+refuses "a number with a tail" 2 '--batch 4x: not a whole number' bench --batch 4x
+refuses "a value for a flag" 2 '--json takes no value' bench --json=yes
+refuses "too many arguments" 2 'bench takes no arguments' bench extra
+refuses "no argument" 2 'info takes one' info
+refuses "an unknown mode" 2 '--mode fly: unknown (train, infer)' bench --mode fly
+refuses "an unknown architecture" 2 "unknown architecture 'resnet50' (tf_efficientnet_b0 to b3" bench --arch resnet50
+refuses "pictures too small" 2 '--image-size 31: must be between 32' info tf_efficientnet_b0 --image-size 31
+run 2 info "$(printf 'no\033[31msuch')" && ! grep -q "$(printf '\033')" "$folder/err"
+note "a foreign name does not steer the terminal" $?
+
+shows "info of an architecture" 0 '^backbone: 7700994 parameters, 0.99. G multiply-adds' info tf_efficientnet_b2 --batch 1
+shows "info counts the heads" 0 'for 7 classes: 11688464 parameters' info tf_efficientnet_b2 --batch 1 --classes 7
+shows "info of the other flavour" 0 'symmetric padding, batch-norm eps 1e-05' info efficientnet_b0 --image-size 64 --batch 1
+shows "info names the layers" 0 '^blocks\.6\.0\.conv_pwl ' info tf_efficientnet_b0 --image-size 64 --batch 1
+shows "info tells the memory" 0 'training memory, batch 2: .* MiB saved' info tf_efficientnet_b0 --image-size 64 --batch 2
+shows "-- ends the options" 0 '^backbone' info --image-size 64 --batch 1 -- tf_efficientnet_b0
+
+small="--arch tiny_tf_16_1 --image-size 32 --runs 1"
+shows "bench of training" 0 ' images/s; ' bench $small --batch 2
+shows "bench of training, layer by layer" 0 '^conv_head ' bench $small --batch 2
+shows "bench of inference" 0 '^inference of tiny_tf_16_1 at 32, batch 3' bench $small --batch 3 --mode infer
+shows "bench with one thread" 0 ' 1 threads, ' bench $small --batch 2 --threads 1
+OMP_THREAD_LIMIT=1 "$RMFER" bench $small --batch 2 --threads 2 >"$folder/out" 2>"$folder/err" &&
+    grep -q ' 1 threads, ' "$folder/out"
+note "OMP_THREAD_LIMIT counts" $?
+RMFER_ISA=portable "$RMFER" bench $small --batch 2 >"$folder/out" 2>"$folder/err" &&
+    grep -q 'portable kernels' "$folder/out"
+note "RMFER_ISA chooses the kernels" $?
+
+# The JSON report: every key that the interface names, for both modes.
+for mode in train infer; do
+    run 0 bench $small --batch 2 --mode $mode --json
+    note "bench --json ($mode)" $?
+    for key in mode arch image_size batch threads images_per_s ms_per_image median min max gflops peak_gflops efficiency \
+        peak_rss_mb layers; do
+        grep -q "\"$key\":" "$folder/out"
+        note "bench --json ($mode) has $key" $?
+    done
+    if command -v python3 >/dev/null 2>&1; then
+        python3 - "$folder/out" <<'END' >"$folder/err" 2>&1
+import json, sys
+report = json.load(open(sys.argv[1]))
+assert report["image_size"] == 32 and report["batch"] == 2 and report["arch"] == "tiny_tf_16_1"
+assert report["images_per_s"] > 0 and report["peak_gflops"] > 0 and 0 < report["efficiency"] < 1.5
+times = report["ms_per_image"]
+assert 0 < times["min"] <= times["median"] <= times["max"]
+assert report["layers"][0]["name"] == "conv_stem" and report["layers"][-1]["name"] == "conv_head"
+END
+        note "bench --json ($mode) parses" $?
+    else
+        skipped=$((skipped + 1)); echo "skipped: no python3 to parse the JSON report"
+    fi
+done
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
