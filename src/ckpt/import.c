@@ -429,17 +429,6 @@ static status copy_class_names(struct import_report *report, const char *const *
     return STATUS_OK;
 }
 
-/* A file of another network: said before its tensors are compared one by one. */
-static status check_size(const struct import_source *source, const struct architecture *wanted, struct error *err)
-{
-    struct architecture held;
-    const char *reason;
-    if (import_source_architecture(source, &held, &reason, NULL) != STATUS_OK) return STATUS_OK;
-    if (held.stem == wanted->stem && held.block_count == wanted->block_count && held.features == wanted->features)
-        return STATUS_OK;
-    return error_set(err, "%s: holds the network of %s, the model is %s", source->paths[0], held.name, wanted->name);
-}
-
 status import_into_model(struct model *model, const char *path, const struct import_options *options,
                          struct import_report *report, struct error *err)
 {
@@ -448,7 +437,7 @@ status import_into_model(struct model *model, const char *path, const struct imp
     struct import_source source;
     struct loading loading = {.model = model, .source = &source, .options = options, .report = report, .err = err};
     status result = import_source_open(&source, &path, 1, options->prefix, err);
-    if (result == STATUS_OK) result = check_size(&source, &model->architecture, err);
+    if (result == STATUS_OK) result = import_source_check_size(&source, &model->architecture, err);
     if (result == STATUS_OK) result = import_source_read_graph(&source, &model->architecture, err);
     if (result == STATUS_OK) {
         note_file(&loading);
@@ -546,6 +535,7 @@ static status create_model(struct loading *loading, struct checkpoint_info *info
     status result = options.architecture != NULL
                         ? architecture_find(&architecture, options.architecture, err)
                         : import_source_architecture(loading->source, &architecture, &reason, err);
+    if (result == STATUS_OK) result = import_source_check_size(loading->source, &architecture, err);
     if (result == STATUS_OK) result = import_source_read_graph(loading->source, &architecture, err);
     if (result == STATUS_OK)
         result = plan_classes(loading, (size_t)architecture.features, &options, &classes, &count);

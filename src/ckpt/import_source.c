@@ -185,6 +185,27 @@ status import_source_architecture(const struct import_source *source, struct arc
     return architecture_of_size(source, architecture, same != 0) ? STATUS_OK : unknown_size(source, err);
 }
 
+status import_source_check_size(const struct import_source *source, const struct architecture *architecture,
+                                struct error *err)
+{
+    bool onnx = source->onnx != NULL;
+    struct backbone_size held,
+        wanted = {(size_t)architecture->stem, (size_t)architecture->block_count, (size_t)architecture->features};
+    if (onnx) {
+        held = (struct backbone_size){source->onnx_facts.stem, source->onnx_facts.convolutions,
+                                      source->onnx_facts.features};
+        wanted.blocks = onnx_graph_convolutions(architecture);
+    } else {
+        held = naming_size(&source->match, source->tensors, source->count);
+    }
+    if (held.stem == wanted.stem && held.blocks == wanted.blocks && held.features == wanted.features)
+        return STATUS_OK;
+    return error_set(err,
+                     "%s: does not fit %s: %zu %s, %zu stem channels and %zu features instead of %zu, %zu and %zu",
+                     source->paths[0], architecture->name, held.blocks, onnx ? "convolutions" : "blocks", held.stem,
+                     held.features, wanted.blocks, wanted.stem, wanted.features);
+}
+
 status import_source_read_graph(struct import_source *source, const struct architecture *architecture,
                                 struct error *err)
 {

@@ -40,6 +40,10 @@ int import_source_padding(const struct import_source *source, const char **reaso
 status import_source_architecture(const struct import_source *source, struct architecture *architecture,
                                   const char **reason, struct error *err) MUST_CHECK;
 
+/* Whether the backbone has that architecture's number of blocks and widths; the error says what it has. */
+status import_source_check_size(const struct import_source *source, const struct architecture *architecture,
+                                struct error *err) MUST_CHECK;
+
 /* For ONNX: reads the graph's tensors for that architecture into source->tensors. Nothing for other files. */
 status import_source_read_graph(struct import_source *source, const struct architecture *architecture,
                                 struct error *err) MUST_CHECK;

@@ -106,7 +106,7 @@ status onnx_graph_facts(const struct onnx_model *model, struct onnx_facts *facts
     return STATUS_OK;
 }
 
-static size_t convolutions_of(const struct architecture *architecture)
+size_t onnx_graph_convolutions(const struct architecture *architecture)
 {
     size_t count = 2;
     for (int i = 0; i < architecture->block_count; i++) count += architecture->blocks[i].has_expansion ? 5 : 4;
@@ -118,7 +118,8 @@ bool onnx_graph_architecture(struct architecture *architecture, const struct onn
     for (const char *const *name = architecture_names(); *name != NULL; name++) {
         if (architecture_find(architecture, *name, NULL) != STATUS_OK) continue;
         if (architecture->same_padding == same_padding && (size_t)architecture->stem == facts->stem &&
-            convolutions_of(architecture) == facts->convolutions && (size_t)architecture->features == facts->features)
+            onnx_graph_convolutions(architecture) == facts->convolutions &&
+            (size_t)architecture->features == facts->features)
             return true;
     }
     return false;

@@ -19,6 +19,9 @@ status onnx_graph_facts(const struct onnx_model *model, struct onnx_facts *facts
 /* The architecture with these facts in the wanted flavour; false when it is none of B0 to B3. */
 bool onnx_graph_architecture(struct architecture *architecture, const struct onnx_facts *facts, bool same_padding);
 
+/* The Conv nodes that a graph of that architecture has. */
+size_t onnx_graph_convolutions(const struct architecture *architecture);
+
 /* The graph's weights under our names, sorted; made ones are in the pool, others where they lie in the file. Where
  * batch-norm was folded, one that only adds the convolution's bias takes its place (mean 0, variance 1, weight
  * sqrt(1 + eps), so that the weight cancels the division), and *folded is set. */

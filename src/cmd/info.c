@@ -3,6 +3,7 @@
 #include "rmfer/base/text.h"
 #include "rmfer/base/file.h"
 #include "rmfer/cmd/commands.h"
+#include "rmfer/cmd/info.h"
 #include "rmfer/cmd/options.h"
 #include "rmfer/nn/backbone.h"
 #include "rmfer/nn/train_step.h"
@@ -80,9 +81,10 @@ int command_info(int argc, char **argv)
         {"classes", OPTION_INTEGER, &classes, "N", "classes for the parameter count (8)", 2, 1000, 0},
     };
     struct command_line line = {
-        .usage = "rmfer info ARCH | CHECKPOINT",
+        .usage = "rmfer info ARCH | CHECKPOINT | RUN_DIR",
         .description = "Prints the layers of an architecture (tf_efficientnet_b0 to b3, efficientnet_b0 to b3) with their\n"
-                       "shapes, parameters, multiply-adds and memory, or what is inside a checkpoint.",
+                       "shapes, parameters, multiply-adds and memory, or what is inside a checkpoint, the checkpoints of a\n"
+                       "run folder, or another program's file of weights (.pt, .pth, .safetensors, .onnx).",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };
@@ -90,6 +92,8 @@ int command_info(int argc, char **argv)
     status result = options_parse(&line, argc, argv, &err);
     if (result == STATUS_OK && !line.help_shown) {
         if (line.positional.count != 1) result = error_set_usage(&err, "info takes one architecture or checkpoint");
+        else if (file_exists(line.positional.items[0]) || folder_exists(line.positional.items[0]))
+            result = info_checkpoint(line.positional.items[0], &err);
         else
             result = print_architecture(line.positional.items[0], (int)image_size, (int)batch, (int)classes, &err);
     }

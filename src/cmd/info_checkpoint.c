@@ -1,0 +1,67 @@
+/* rmfer info FILE or RUN_DIR: what is inside checkpoints and other files of weights. */
+#include "rmfer/cmd/info.h"
+
+#include "rmfer/base/file.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/base/text.h"
+#include "rmfer/ckpt/checkpoint.h"
+#include "rmfer/ckpt/weights.h"
+
+#include <stdio.h>
+
+static status describe_native(const char *path, struct text *out, struct error *err)
+{
+    struct checkpoint checkpoint;
+    status result = checkpoint_open(&checkpoint, path, err);
+    if (result != STATUS_OK) return result;
+    result = checkpoint_describe(&checkpoint, out, err);
+    checkpoint_close(&checkpoint);
+    return result;
+}
+
+static status describe_file(const char *path, struct text *out, struct error *err)
+{
+    struct weight_set set;
+    status result = weights_read(&set, path, err);
+    if (result != STATUS_OK) return result;
+    bool native =
+        set.format == WEIGHTS_SAFETENSORS && safetensors_metadata_value(&set.safetensors, "rmfer.format") != NULL;
+    if (!native) result = weights_describe(&set, out, err);
+    weights_free(&set);
+    return native ? describe_native(path, out, err) : result;
+}
+
+static status print_file(const char *path, struct error *err)
+{
+    struct text out = {0};
+    status result = describe_file(path, &out, err);
+    if (result == STATUS_OK) fputs(text_string(&out), stdout);
+    text_free(&out);
+    return result;
+}
+
+/* The checkpoints that a run writes, those that are there. */
+static status print_run(const char *folder, struct error *err)
+{
+    static const char *const names[] = {"best_overall.safetensors", "best_average.safetensors", "last.safetensors"};
+    size_t printed = 0;
+    status result = STATUS_OK;
+    for (size_t i = 0; result == STATUS_OK && i < sizeof names / sizeof names[0]; i++) {
+        char *path = path_join(folder, names[i], err);
+        if (path == NULL) return STATUS_FAILED;
+        if (file_exists(path)) {
+            if (printed++ > 0) putchar('\n');
+            result = print_file(path, err);
+        }
+        memory_free(path);
+    }
+    if (result == STATUS_OK && printed == 0)
+        return error_set(err, "%s: no checkpoint in this folder (last.safetensors, best_overall.safetensors, ...)",
+                         folder);
+    return result;
+}
+
+status info_checkpoint(const char *path, struct error *err)
+{
+    return folder_exists(path) ? print_run(path, err) : print_file(path, err);
+}

@@ -1,0 +1,123 @@
+#!/bin/sh
+# rmfer import, export and info: conversions that other programs accept, messages and exit codes.
+RMFER=${RMFER:-$PWD/rmfer}
+PYTHON=${PYTHON:-/usr/bin/python3}
+golden=tests/golden/ckpt
+passed=0 failed=0 skipped=0
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+check() {
+    what=$1
+    shift
+    if "$@" >"$folder/out" 2>"$folder/err"; then passed=$((passed + 1)); else
+        failed=$((failed + 1)); echo "failed: $what"; cat "$folder/out" "$folder/err"
+    fi
+}
+# refuses NAME CODE PART COMMAND...: it ends with that code and one line of error that holds PART; nothing is written.
+refuses() {
+    what=$1 wanted=$2 part=$3
+    shift 3
+    rm -f "$folder/new.safetensors"
+    "$@" >"$folder/out" 2>"$folder/err"
+    code=$?
+    if [ $code -eq "$wanted" ] && [ "$(grep -c '^rmfer: error: ' "$folder/err")" -eq 1 ] &&
+        tail -n 1 "$folder/err" | grep -q -e "$part" && [ ! -e "$folder/new.safetensors" ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1)); echo "failed: $what: exit $code"; cat "$folder/out" "$folder/err"
+    fi
+}
+skip() {
+    skipped=$((skipped + 1)); echo "skipped: $1"
+}
+says() {
+    what=$1 part=$2
+    if grep -q -e "$part" "$folder/out" "$folder/err"; then passed=$((passed + 1)); else
+        failed=$((failed + 1)); echo "failed: $what does not say '$part'"; cat "$folder/out" "$folder/err"
+    fi
+}
+new="$folder/new.safetensors"
+
+check "import --help" "$RMFER" import --help
+check "export --help" "$RMFER" export --help
+refuses "no source" 2 "needs a SOURCE" "$RMFER" import -o "$new"
+refuses "no output" 2 "needs -o" "$RMFER" import "$golden/timm_plain.pth"
+refuses "wrong ending" 2 "safetensors" "$RMFER" import "$golden/timm_plain.pth" -o "$folder/a.pth"
+refuses "unknown architecture" 2 "unknown architecture" "$RMFER" import "$golden/timm_plain.pth" -o "$new" --arch b9
+refuses "no such file" 1 "nothing.pth" "$RMFER" import "$folder/nothing.pth" -o "$new"
+refuses "no weights" 1 "neither safetensors" "$RMFER" import Makefile -o "$new"
+refuses "no backbone" 1 "no EfficientNet backbone" "$RMFER" import "$golden/views.pt" -o "$new"
+refuses "size not known" 1 "none of EfficientNet B0 to B3" "$RMFER" import "$golden/timm_plain.pth" -o "$new"
+refuses "another network" 1 "does not fit tf_efficientnet_b2" "$RMFER" import "$golden/timm_plain.pth" -o "$new" \
+    --arch tf_efficientnet_b2
+refuses "mean" 2 "three numbers" "$RMFER" import "$golden/timm_plain.pth" -o "$new" --mean 1,2
+refuses "std" 2 "above 0" "$RMFER" import "$golden/timm_plain.pth" -o "$new" --std 1,0,1
+refuses "class names" 2 "once each" "$RMFER" import "$golden/timm_plain.pth" -o "$new" --classes A,B,A
+refuses "backbone alone" 2 "names the outputs" "$RMFER" import "$golden/authors_backbone.pth" -o "$new" \
+    --arch tiny_tf_64_1
+refuses "folder that is not there" 1 "cannot be written" "$RMFER" import "$golden/timm_plain.pth" \
+    -o "$folder/no/such/a.safetensors" --arch tiny_tf_64_1
+
+names=Anger,Disgust,Fear,Happiness,Neutral,Sadness,Surprise
+check "import" "$RMFER" import "$golden/timm_plain.pth" -o "$folder/a.safetensors" --arch tiny_tf_64_1 \
+    --classes "$names" --image-size 40 --mean .5,.4,.3 --std .2,.2,.1
+says "import" "rows in the file's order"
+check "info" "$RMFER" info "$folder/a.safetensors"
+says "info" "Anger, Disgust, Fear, Happiness, Neutral, Sadness, Surprise"
+says "info" "40 x 40"
+says "info" "0.5 0.4 0.3"
+check "fewer classes leave the classifier fresh" "$RMFER" import "$golden/timm_plain.pth" -o "$folder/b.safetensors" \
+    --arch tiny_tf_64_1 --classes A,B,C
+says "fewer classes" "classifier: fresh"
+check "info of a foreign file" "$RMFER" info "$golden/lukemelas_training.pth"
+says "info of a foreign file" "state_dict.module._blocks.0._depthwise_conv.weight"
+check "info of an architecture" "$RMFER" info tiny_tf_64_1
+refuses "info of an empty folder" 1 "no checkpoint in this folder" "$RMFER" info scripts
+
+# A file without its prefix's weights, and two sets of weights of which one is chosen.
+check "the same again" "$RMFER" import "$folder/a.safetensors" -o "$folder/c.safetensors"
+check "a checkpoint imports to itself" cmp "$folder/a.safetensors" "$folder/c.safetensors"
+
+refuses "export of a foreign file" 1 "rmfer import" "$RMFER" export "$golden/views.safetensors" -o "$new"
+refuses "export without output" 2 "needs -o" "$RMFER" export "$folder/a.safetensors"
+refuses "export to something else" 2 "must end in" "$RMFER" export "$folder/a.safetensors" -o "$folder/a.pt"
+refuses "preprocessing in safetensors" 2 "for .onnx only" "$RMFER" export "$folder/a.safetensors" -o "$new" \
+    --with-preprocess
+check "export safetensors" "$RMFER" export "$folder/a.safetensors" -o "$folder/d.safetensors"
+check "nothing is lost" cmp "$folder/a.safetensors" "$folder/d.safetensors"
+
+if "$PYTHON" -c 'import torch' 2>/dev/null; then
+    check "PyTorch loads a checkpoint strictly" "$PYTHON" scripts/golden_checkpoints.py --check \
+        "$folder/a.safetensors" "$golden/timm_plain.expected.safetensors"
+else
+    skip "loading into PyTorch, as $PYTHON has no torch"
+fi
+
+# ONNX: what its own checker and ONNX Runtime make of it.
+for case in timm_plain:tiny_tf_64_1:pth torchvision_bfloat16:tiny_64_1:pth; do
+    name=${case%%:*} rest=${case#*:}
+    arch=${rest%%:*}
+    check "import $name" "$RMFER" import "$golden/$name.${rest#*:}" -o "$folder/$name.safetensors" --arch "$arch" \
+        --image-size 40
+    check "export $name" "$RMFER" export "$folder/$name.safetensors" -o "$folder/$name.onnx"
+    check "export $name with preprocessing" "$RMFER" export "$folder/$name.safetensors" -o "$folder/$name.pre.onnx" \
+        --with-preprocess
+    if "$PYTHON" -c 'import onnx' 2>/dev/null; then
+        for model in "$folder/$name.onnx" "$folder/$name.pre.onnx"; do
+            check "onnx's checker accepts $model" "$PYTHON" -c \
+                'import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)' "$model"
+        done
+    else
+        skip "onnx's checker, as $PYTHON has no onnx"
+    fi
+    if [ -n "$RMFER_ONNXRUNTIME" ] && command -v node >/dev/null; then
+        check "ONNX Runtime computes $name" node scripts/check_onnx.mjs "$folder/$name.onnx" \
+            "$golden/pictures.safetensors" "$golden/$name.expected.safetensors" "$folder/$name.pre.onnx"
+    else
+        skip "ONNX Runtime, as RMFER_ONNXRUNTIME names no folder with onnxruntime-node"
+    fi
+done
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
