@@ -33,6 +33,9 @@ Q := @
 say = @echo '  $(1)	$(2)';
 endif
 
+# What a target makes by itself it makes on every core, unless -j was given.
+PARALLEL := $(if $(findstring j,$(filter-out --%,$(MAKEFLAGS))),,-j$(shell nproc 2>/dev/null || echo 1))
+
 # ---- flags --------------------------------------------------------------------------------------------------------
 # -ffp-contract=off keeps the portable kernels the same on every compiler; never -ffast-math (NaN guards would die).
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
@@ -139,7 +142,7 @@ deps:
 # What is missing is installed first, in a make of its own, because this one has already looked.
 test:
 	@if [ -n "$(strip $(MISSING_REQUIRED) $(MISSING_TESTING))" ]; then $(MAKE) --no-print-directory deps; fi
-	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory $(PARALLEL) check
 
 check: rmfer tests
 	@sh tests/check_layers.sh
@@ -176,7 +179,7 @@ bench: rmfer
 
 demo:
 	@if [ -n "$(strip $(MISSING_REQUIRED))" ]; then $(MAKE) --no-print-directory deps; fi
-	@$(MAKE) --no-print-directory rmfer
+	@$(MAKE) --no-print-directory $(PARALLEL) rmfer
 	@sh scripts/demo.sh
 
 install: rmfer
