@@ -1,0 +1,250 @@
+/* Reading videos: frames, times, every Nth frame, damaged files; and builds without FFmpeg. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "rmfer/base/file.h"
+#include "rmfer/base/random.h"
+#include "rmfer/data/video.h"
+#include "support/scratch.h"
+#include "support/video_file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { WIDTH = 37, HEIGHT = 26, FRAMES = 12, RATE = 8 };
+
+static void kinds_are_told_apart(void **state)
+{
+    (void)state;
+    assert_true(video_is_named("a/b.MP4") && video_is_named("x.mkv") && video_is_named("x.Mov"));
+    assert_false(video_is_named("mp4") || video_is_named("x.jpg") || video_is_named("x.mp4.png"));
+    assert_true(video_is_content((const uint8_t *)"\0\0\0\x20"
+                                                  "ftypisom",
+                                 12));
+    assert_false(video_is_content((const uint8_t *)"\0\0\0\x20"
+                                                   "ftypheic",
+                                  12));
+    assert_true(video_is_content((const uint8_t *)"RIFFxxxxAVI LIST", 16));
+    assert_false(video_is_content((const uint8_t *)"RIFFxxxxWEBPVP8 ", 16));
+    assert_true(video_is_content((const uint8_t *)"\x1a\x45\xdf\xa3xxxxxxxx", 12));
+    assert_false(video_is_content((const uint8_t *)"\x1a\x45\xdf\xa3", 4));
+    assert_false(video_is_content((const uint8_t *)"\xff\xd8\xff\xe0xxxxJFIFxx", 14));
+    assert_false(video_is_content(NULL, 0));
+}
+
+#ifdef RMFER_HAVE_FFMPEG
+
+static void make_frames(struct image *frames, uint64_t seed)
+{
+    struct error err = {0};
+    struct random_stream stream = random_stream(seed, RANDOM_TEST, 0, 0);
+    for (int i = 0; i < FRAMES; i++) {
+        assert_int_equal(image_create(&frames[i], WIDTH, HEIGHT, &err), STATUS_OK);
+        for (size_t p = 0; p < WIDTH * HEIGHT * 3; p++) frames[i].rgb[p] = (uint8_t)random_below(&stream, 256);
+    }
+}
+
+/* The frames of a video in folder/name, checked against `frames`; returns how many came. */
+static int read_video(const char *path, int64_t every, const struct image *frames)
+{
+    struct error err = {0};
+    struct video *video;
+    struct video_frame frame;
+    struct video_options options = {.every = every, .threads = 1};
+    bool ended = false;
+    int count = 0;
+    if (video_open(&video, path, &options, &err) != STATUS_OK) fail_msg("%s", err.message);
+    assert_float_equal((float)video_frame_rate(video), RATE, 1e-3f);
+    for (;; count++) {
+        assert_int_equal(video_next(video, &frame, &ended, &err), STATUS_OK);
+        if (ended) break;
+        assert_int_equal(frame.index, count * every);
+        assert_float_equal((float)frame.time, (float)frame.index / RATE, 1e-4f);
+        assert_int_equal(frame.image.width, WIDTH);
+        assert_int_equal(frame.image.height, HEIGHT);
+        assert_memory_equal(frame.image.rgb, frames[frame.index].rgb, WIDTH * HEIGHT * 3);
+        image_free(&frame.image);
+    }
+    assert_null(frame.image.rgb);
+    video_close(video);
+    return count;
+}
+
+static void frames_come_in_order(void **state)
+{
+    struct image frames[FRAMES];
+    size_t size;
+    (void)state;
+    char *folder = scratch_make();
+    make_frames(frames, 1);
+    uint8_t *bytes = video_file_avi(frames, FRAMES, RATE, &size);
+    scratch_write(folder, "a.avi", bytes, size);
+    const char *path = scratch_path(folder, "a.avi");
+    assert_int_equal(read_video(path, 1, frames), FRAMES);
+    assert_int_equal(read_video(path, 5, frames), 3);
+    assert_int_equal(read_video(path, 100, frames), 1);
+    scratch_write(folder, "cut.avi", bytes, size * 2 / 3); /* what is there is read */
+    int count = read_video(scratch_path(folder, "cut.avi"), 1, frames);
+    assert_in_range(count, FRAMES / 2, FRAMES - 2);
+    for (int i = 0; i < FRAMES; i++) image_free(&frames[i]);
+    free(bytes);
+    scratch_remove(folder);
+}
+
+static void large_frames_are_refused(void **state)
+{
+    struct image frames[FRAMES];
+    struct error err = {0};
+    struct video *video = NULL;
+    struct video_frame frame;
+    struct video_options options = {.most_pixels = WIDTH * HEIGHT - 1};
+    bool ended;
+    size_t size;
+    (void)state;
+    char *folder = scratch_make();
+    make_frames(frames, 2);
+    uint8_t *bytes = video_file_avi(frames, FRAMES, RATE, &size);
+    scratch_write(folder, "a.avi", bytes, size);
+    status result = video_open(&video, scratch_path(folder, "a.avi"), &options, &err);
+    if (result == STATUS_OK) result = video_next(video, &frame, &ended, &err);
+    assert_int_equal(result, STATUS_FAILED);
+    assert_non_null(strstr(err.message, "a.avi"));
+    video_close(video);
+    for (int i = 0; i < FRAMES; i++) image_free(&frames[i]);
+    free(bytes);
+    scratch_remove(folder);
+}
+
+static void read_whatever_comes(const char *path)
+{
+    struct error err = {0};
+    struct video *video;
+    struct video_frame frame;
+    struct video_options options = {.most_pixels = 100000, .threads = 1};
+    bool ended = false;
+    if (video_open(&video, path, &options, &err) != STATUS_OK) {
+        assert_non_null(strstr(err.message, path));
+        return;
+    }
+    for (int count = 0; count < 1000 && !ended; count++) {
+        if (video_next(video, &frame, &ended, &err) != STATUS_OK) break;
+        image_free(&frame.image);
+    }
+    video_close(video);
+}
+
+static void damaged_files_do_no_harm(void **state)
+{
+    struct image frames[FRAMES];
+    size_t size;
+    (void)state;
+    char *folder = scratch_make();
+    struct random_stream stream = random_stream(4, RANDOM_TEST, 0, 0);
+    make_frames(frames, 3);
+    uint8_t *bytes = video_file_avi(frames, FRAMES, RATE, &size);
+    for (size_t cut = 0; cut < 400; cut += 13) {
+        scratch_write(folder, "a.avi", bytes, cut);
+        read_whatever_comes(scratch_path(folder, "a.avi"));
+    }
+    for (int round = 0; round < 60; round++) {
+        size_t at = (size_t)random_below(&stream, 330); /* the headers */
+        uint8_t kept = bytes[at];
+        bytes[at] = (uint8_t)random_below(&stream, 256);
+        scratch_write(folder, "a.avi", bytes, size);
+        read_whatever_comes(scratch_path(folder, "a.avi"));
+        bytes[at] = kept;
+    }
+    for (int i = 0; i < FRAMES; i++) image_free(&frames[i]);
+    free(bytes);
+    scratch_remove(folder);
+}
+
+/* A playlist names other files; FFmpeg would read them. */
+static void playlists_are_refused(void **state)
+{
+    struct error err = {0};
+    struct video *video;
+    (void)state;
+    char *folder = scratch_make();
+    scratch_text(folder, "list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.avi\n#EXT-X-ENDLIST\n");
+    scratch_text(folder, "concat.mp4", "ffconcat version 1.0\nfile a.avi\n");
+    const char *names[] = {"list.m3u8", "concat.mp4", "missing.mp4"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        error_clear(&err);
+        assert_int_equal(video_open(&video, scratch_path(folder, names[i]), &(struct video_options){0}, &err), 1);
+        assert_non_null(strstr(err.message, names[i]));
+    }
+    scratch_remove(folder);
+}
+
+static void real_films_are_read(void **state)
+{
+    static const struct {
+        const char *name;
+        int width, height, frames; /* every 25th */
+    } films[] = {{"film_clip_640x360.mp4", 640, 360, 11}, {"person_eat.mkv", 640, 480, 2}};
+    const char *material = getenv("RMFER_TEST_MATERIAL");
+    char path[512];
+    (void)state;
+    for (size_t i = 0; i < sizeof films / sizeof *films; i++) {
+        struct error err = {0};
+        struct video *video;
+        struct video_frame frame;
+        struct video_options options = {.every = 25};
+        bool ended = false;
+        int count = 0;
+        double last = -1;
+        snprintf(path, sizeof path, "%s/video/%s", material != NULL ? material : "../shared", films[i].name);
+        if (!file_exists(path)) {
+            printf("skipped: real films are not there (%s)\n", path);
+            skip();
+        }
+        if (video_open(&video, path, &options, &err) != STATUS_OK) fail_msg("%s", err.message);
+        for (;; count++) {
+            assert_int_equal(video_next(video, &frame, &ended, &err), STATUS_OK);
+            if (ended) break;
+            assert_int_equal(frame.image.width, films[i].width);
+            assert_int_equal(frame.image.height, films[i].height);
+            assert_true(frame.time > last);
+            last = frame.time;
+            image_free(&frame.image);
+        }
+        assert_int_equal(count, films[i].frames);
+        assert_int_equal(video_damaged(video), 0);
+        video_close(video);
+    }
+}
+
+#else
+
+static void builds_without_ffmpeg_say_so(void **state)
+{
+    struct error err = {0};
+    struct video *video;
+    (void)state;
+    assert_int_equal(video_open(&video, "a.mp4", &(struct video_options){0}, &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "without FFmpeg"));
+    assert_null(video);
+    video_close(video);
+}
+
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kinds_are_told_apart),
+#ifdef RMFER_HAVE_FFMPEG
+        cmocka_unit_test(frames_come_in_order),     cmocka_unit_test(large_frames_are_refused),
+        cmocka_unit_test(damaged_files_do_no_harm), cmocka_unit_test(playlists_are_refused),
+        cmocka_unit_test(real_films_are_read),
+#else
+        cmocka_unit_test(builds_without_ffmpeg_say_so),
+#endif
+    };
+    return cmocka_run_group_tests_name("video", tests, NULL, NULL);
+}
