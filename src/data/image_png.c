@@ -101,7 +101,8 @@ static status read_session(struct png_session *session, const struct image_optio
 {
     if (setjmp(session->place) != 0) return error_set(err, "damaged PNG: %s", session->message);
     png_set_read_fn(session->png, session, give_bytes);
-    png_set_user_limits(session->png, IMAGE_LARGEST_SIDE, IMAGE_LARGEST_SIDE);
+    /* Our own limit, whose message says what it is, is checked before anything of the size is allocated. */
+    png_set_user_limits(session->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     skip_other_chunks(session->png);
     return read_pixels(session, options, image, err);
 }
