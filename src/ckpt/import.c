@@ -1,23 +1,13 @@
 #include "rmfer/ckpt/import.h"
 
-#include "ckpt/import_classes.h"
-#include "ckpt/import_source.h"
+#include "ckpt/import_loading.h"
 #include "rmfer/base/memory.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_OUTPUTS = 1 << 14, NAMED_IN_MESSAGES = 3, LARGEST_IMAGE = 4096 };
-
-struct loading {
-    struct model *model;
-    struct import_source *source;
-    const struct import_options *options;
-    struct import_report *report;
-    bool *used; /* for each tensor of the source: it is in the model now */
-    struct error *err;
-};
+enum { NAMED_IN_MESSAGES = 3, LARGEST_IMAGE = 4096 };
 
 void import_report_free(struct import_report *report)
 {
@@ -27,8 +17,7 @@ void import_report_free(struct import_report *report)
     *report = (struct import_report){0};
 }
 
-/* One line of the report. Without memory for it the import goes on: notes are for people. */
-PRINTF_LIKE(2, 3) static void note(struct import_report *report, const char *format, ...)
+void import_note(struct import_report *report, const char *format, ...)
 {
     char line[512];
     va_list arguments;
@@ -37,6 +26,11 @@ PRINTF_LIKE(2, 3) static void note(struct import_report *report, const char *for
     va_end(arguments);
     text_make_printable(line);
     if (text_append_format(&report->notes, NULL, "%s\n", line) != STATUS_OK) return;
+}
+
+void import_mark_used(struct loading *loading, const struct tensor *tensor)
+{
+    loading->used[tensor - loading->source->tensors] = true;
 }
 
 /* ---- tensors into the model ---- */
@@ -53,15 +47,10 @@ static bool shape_fits(const struct tensor *tensor, const struct parameter *entr
     return true;
 }
 
-static void mark_used(struct loading *loading, const struct tensor *tensor)
-{
-    loading->used[tensor - loading->source->tensors] = true;
-}
-
 static void load_entry(struct loading *loading, const struct parameter *entry, const struct tensor *tensor)
 {
     tensor_read_floats(tensor, parameter_values(&loading->model->parameters, entry));
-    mark_used(loading, tensor);
+    import_mark_used(loading, tensor);
 }
 
 /* Adds what is wrong with an entry to a list for one message. */
@@ -111,182 +100,7 @@ static status load_backbone(struct loading *loading)
     return STATUS_OK;
 }
 
-/* ---- class names ---- */
-
-/* The names of the file's outputs, and who says so. */
-struct source_classes {
-    const char *const *names; /* NULL when nobody knows */
-    size_t count;
-    const char *origin;
-    char *text; /* owned */
-    const char **list;
-};
-
-static void source_classes_free(struct source_classes *classes)
-{
-    memory_free(classes->text);
-    memory_free(classes->list);
-}
-
-static status classes_of_metadata(struct source_classes *classes, const char *said, size_t outputs, struct error *err)
-{
-    size_t count;
-    classes->text = memory_copy_string(said, err);
-    if (classes->text == NULL) return STATUS_FAILED;
-    status result = checkpoint_split_classes(classes->text, &classes->list, &count, err);
-    if (result != STATUS_OK) return error_add_context(err, "metadata rmfer.classes");
-    if (count != outputs) return STATUS_OK;
-    classes->names = classes->list;
-    classes->count = count;
-    classes->origin = "the file says";
-    return STATUS_OK;
-}
-
-/* HSEmotion publishes whole modules; nothing else with 7 or 8 outputs is guessed at. */
-static bool is_whole_module(const struct import_source *source)
-{
-    for (size_t i = 0; i < source->set_count; i++)
-        if (source->sets[i].is_module) return true;
-    return false;
-}
-
-static status find_source_classes(const struct loading *loading, size_t outputs, struct source_classes *classes)
-{
-    const struct import_options *options = loading->options;
-    *classes = (struct source_classes){0};
-    if (options->source_class_count > 0) {
-        if (options->source_class_count != outputs)
-            return error_set_usage(loading->err, "%s: %zu class names for a classifier of %zu outputs",
-                                   loading->source->paths[0], options->source_class_count, outputs);
-        *classes = (struct source_classes){options->source_classes, outputs, "as given", NULL, NULL};
-        return STATUS_OK;
-    }
-    const char *said = import_source_metadata(loading->source, "rmfer.classes");
-    if (said != NULL) return classes_of_metadata(classes, said, outputs, loading->err);
-    if (is_whole_module(loading->source) && classes_of_hsemotion(outputs) != NULL)
-        *classes = (struct source_classes){classes_of_hsemotion(outputs), outputs,
-                                           "alphabetical, as in HSEmotion's modules", NULL, NULL};
-    return STATUS_OK;
-}
-
-/* ---- the classifier ---- */
-
-/* Copies row rows[i] of the file's layer to output i; without rows, all of them as they are. */
-static status copy_rows(struct loading *loading, const struct import_linear *from, struct linear_indices to,
-                        const size_t *rows)
-{
-    const struct parameters *all = &loading->model->parameters;
-    size_t outputs = from->weight->shape[0], features = from->weight->shape[1];
-    float *weight = memory_allocate(size_multiply(outputs, features), sizeof *weight, "a classifier", loading->err);
-    float *bias = memory_allocate(outputs, sizeof *bias, "a classifier", loading->err);
-    if (weight != NULL && bias != NULL) {
-        real *to_weight = parameter_values(all, &all->items[to.weight]);
-        real *to_bias = parameter_values(all, &all->items[to.bias]);
-        tensor_read_floats(from->weight, weight);
-        tensor_read_floats(from->bias, bias);
-        for (size_t i = 0; i < all->items[to.bias].count; i++) {
-            size_t row = rows == NULL ? i : rows[i];
-            memcpy(to_weight + i * features, weight + row * features, features * sizeof *weight);
-            to_bias[i] = bias[row];
-        }
-        mark_used(loading, from->weight);
-        mark_used(loading, from->bias);
-    }
-    memory_free(weight);
-    memory_free(bias);
-    return weight != NULL && bias != NULL ? STATUS_OK : STATUS_FAILED;
-}
-
-/* Loads f_FER, and f_IAL where the file has it, by the same rows. */
-static status copy_classifiers(struct loading *loading, const struct import_linear *linear, const size_t *rows)
-{
-    status result = copy_rows(loading, linear, loading->model->fer, rows);
-    if (result != STATUS_OK || !loading->model->has_heads) return result;
-    struct import_linear ial = {import_source_find(loading->source, "ial.classifier.weight"),
-                                import_source_find(loading->source, "ial.classifier.bias")};
-    const struct tensor *fer = linear->weight;
-    bool fits = ial.weight != NULL && ial.bias != NULL && tensor_has_shape(ial.weight, 2, fer->shape) &&
-                tensor_has_shape(ial.bias, 1, fer->shape);
-    if (fits) return copy_rows(loading, &ial, loading->model->ial, rows);
-    model_copy_classifier_to_ial(loading->model);
-    note(loading->report, "f_IAL: a copy of f_FER, as the file has none");
-    return STATUS_OK;
-}
-
-static bool is_identity(const size_t *rows, size_t count, size_t outputs)
-{
-    for (size_t i = 0; i < count; i++)
-        if (rows[i] != i) return false;
-    return count == outputs;
-}
-
-/* The model's classes by name out of the file's. A class that the file does not have leaves the classifier fresh:
- * part of its rows trained and part random would favour the trained ones. */
-static status load_by_name(struct loading *loading, const struct import_linear *linear,
-                           const struct source_classes *classes)
-{
-    const struct import_options *options = loading->options;
-    size_t outputs = linear->weight->shape[0], count = options->class_count;
-    size_t *rows = memory_allocate(count, sizeof *rows, "the classes", loading->err);
-    if (rows == NULL) return STATUS_FAILED;
-    const char *absent = classes_match(rows, options->classes, count, classes->names, classes->count);
-    status result = STATUS_OK;
-    if (absent != NULL) {
-        note(loading->report, "classifier: fresh, as the file's %zu outputs (%s) have no '%s'", outputs,
-             classes->origin, absent);
-    } else {
-        bool identity = is_identity(rows, count, outputs);
-        loading->report->classifier = identity ? IMPORT_CLASSIFIER_COPIED : IMPORT_CLASSIFIER_PERMUTED;
-        note(loading->report, "classifier: %s; the file's class order: %s",
-             identity ? "rows in the file's order" : "rows reordered by class name", classes->origin);
-        result = copy_classifiers(loading, linear, rows);
-    }
-    memory_free(rows);
-    return result;
-}
-
-static status choose_rows(struct loading *loading, const struct import_linear *linear,
-                          const struct source_classes *classes)
-{
-    size_t outputs = linear->weight->shape[0], wanted = (size_t)loading->model->classes;
-    if (classes->names != NULL && loading->options->class_count > 0) return load_by_name(loading, linear, classes);
-    if (outputs != wanted) {
-        note(loading->report, "classifier: fresh, as the file's has %zu outputs and the model %zu", outputs, wanted);
-        return STATUS_OK;
-    }
-    if (loading->options->class_count > 0) {
-        note(loading->report, "classifier: fresh, as nobody says in which order the file's %zu classes stand",
-             outputs);
-        return STATUS_OK;
-    }
-    loading->report->classifier = IMPORT_CLASSIFIER_COPIED;
-    note(loading->report, "classifier: %zu outputs in the file's order", outputs);
-    return copy_classifiers(loading, linear, NULL);
-}
-
-static status load_classifier(struct loading *loading)
-{
-    struct import_linear linear;
-    loading->report->classifier = IMPORT_CLASSIFIER_FRESH;
-    if (!import_source_classifier(loading->source, (size_t)loading->model->architecture.features, &linear)) {
-        note(loading->report, "classifier: fresh, as the file has none");
-    } else if (linear.weight->shape[0] > MOST_OUTPUTS) {
-        return error_set(loading->err, "%s: a classifier of %zu outputs", loading->source->paths[0],
-                         linear.weight->shape[0]);
-    } else {
-        struct source_classes classes;
-        loading->report->source_outputs = (int)linear.weight->shape[0];
-        mark_used(loading, linear.weight); /* understood, whatever becomes of it */
-        mark_used(loading, linear.bias);
-        status result = find_source_classes(loading, linear.weight->shape[0], &classes);
-        if (result == STATUS_OK) result = choose_rows(loading, &linear, &classes);
-        source_classes_free(&classes);
-        if (result != STATUS_OK) return result;
-    }
-    if (loading->report->classifier == IMPORT_CLASSIFIER_FRESH && loading->model->has_heads)
-        model_copy_classifier_to_ial(loading->model);
-    return STATUS_OK;
-}
+/* ---- the heads ---- */
 
 /* H, all four tensors or none. */
 static void load_projection(struct loading *loading)
@@ -300,7 +114,7 @@ static void load_projection(struct loading *loading)
         const struct parameter *entry = &model->parameters.items[indices[i]];
         tensors[i] = import_source_find(loading->source, entry->name);
         if (tensors[i] != NULL && tensor_has_shape(tensors[i], entry->rank, entry->shape)) continue;
-        note(loading->report, "projection head H: fresh, as the file has none");
+        import_note(loading->report, "projection head H: fresh, as the file has none");
         loading->report->missing += 4;
         return;
     }
@@ -341,8 +155,8 @@ static void count_tensors(struct loading *loading)
         }
     }
     if (report->unexpected > 0)
-        note(report, "not understood: %s%s (%zu in all)", names, report->unexpected > NAMED_IN_MESSAGES ? " ..." : "",
-             report->unexpected);
+        import_note(report, "not understood: %s%s (%zu in all)", names,
+                    report->unexpected > NAMED_IN_MESSAGES ? " ..." : "", report->unexpected);
 }
 
 static void note_file(const struct loading *loading)
@@ -350,16 +164,18 @@ static void note_file(const struct loading *loading)
     const struct import_source *source = loading->source;
     const char *format = weights_format_name(source->sets[0].format);
     if (source->onnx != NULL) {
-        note(loading->report, "%s: %s, %zu initializers, the graph's convolutions in their order", source->paths[0],
-             format, source->found);
+        import_note(loading->report, "%s: %s, %zu initializers, the graph's convolutions in their order",
+                    source->paths[0], format, source->found);
     } else {
         const char *prefix = source->match.prefix;
-        note(loading->report, "%s: %s%s, %zu tensors, %s%s%s%s", source->paths[0], format,
-             source->sets[0].is_module ? ", a whole module" : "", source->found, naming_title(source->match.naming),
-             prefix[0] == '\0' ? "" : " behind '", prefix, prefix[0] == '\0' ? "" : "'");
+        import_note(loading->report, "%s: %s%s, %zu tensors, %s%s%s%s", source->paths[0], format,
+                    source->sets[0].is_module ? ", a whole module" : "", source->found,
+                    naming_title(source->match.naming), prefix[0] == '\0' ? "" : " behind '", prefix,
+                    prefix[0] == '\0' ? "" : "'");
         if (source->candidates > 1)
-            note(loading->report, "%zu sets of weights are in it; this one was taken (--prefix chooses another)",
-                 source->candidates);
+            import_note(loading->report,
+                        "%zu sets of weights are in it; this one was taken (--prefix chooses another)",
+                        source->candidates);
     }
 }
 
@@ -372,15 +188,15 @@ static void note_flavour(const struct loading *loading, bool decided, const char
 {
     const struct architecture *architecture = &loading->model->architecture;
     if (!decided) {
-        note(loading->report, "network: %s (%s): %s", architecture->name, padding_title(architecture->same_padding),
-             reason);
+        import_note(loading->report, "network: %s (%s): %s", architecture->name,
+                    padding_title(architecture->same_padding), reason);
         return;
     }
     int same = import_source_padding(loading->source, &reason);
-    note(loading->report, "network: %s (%s), as asked for", architecture->name,
-         padding_title(architecture->same_padding));
+    import_note(loading->report, "network: %s (%s), as asked for", architecture->name,
+                padding_title(architecture->same_padding));
     if (same >= 0 && (same == 1) != architecture->same_padding)
-        note(loading->report, "warning: the file's network has %s: %s", padding_title(same == 1), reason);
+        import_note(loading->report, "warning: the file's network has %s: %s", padding_title(same == 1), reason);
 }
 
 /* ---- all of it ---- */
@@ -398,12 +214,12 @@ static status load_model(struct loading *loading)
                              "%s: batch-norm is folded into the convolutions, which is for evaluation only; training "
                              "needs the weights before export",
                              source->paths[0]);
-        note(report, "batch-norm is folded into the convolutions: for evaluation only, not for training");
+        import_note(report, "batch-norm is folded into the convolutions: for evaluation only, not for training");
     }
     loading->used = memory_allocate(source->count, sizeof *loading->used, "a list of tensors", loading->err);
     if (loading->used == NULL) return STATUS_FAILED;
     status result = load_backbone(loading);
-    if (result == STATUS_OK) result = load_classifier(loading);
+    if (result == STATUS_OK) result = import_load_classifier(loading);
     if (result == STATUS_OK) {
         if (report->classifier == IMPORT_CLASSIFIER_FRESH) report->missing += 2;
         load_projection(loading);
@@ -470,10 +286,10 @@ static status plan_classes(struct loading *loading, size_t features, struct impo
     if (!found)
         return error_set_usage(loading->err, "%s: no classifier in it; --classes names the outputs of a fresh one",
                                loading->source->paths[0]);
-    if (outputs > MOST_OUTPUTS)
+    if (outputs > IMPORT_MOST_OUTPUTS)
         return error_set(loading->err, "%s: a classifier of %zu outputs", loading->source->paths[0], outputs);
     *count = outputs;
-    status result = find_source_classes(loading, outputs, classes);
+    status result = import_source_classes(loading, outputs, classes);
     if (result != STATUS_OK || classes->names == NULL) return result;
     options->classes = classes->names;
     options->class_count = outputs;
@@ -518,7 +334,7 @@ static status load_created(struct loading *loading, size_t class_count, struct c
     if (result == STATUS_OK) result = copy_class_names(loading->report, classes, class_count, loading->err);
     if (result != STATUS_OK) return result;
     fill_info(info, loading->source, loading->report, &loading->model->architecture);
-    if (classes == NULL) note(loading->report, "the outputs' names are not known: --classes names them");
+    if (classes == NULL) import_note(loading->report, "the outputs' names are not known: --classes names them");
     return STATUS_OK;
 }
 

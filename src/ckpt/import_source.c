@@ -122,14 +122,16 @@ static const struct weight_set *module_set(const struct import_source *source)
     return NULL;
 }
 
-/* Names that people give to files of timm's tf_ models and of HSEmotion's. */
-static bool is_named_same(const struct import_source *source)
+/* Names that people give to files: tf_efficientnet_b2_ns-00306e48.pth, enet_b2_8.pt (HSEmotion); the other flavour:
+ * efficientnet_b2_ra-bcdf34b7.pth. -1 for other names. */
+static int padding_of_names(const struct import_source *source)
 {
     for (size_t i = 0; i < source->set_count; i++) {
         const char *name = path_name(source->paths[i]);
-        if (strstr(name, "tf_efficientnet") != NULL || strncmp(name, "enet_b", 6) == 0) return true;
+        if (strstr(name, "tf_efficientnet") != NULL || strncmp(name, "enet_b", 6) == 0) return 1;
+        if (strncmp(name, "efficientnet_b", 14) == 0) return 0;
     }
-    return false;
+    return -1;
 }
 
 int import_source_padding(const struct import_source *source, const char **reason)
@@ -151,8 +153,9 @@ int import_source_padding(const struct import_source *source, const char **reaso
         *reason = "networks with these names are";
         return source->match.naming == NAMING_LUKEMELAS;
     }
-    *reason = is_named_same(source) ? "the file's name says so" : "nothing in the file tells";
-    return is_named_same(source) ? 1 : -1;
+    int named = padding_of_names(source);
+    *reason = named >= 0 ? "the file's name says so" : "nothing in the file tells";
+    return named;
 }
 
 static bool architecture_of_size(const struct import_source *source, struct architecture *architecture, bool same)
