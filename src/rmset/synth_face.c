@@ -48,14 +48,14 @@ static struct synth_colour random_hair(struct random_stream *stream)
 
 struct synth_identity synth_identity(uint64_t seed, uint64_t number)
 {
-    static const struct synth_colour pale = {.96f, .80f, .69f}, dark = {.38f, .24f, .17f};
+    static const struct synth_colour pale = {.96f, .80f, .69f}, dark = {.47f, .31f, .22f};
     static const struct synth_colour brown = {.25f, .15f, .08f}, blue = {.30f, .45f, .60f}, red = {.70f, .25f, .25f};
     struct random_stream stream = stream_of(seed, STREAM_IDENTITY, number);
     struct synth_identity who = {0};
     who.skin = mix(mix(pale, dark, (float)random_uniform(&stream)), random_colour(&stream, .3, .8), .06f);
     who.hair = random_hair(&stream);
     who.iris = mix(brown, blue, (float)random_uniform(&stream));
-    who.lips = mix(who.skin, red, between(&stream, .35, .7));
+    who.lips = mix(who.skin, red, between(&stream, .5, .9));
     who.clothes = random_colour(&stream, .1, .9);
     who.face_width = between(&stream, .70, .84);
     who.jaw = between(&stream, .02, .20);
@@ -88,7 +88,7 @@ struct synth_view synth_view(uint64_t seed, uint64_t number)
     view.yaw = between(&stream, -1, 1);
     view.light_x = between(&stream, -1, 1);
     view.light_y = between(&stream, -1, .3);
-    view.brightness = between(&stream, .72, 1.08);
+    view.brightness = between(&stream, .80, 1.08);
     view.warmth = between(&stream, -.06, .06);
     view.background[0] = random_colour(&stream, .1, .95);
     view.background[1] = mix(view.background[0], random_colour(&stream, .1, .95), .5f);
@@ -98,50 +98,19 @@ struct synth_view synth_view(uint64_t seed, uint64_t number)
 }
 
 /* What each expression does to brows, eyes, mouth and nose (after the usual descriptions of facial actions). */
+/* clang-format off */
 static const struct synth_look LOOKS[EXPRESSION_COUNT] = {
-    [EXPRESSION_NEUTRAL] = {.brow_curve = .03f, .eye_open = 1, .mouth_width = 1},
-    [EXPRESSION_HAPPINESS] = {.brow_raise = .02f,
-                              .brow_curve = .05f,
-                              .eye_open = .75f,
-                              .mouth_curve = .15f,
-                              .mouth_open = .15f,
-                              .mouth_width = 1.25f,
-                              .teeth = 1},
-    [EXPRESSION_SADNESS] =
-        {.brow_raise = .03f, .brow_slope = .13f, .eye_open = .62f, .mouth_curve = -.11f, .mouth_width = .85f},
-    [EXPRESSION_SURPRISE] =
-        {.brow_raise = .14f, .brow_curve = .09f, .eye_open = 1.5f, .mouth_open = .26f, .mouth_width = .68f},
-    [EXPRESSION_FEAR] = {.brow_raise = .10f,
-                         .brow_slope = .12f,
-                         .brow_curve = .01f,
-                         .eye_open = 1.45f,
-                         .mouth_curve = -.06f,
-                         .mouth_open = .16f,
-                         .mouth_width = 1.15f,
-                         .teeth = 1},
-    [EXPRESSION_DISGUST] = {.brow_raise = -.06f,
-                            .brow_slope = -.03f,
-                            .brow_curve = .01f,
-                            .eye_open = .45f,
-                            .mouth_curve = -.09f,
-                            .mouth_open = .05f,
-                            .mouth_width = .9f,
-                            .nose_wrinkle = 1},
-    [EXPRESSION_ANGER] = {.brow_raise = -.08f,
-                          .brow_slope = -.14f,
-                          .eye_open = .8f,
-                          .mouth_curve = -.03f,
-                          .mouth_open = .09f,
-                          .mouth_width = .85f,
-                          .teeth = 1,
-                          .nose_wrinkle = .3f},
-    [EXPRESSION_CONTEMPT] = {.brow_curve = .03f,
-                             .one_brow = .09f,
-                             .eye_open = .8f,
-                             .mouth_curve = .01f,
-                             .mouth_width = .95f,
-                             .asymmetry = .14f},
+    /*  brow: raise  slope  curve    one |  eye | mouth: curve  open  width teeth  asymmetry | nose */
+    [EXPRESSION_NEUTRAL]   = {0,     0,     .03f,  0,     1,       0,     0,    1,     0,  0,     0},
+    [EXPRESSION_HAPPINESS] = { .02f, 0,     .05f,  0,     .75f,    .15f,  .15f, 1.25f, 1,  0,     0},
+    [EXPRESSION_SADNESS]   = { .03f,  .18f, 0,     0,     .60f,   -.15f,  0,    .80f,  0,  0,     0},
+    [EXPRESSION_SURPRISE]  = { .14f, 0,     .09f,  0,     1.5f,    0,     .26f, .68f,  0,  0,     0},
+    [EXPRESSION_FEAR]      = { .10f,  .13f, .01f,  0,     1.45f,  -.06f,  .16f, 1.15f, 1,  0,     0},
+    [EXPRESSION_DISGUST]   = {-.06f, -.03f, .01f,  0,     .35f,   -.10f,  .08f, .90f,  0,  0,     1},
+    [EXPRESSION_ANGER]     = {-.09f, -.20f, 0,     0,     .85f,   -.03f,  .13f, .85f,  1,  0,     .3f},
+    [EXPRESSION_CONTEMPT]  = {0,     0,     .03f,  .15f,  .90f,    .01f,  0,    1,     0,  .24f,  0},
 };
+/* clang-format on */
 
 enum { LOOK_VALUES = sizeof(struct synth_look) / sizeof(float) };
 
@@ -268,7 +237,7 @@ static void draw_nose(const struct face *face, struct place at, struct synth_col
 {
     const struct synth_identity *who = face->who;
     float tip = who->eye_height + .08f + who->nose_length;
-    struct synth_colour shadow = shaded(who->skin, .68f);
+    struct synth_colour shadow = shaded(who->skin, .55f);
     blend(colour, shadow, .9f * coverage(stroke(moved(at, 0, tip), who->nose_width, -.05f, 0, .018f), at.pixel));
     struct place bridge = {at.y - (tip + who->eye_height) / 2, at.x - .03f, at.pixel};
     blend(colour, shadow, .35f * coverage(stroke(bridge, who->nose_length / 2, .02f, 0, .015f), at.pixel));
@@ -349,7 +318,7 @@ static void draw_mouth(const struct face *face, struct place at, struct synth_co
     blend(colour, teeth, fminf(fmaxf(look->teeth, 0), 1) * coverage(bite, at.pixel));
     blend(colour, shaded(who->lips, .85f), coverage(fminf(upper, lower), at.pixel));
     blend(colour, inside,
-          .8f * coverage(stroke(lips, width, -look->mouth_curve, 0, .012f), at.pixel) *
+          .8f * coverage(stroke(lips, width, -look->mouth_curve, 0, .018f), at.pixel) *
               coverage(opening - .03f, .03f));
 }
 
