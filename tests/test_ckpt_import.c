@@ -485,6 +485,46 @@ static void test_checkpoint_with_heads_and_state(void **state)
     scratch_remove(folder);
 }
 
+/* Beside the weights that training goes on with stands their moving average: evaluation takes that. */
+static void test_averages_are_what_is_evaluated(void **state)
+{
+    (void)state;
+    enum { MOST = 512 };
+    static struct tensor extra[MOST];
+    static char names[MOST][80];
+    struct model model, average, again;
+    struct checkpoint checkpoint;
+    struct error err = {0};
+    char *folder = scratch_make();
+    const char *path = scratch_path(folder, "last.safetensors");
+    make_tiny(&model, 7, true);
+    make_tiny(&average, 7, true);
+    const struct parameters *all = &average.parameters;
+    assert_true(all->count < MOST);
+    for (size_t i = 0; i < all->count; i++) {
+        const struct parameter *entry = &all->items[i];
+        real *values = parameter_values(all, entry);
+        for (size_t j = 0; j < entry->count; j++) values[j] += (real)0.5;
+        snprintf(names[i], sizeof names[i], "%s%s", CHECKPOINT_AVERAGE, entry->name);
+        extra[i] = (struct tensor){.name = names[i], .type = TENSOR_F32, .data = (const uint8_t *)values};
+        assert_true(tensor_set_shape(&extra[i], entry->rank, entry->shape));
+    }
+    struct checkpoint_info info = checkpoint_info_defaults(&model.architecture);
+    info.classes = file_order;
+    info.class_count = 7;
+    must(checkpoint_write(path, &model, &info, extra, all->count, &err), &err);
+    must(checkpoint_open(&checkpoint, path, &err), &err);
+    must(checkpoint_create_model(&checkpoint, true, &again, &err), &err);
+    assert_same_parameters(&average, &again);
+    must(checkpoint_load_model(&checkpoint, &again, &err), &err);
+    assert_same_parameters(&model, &again);
+    checkpoint_close(&checkpoint);
+    model_free(&again);
+    model_free(&average);
+    model_free(&model);
+    scratch_remove(folder);
+}
+
 static void test_checkpoint_that_does_not_fit(void **state)
 {
     (void)state;
@@ -588,6 +628,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_another_network_is_named),
         cmocka_unit_test(test_checkpoint_with_heads_and_state),
+        cmocka_unit_test(test_averages_are_what_is_evaluated),
         cmocka_unit_test(test_checkpoint_that_does_not_fit),
         cmocka_unit_test(test_authors_classifier),
         cmocka_unit_test(test_onnx_of_a_detector),

@@ -173,23 +173,33 @@ static status note_mismatch(struct mismatches *list, const struct parameter *ent
                               tensor_shape_text(wanted, sizeof wanted, entry->rank, entry->shape));
 }
 
-static status compare_tensors(const struct checkpoint *checkpoint, const struct model *model, struct mismatches *list,
-                              struct error *err)
+/* The tensor of a parameter: the weights that training goes on with, or with CHECKPOINT_AVERAGE their average. */
+static const struct tensor *tensor_of(const struct checkpoint *checkpoint, const struct parameter *entry,
+                                      const char *prefix)
+{
+    char name[sizeof CHECKPOINT_AVERAGE + sizeof entry->name];
+    snprintf(name, sizeof name, "%s%s", prefix, entry->name);
+    return checkpoint_tensor(checkpoint, name);
+}
+
+static status compare_tensors(const struct checkpoint *checkpoint, const struct model *model, const char *prefix,
+                              struct mismatches *list, struct error *err)
 {
     status result = STATUS_OK;
     for (size_t i = 0; result == STATUS_OK && i < model->parameters.count; i++) {
         const struct parameter *entry = &model->parameters.items[i];
-        const struct tensor *tensor = checkpoint_tensor(checkpoint, entry->name);
+        const struct tensor *tensor = tensor_of(checkpoint, entry, prefix);
         if (tensor == NULL || !tensor_has_shape(tensor, entry->rank, entry->shape))
             result = note_mismatch(list, entry, tensor, err);
     }
     return result;
 }
 
-status checkpoint_load_model(const struct checkpoint *checkpoint, struct model *model, struct error *err)
+static status load_model(const struct checkpoint *checkpoint, struct model *model, const char *prefix,
+                         struct error *err)
 {
     struct mismatches list = {0};
-    status result = compare_tensors(checkpoint, model, &list, err);
+    status result = compare_tensors(checkpoint, model, prefix, &list, err);
     if (result == STATUS_OK && list.count > 0)
         result = error_set(err, "%s: does not fit %s: %s (%zu in all)", checkpoint->path, model->architecture.name,
                            text_string(&list.text), list.count);
@@ -197,9 +207,14 @@ status checkpoint_load_model(const struct checkpoint *checkpoint, struct model *
     if (result != STATUS_OK) return result;
     for (size_t i = 0; i < model->parameters.count; i++) {
         const struct parameter *entry = &model->parameters.items[i];
-        tensor_read_floats(checkpoint_tensor(checkpoint, entry->name), parameter_values(&model->parameters, entry));
+        tensor_read_floats(tensor_of(checkpoint, entry, prefix), parameter_values(&model->parameters, entry));
     }
     return STATUS_OK;
+}
+
+status checkpoint_load_model(const struct checkpoint *checkpoint, struct model *model, struct error *err)
+{
+    return load_model(checkpoint, model, "", err);
 }
 
 status checkpoint_create_model(const struct checkpoint *checkpoint, bool with_heads, struct model *model,
@@ -214,7 +229,8 @@ status checkpoint_create_model(const struct checkpoint *checkpoint, bool with_he
         return error_add_context(err, "%s: metadata rmfer.arch", checkpoint->path);
     }
     result = model_create(model, &architecture, (int)checkpoint->info.class_count, with_heads, err);
-    if (result == STATUS_OK) result = checkpoint_load_model(checkpoint, model, err);
+    bool has_average = checkpoint_tensor(checkpoint, CHECKPOINT_AVERAGE "conv_stem.weight") != NULL;
+    if (result == STATUS_OK) result = load_model(checkpoint, model, has_average ? CHECKPOINT_AVERAGE : "", err);
     if (result != STATUS_OK) model_free(model);
     return result;
 }

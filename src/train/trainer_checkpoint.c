@@ -49,7 +49,8 @@ static void add_average(struct trainer *t)
     for (size_t i = 0; i < t->model.parameters.count; i++) {
         const struct parameter *entry = &t->model.parameters.items[i];
         real *slab = entry->is_buffer ? t->average.buffers : t->average.values;
-        add_tensor(&t->extra, TENSOR_F32, entry->rank, entry->shape, slab + entry->offset, "ema.", entry->name);
+        add_tensor(&t->extra, TENSOR_F32, entry->rank, entry->shape, slab + entry->offset, CHECKPOINT_AVERAGE,
+                   entry->name);
     }
 }
 

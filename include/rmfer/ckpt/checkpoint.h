@@ -29,6 +29,9 @@ struct checkpoint_info {
 /* image_size of the architecture, ImageNet's mean and std, bilinear, everything else empty. */
 struct checkpoint_info checkpoint_info_defaults(const struct architecture *architecture);
 
+/* Prefix of the tensors that hold the moving average of the weights and running statistics. */
+#define CHECKPOINT_AVERAGE "ema."
+
 /* Writes every parameter and running statistic of the model (its heads too when it has them), then `extra` tensors
  * ("optimizer.*", "ema.*", random state: any names the model does not use), atomically. */
 status checkpoint_write(const char *path, const struct model *model, const struct checkpoint_info *info,
@@ -51,12 +54,13 @@ void checkpoint_close(struct checkpoint *checkpoint);
 /* Whether the heads H and f_IAL are in the file. */
 bool checkpoint_has_heads(const struct checkpoint *checkpoint);
 
-/* Creates a model of the checkpoint's architecture and classes and loads it; `with_heads` asks for H and f_IAL, which
- * must then be in the file. The caller frees the model. */
+/* Creates a model of the checkpoint's architecture and classes for evaluation: where the file keeps the weights' moving
+ * average beside them (last.safetensors with train.ema_decay), loads that, as training's own evaluations do.
+ * `with_heads` asks for H and f_IAL, which must then be in the file. The caller frees the model. */
 status checkpoint_create_model(const struct checkpoint *checkpoint, bool with_heads, struct model *model,
                                struct error *err) MUST_CHECK;
 
-/* Loads every entry of an existing model. Missing tensors and other shapes are errors that name them; tensors that
+/* Loads every entry of an existing model, the weights that training goes on with. Missing tensors and other shapes are errors that name them; tensors that
  * the model does not have are left alone. On failure some entries may have been overwritten. */
 status checkpoint_load_model(const struct checkpoint *checkpoint, struct model *model, struct error *err) MUST_CHECK;
 
