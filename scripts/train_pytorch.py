@@ -29,7 +29,8 @@ import reference_model as reference
 # rmfer's own defaults (src/config/keys.c) of the keys that are understood here.
 DEFAULTS = {
     "data.kind": "affectnet", "data.root": "", "data.votes": "argmax", "data.sampler": "balanced",
-    "data.image_size": 260, "data.resize": "bilinear", "data.normalize": "affectnet",
+    "data.labelled_per_class": "", "data.split_seed": 0, "data.image_size": 260, "data.resize": "bilinear",
+    "data.normalize": "affectnet",
     "data.classes": "Neutral, Happiness, Sadness, Surprise, Fear, Disgust, Anger, Contempt",
     "model.arch": "tf_efficientnet_b2", "model.init": "", "model.dropout": 0.0, "model.drop_path": 0.0,
     "model.bn_momentum": 0.1,
@@ -149,6 +150,14 @@ class FerPlus(torch.utils.data.Dataset):
                 self.targets.append(kept / kept.sum())
         self.labels = np.array([int(target.argmax()) for target in self.targets])
 
+    def keep_labelled(self, wanted, seed):
+        """Only so many of each class, a seeded choice (not rmfer's: other generator)."""
+        order = np.random.default_rng(seed).permutation(len(self.labels))
+        kept = np.concatenate([order[self.labels[order] == c][:count] for c, count in enumerate(wanted)])
+        self.pictures = [self.pictures[i] for i in kept]
+        self.targets = [self.targets[i] for i in kept]
+        self.labels = self.labels[kept]
+
     def __len__(self):
         return len(self.pictures)
 
@@ -230,6 +239,9 @@ class Trainer:
         self.classes = [name.strip() for name in config["data.classes"].split(",")]
         self.train = self.split("FER2013Train", True)
         self.valid = self.split("FER2013Valid", False)
+        if config["data.labelled_per_class"]:
+            wanted = [int(count) for count in config["data.labelled_per_class"].split(",")]
+            self.train.keep_labelled(wanted, config["data.split_seed"])
         self.model = self.make_model().to(memory_format=torch.channels_last)
         self.optimizer = make_optimizer(config, self.model)
         self.parameters = list(self.model.parameters())

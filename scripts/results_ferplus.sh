@@ -1,0 +1,21 @@
+#!/bin/sh
+# The result of docs/results/ferplus.md: FERPlus's training split from random weights, on this machine's CPU.
+# Usage: results_ferplus.sh FERPLUS_FOLDER [OUT]      (OUT: runs/ferplus-scratch; RMFER names the program, ./rmfer)
+# Goes on with a run that was stopped. The test split is evaluated too where the folder has one.
+set -eu
+rmfer=${RMFER:-./rmfer}
+out=${2:-runs/ferplus-scratch}
+scripts=$(dirname "$0")
+resume=
+if [ -f "$out/last.safetensors" ]; then resume=--resume; fi
+# shellcheck disable=SC2086 # nothing or one word
+"$rmfer" train --config "$scripts/../configs/ferplus-scratch.ini" --set data.root="$1" --out "$out" $resume
+for split in valid test; do
+    if [ $split = test ] && [ ! -d "$1/FER2013Test" ]; then continue; fi
+    for votes in majority argmax; do
+        printf '\n%s split, labels by data.votes = %s\n' $split $votes
+        "$rmfer" eval --checkpoint "$out/best_overall.safetensors" --set data.root="$1" --set data.votes=$votes \
+            --split $split --flip --json "$out/$split-$votes.json"
+    done
+done
+python3 "$scripts/plot_curves.py" --out "$out/curve.svg" --title "FERPlus, validation accuracy" "rmfer=$out"
