@@ -6,7 +6,7 @@ shift
 passed=0 failed=0 skipped=0 broken=""
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-export RMFER="${RMFER:-$PWD/rmfer}"
+export RMFER="${RMFER:-$PWD/rmfer}" RMFER_TESTS="$out/tests"
 # Many small parallel loops: threads that spin while they wait would cost more than the tests.
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 for program in "$@"; do

@@ -201,7 +201,7 @@ static status add_folder(struct predict_inputs *inputs, const char *folder, stru
     status result = list_folder(inputs, folder, "", 0, err);
     if (result != STATUS_OK) return result;
     if (inputs->foreign > 0)
-        log_warning("%s: %zu pictures that are neither JPEG nor PNG are left out", folder, inputs->foreign);
+        log_warning("%s: pictures that are neither JPEG nor PNG are left out (%zu)", folder, inputs->foreign);
     if (inputs->pending_count == before) return error_set(err, "%s: no pictures or videos in this folder", folder);
     return STATUS_OK;
 }

@@ -23,7 +23,6 @@ enum { TINY_SIDE = 64, CLIP_FRAMES = 10, CLIP_RATE = 4 };
 
 static const struct color white = {255, 255, 255};
 
-/* scripts/golden_predict.py makes the same network. */
 static void write_checkpoint(const char *folder)
 {
     struct error err = {0};
@@ -76,6 +75,16 @@ static void write_png(const char *folder, const char *name, struct image *image)
     image_free(image);
 }
 
+static struct image mirror_image(const struct image *image)
+{
+    struct image mirrored = black_picture(image->width, image->height);
+    size_t width = (size_t)image->width;
+    for (size_t y = 0; y < (size_t)image->height; y++)
+        for (size_t x = 0; x < width; x++)
+            memcpy(mirrored.rgb + 3 * (y * width + x), image->rgb + 3 * (y * width + width - 1 - x), 3);
+    return mirrored;
+}
+
 static void write_pictures(const char *folder)
 {
     struct image image = black_picture(160, 120);
@@ -84,7 +93,11 @@ static void write_pictures(const char *folder)
     draw_rectangle(&image, 40, 20, 60, 30, (struct color){40, 20, 10});
     draw_rectangle(&image, 64, 32, SQUARE_SIDE, SQUARE_SIDE, white);
     draw_rectangle(&image, 120, 80, SQUARE_SIDE, SQUARE_SIDE, white);
+    struct image mirrored = mirror_image(&image);
     write_png(folder, "two.png", &image);
+    write_png(folder, "mirrored.png", &mirrored);
+    image = black_picture(1200, 1000);
+    write_png(folder, "large.png", &image);
     scratch_picture(folder, "tree/b.png", 40, 40, 1);
     scratch_picture(folder, "tree/a/z.png", 50, 30, 2);
     scratch_picture(folder, "tree/a/y.jpg", 30, 50, 3);
@@ -120,10 +133,11 @@ static void write_turned(const char *folder)
 
 static void write_oddities(const char *folder)
 {
-    /* Signature and header of a PNG of 100,000 x 100,000 pixels. */
+    /* Signature and header of a PNG of 100,000 x 100,000 pixels, and the beginning of its data. */
     static const uint8_t bomb[] = {0x89, 'P',  'N',  'G', '\r', '\n', 0x1a, '\n', 0,    0,    0,
                                    13,   'I',  'H',  'D', 'R',  0x00, 0x01, 0x86, 0xa0, 0x00, 0x01,
-                                   0x86, 0xa0, 0x08, 2,   0,    0,    0,    0x27, 0x30, 0x9c, 0x9f};
+                                   0x86, 0xa0, 0x08, 2,   0,    0,    0,    0x27, 0x30, 0x9c, 0x9f,
+                                   0,    0,    1,    0,   'I',  'D',  'A',  'T',  0x78, 0x9c};
     scratch_write(folder, "bomb.png", bomb, sizeof bomb);
     scratch_text(folder, "empty.jpg", "");
     scratch_text(folder, "text.jpg", "this is not a picture");

@@ -7,7 +7,9 @@
  *   tiny.safetensors   64 x 64 input, the eight expressions
  *   squares.onnx       finds white squares (detector_case.h)
  *   two.png            160 x 120 with squares at 64,32 (on something darker) and 120,80
+ *   mirrored.png       two.png, left for right
  *   none.png           black
+ *   large.png          1200 x 1000, black
  *   noise.jpg          shapes
  *   turned.jpg         120 x 160 pixels, to be turned by 90 degrees; upright it has a square at 64,32
  *   cut.jpg, empty.jpg, text.jpg, picture.gif, bomb.png (100,000 x 100,000 pixels in its header)

@@ -1,0 +1,293 @@
+#!/bin/sh
+# rmfer predict as people use it: every kind of input and output, the options about faces, files that cannot be read,
+# messages and exit codes. Pictures, video, detector (it finds white squares) and network are small and made here
+# (tests/support/predict_case.h); real photos are looked at where they are.
+. tests/support/cli.sh
+PYTHON=${PYTHON:-/usr/bin/python3}
+material=$(cd "${RMFER_TEST_MATERIAL:-../shared}" 2>/dev/null && pwd)
+"$RMFER_TESTS/test_predict" --fixtures "$folder" || { fail "the fixtures"; finish; exit; }
+cd "$folder" || exit 1
+
+predict() { "$RMFER" predict --checkpoint tiny.safetensors "$@"; }
+faces() { predict --detector squares.onnx "$@"; }
+
+# ends WHAT CODE COMMAND...: with that exit status.
+ends() {
+    what=$1 wanted=$2
+    shift 2
+    run "$@"
+    if [ $code -eq "$wanted" ]; then pass; else fail "$what: exit $code, not $wanted"; fi
+}
+# refuses WHAT CODE MESSAGE COMMAND...: with that exit status, that one line, and no results.
+refuses() {
+    what=$1 wanted=$2 message=$3
+    shift 3
+    run "$@"
+    if [ $code -eq "$wanted" ] && [ "$(cat err)" = "rmfer: error: $message" ] && [ ! -s out ]; then pass; else
+        fail "$what: exit $code"
+    fi
+}
+# prints WHAT LINES: that is all that the last command printed as its result.
+prints() {
+    if [ "$(cat out)" = "$2" ]; then pass; else fail "$1: printed something else than $2"; fi
+}
+# The values of a column of --csv.
+column() {
+    awk -F, -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i; next } { print $at }' "${2:-out}"
+}
+# face N [FILE]: the Nth row's eight probabilities; distance A B: their largest difference.
+face() { awk -F, -v row="$1" 'NR == row + 1 { for (i = 12; i <= 19; i++) print $i }' "${2:-out}"; }
+distance() {
+    { echo "$1"; echo "$2"; } | awk '{ v[NR] = $1 }
+        END { if (NR != 16) { print 9; exit }
+              for (i = 1; i <= 8; i++) { d = v[i] - v[i + 8]; if (d < 0) d = -d; if (d > most) most = d }; print most + 0 }'
+}
+below() { awk "BEGIN { exit !($1 < $2) }"; }
+
+# ---- the table
+check "a picture alone" predict two.png
+holds "it is one face" grep -q -E '^two\.png +[A-Z][a-z]+ +[0-9.]+ %   [A-Z][a-z]+ +[0-9.]+ %   [A-Z][a-z]+ +[0-9.]+ %$' out
+check "pictures with a detector" faces two.png none.png
+holds "a line a face" test "$(wc -l <out)" -eq 3
+holds "the first face" grep -q '^two\.png .* %   at 56,20  24x32  score 1\.00$' out
+holds "the second face" grep -q '^two\.png .* %   at 112,68  24x32  score 1\.00$' out
+holds "a picture without faces" grep -q '^none\.png  *no face$' out
+holds "nothing else is said" test ! -s err
+check "--top" faces --top 1 two.png
+holds "one expression a face" test "$(grep -c -E '^two\.png +[A-Z][a-z]+ +[0-9.]+ %   at ' out)" -eq 2
+check "--top beyond the classes" predict --top 50 two.png
+holds "all expressions" test "$(grep -o '%' out | wc -l)" -eq 8
+
+# ---- JSON
+check "--json" faces --json two.png none.png
+holds "a line a picture" test "$(wc -l <out)" -eq 2
+holds "faces in it" grep -q '^{"file": "two.png", "faces": \[{"box": \[56, 20, 24, 32\], "score": [0-9.]*, "label": "' out
+holds "no faces in it" grep -q '^{"file": "none.png", "faces": \[\]}$' out
+cp two.png 'a "strange", name.png'
+ends "--json with files that cannot be read" 1 faces --json 'a "strange", name.png' two.png text.jpg nothing.jpg none.png
+cp out detected.json
+ends "--json without a detector" 0 predict --json two.png
+cp out whole.json
+cat >check.py <<'END'
+import json
+names = ["Neutral", "Happiness", "Sadness", "Surprise", "Fear", "Disgust", "Anger", "Contempt"]
+lines = [json.loads(line) for line in open("detected.json")] + [json.loads(line) for line in open("whole.json")]
+strange, two, text, missing, none, whole = lines
+assert strange["file"] == 'a "strange", name.png' and strange["faces"] == two["faces"]
+assert set(text) == set(missing) == {"file", "error"} and text["file"] == "text.jpg"
+assert missing["error"] == "No such file or directory", missing
+assert none == {"file": "none.png", "faces": []}
+assert [face["box"] for face in two["faces"]] == [[56, 20, 24, 32], [112, 68, 24, 32]]
+assert len(whole["faces"]) == 1 and whole["faces"][0]["box"] is None and whole["faces"][0]["score"] is None
+for face in two["faces"] + whole["faces"]:
+    assert list(face) == ["box", "score", "label", "confidence", "probabilities"]
+    shares = face["probabilities"]
+    assert list(shares) == names and abs(sum(shares.values()) - 1) < 1e-5
+    assert face["confidence"] == max(shares.values()) == shares[face["label"]]
+assert all(0.99 < face["score"] <= 1 for face in two["faces"])
+END
+if python3 -c '' 2>/dev/null; then check "the JSON is as promised" python3 check.py; else
+    skip "no python3 to read the JSON lines"
+fi
+
+# ---- CSV
+ends "--csv" 1 faces --csv two.png text.jpg none.png 'a "strange", name.png'
+holds "its header" test "$(head -n 1 out)" = "file,frame,time,face,x,y,width,height,score,label,confidence,$(
+    )Neutral,Happiness,Sadness,Surprise,Fear,Disgust,Anger,Contempt,error"
+holds "a row a face" test "$(grep -c '^two\.png,,,[01],' out)" -eq 2
+holds "its box" grep -q '^two\.png,,,1,112,68,24,32,[0-9.]*,[A-Z][a-z]*,0\.' out
+holds "names are quoted" grep -q '^"a ""strange"", name\.png",,,0,56,20,24,32,' out
+holds "an error has its row" grep -q '^text\.jpg,\{18\},neither a JPEG nor a PNG picture$' out
+holds "all rows are equally long" test "$(grep -v strange out | awk -F, '{ print NF }' | sort -u)" = 20
+check "--csv without a detector" predict --csv two.png
+holds "no box" grep -q '^two\.png,,,0,,,,,,[A-Z]' out
+cp out whole.csv
+
+# ---- inputs
+check "a folder" predict --csv tree
+holds "its pictures in order, of folders in it too" test "$(column file | tr '\n' ' ')" = "tree/a/y.jpg tree/a/z.png tree/b.png "
+says "a folder" 'tree: pictures that are neither JPEG nor PNG are left out (1)'
+check "a pattern" predict --csv '[nt]*o*[en].png' 'tw?.png' 't*e/*.png'
+holds "what it fits" test "$(column file | tr '\n' ' ')" = "none.png two.png tree/b.png "
+ends "a pattern that fits nothing" 1 predict --csv 'q*.png' two.png
+says "it" '^q\*\.png,.*,no file has a name like this$'
+holds "the rest is done" grep -q '^two\.png,' out
+printf '\n  two.png \r\ntree\n\nnone.png' >list
+run predict --csv - noise.jpg <list
+holds "a list on standard input" test "$(column file | tr '\n' ' ')" = \
+    "two.png tree/a/y.jpg tree/a/z.png tree/b.png none.png noise.jpg "
+printf 'two.png\0none.png\0' >list
+run predict --csv --null - <list
+holds "a list separated by NUL" test "$code $(column file | tr '\n' ' ')" = "0 two.png none.png "
+run predict - <list
+holds "that is not asked for" test "$code $(cat err)" = \
+    "1 rmfer: error: standard input: not a list of paths (for a list separated by NUL there is --null)"
+run predict - </dev/null
+holds "an empty list" test "$code$(cat out err)" = 0
+check "a picture in a tar file" sh -c 'tar -cf shard.tar two.png && "$0" predict --checkpoint tiny.safetensors --csv shard.tar#512' "$RMFER"
+holds "is the same picture" test "$(face 1)" = "$(face 1 whole.csv)"
+check "EXIF orientation" faces --csv turned.jpg
+holds "is obeyed" grep -q '^turned\.jpg,,,0,56,20,24,32,' out
+
+# ---- videos
+run faces --csv --every 3 clip.avi two.png
+if grep -q 'built without FFmpeg' out; then
+    skip "videos, as this rmfer was built without FFmpeg"
+    holds "the rest is done" test "$code $(grep -c '^two\.png,' out)" = "1 2"
+else
+    holds "every third frame" test "$(grep -c '^clip\.avi,' out)" -eq 4
+    holds "with its time and box" grep -q '^clip\.avi,6,1\.5,0,56,28,24,32,' out
+    holds "and the picture after it" test "$code $(grep -c '^two\.png,' out)" = "0 2"
+    check "--json of a video" faces --json clip.avi
+    holds "has every frame" test "$(wc -l <out)" -eq 10
+    holds "its number and time" grep -q '^{"file": "clip.avi", "frame": 9, "time": 2.25, "faces": \[{"box": \[80, 28, ' out
+    check "a table of a video" faces clip.avi
+    holds "has times" grep -q '^clip\.avi  *2\.25 s .* at 80,28 ' out
+    ends "a video cut short" 1 faces --json cut.avi two.png
+    holds "is reported" grep -q '^{"file": "cut.avi", "error": "' out
+    holds "the rest is done" grep -q '^{"file": "two.png", "faces": ' out
+fi
+
+# ---- faces
+check "the same in batches of one and one thread" faces --json --batch 1 --threads 1 two.png none.png two.png
+cp out one.json
+check "the same in a larger batch" faces --json --batch 4 --threads 2 two.png none.png two.png
+holds "the same faces" test "$(grep -o '"box": [^]]*' one.json)" = "$(grep -o '"box": [^]]*' out)"
+check "--crop square" faces --csv --crop square two.png
+cp out square.csv
+check "is the usual one" faces --csv two.png
+holds "it is" cmp out square.csv
+for how in box aligned; do
+    check "--crop $how" faces --csv --crop $how two.png
+    holds "--crop $how finds the same" test "$(column x) $(column y)" = "$(column x square.csv) $(column y square.csv)"
+    holds "--crop $how sees it otherwise" below 0.0005 "$(distance "$(face 1)" "$(face 1 square.csv)")"
+done
+check "--margin" faces --csv --margin 1 two.png
+holds "sees more around it" below 0.0005 "$(distance "$(face 1)" "$(face 1 square.csv)")"
+# The larger of 24 x 1.31 and 32 is the side; so is that of 24 x 1.
+check "--margin 0" faces --csv --margin 0 two.png
+holds "leaves the box's height" cmp out square.csv
+check "--min-face that is reached" faces --csv --min-face 24 two.png
+holds "keeps both" test "$(column face | wc -l)" -eq 2
+check "--min-face that is not" faces --csv --min-face 24.5 two.png
+holds "keeps none" test "$(column face | wc -l)" -eq 0
+check "--min-score" faces --csv --min-score 1 two.png
+holds "keeps none" test "$(column face | wc -l)" -eq 0
+check "--max-faces" faces --csv --max-faces 1 two.png
+holds "keeps the best" test "$(column face | wc -l)" -eq 1
+check "--detect-size" faces --csv --detect-size 40 two.png
+holds "makes the squares too small" test "$(column face | wc -l)" -eq 0
+
+# ---- probabilities
+check "--temperature" predict --csv --temperature 2.5 two.png
+tempered=$(face 1 whole.csv | awk '{ v[NR] = $1 ^ (1 / 2.5); sum += v[NR] } END { for (i = 1; i <= NR; i++) print v[i] / sum }')
+holds "is softmax(logits / T)" below "$(distance "$tempered" "$(face 1)")" 0.00002
+check "a mirror image" predict --csv mirrored.png
+cp out mirrored.csv
+holds "is another picture" below 0.0002 "$(distance "$(face 1 whole.csv)" "$(face 1 mirrored.csv)")"
+{ face 1 whole.csv; face 1 mirrored.csv; } |
+    awk '{ v[NR] = $1 } END { for (i = 1; i <= 8; i++) { m[i] = sqrt(v[i] * v[i + 8]); sum += m[i] }
+                              for (i = 1; i <= 8; i++) print m[i] / sum }' >mean
+check "--flip" predict --csv --flip two.png mirrored.png
+holds "takes the mean of the logits" below "$(distance "$(cat mean)" "$(face 1)")" 0.00002
+holds "and is the same for a mirror image" below "$(distance "$(face 1)" "$(face 2)")" 0.00001
+
+# ---- other files
+check "--annotate" faces --annotate drawn two.png none.png turned.jpg tree two.png
+for name in two.png two-2.png none.png turned.jpg b.png a/y.jpg a/z.png; do
+    holds "drawn/$name is written" test -s "drawn/$name"
+done
+holds "a picture without faces stays as it is" test "$(predict --csv none.png | tail -n 1)" = \
+    "$(cd drawn && "$RMFER" predict --checkpoint ../tiny.safetensors --csv none.png | tail -n 1)"
+if "$PYTHON" -c 'import PIL' 2>/dev/null; then
+    check "boxes are drawn" "$PYTHON" - <<'END'
+from PIL import Image
+before, after = Image.open("two.png").convert("RGB"), Image.open("drawn/two.png").convert("RGB")
+assert before.size == after.size == (160, 120)
+changed = [(x, y) for x in range(160) for y in range(120) if before.getpixel((x, y)) != after.getpixel((x, y))]
+for x, y, width, height in (56, 20, 24, 32), (112, 68, 24, 32):
+    frame = [(x, y + height // 2), (x + width - 1, y + height // 2), (x + width // 2, y + height - 1)]
+    colours = {after.getpixel(point) for point in frame}
+    assert len(colours) == 1 and max(colours.pop()) > 60, (frame, colours)
+assert all(45 <= x and 5 <= y < 110 for x, y in changed), "far from any face"
+turned = Image.open("drawn/turned.jpg")
+assert turned.size == (160, 120) and turned.getexif().get(0x112, 1) == 1
+END
+else
+    skip "the pixels of --annotate, as $PYTHON has no PIL"
+fi
+cp two.png kept.png
+refuses "--annotate over the picture itself" 1 \
+    './two.png: --annotate would write over the picture itself; name another folder' predict --annotate . two.png
+holds "which is whole" cmp two.png kept.png
+
+ends "--features" 1 faces --features faces.npy text.jpg two.png none.png two.png
+columns=$(head -c 128 faces.npy | tr -cd ' -~' | sed -n "s/.*'descr': '<f4', 'fortran_order': False, 'shape': (4, \([0-9]*\)), }.*/\1/p")
+holds "has a row a face" test -n "$columns"
+holds "and all of its rows" test "$(wc -c <faces.npy)" -eq $((128 + 4 * 4 * ${columns:-0}))
+tail -c +129 faces.npy | od -A n -v -t f4 -w$((4 * ${columns:-1})) >rows
+holds "the same face has the same features" test "$(sed -n 1,2p rows)" = "$(sed -n 3,4p rows)"
+holds "another one has others" test "$(sed -n 1p rows)" != "$(sed -n 2p rows)"
+check "--features without a face" faces --features none.npy none.png
+holds "is an empty array" grep -q -a "'shape': (0, $columns), }" none.npy
+refuses "--features where nothing can be written" 1 'no/such/f.npy: cannot be written: No such file or directory' \
+    predict --features no/such/f.npy two.png
+if [ -c /dev/full ]; then
+    predict two.png >/dev/full 2>err
+    holds "a full disk is noticed" test "$? $(cat err)" = \
+        "1 rmfer: error: standard output cannot be written: No space left on device"
+else
+    skip "a full disk, as there is no /dev/full"
+fi
+
+# ---- files that cannot be read
+for order in "text.jpg two.png none.png" "two.png text.jpg none.png" "two.png none.png text.jpg"; do
+    ends "of $order" 1 faces $order
+    holds "the others are done" test "$(grep -c '^two\.png' out)$(grep -c '^none\.png' out)" = 21
+    holds "the error is told" test "$(cat err)" = "rmfer: error: text.jpg: neither a JPEG nor a PNG picture
+rmfer: warning: 1 of 3 could not be read"
+done
+refuses "a file that is not there" 1 'nothing.jpg: No such file or directory' predict nothing.jpg
+refuses "a picture cut short" 1 'cut.jpg: damaged JPEG: Premature end of JPEG file' predict cut.jpg
+refuses "an empty file" 1 'empty.jpg: the file is empty' predict empty.jpg
+refuses "a kind that is not read" 1 'picture.gif: not supported: GIF (JPEG and PNG are)' predict picture.gif
+mkdir empty
+refuses "an empty folder" 1 'empty: no pictures or videos in this folder' predict empty
+ends "an empty folder as JSON" 1 predict --json empty
+prints "it" '{"file": "empty", "error": "no pictures or videos in this folder"}'
+refuses "100,000 x 100,000 pixels" 1 \
+    'bomb.png: 100000 x 100000 pixels are more than the limit of 100 megapixels or 65500 a side' predict bomb.png
+refuses "more than --max-megapixels" 1 'large.png: 1200 x 1000 pixels are more than the limit of 1 megapixels or 65500 a side' \
+    predict --max-megapixels 1 large.png
+mkfifo pipe.png
+refuses "a pipe" 1 'pipe.png: not a regular file' predict pipe.png
+
+# ---- models
+refuses "no detector there" 1 'none.onnx: No such file or directory' predict --detector none.onnx two.png
+refuses "a detector that is none" 1 'two.png: the model is cut short or not ONNX' predict --detector two.png two.png
+refuses "no checkpoint there" 1 'none.safetensors: No such file or directory' \
+    "$RMFER" predict --checkpoint none.safetensors two.png
+refuses "a checkpoint of another program" 1 "squares.onnx: not a checkpoint of rmfer; $(
+    )'rmfer import squares.onnx -o FILE.safetensors' makes one" "$RMFER" predict --checkpoint squares.onnx two.png
+head -c 3000 tiny.safetensors >cut.safetensors
+ends "a checkpoint cut short" 1 "$RMFER" predict --checkpoint cut.safetensors two.png
+holds "names it" grep -q '^rmfer: error: cut\.safetensors: .*cut short' err
+refuses "no checkpoint" 2 'predict needs --checkpoint FILE' "$RMFER" predict two.png
+refuses "no picture" 2 'predict needs pictures, folders or videos, or - for a list of them' predict
+refuses "two kinds of output" 2 '--json and --csv: give one of them' predict --json --csv two.png
+refuses "an unknown crop" 2 "crop 'round' is not known (square, box, aligned)" faces --crop round two.png
+refuses "faces without a detector" 2 'options about faces need --detector FILE; without one each picture is a face' \
+    predict --min-face 20 two.png
+refuses "a temperature of nothing" 2 '--temperature 0: must be between 0.001 and 1000' predict --temperature 0 two.png
+
+# ---- real photos
+yunet=$material/models/yunet_n_dynamic.onnx
+if [ -n "$material" ] && [ -f "$yunet" ] && [ -d "$material/photos" ]; then
+    check "real photos" predict --detector "$yunet" --csv "$material/photos/no_faces.jpg" "$material/photos/dogs.jpg" \
+        "$material/photos/two_people.jpg"
+    holds "two people have two faces, dogs and things none" test "$(grep -c '/two_people\.jpg,,,[01],' out) $(wc -l <out)" = "2 3"
+else
+    skip "real photos, as there are none beside the repository (RMFER_TEST_MATERIAL)"
+fi
+
+finish

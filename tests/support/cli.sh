@@ -1,0 +1,55 @@
+# What the tests of the command line share, to be read in at the top of the repository: `. tests/support/cli.sh`.
+# Gives RMFER, the program; RMFER_TESTS, the folder of the test programs; $folder, an empty folder that is removed at
+# the end; and functions that count. A test ends with `finish`.
+RMFER=${RMFER:-$PWD/rmfer}
+RMFER_TESTS=${RMFER_TESTS:-build/release/tests}
+passed=0 failed=0 skipped=0
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 1' INT TERM
+
+pass() { passed=$((passed + 1)); }
+
+# fail WHAT: also shows what the last command printed.
+fail() {
+    failed=$((failed + 1))
+    echo "failed: $1"
+    [ -f "$folder/out" ] && tail -n 20 "$folder/out" "$folder/err"
+    return 0
+}
+
+skip() {
+    skipped=$((skipped + 1))
+    echo "skipped: $1"
+}
+
+# run COMMAND...: what it prints goes to $folder/out and $folder/err, its exit status also to $code.
+run() {
+    "$@" >"$folder/out" 2>"$folder/err"
+    code=$?
+    return $code
+}
+
+# check WHAT COMMAND...: the command succeeds.
+check() {
+    what=$1
+    shift
+    if run "$@"; then pass; else fail "$what: exit $code"; fi
+}
+
+# holds WHAT COMMAND...: the same of a command that looks at what the last one printed.
+holds() {
+    what=$1
+    shift
+    if "$@"; then pass; else fail "$what"; fi
+}
+
+# says WHAT PATTERN: the last command printed a line like this.
+says() {
+    holds "$1 says '$2'" grep -q -e "$2" "$folder/out" "$folder/err"
+}
+
+finish() {
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ]
+}
