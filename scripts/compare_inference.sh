@@ -10,17 +10,11 @@ set -eu
 cd "$(dirname "$0")/.."
 rounds=${1:-3}
 arch=${ARCH:-tf_efficientnet_b2} size=${IMAGE_SIZE:-260} batches=${BATCHES:-1 8 32} threads=${THREADS:-$(nproc)}
-rmfer=${RMFER:-./rmfer} python=${PYTHON:-/usr/bin/python3} version=${ORT_VERSION:-1.30.0}
+rmfer=${RMFER:-./rmfer} python=${PYTHON:-/usr/bin/python3}
 [ -x "$rmfer" ] || { echo "$rmfer is not there: make it first" >&2; exit 1; }
-command -v node >/dev/null || { echo "node is not there (Debian/Ubuntu: nodejs npm)" >&2; exit 1; }
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT INT TERM
-if [ -z "${ORT_HOME:-}" ]; then
-    echo "installing onnxruntime-node $version into $room" >&2
-    npm install --silent --ignore-scripts --no-audit --no-fund --prefix "$room" "onnxruntime-node@$version" >&2
-    ORT_HOME=$room
-fi
-export ORT_HOME
+. scripts/get_onnxruntime.sh
 onnx=$room/model.onnx
 "$python" -W ignore scripts/peer_onnx_export.py "$arch" "$onnx" --image-size "$size" --checkpoint "$room/model.safetensors"
 
@@ -51,6 +45,7 @@ for round in $(seq "$rounds"); do
         seconds node scripts/peer_onnxruntime.mjs "$onnx" --image-size "$size" --threads "$threads" --first >>"$room/start.peer"
     fi
 done
+version=$(sed -n 's/^ *"version": "\(.*\)".*/\1/p' "$ORT_HOME/node_modules/onnxruntime-node/package.json")
 echo "$arch, ${size}x$size, float32, $threads threads, median of $rounds interleaved runs; ONNX Runtime $version"
 sh scripts/compare_table.sh rmfer <"$room/results"
 if [ -n "${PHOTO:-}" ]; then

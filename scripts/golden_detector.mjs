@@ -10,8 +10,8 @@
 // suppressed above an overlap of 0.3; boxes stay real numbers where OpenCV rounds them down before that.
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import path from "node:path";
+import { ort } from "./onnxruntime.mjs";
 
 const MIN_SCORE = 0.5, OVERLAP = 0.3, MOST_BYTES = 1 << 29;
 
@@ -23,9 +23,6 @@ if (pictures.length === 0) {
     console.error("usage: golden_detector.mjs MODEL.onnx OUT.json [--sizes N,N] PICTURE...");
     process.exit(2);
 }
-const home = process.env.ORT_HOME ?? process.cwd();
-const ort = createRequire(path.join(path.resolve(home), "package.json"))("onnxruntime-node");
-
 const READ = `
 import struct, sys
 from PIL import Image, ImageOps

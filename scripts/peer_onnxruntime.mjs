@@ -5,9 +5,8 @@
 //
 // `onnxruntime-node` is looked for in the folder that ORT_HOME names (compare_inference.sh installs it into a temporary
 // one). Prints one JSON line; --first stops after one result, for measuring start-up from outside.
-import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-import path from "node:path";
+import { ort } from "./onnxruntime.mjs";
 
 const words = process.argv.slice(2);
 const option = (name, fallback) => {
@@ -21,9 +20,6 @@ if (model === undefined || model.startsWith("--")) {
 }
 const batch = option("batch", 1), side = option("image-size", 260);
 const threads = option("threads", availableParallelism()), least = option("seconds", 5);
-
-const home = process.env.ORT_HOME ?? process.cwd();
-const ort = createRequire(path.join(path.resolve(home), "package.json"))("onnxruntime-node");
 
 const session = await ort.InferenceSession.create(model, {
     intraOpNumThreads: threads, interOpNumThreads: 1, graphOptimizationLevel: "all",

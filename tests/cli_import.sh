@@ -111,11 +111,12 @@ for case in timm_plain:tiny_tf_64_1:pth torchvision_bfloat16:tiny_64_1:pth; do
     else
         skip "onnx's checker, as $PYTHON has no onnx"
     fi
-    if [ -n "$RMFER_ONNXRUNTIME" ] && command -v node >/dev/null; then
+    if [ -n "$ORT_HOME" ] && command -v node >/dev/null; then
         check "ONNX Runtime computes $name" node scripts/check_onnx.mjs "$folder/$name.onnx" \
             "$golden/pictures.safetensors" "$golden/$name.expected.safetensors" "$folder/$name.pre.onnx"
+        check "ONNX Runtime says of $name what predict says" node scripts/check_predict.mjs "$folder/$name.safetensors"
     else
-        skip "ONNX Runtime, as RMFER_ONNXRUNTIME names no folder with onnxruntime-node"
+        skip "ONNX Runtime, as ORT_HOME names no folder with onnxruntime-node"
     fi
 done
 

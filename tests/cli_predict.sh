@@ -33,20 +33,24 @@ prints() {
 }
 # The values of a column of --csv.
 column() {
-    awk -F, -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i; next } { print $at }' "${2:-out}"
+    awk -F, -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i; next }
+                          { print $at }' "${2:-out}"
 }
+# The files that the rows of --csv name.
+files() { column file | tr '\n' ' '; }
 # face N [FILE]: the Nth row's eight probabilities; distance A B: their largest difference.
 face() { awk -F, -v row="$1" 'NR == row + 1 { for (i = 12; i <= 19; i++) print $i }' "${2:-out}"; }
 distance() {
     { echo "$1"; echo "$2"; } | awk '{ v[NR] = $1 }
         END { if (NR != 16) { print 9; exit }
-              for (i = 1; i <= 8; i++) { d = v[i] - v[i + 8]; if (d < 0) d = -d; if (d > most) most = d }; print most + 0 }'
+              for (i = 1; i <= 8; i++) { d = v[i] - v[i + 8]; if (d < 0) d = -d; if (d > most) most = d }
+              print most + 0 }'
 }
 below() { awk "BEGIN { exit !($1 < $2) }"; }
 
 # ---- the table
 check "a picture alone" predict two.png
-holds "it is one face" grep -q -E '^two\.png +[A-Z][a-z]+ +[0-9.]+ %   [A-Z][a-z]+ +[0-9.]+ %   [A-Z][a-z]+ +[0-9.]+ %$' out
+holds "it is one face" grep -q -E '^two\.png +([A-Z][a-z]+ +[0-9.]+ % *){3}$' out
 check "pictures with a detector" faces two.png none.png
 holds "a line a face" test "$(wc -l <out)" -eq 3
 holds "the first face" grep -q '^two\.png .* %   at 56,20  24x32  score 1\.00$' out
@@ -61,10 +65,11 @@ holds "all expressions" test "$(grep -o '%' out | wc -l)" -eq 8
 # ---- JSON
 check "--json" faces --json two.png none.png
 holds "a line a picture" test "$(wc -l <out)" -eq 2
-holds "faces in it" grep -q '^{"file": "two.png", "faces": \[{"box": \[56, 20, 24, 32\], "score": [0-9.]*, "label": "' out
+holds "faces in it" grep -q '^{"file": "two.png", "faces": \[{"box": \[56, 20, 24, 32\], "score": [0-9.]*, "l' out
 holds "no faces in it" grep -q '^{"file": "none.png", "faces": \[\]}$' out
 cp two.png 'a "strange", name.png'
-ends "--json with files that cannot be read" 1 faces --json 'a "strange", name.png' two.png text.jpg nothing.jpg none.png
+ends "--json with files that cannot be read" 1 faces --json 'a "strange", name.png' two.png text.jpg nothing.jpg \
+    none.png
 cp out detected.json
 ends "--json without a detector" 0 predict --json two.png
 cp out whole.json
@@ -105,26 +110,27 @@ cp out whole.csv
 
 # ---- inputs
 check "a folder" predict --csv tree
-holds "its pictures in order, of folders in it too" test "$(column file | tr '\n' ' ')" = "tree/a/y.jpg tree/a/z.png tree/b.png "
+holds "its pictures in order, of folders in it too" test "$(files)" = "tree/a/y.jpg tree/a/z.png tree/b.png "
 says "a folder" 'tree: pictures that are neither JPEG nor PNG are left out (1)'
 check "a pattern" predict --csv '[nt]*o*[en].png' 'tw?.png' 't*e/*.png'
-holds "what it fits" test "$(column file | tr '\n' ' ')" = "none.png two.png tree/b.png "
+holds "what it fits" test "$(files)" = "none.png two.png tree/b.png "
 ends "a pattern that fits nothing" 1 predict --csv 'q*.png' two.png
 says "it" '^q\*\.png,.*,no file has a name like this$'
 holds "the rest is done" grep -q '^two\.png,' out
 printf '\n  two.png \r\ntree\n\nnone.png' >list
 run predict --csv - noise.jpg <list
-holds "a list on standard input" test "$(column file | tr '\n' ' ')" = \
+holds "a list on standard input" test "$(files)" = \
     "two.png tree/a/y.jpg tree/a/z.png tree/b.png none.png noise.jpg "
 printf 'two.png\0none.png\0' >list
 run predict --csv --null - <list
-holds "a list separated by NUL" test "$code $(column file | tr '\n' ' ')" = "0 two.png none.png "
+holds "a list separated by NUL" test "$code $(files)" = "0 two.png none.png "
 run predict - <list
 holds "that is not asked for" test "$code $(cat err)" = \
     "1 rmfer: error: standard input: not a list of paths (for a list separated by NUL there is --null)"
 run predict - </dev/null
 holds "an empty list" test "$code$(cat out err)" = 0
-check "a picture in a tar file" sh -c 'tar -cf shard.tar two.png && "$0" predict --checkpoint tiny.safetensors --csv shard.tar#512' "$RMFER"
+tar -cf shard.tar two.png
+check "a picture in a tar file" predict --csv shard.tar#512
 holds "is the same picture" test "$(face 1)" = "$(face 1 whole.csv)"
 check "EXIF orientation" faces --csv turned.jpg
 holds "is obeyed" grep -q '^turned\.jpg,,,0,56,20,24,32,' out
@@ -180,7 +186,8 @@ holds "makes the squares too small" test "$(column face | wc -l)" -eq 0
 
 # ---- probabilities
 check "--temperature" predict --csv --temperature 2.5 two.png
-tempered=$(face 1 whole.csv | awk '{ v[NR] = $1 ^ (1 / 2.5); sum += v[NR] } END { for (i = 1; i <= NR; i++) print v[i] / sum }')
+tempered=$(face 1 whole.csv | awk '{ v[NR] = $1 ^ (1 / 2.5); sum += v[NR] }
+                                   END { for (i = 1; i <= NR; i++) print v[i] / sum }')
 holds "is softmax(logits / T)" below "$(distance "$tempered" "$(face 1)")" 0.00002
 check "a mirror image" predict --csv mirrored.png
 cp out mirrored.csv
@@ -222,7 +229,8 @@ refuses "--annotate over the picture itself" 1 \
 holds "which is whole" cmp two.png kept.png
 
 ends "--features" 1 faces --features faces.npy text.jpg two.png none.png two.png
-columns=$(head -c 128 faces.npy | tr -cd ' -~' | sed -n "s/.*'descr': '<f4', 'fortran_order': False, 'shape': (4, \([0-9]*\)), }.*/\1/p")
+header=$(head -c 128 faces.npy | tr -cd ' -~')
+columns=$(echo "$header" | sed -n "s/.*{'descr': '<f4', 'fortran_order': False, 'shape': (4, \([0-9]*\)), } *$/\1/p")
 holds "has a row a face" test -n "$columns"
 holds "and all of its rows" test "$(wc -c <faces.npy)" -eq $((128 + 4 * 4 * ${columns:-0}))
 tail -c +129 faces.npy | od -A n -v -t f4 -w$((4 * ${columns:-1})) >rows
@@ -257,7 +265,8 @@ ends "an empty folder as JSON" 1 predict --json empty
 prints "it" '{"file": "empty", "error": "no pictures or videos in this folder"}'
 refuses "100,000 x 100,000 pixels" 1 \
     'bomb.png: 100000 x 100000 pixels are more than the limit of 100 megapixels or 65500 a side' predict bomb.png
-refuses "more than --max-megapixels" 1 'large.png: 1200 x 1000 pixels are more than the limit of 1 megapixels or 65500 a side' \
+refuses "more than --max-megapixels" 1 \
+    'large.png: 1200 x 1000 pixels are more than the limit of 1 megapixels or 65500 a side' \
     predict --max-megapixels 1 large.png
 mkfifo pipe.png
 refuses "a pipe" 1 'pipe.png: not a regular file' predict pipe.png
@@ -283,9 +292,11 @@ refuses "a temperature of nothing" 2 '--temperature 0: must be between 0.001 and
 # ---- real photos
 yunet=$material/models/yunet_n_dynamic.onnx
 if [ -n "$material" ] && [ -f "$yunet" ] && [ -d "$material/photos" ]; then
-    check "real photos" predict --detector "$yunet" --csv "$material/photos/no_faces.jpg" "$material/photos/dogs.jpg" \
-        "$material/photos/two_people.jpg"
-    holds "two people have two faces, dogs and things none" test "$(grep -c '/two_people\.jpg,,,[01],' out) $(wc -l <out)" = "2 3"
+    photos=$material/photos
+    check "real photos" predict --detector "$yunet" --csv "$photos/no_faces.jpg" "$photos/dogs.jpg" \
+        "$photos/two_people.jpg"
+    holds "two people have two faces" test "$(grep -c '/two_people\.jpg,,,[01],' out)" -eq 2
+    holds "dogs and things have none" test "$(wc -l <out)" -eq 3
 else
     skip "real photos, as there are none beside the repository (RMFER_TEST_MATERIAL)"
 fi
