@@ -1,24 +1,18 @@
 #!/bin/sh
 # The command line: help, version, mistakes and their exit codes, info and bench.
-RMFER=${RMFER:-$PWD/rmfer}
-passed=0 failed=0 skipped=0
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+. tests/support/cli.sh
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 
+# note WHAT STATUS: counts what the last command came to.
 note() {
-    if [ "$2" -eq 0 ]; then passed=$((passed + 1)); return; fi
-    failed=$((failed + 1))
-    echo "failed: $1"
-    cat "$folder/out" "$folder/err"
+    if [ "$2" -eq 0 ]; then pass; else fail "$1"; fi
 }
 
-# run CODE ARGUMENT...: runs rmfer; true when it ends with that code.
-run() {
+# ends CODE ARGUMENT...: runs rmfer; true when it ends with that code.
+ends() {
     wanted=$1
     shift
-    "$RMFER" "$@" >"$folder/out" 2>"$folder/err"
-    code=$?
+    run "$RMFER" "$@"
     [ $code -eq "$wanted" ] || { echo "rmfer $*: exit $code, not $wanted"; return 1; }
 }
 
@@ -26,7 +20,7 @@ run() {
 shows() {
     what=$1 wanted=$2 pattern=$3
     shift 3
-    run "$wanted" "$@" && grep -q -e "$pattern" "$folder/out" && [ ! -s "$folder/err" ]
+    ends "$wanted" "$@" && grep -q -e "$pattern" "$folder/out" && [ ! -s "$folder/err" ]
     note "$what" $?
 }
 
@@ -34,7 +28,7 @@ shows() {
 refuses() {
     what=$1 wanted=$2 pattern=$3
     shift 3
-    run "$wanted" "$@" && [ "$(wc -l <"$folder/err")" -eq 1 ] && [ ! -s "$folder/out" ] &&
+    ends "$wanted" "$@" && [ "$(wc -l <"$folder/err")" -eq 1 ] && [ ! -s "$folder/out" ] &&
         grep -q -e '^rmfer: error: ' "$folder/err" && grep -q -e "$pattern" "$folder/err"
     note "$what" $?
 }
@@ -43,7 +37,7 @@ shows "--help" 0 '^usage: rmfer COMMAND' --help
 shows "-h" 0 '^usage: rmfer COMMAND' -h
 shows "help" 0 '^usage: rmfer COMMAND' help
 shows "--version" 0 '^rmfer [0-9]*\.[0-9]*\.[0-9]*$' --version
-run 2 && grep -q '^usage:' "$folder/err" && [ ! -s "$folder/out" ]
+ends 2 && grep -q '^usage:' "$folder/err" && [ ! -s "$folder/out" ]
 note "no command" $?
 
 "$RMFER" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' >"$folder/commands"
@@ -71,7 +65,7 @@ refuses "no argument" 2 'info takes one' info
 refuses "an unknown mode" 2 '--mode fly: unknown (train, infer)' bench --mode fly
 refuses "an unknown architecture" 2 "unknown architecture 'resnet50' (tf_efficientnet_b0 to b3" bench --arch resnet50
 refuses "pictures too small" 2 '--image-size 31: must be between 32' info tf_efficientnet_b0 --image-size 31
-run 2 info "$(printf 'no\033[31msuch')" && ! grep -q "$(printf '\033')" "$folder/err"
+ends 2 info "$(printf 'no\033[31msuch')" && ! grep -q "$(printf '\033')" "$folder/err"
 note "a foreign name does not steer the terminal" $?
 
 shows "info of an architecture" 0 '^backbone: 7700994 parameters, 0.99. G multiply-adds' info tf_efficientnet_b2 --batch 1
@@ -95,7 +89,7 @@ note "RMFER_ISA chooses the kernels" $?
 
 # The JSON report: every key that the interface names, for both modes.
 for mode in train infer; do
-    run 0 bench $small --batch 2 --mode $mode --json
+    ends 0 bench $small --batch 2 --mode $mode --json
     note "bench --json ($mode)" $?
     for key in mode arch image_size batch threads images_per_s ms_per_image median min max gflops peak_gflops efficiency \
         peak_rss_mb layers; do
@@ -114,9 +108,8 @@ assert report["layers"][0]["name"] == "conv_stem" and report["layers"][-1]["name
 END
         note "bench --json ($mode) parses" $?
     else
-        skipped=$((skipped + 1)); echo "skipped: no python3 to parse the JSON report"
+        skip "no python3 to parse the JSON report"
     fi
 done
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+finish

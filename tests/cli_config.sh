@@ -1,28 +1,16 @@
 #!/bin/sh
 # rmfer config: presets, the key table, resolved configurations, messages and exit codes.
-RMFER=${RMFER:-$PWD/rmfer}
-passed=0 failed=0
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+. tests/support/cli.sh
 
-# check NAME COMMAND...: the command succeeds.
-check() {
-    what=$1
-    shift
-    if "$@" >"$folder/out" 2>"$folder/err"; then passed=$((passed + 1)); else
-        failed=$((failed + 1)); echo "failed: $what"; cat "$folder/out" "$folder/err"
-    fi
-}
 # refuses NAME CODE MESSAGE COMMAND...: it ends with that code and prints that one line.
 refuses() {
     what=$1 wanted=$2 message=$3
     shift 3
-    "$@" >"$folder/out" 2>"$folder/err"
-    code=$?
+    run "$@"
     if [ $code -eq "$wanted" ] && [ "$(cat "$folder/err")" = "$message" ] && [ ! -s "$folder/out" ]; then
-        passed=$((passed + 1))
+        pass
     else
-        failed=$((failed + 1)); echo "failed: $what: exit $code"; cat "$folder/out" "$folder/err"
+        fail "$what: exit $code"
     fi
 }
 
@@ -30,7 +18,7 @@ check help "$RMFER" config --help
 check list "$RMFER" config --list
 for name in affectnet7 affectnet8 rafdb rafdb-4000labels ferplus quickstart ablation-baseline ablation-no-acl \
     ablation-full ablation-no-sm ablation-no-sm-no-acl ablation-rmset-0 ablation-rmset-50 ablation-rmset-100; do
-    "$RMFER" config --list | grep -q "^$name " || { failed=$((failed + 1)); echo "failed: $name is not listed"; }
+    "$RMFER" config --list | grep -q "^$name " || fail "$name is not listed"
     "$RMFER" config "$name" >"$folder/$name.ini"
     check "$name is what configs/ holds" cmp "$folder/$name.ini" "configs/$name.ini"
     check "$name resolves" "$RMFER" config "$folder/$name.ini" --resolved
@@ -65,5 +53,4 @@ refuses "an unknown preset" 2 "rmfer: error: no preset 'rafdb8' (did you mean 'r
 refuses "no name" 2 "rmfer: error: rmfer config needs one preset's NAME, --list or --keys" "$RMFER" config
 refuses "a missing file" 1 'rmfer: error: none.ini: No such file or directory' "$RMFER" config none.ini --resolved
 
-echo "$passed passed, $failed failed, 0 skipped"
-[ $failed -eq 0 ]
+finish

@@ -1,40 +1,19 @@
 #!/bin/sh
 # rmfer import, export and info: conversions that other programs accept, messages and exit codes.
-RMFER=${RMFER:-$PWD/rmfer}
+. tests/support/cli.sh
 PYTHON=${PYTHON:-/usr/bin/python3}
 golden=tests/golden/ckpt
-passed=0 failed=0 skipped=0
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-
-check() {
-    what=$1
-    shift
-    if "$@" >"$folder/out" 2>"$folder/err"; then passed=$((passed + 1)); else
-        failed=$((failed + 1)); echo "failed: $what"; cat "$folder/out" "$folder/err"
-    fi
-}
 # refuses NAME CODE PART COMMAND...: it ends with that code and one line of error that holds PART; nothing is written.
 refuses() {
     what=$1 wanted=$2 part=$3
     shift 3
     rm -f "$folder/new.safetensors"
-    "$@" >"$folder/out" 2>"$folder/err"
-    code=$?
+    run "$@"
     if [ $code -eq "$wanted" ] && [ "$(grep -c '^rmfer: error: ' "$folder/err")" -eq 1 ] &&
         tail -n 1 "$folder/err" | grep -q -e "$part" && [ ! -e "$folder/new.safetensors" ]; then
-        passed=$((passed + 1))
+        pass
     else
-        failed=$((failed + 1)); echo "failed: $what: exit $code"; cat "$folder/out" "$folder/err"
-    fi
-}
-skip() {
-    skipped=$((skipped + 1)); echo "skipped: $1"
-}
-says() {
-    what=$1 part=$2
-    if grep -q -e "$part" "$folder/out" "$folder/err"; then passed=$((passed + 1)); else
-        failed=$((failed + 1)); echo "failed: $what does not say '$part'"; cat "$folder/out" "$folder/err"
+        fail "$what: exit $code"
     fi
 }
 new="$folder/new.safetensors"
@@ -120,5 +99,4 @@ for case in timm_plain:tiny_tf_64_1:pth torchvision_bfloat16:tiny_64_1:pth; do
     fi
 done
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed -eq 0 ]
+finish

@@ -1,25 +1,13 @@
 #!/bin/sh
 # rmfer synth: what it writes, the same twice, RMsets of a labelled set, messages and exit codes.
-RMFER=${RMFER:-$PWD/rmfer}
-passed=0 failed=0
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+. tests/support/cli.sh
 
-check() {
-    what=$1
-    shift
-    if "$@" >"$folder/out" 2>"$folder/err"; then passed=$((passed + 1)); else
-        failed=$((failed + 1)); echo "failed: $what"; cat "$folder/out" "$folder/err"
-    fi
-}
+# refuses NAME CODE MESSAGE COMMAND...: it ends with that code and prints that one line.
 refuses() {
     what=$1 wanted=$2 message=$3
     shift 3
-    "$@" >"$folder/out" 2>"$folder/err"
-    code=$?
-    if [ $code -eq "$wanted" ] && [ "$(cat "$folder/err")" = "$message" ]; then passed=$((passed + 1)); else
-        failed=$((failed + 1)); echo "failed: $what: exit $code"; cat "$folder/out" "$folder/err"
-    fi
+    run "$@"
+    if [ $code -eq "$wanted" ] && [ "$(cat "$folder/err")" = "$message" ]; then pass; else fail "$what: exit $code"; fi
 }
 
 check help "$RMFER" synth --help
@@ -46,5 +34,4 @@ refuses "--set alone" 2 'rmfer: error: --set belongs to --from' "$RMFER" synth x
 refuses "a folder that cannot be" 1 'rmfer: error: from.ini: cannot make the folder: File exists' \
     "$RMFER" synth from.ini/x
 
-echo "$passed passed, $failed failed, 0 skipped"
-[ $failed -eq 0 ]
+finish

@@ -1,28 +1,13 @@
 #!/bin/sh
 # rmfer train and rmfer eval: both phases on drawn faces, files, signals, resuming to the same bits, messages.
-RMFER=${RMFER:-$PWD/rmfer}
-passed=0 failed=0
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+. tests/support/cli.sh
 cd "$folder" || exit 1
 
-pass() { passed=$((passed + 1)); }
-fail() {
-    failed=$((failed + 1))
-    echo "failed: $1"
-    [ -f out ] && tail -n 20 out err
-}
-check() {
-    what=$1
-    shift
-    if "$@" >out 2>err; then pass; else fail "$what"; fi
-}
 # refuses WHAT CODE PATTERN COMMAND...: the exit code, and a message that matches
 refuses() {
     what=$1 wanted=$2 pattern=$3
     shift 3
-    "$@" >out 2>err
-    code=$?
+    run "$@"
     if [ $code -eq "$wanted" ] && grep -q -- "$pattern" err; then pass; else fail "$what: exit $code"; fi
 }
 # Waits until a run has written so many lines of metrics.
@@ -204,5 +189,4 @@ refuses "an unknown split" 2 "split 'tset' is not known" "$RMFER" eval --checkpo
 check "help" "$RMFER" train --help
 check "help" "$RMFER" eval --help
 
-echo "$passed passed, $failed failed, 0 skipped"
-[ $failed -eq 0 ]
+finish

@@ -1,38 +1,26 @@
 #!/bin/sh
 # Training on real faces, where they are: two classes of FERPlus (happiness, surprise), two epochs from random weights,
 # must beat chance clearly on the validation split; eval must find the same accuracy.
-RMFER=${RMFER:-$PWD/rmfer}
+. tests/support/cli.sh
 faces=${RMFER_TEST_MATERIAL:-$PWD/../shared}/data/ferplus-mini
 if [ ! -d "$faces/FER2013Train" ]; then
-    echo "skipped: real FERPlus faces are not there ($faces)"
-    echo "0 passed, 0 failed, 1 skipped"
-    exit 0
+    skip "real FERPlus faces are not there ($faces)"
+    finish
+    exit
 fi
-passed=0 failed=0
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-check() {
-    what=$1
-    shift
-    if "$@"; then passed=$((passed + 1)); else
-        failed=$((failed + 1)); echo "failed: $what"; cat "$folder/out" "$folder/err"
-    fi
-}
 # The number behind a name in the JSON of an evaluation.
 number() { sed -n "s/.*\"$1\": \([0-9.]*\).*/\1/p" "$folder/result.json"; }
 
 check "train" "$RMFER" train --config configs/ferplus-mini.ini --threads 1 --seed 1 --out "$folder/run" \
     --set data.root="$faces" --set data.classes='Happiness, Surprise' --set data.votes=argmax --set data.sampler=balanced \
     --set data.image_size=48 --set train.batch=16 --set train.epochs=2 --set train.lr=1e-3 --set train.lr_ial=1e-3 \
-    --set train.lr_warmup_epochs=0.3 --set train.ema_decay=0 --set model.drop_path=0 --set augment.enabled=false \
-    >"$folder/out" 2>"$folder/err"
+    --set train.lr_warmup_epochs=0.3 --set train.ema_decay=0 --set model.drop_path=0 --set augment.enabled=false
 check "eval" "$RMFER" eval --checkpoint "$folder/run/best_average.safetensors" --split valid \
-    --json "$folder/result.json" >"$folder/out" 2>"$folder/err"
+    --json "$folder/result.json"
 echo "overall accuracy $(number overall_accuracy), average accuracy $(number average_accuracy)"
 # 223 faces; guessing gives 0.5 with a standard deviation of 0.035.
-check "above chance" awk "BEGIN { exit !($(number average_accuracy) > 0.58) }"
-check "eval agrees with training" grep -q "\"average_accuracy\": $(number average_accuracy)" "$folder/run/metrics.jsonl"
-check "the classes are those of the configuration" grep -q '"classes": \["Happiness", "Surprise"\]' "$folder/result.json"
+holds "above chance" awk "BEGIN { exit !($(number average_accuracy) > 0.58) }"
+holds "eval agrees with training" grep -q "\"average_accuracy\": $(number average_accuracy)" "$folder/run/metrics.jsonl"
+holds "the classes are those of the configuration" grep -q '"classes": \["Happiness", "Surprise"\]' "$folder/result.json"
 
-echo "$passed passed, $failed failed, 0 skipped"
-[ $failed -eq 0 ]
+finish
