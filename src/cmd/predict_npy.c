@@ -54,6 +54,7 @@ status npy_rows_open(struct npy_rows **out, const char *path, size_t columns, st
 /* Every machine this is built for keeps numbers little-endian. */
 status npy_rows_append(struct npy_rows *rows, const float *values, size_t count, struct error *err)
 {
+    if (count == 0) return STATUS_OK; /* and then `values` may be NULL */
     if (fwrite(values, sizeof *values * rows->columns, count, rows->file.stream) != count)
         return error_set_errno(err, "%s: cannot be written", rows->path);
     rows->count += count;
