@@ -51,11 +51,11 @@ static status run(struct synth_command *command, const struct command_line *line
 int command_synth(int argc, char **argv)
 {
     struct synth_command command = {
-        .draw = {.faces = 1600, .size = 64},
+        .draw = {.faces = 4000, .size = 64},
         .mashup = {.persons = 8, .moments = 25, .agreement = 0.8},
     };
     const struct option options[] = {
-        {"faces", OPTION_INTEGER, &command.draw.faces, "N", "training faces of the affectnet layout (1600)", 64, 1e6,
+        {"faces", OPTION_INTEGER, &command.draw.faces, "N", "training faces of the affectnet layout (4000)", 64, 1e6,
          0},
         {"size", OPTION_INTEGER, &command.draw.size, "N", "side of a face in pixels (64)", 32, 1024, 0},
         {"from", OPTION_STRING, &command.from, "CONFIG",

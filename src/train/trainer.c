@@ -131,8 +131,10 @@ status trainer_run(const struct trainer_options *options, struct training_summar
     if (result == STATUS_OK) result = run(t, err);
     if (result == STATUS_OK) {
         summarise(t, summary);
-        log_info("%lld steps, %.1f images/s, %.1f%% of the training time spent waiting for pictures",
-                 (long long)summary->steps, summary->images_per_second, 100 * summary->data_wait_share);
+        log_info(
+            "%lld steps, %.1f images/s, %.1f%% of the training time spent waiting for pictures, peak memory %.0f MiB",
+            (long long)summary->steps, summary->images_per_second, 100 * summary->data_wait_share,
+            (double)memory_peak_resident() / 1048576.0);
     } else {
         log_verbose("training ended: %s", err->message); /* for log.txt, which is closed before the error is shown */
     }
