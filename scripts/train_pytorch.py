@@ -375,11 +375,13 @@ class Trainer:
         for epoch in range(self.config["train.epochs"]):
             yield from self.batches(epoch, workers)
 
-    def run(self, workers):
+    def run(self, workers, stop_after):
+        """Trains; with `stop_after` only the first so many epochs of the whole schedule."""
         config, begin = self.config, time.time()
         every = max(1, round(config["eval.every"] * self.steps_per_epoch))
         last = config["train.epochs"] * self.steps_per_epoch
         last = min(last, config["train.max_steps"]) if config["train.max_steps"] else last
+        last = min(last, stop_after * self.steps_per_epoch) if stop_after else last
         self.model.train()
         window, start = None, time.time()
         for step, (images, targets) in enumerate(self.all_batches(workers), 1):
@@ -411,6 +413,7 @@ def main():
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--out", required=True)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--stop-after", type=int, default=0, metavar="EPOCHS", help="of the whole schedule")
     parser.add_argument("--workers", type=int, default=1, help="processes that decode and augment")
     arguments = parser.parse_args()
     config = read_config(arguments.config, arguments.set)
@@ -420,7 +423,7 @@ def main():
     os.makedirs(arguments.out, exist_ok=True)
     trainer = Trainer(config, arguments.out)
     print(f"{len(trainer.train)} training and {len(trainer.valid)} validation pictures", file=sys.stderr)
-    trainer.run(arguments.workers)
+    trainer.run(arguments.workers, arguments.stop_after)
 
 
 if __name__ == "__main__":
