@@ -13,7 +13,6 @@ VERSION := 0.1.0
 REQUIRED := libjpeg:libjpeg-dev libpng:libpng-dev openblas:libopenblas-dev libcjson:libcjson-dev \
             libzip:libzip-dev
 VIDEO    := libavformat:libavformat-dev libavcodec:libavcodec-dev libavutil:libavutil-dev libswscale:libswscale-dev
-DRAWING  := cairo:libcairo2-dev
 TESTING  := cmocka:libcmocka-dev
 
 name_of    = $(firstword $(subst :, ,$(1)))
@@ -24,8 +23,8 @@ modules    = $(foreach pair,$(1),$(call name_of,$(pair)))
 
 MISSING_REQUIRED := $(call missing,$(REQUIRED))
 MISSING_TESTING  := $(call missing,$(TESTING))
-OPTIONAL := $(if $(strip $(call missing,$(VIDEO))),,$(VIDEO)) $(if $(strip $(call missing,$(DRAWING))),,$(DRAWING))
-ALL_PACKAGES := gcc make pkg-config $(call packages,$(REQUIRED) $(VIDEO) $(DRAWING) $(TESTING))
+OPTIONAL := $(if $(strip $(call missing,$(VIDEO))),,$(VIDEO))
+ALL_PACKAGES := gcc make pkg-config $(call packages,$(REQUIRED) $(VIDEO) $(TESTING))
 
 # One short line a file; V=1 shows the commands.
 ifeq ($(V),)
@@ -42,7 +41,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pr
 OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer,-O3 -fno-math-errno -fno-trapping-math) -ffp-contract=off
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 LIBRARIES := $(call modules,$(REQUIRED) $(OPTIONAL))
-FEATURES := $(if $(findstring libavformat,$(OPTIONAL)),-DRMFER_HAVE_FFMPEG) $(if $(findstring cairo,$(OPTIONAL)),-DRMFER_HAVE_CAIRO)
+FEATURES := $(if $(OPTIONAL),-DRMFER_HAVE_FFMPEG)
 
 CPPFLAGS += -Iinclude -Isrc -D_POSIX_C_SOURCE=200809L -DRMFER_VERSION='"$(VERSION)"' $(FEATURES) $(EXTRA_DEFINES)
 BASE_CFLAGS := -std=c11 -g $(OPTIMISE) $(SANITIZE) $(WARNINGS) -fopenmp -pthread
