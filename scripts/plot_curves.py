@@ -4,7 +4,8 @@
   plot_curves.py [--key overall_accuracy] [--title TEXT] --out FILE.svg NAME=RUN[,RUN...]...
 
 RUN is a folder with metrics.jsonl (or such a file). Several runs of one NAME (seeds) get one colour: their mean as a
-thick line, each of them as a thin one. The lines of metrics.jsonl that are evaluations are drawn, by epoch.
+thick line, each of them as a thin one. The lines of metrics.jsonl that are evaluations are drawn, by epoch; with a key
+that begins with loss_ those of training, as means over half an epoch.
 """
 import argparse
 import html
@@ -18,7 +19,7 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 420, 62, 20, 40, 48
 
 
 def read_curve(run, key):
-    """[(epoch, value)] of the evaluations; with `loss` of the training steps."""
+    """[(epoch, value)] of the evaluations; of the training steps where the key begins with loss_."""
     path = os.path.join(run, "metrics.jsonl") if os.path.isdir(run) else run
     with open(path, encoding="utf-8") as lines:
         records = [json.loads(line) for line in lines if line.strip()]
@@ -26,7 +27,14 @@ def read_curve(run, key):
              if key in record and ("split" in record) == (not key.startswith("loss_"))]
     if not curve:
         sys.exit(f"{path}: no evaluation with {key}")
-    return curve
+    return half_epochs(curve) if key.startswith("loss_") else curve
+
+
+def half_epochs(curve):
+    buckets = {}
+    for epoch, value in curve:
+        buckets.setdefault(math.ceil(2 * epoch - 1e-9) / 2, []).append(value)
+    return [(epoch, sum(values) / len(values)) for epoch, values in sorted(buckets.items())]
 
 
 def mean_curve(curves):
@@ -82,9 +90,10 @@ class Picture:
         self.parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{width}" '
                           f'stroke-opacity="{opacity}"/>')
 
-    def legend(self, names):
+    def legend(self, names, at_top):
+        """In the corner that curves leave free: accuracies rise, losses fall."""
         for row, name in enumerate(names):
-            y = HEIGHT - BOTTOM - 14 - 17 * (len(names) - 1 - row)
+            y = TOP + 18 + 17 * row if at_top else HEIGHT - BOTTOM - 14 - 17 * (len(names) - 1 - row)
             self.parts.append(f'<path d="M{WIDTH - 250} {y - 4}h24" stroke="{COLOURS[row % len(COLOURS)]}" '
                               'stroke-width="3"/>')
             self.text(WIDTH - 220, y, name, "start")
@@ -114,7 +123,7 @@ def main():
             for curve in curves:
                 picture.line(curve, colour, 1, 0.45)
         picture.line(mean_curve(curves), colour, 2.5, 1)
-    picture.legend([name for name, _ in groups])
+    picture.legend([name for name, _ in groups], arguments.key.startswith("loss"))
     with open(arguments.out, "w", encoding="utf-8") as file:
         file.write(picture.svg())
 
