@@ -177,37 +177,19 @@ static bool is_given(const struct config *config, const char *name)
     return config->lines[config_key_find("eval", name) - config_keys(&count)] != 0;
 }
 
-static enum self_mask self_mask_of(enum config_self_mask mask)
-{
-    switch (mask) {
-    case CONFIG_SELF_MASK_EXCLUDE: return SELF_MASK_EXCLUDE;
-    case CONFIG_SELF_MASK_LITERAL: return SELF_MASK_LITERAL;
-    case CONFIG_SELF_MASK_NONE: return SELF_MASK_NONE;
-    }
-    return SELF_MASK_EXCLUDE;
-}
-
 static status create_evaluator(struct eval_work *work, struct error *err)
 {
     const struct config *config = &work->config;
     const struct checkpoint_info *info = &work->checkpoint.info;
     bool own_normalisation = work->command->config != NULL && is_given(config, "normalize");
-    struct evaluation_setup setup = {
-        .dataset = &work->dataset,
-        .batch = (int)config->eval.batch,
-        .image_size = info->image_size,
-        .resize = strcmp(info->resize, "bicubic") == 0 ? RESIZE_BICUBIC : RESIZE_BILINEAR,
-        .flip = config->eval.flip || work->command->flip,
-        .workers = (int)config->data.workers,
-        .prefetch = (int)config->data.prefetch,
-        .on_error = config->data.on_error,
-        .max_bad = config->data.max_bad,
-        .with_attention = work->has_ial_settings && config->ial.weight > 0,
-        .ial_temperature = config->ial.temperature,
-        .self_mask = self_mask_of(config->ial.self_mask),
-        .keep_features = true,
-        .may_predict = work->may_predict,
-    };
+    struct evaluation_setup setup = evaluation_setup_from(config);
+    setup.dataset = &work->dataset;
+    setup.image_size = info->image_size;
+    setup.resize = strcmp(info->resize, "bicubic") == 0 ? RESIZE_BICUBIC : RESIZE_BILINEAR;
+    setup.flip = config->eval.flip || work->command->flip;
+    setup.with_attention = work->has_ial_settings && config->ial.weight > 0;
+    setup.keep_features = true;
+    setup.may_predict = work->may_predict;
     memcpy(setup.mean, own_normalisation ? config->eval.mean : info->mean, sizeof setup.mean);
     memcpy(setup.std, own_normalisation ? config->eval.std : info->std, sizeof setup.std);
     return evaluator_create(&work->evaluator, &work->model, &setup, err);

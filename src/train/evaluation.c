@@ -8,6 +8,36 @@
 #include <math.h>
 #include <string.h>
 
+enum self_mask self_mask_of(enum config_self_mask mask)
+{
+    switch (mask) {
+    case CONFIG_SELF_MASK_EXCLUDE: return SELF_MASK_EXCLUDE;
+    case CONFIG_SELF_MASK_LITERAL: return SELF_MASK_LITERAL;
+    case CONFIG_SELF_MASK_NONE: return SELF_MASK_NONE;
+    }
+    return SELF_MASK_EXCLUDE;
+}
+
+struct evaluation_setup evaluation_setup_from(const struct config *config)
+{
+    struct evaluation_setup setup = {
+        .batch = (int)config->eval.batch,
+        .image_size = (int)config->data.image_size,
+        .resize = config->data.resize,
+        .flip = config->eval.flip,
+        .workers = (int)config->data.workers,
+        .prefetch = (int)config->data.prefetch,
+        .on_error = config->data.on_error,
+        .max_bad = config->data.max_bad,
+        .with_attention = config->ial.weight > 0,
+        .ial_temperature = config->ial.temperature,
+        .self_mask = self_mask_of(config->ial.self_mask),
+    };
+    memcpy(setup.mean, config->eval.mean, sizeof setup.mean);
+    memcpy(setup.std, config->eval.std, sizeof setup.std);
+    return setup;
+}
+
 struct evaluator {
     struct evaluation_setup setup;
     struct loader *loader;

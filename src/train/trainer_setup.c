@@ -185,16 +185,6 @@ static status find_class_weights(struct trainer *t, struct error *err)
     return STATUS_OK;
 }
 
-static enum self_mask self_mask_of(enum config_self_mask mask)
-{
-    switch (mask) {
-    case CONFIG_SELF_MASK_EXCLUDE: return SELF_MASK_EXCLUDE;
-    case CONFIG_SELF_MASK_LITERAL: return SELF_MASK_LITERAL;
-    case CONFIG_SELF_MASK_NONE: return SELF_MASK_NONE;
-    }
-    return SELF_MASK_EXCLUDE;
-}
-
 static struct objective objective_of(const struct config *config, const real *class_weights)
 {
     struct objective objective = objective_defaults();
@@ -294,24 +284,10 @@ static status create_store(struct trainer *t, struct error *err)
 
 static status create_evaluator(struct trainer *t, struct error *err)
 {
-    const struct config *config = t->config;
-    struct evaluation_setup setup = {
-        .dataset = &t->selection,
-        .batch = (int)config->eval.batch,
-        .image_size = (int)config->data.image_size,
-        .resize = config->data.resize,
-        .flip = config->eval.flip,
-        .workers = (int)config->data.workers,
-        .prefetch = 1,
-        .on_error = config->data.on_error,
-        .max_bad = config->data.max_bad,
-        .with_attention = config->ial.weight > 0,
-        .ial_temperature = config->ial.temperature,
-        .self_mask = self_mask_of(config->ial.self_mask),
-        .stop = t->options->stop,
-    };
-    memcpy(setup.mean, config->eval.mean, sizeof setup.mean);
-    memcpy(setup.std, config->eval.std, sizeof setup.std);
+    struct evaluation_setup setup = evaluation_setup_from(t->config);
+    setup.dataset = &t->selection;
+    setup.prefetch = 1;
+    setup.stop = t->options->stop;
     return evaluator_create(&t->evaluator, &t->model, &setup, err);
 }
 

@@ -30,6 +30,12 @@ struct evaluation_setup {
     const volatile sig_atomic_t *stop; /* not 0: end soon; NULL = never */
 };
 
+/* The attention's mask, as objective and evaluation know it. */
+enum self_mask self_mask_of(enum config_self_mask mask);
+
+/* What a configuration says of an evaluation; the data set, and what differs, is the caller's to add. */
+struct evaluation_setup evaluation_setup_from(const struct config *config);
+
 struct evaluation {
     struct confusion confusion;
     uint64_t n;
