@@ -77,7 +77,7 @@ TEST_SUPPORT := $(wildcard tests/support/*.c)
 DOUBLE_SUPPORT := $(wildcard tests/double/support/*.c)
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help test check bench demo deps install uninstall fuzz format clean need-build need-test tests
+.PHONY: all help test check bench demo deps install uninstall fuzz sign-flip format clean need-build need-test tests
 all: rmfer
 
 help:
@@ -89,6 +89,7 @@ help:
 	@echo 'make install    program, manual page and configs to PREFIX ($(PREFIX))'
 	@echo 'make SAN=address|undefined|thread [test]   the same with a sanitizer'
 	@echo 'make fuzz       the fuzz targets (clang, libFuzzer)'
+	@echo 'make sign-flip  turns signs of formulas round, one by one: the tests must fail'
 	@echo 'make format     clang-format over the sources'
 	@echo 'make clean      removes what was built'
 
@@ -180,6 +181,10 @@ demo:
 	@if [ -n "$(strip $(MISSING_REQUIRED))" ]; then $(MAKE) --no-print-directory deps; fi
 	@$(MAKE) --no-print-directory $(PARALLEL) rmfer
 	@sh scripts/demo.sh
+
+# Minutes; not a part of `make test`.
+sign-flip: tests
+	@sh scripts/check_sign_flip.sh
 
 install: rmfer
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/rmfer/configs

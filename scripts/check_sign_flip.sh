@@ -1,0 +1,75 @@
+#!/bin/sh
+# Proves that the tests can fail: in a copy of the sources turns one sign of one formula round at a time, builds the test
+# program named beside it and expects it to fail.   check_sign_flip.sh [FILE...]   (only the places in these files)
+# Ends with 1 when a flipped sign went unnoticed. `make sign-flip` builds first and calls this.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+unset MAKEFLAGS MAKELEVEL MFLAGS
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+trap 'exit 1' INT TERM
+# Objects come along with their times, so that only what a flip touches is built again.
+cp -a Makefile src include tests configs scripts "$copy" && mkdir "$copy/build" && cp -a build/release "$copy/build" || exit 1
+
+# file :: text before :: text after :: test program
+places() {
+    cat <<'END'
+src/kern/kernels_portable.c :: return s * (1 + z * (1 - s)); :: return s * (1 - z * (1 - s)); :: test_kernels
+src/kern/simd.inc :: v_set(1.0f) + v_fma(v_set(0.0f) - z, s, z) :: v_set(1.0f) - v_fma(v_set(0.0f) - z, s, z) :: test_kernels
+src/nn/backbone.c :: gate[i] * through[i] + at_pixel[i] * slopes[i] :: gate[i] * through[i] - at_pixel[i] * slopes[i] :: test_golden_engine
+src/nn/heads.c :: dfeatures[i] += room[i]; :: dfeatures[i] -= room[i]; :: test_golden_engine
+src/nn/inference.c :: own[c] /= (real)pixels; :: own[c] /= -(real)pixels; :: test_golden_engine
+src/ops/attention.c :: ((double)room[i * n + j] - inner) :: ((double)room[i * n + j] + inner) :: test_golden_engine
+src/ops/batchnorm.c :: (double)bn->beta[c] - mean * :: (double)bn->beta[c] + mean * :: test_golden_engine
+src/ops/batchnorm.c :: (double)bn->running_mean[at] + momentum * mean[c] :: (double)bn->running_mean[at] - momentum * mean[c] :: test_golden_engine
+src/ops/batchnorm.c :: bn->slope[c] = -bn->scale[c] :: bn->slope[c] = bn->scale[c] :: test_golden_engine
+src/ops/batchnorm.c :: bn->offset[c] = -bn->scale[c] :: bn->offset[c] = bn->scale[c] :: test_golden_engine
+src/ops/contrastive.c :: exp(s - all) - (i <= setup->positives :: exp(s - all) + (i <= setup->positives :: test_golden_engine
+src/ops/conv1x1.c :: scale[c] = bn.scale[c] * upstream->keep[image]; :: scale[c] = -bn.scale[c] * upstream->keep[image]; :: test_golden_engine
+src/ops/cosine.c :: (du[j] - u[j] * (real)along) :: (du[j] + u[j] * (real)along) :: test_golden_engine
+src/ops/depthwise.c :: (back->residual == NULL ? 0 : back->residual[to]) :: (back->residual == NULL ? 0 : -back->residual[to]) :: test_golden_engine
+src/ops/linear.c :: layer->dbias[j] += dy[ :: layer->dbias[j] -= dy[ :: test_golden_engine
+src/ops/softmax_cross_entropy.c :: exp((double)logits[c] - lse) - q) :: exp((double)logits[c] - lse) + q) :: test_golden_engine
+src/ops/squeeze_excite.c :: saved.gate[i] * (1 - saved.gate[i]) :: saved.gate[i] * (1 + saved.gate[i]) :: test_golden_engine
+src/ops/stem.c :: inside ? pixel[c] : 0 :: inside ? -pixel[c] : 0 :: test_golden_engine
+src/train/schedule.c :: (1 + cos(PI * share)) :: (1 - cos(PI * share)) :: test_train_schedule
+src/train/optimizer_rules.c :: w[i] -= rate * (fresh * gradient :: w[i] += rate * (fresh * gradient :: test_optimizer
+END
+}
+
+# FILE BEFORE AFTER: prints the file with the one place changed; fails unless it stands there exactly once.
+flipped() {
+    BEFORE=$2 AFTER=$3 awk '
+        { at = index($0, ENVIRON["BEFORE"])
+          if (at > 0) { found++; $0 = substr($0, 1, at - 1) ENVIRON["AFTER"] substr($0, at + length(ENVIRON["BEFORE"])) }
+          print }
+        END { exit found != 1 }' "$1"
+}
+
+# FILE BEFORE AFTER PROGRAM: true when the program notices.
+notices() {
+    if ! flipped "$1" "$2" "$3" >"$copy/flipped"; then echo "$1: '$2' does not stand there once"; return 1; fi
+    cat "$copy/flipped" >"$copy/$1"
+    if ! make -C "$copy" "build/release/tests/$4" >"$copy/log" 2>&1; then
+        echo "$1: does not build with '$3'"; tail -n 5 "$copy/log"; result=1
+    elif (cd "$copy" && "build/release/tests/$4" >log 2>&1); then
+        echo "$1: $4 did not notice '$3'"; result=1
+    else
+        echo "$1: $4 notices '$3'"; result=0
+    fi
+    cp "$1" "$copy/$1" # its time is now, so that the next build takes it
+    return $result
+}
+
+places >"$copy/places"
+caught=0 missed=0
+while IFS= read -r place; do
+    file=${place%% :: *} rest=${place#* :: }
+    before=${rest%% :: *} rest=${rest#* :: }
+    after=${rest%% :: *} program=${rest#* :: }
+    case " ${*:-$file} " in *" $file "*) ;; *) continue ;; esac
+    if notices "$file" "$before" "$after" "$program" </dev/null; then caught=$((caught + 1)); else missed=$((missed + 1)); fi
+done <"$copy/places"
+echo "$caught noticed, $missed not"
+[ "$missed" -eq 0 ] && [ "$caught" -gt 0 ]
