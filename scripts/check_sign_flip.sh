@@ -28,7 +28,7 @@ src/ops/batchnorm.c :: bn->offset[c] = -bn->scale[c] :: bn->offset[c] = bn->scal
 src/ops/contrastive.c :: exp(s - all) - (i <= setup->positives :: exp(s - all) + (i <= setup->positives :: test_golden_engine
 src/ops/conv1x1.c :: scale[c] = bn.scale[c] * upstream->keep[image]; :: scale[c] = -bn.scale[c] * upstream->keep[image]; :: test_golden_engine
 src/ops/cosine.c :: (du[j] - u[j] * (real)along) :: (du[j] + u[j] * (real)along) :: test_golden_engine
-src/ops/depthwise.c :: (back->residual == NULL ? 0 : back->residual[to]) :: (back->residual == NULL ? 0 : -back->residual[to]) :: test_golden_engine
+src/ops/depthwise.c :: (back->residual == NULL ? 0 : back->residual[to]) :: (back->residual == NULL ? 0 : -back->residual[to]) :: double/test_gradients_convolution
 src/ops/linear.c :: layer->dbias[j] += dy[ :: layer->dbias[j] -= dy[ :: test_golden_engine
 src/ops/softmax_cross_entropy.c :: exp((double)logits[c] - lse) - q) :: exp((double)logits[c] - lse) + q) :: test_golden_engine
 src/ops/squeeze_excite.c :: saved.gate[i] * (1 - saved.gate[i]) :: saved.gate[i] * (1 + saved.gate[i]) :: test_golden_engine
