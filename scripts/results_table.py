@@ -1,25 +1,34 @@
 #!/usr/bin/env python3
 """Prints a Markdown table of evaluations: one row a name, mean and spread over its seeds.
 
-  results_table.py FOLDER ROW...
+  results_table.py FOLDER REFERENCE ROW...
 
-Reads FOLDER/ROW-seed*/valid.json, which `rmfer eval --json` wrote. The spread is the sample standard deviation.
+Reads FOLDER/ROW-seedN/valid.json, which `rmfer eval --json` wrote. The spread is the sample standard deviation. The
+column "gain" is the difference in overall accuracy to REFERENCE-seedN, seed by seed, so that what the seeds' common
+starts differ by is not in its spread.
 """
 import glob
 import json
 import math
 import os
+import re
 import sys
 
-COLUMNS = (("overall", "overall_accuracy", 100, 2), ("average", "average_accuracy", 100, 2),
+COLUMNS = (("overall", "overall_accuracy", 100, 2), ("gain", "gain", 100, 2), ("average", "average_accuracy", 100, 2),
            ("same class", "same_class_similarity", 1, 3), ("different class", "different_class_similarity", 1, 3),
-           ("difference", None, 1, 3), ("centre distance", "centre_distance", 1, 3))
+           ("difference", "difference", 1, 3), ("centre distance", "centre_distance", 1, 3))
 
 
-def value(result, key):
-    if key is None:
-        return result["same_class_similarity"] - result["different_class_similarity"]
-    return result[key]
+def read_row(folder, row):
+    """{seed: evaluation}"""
+    results = {}
+    for path in sorted(glob.glob(os.path.join(glob.escape(folder), f"{row}-seed*", "valid.json"))):
+        seed = int(re.search(r"-seed(\d+)$", os.path.dirname(path)).group(1))
+        with open(path, encoding="utf-8") as file:
+            results[seed] = json.load(file)
+    if not results:
+        sys.exit(f"{folder}: no evaluation of {row}")
+    return results
 
 
 def cell(values, scale, digits):
@@ -35,19 +44,17 @@ def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     folder, rows = sys.argv[1], sys.argv[2:]
+    reference = read_row(folder, rows[0])
     print("| row | seeds | " + " | ".join(name for name, *_ in COLUMNS) + " |")
-    print("| --- |" + " --- |" * (len(COLUMNS) + 1))
+    print("| --- |" + " ---: |" * (len(COLUMNS) + 1))
     for row in rows:
-        paths = sorted(glob.glob(os.path.join(glob.escape(folder), f"{row}-seed*", "valid.json")))
-        if not paths:
-            sys.exit(f"{folder}: no evaluation of {row}")
-        results = []
-        for path in paths:
-            with open(path, encoding="utf-8") as file:
-                results.append(json.load(file))
-        cells = [cell([value(result, key) for result in results], scale, digits)
+        results = read_row(folder, row)
+        for seed, result in results.items():
+            result["difference"] = result["same_class_similarity"] - result["different_class_similarity"]
+            result["gain"] = result["overall_accuracy"] - reference[seed]["overall_accuracy"]
+        cells = [cell([result[key] for result in results.values()], scale, digits)
                  for _, key, scale, digits in COLUMNS]
-        print(f"| {row} | {len(paths)} | " + " | ".join(cells) + " |")
+        print(f"| {row} | {len(results)} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":
