@@ -26,6 +26,7 @@ keys_of() {
     acl-100) echo "rmset.fraction=1" ;;
     # One change each to acl-100: what its result depends on.
     acl-weight-*) echo "acl.weight=${1#acl-weight-}" ;;
+    acl-paper) echo "acl.weight=1 acl.temperature=1" ;;
     acl-temperature-*) echo "acl.temperature=${1#acl-temperature-}" ;;
     acl-gamma-*) echo "acl.gamma=${1#acl-gamma-}" ;;
     acl-anchors-*) echo "acl.anchors=${1#acl-anchors-}" ;;
