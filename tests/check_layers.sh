@@ -5,7 +5,7 @@ set -u
 floor() {
     case $1 in
     base) echo 0 ;; config) echo 1 ;; kern | data) echo 2 ;; ops) echo 3 ;; nn) echo 4 ;; ckpt | dist) echo 5 ;;
-    train | rmset | plot) echo 6 ;; cmd) echo 7 ;; *) echo "unknown" ;;
+    method | faces) echo 6 ;; train | rmset | plot | synth) echo 7 ;; cmd) echo 8 ;; *) echo "unknown" ;;
     esac
 }
 bad=0

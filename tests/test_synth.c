@@ -1,7 +1,7 @@
 /* Drawn data: every layout is read back with the labels that were drawn, the RMset opens and can be drawn from, and
  * an RMset made of a labelled set keeps its promises. */
 #define _GNU_SOURCE
-#include "rmfer/rmset/synth.h"
+#include "rmfer/synth/synth.h"
 
 #include "rmfer/base/file.h"
 #include "rmfer/base/log.h"

@@ -1,6 +1,6 @@
 /* The trainer's small parts: the table of phases, JSON lines, and the lines of metrics that stay when a run goes on.
  */
-#include "train/json_writer.h"
+#include "rmfer/base/json_writer.h"
 #include "train/run_folder.h"
 
 #include "rmfer/base/file.h"

@@ -6,7 +6,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/ckpt/checkpoint.h"
-#include "rmfer/rmset/synth.h"
+#include "rmfer/synth/synth.h"
 #include "support/scratch.h"
 
 #include <setjmp.h>

@@ -4,7 +4,7 @@
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
-#include "train/json_writer.h"
+#include "rmfer/base/json_writer.h"
 
 #include <math.h>
 #include <stdio.h>

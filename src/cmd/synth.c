@@ -2,7 +2,7 @@
 #include "rmfer/base/log.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/options.h"
-#include "rmfer/rmset/synth.h"
+#include "rmfer/synth/synth.h"
 
 #include <stdio.h>
 

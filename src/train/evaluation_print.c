@@ -1,6 +1,6 @@
 #include "rmfer/train/evaluation.h"
 
-#include "json_writer.h"
+#include "rmfer/base/json_writer.h"
 
 #include <math.h>
 #include <stdarg.h>

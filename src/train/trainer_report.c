@@ -1,6 +1,6 @@
 #include "trainer_internal.h"
 
-#include "json_writer.h"
+#include "rmfer/base/json_writer.h"
 
 #include "rmfer/base/log.h"
 

@@ -1,7 +1,7 @@
 /* Drawn faces: small labelled cartoons whose identity, pose, light and expression vary, in every layout that training
  * reads, and RMsets of them or of the faces of a real labelled set. They stand in for data where there is none. */
-#ifndef RMFER_RMSET_SYNTH_H
-#define RMFER_RMSET_SYNTH_H
+#ifndef RMFER_SYNTH_SYNTH_H
+#define RMFER_SYNTH_SYNTH_H
 
 #include "rmfer/base/error.h"
 #include "rmfer/config/config.h"

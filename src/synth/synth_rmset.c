@@ -1,6 +1,6 @@
 /* The drawn RMset: mashups of a few persons who react to the same moments. Nearby frames look alike, a person's looks
  * change from moment to moment, and most faces show the moment's expression. The last video is packed in a shard. */
-#include "rmset/synth_internal.h"
+#include "synth/synth_internal.h"
 
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"

@@ -3,7 +3,7 @@
 #define RMFER_SRC_RMSET_SYNTH_INTERNAL_H
 
 #include "rmfer/base/file.h"
-#include "rmfer/rmset/synth.h"
+#include "rmfer/synth/synth.h"
 
 #include <stddef.h>
 #include <stdio.h>

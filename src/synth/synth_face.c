@@ -3,7 +3,7 @@
  * A pixel's place is turned into the head's coordinates (half heads, y down), so that shapes are written once,
  * upright and centred. Distances to curved shapes are first-order: exact near the edge, which is where they matter.
  */
-#include "rmfer/rmset/synth.h"
+#include "rmfer/synth/synth.h"
 
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"

@@ -1,6 +1,6 @@
 /* The labelled layouts. Sample n of every layout is drawn from its own number: who it is, how it is seen, what it
  * shows. Splits have different persons; a person appears with several expressions. */
-#include "rmset/synth_internal.h"
+#include "synth/synth_internal.h"
 
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"

@@ -1,7 +1,7 @@
 /* An RMset out of a labelled set: each moment of a mashup has one expression, and each of its faces, a different
  * picture of the set, shows it with a given probability. What "the same person at another moment" means is lost: the
  * pictures are of different people. */
-#include "rmset/synth_internal.h"
+#include "synth/synth_internal.h"
 
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"

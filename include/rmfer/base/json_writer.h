@@ -1,7 +1,7 @@
 /* JSON on one line, appended to a text: members and values with their commas. A failure is remembered, so that a
  * writer asks once, at the end. */
-#ifndef RMFER_TRAIN_JSON_WRITER_H
-#define RMFER_TRAIN_JSON_WRITER_H
+#ifndef RMFER_BASE_JSON_WRITER_H
+#define RMFER_BASE_JSON_WRITER_H
 
 #include "rmfer/base/text.h"
 

@@ -1,4 +1,4 @@
-#include "rmset/synth_internal.h"
+#include "synth/synth_internal.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
