@@ -2,8 +2,8 @@
 #include "rmfer/nn/detector.h"
 
 #include "nn/detector_internal.h"
-#include "nn/network.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/base/plan.h"
 #include "rmfer/base/threads.h"
 
 #include <math.h>

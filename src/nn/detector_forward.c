@@ -1,8 +1,8 @@
 /* The detector's network over one picture. A unit's 1x1 convolution goes row by row into a ring of three padded rows
  * that stays in cache, where the 3x3 convolution reads it: only the units' outputs are maps in memory. */
 #include "nn/detector_internal.h"
-#include "nn/network.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/base/plan.h"
 #include "rmfer/base/threads.h"
 
 #include <omp.h>

@@ -4,6 +4,8 @@
 #include "rmfer/ops/dropout.h"
 #include "rmfer/ops/softmax_cross_entropy.h"
 
+#include <string.h>
+
 static struct linear bind_linear(const struct model *model, struct linear_indices at)
 {
     const struct parameters *all = &model->parameters;

@@ -2,9 +2,11 @@
 #ifndef RMFER_NN_HEADS_H
 #define RMFER_NN_HEADS_H
 
-#include "nn/network.h"
+#include "rmfer/base/plan.h"
+#include "rmfer/nn/model.h"
 #include "rmfer/nn/train_step.h"
 #include "rmfer/ops/attention.h"
+#include "rmfer/ops/linear.h"
 
 /* A projection pass: hidden = relu(W0 F + b0), z = W2 hidden + b2, unit = z / |z|. [n,D] each, norm [n]. */
 struct projected {

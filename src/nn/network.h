@@ -3,6 +3,7 @@
 #ifndef RMFER_NN_NETWORK_H
 #define RMFER_NN_NETWORK_H
 
+#include "rmfer/base/plan.h"
 #include "rmfer/nn/model.h"
 #include "rmfer/ops/conv1x1.h"
 #include "rmfer/ops/depthwise.h"
@@ -11,24 +12,6 @@
 
 #include <stdint.h>
 #include <string.h>
-
-/* Memory planned in two runs of the same code: the first, without a base, only counts. */
-struct plan {
-    char *base;
-    size_t used; /* bytes */
-};
-
-static inline void *plan_take(struct plan *plan, size_t count, size_t size)
-{
-    char *piece = plan->base == NULL ? NULL : plan->base + plan->used;
-    plan->used = size_add(plan->used, arena_rounded(size_multiply(count, size)));
-    return piece;
-}
-
-static inline real *plan_reals(struct plan *plan, size_t count)
-{
-    return plan_take(plan, count, sizeof(real));
-}
 
 struct network_block {
     struct block_shape shape;

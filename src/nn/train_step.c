@@ -6,6 +6,9 @@
 #include "rmfer/nn/inference.h"
 #include "rmfer/ops/contrastive.h"
 #include "rmfer/ops/softmax_cross_entropy.h"
+#include "rmfer/ops/stem.h"
+
+#include <string.h>
 
 struct train_step {
     struct model *model;

@@ -4,6 +4,7 @@
 #include "rmfer/base/threads.h"
 #include "rmfer/nn/inference.h"
 #include "rmfer/ops/softmax_cross_entropy.h"
+#include "rmfer/ops/stem.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,0 +1,29 @@
+/* Memory planned in two runs of the same code: the first, without a base, only counts; the second hands out.
+ *
+ * What is placed where, and how much it is, so stands in one function and the sum cannot disagree with the pieces. The
+ * memory itself belongs to an arena (memory.h). */
+#ifndef RMFER_BASE_PLAN_H
+#define RMFER_BASE_PLAN_H
+
+#include "rmfer/base/memory.h"
+#include "rmfer/base/real.h"
+
+struct plan {
+    char *base;
+    size_t used; /* bytes */
+};
+
+/* The next count * size bytes, 64-byte aligned; NULL while counting. */
+static inline void *plan_take(struct plan *plan, size_t count, size_t size)
+{
+    char *piece = plan->base == NULL ? NULL : plan->base + plan->used;
+    plan->used = size_add(plan->used, arena_rounded(size_multiply(count, size)));
+    return piece;
+}
+
+static inline real *plan_reals(struct plan *plan, size_t count)
+{
+    return plan_take(plan, count, sizeof(real));
+}
+
+#endif
