@@ -11,10 +11,10 @@ refuses() {
 }
 
 check help "$RMFER" synth --help
-check draw "$RMFER" synth "$folder/a" --faces 64 --size 32 --seed 5
-check "draw again" "$RMFER" synth "$folder/b" --faces 64 --size 32 --seed 5 --threads 1
+check draw "$RMFER" synth "$folder/a" --faces 64 --size 32 --seed 5 --mashups 0
+check "draw again" "$RMFER" synth "$folder/b" --faces 64 --size 32 --seed 5 --threads 1 --mashups 0
 check "the same seed gives the same files" diff -r "$folder/a" "$folder/b"
-check "another seed" "$RMFER" synth "$folder/b" --faces 64 --size 32 --seed 6
+check "another seed" "$RMFER" synth "$folder/b" --faces 64 --size 32 --seed 6 --mashups 0
 check "gives other files" sh -c "! cmp -s '$folder/a/affectnet/1/training000000.jpg' '$folder/b/affectnet/1/training000000.jpg'"
 for name in affectnet/training.csv affectnet/validation.csv affectnet-later/train_set/annotations/0_exp.npy \
     rafdb/EmoLabel/list_patition_label.txt ferplus/FER2013Train/label.csv ferplus-csv/fer2013.csv \

@@ -9,15 +9,34 @@
 struct synth_command {
     struct synth_options draw;
     struct synth_mashup_options mashup;
+    int64_t videos; /* drawn mashups to encode, -1 = all where they can be */
     const char *from;
     struct option_list overrides;
 };
 
+/* Videos that nobody asked for are left out with a word where they cannot be encoded. */
+static status draw_videos(const struct synth_command *command, bool *drawn, struct error *err)
+{
+    bool asked = command->videos >= 0;
+    int64_t count = asked ? command->videos : SYNTH_MOST_VIDEOS;
+    struct error problem = {0};
+    *drawn = false;
+    if (count == 0) return STATUS_OK;
+    *drawn = synth_write_videos(&command->draw, count, &problem) == STATUS_OK;
+    if (*drawn) return STATUS_OK;
+    if (asked) return error_set(err, "%s", problem.message);
+    log_warning("no mashup videos: %s", problem.message);
+    return STATUS_OK;
+}
+
 static status draw(const struct synth_command *command, struct error *err)
 {
+    bool has_videos;
     status result = synth_write(&command->draw, err);
+    if (result == STATUS_OK) result = draw_videos(command, &has_videos, err);
     if (result != STATUS_OK) return result;
-    printf("%s: affectnet, affectnet-later, rafdb, ferplus, ferplus-csv, folder, csv, rmset\n", command->draw.folder);
+    printf("%s: affectnet, affectnet-later, rafdb, ferplus, ferplus-csv, folder, csv, rmset%s\n",
+           command->draw.folder, has_videos ? ", mashups" : "");
     return STATUS_OK;
 }
 
@@ -53,11 +72,14 @@ int command_synth(int argc, char **argv)
     struct synth_command command = {
         .draw = {.faces = 4000, .size = 64},
         .mashup = {.persons = 8, .moments = 25, .agreement = 0.8},
+        .videos = -1,
     };
     const struct option options[] = {
         {"faces", OPTION_INTEGER, &command.draw.faces, "N", "training faces of the affectnet layout (4000)", 64, 1e6,
          0},
         {"size", OPTION_INTEGER, &command.draw.size, "N", "side of a face in pixels (64)", 32, 1024, 0},
+        {"mashups", OPTION_INTEGER, &command.videos, "N", "drawn mashup videos to encode, 0 to 3 (3 with FFmpeg)", 0,
+         SYNTH_MOST_VIDEOS, 0},
         {"from", OPTION_STRING, &command.from, "CONFIG",
          "make an RMset of the labelled set in CONFIG instead (its unlabelled rest with data.labelled)", 0, 0, 0},
         {"persons", OPTION_INTEGER, &command.mashup.persons, "P", "--from: persons of a video (8)", 2, 1000, 0},
@@ -69,11 +91,13 @@ int command_synth(int argc, char **argv)
         {"set", OPTION_REPEATED, &command.overrides, "SECTION.KEY=VALUE", "--from: change a key of CONFIG", 0, 0, 0},
     };
     struct command_line line = {
-        .usage = "rmfer synth DIR [--faces N] [--size N] | rmfer synth DIR --from CONFIG [--persons P] [--moments T]",
+        .usage = "rmfer synth DIR [--faces N] [--size N] [--mashups N] | rmfer synth DIR --from CONFIG [--persons P] "
+                 "[--moments T]",
         .description =
             "Draws small labelled faces, 8 expressions, in every layout that training reads, and a matching\n"
-            "RMset in which several persons react to the same moments. With --from, writes to DIR an RMset\n"
-            "made of the faces of a labelled set.",
+            "RMset in which several persons react to the same moments; and encodes mashup videos of such\n"
+            "persons, with what is in them, for rmfer rmset build. With --from, writes to DIR an RMset made\n"
+            "of the faces of a labelled set.",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };

@@ -362,8 +362,7 @@ status synth_draw(const struct synth_identity *identity, const struct synth_view
     if (result != STATUS_OK) return result;
     const struct face face = {identity, view, look};
     struct random_stream noise = stream_of(view->noise_seed, STREAM_NOISE, 0);
-    /* The square holds the head, which is two half heads high, and an eighth more. */
-    float pixel = 2.25f / (float)square->width / view->scale;
+    float pixel = (float)SYNTH_SQUARE_HALF_HEADS / (float)square->width / view->scale;
     float centre_x = (float)(square->x + square->width / 2), centre_y = (float)(square->y + square->height / 2);
     float cosine = cosf(view->rotation), sine = sinf(view->rotation);
     for (int y = 0; y < height; y++)

@@ -1,6 +1,6 @@
 /* What the writers of drawn data share: tasks in parallel, folders, list files, and a tar shard. */
-#ifndef RMFER_SRC_RMSET_SYNTH_INTERNAL_H
-#define RMFER_SRC_RMSET_SYNTH_INTERNAL_H
+#ifndef SYNTH_SYNTH_INTERNAL_H
+#define SYNTH_SYNTH_INTERNAL_H
 
 #include "rmfer/base/file.h"
 #include "rmfer/synth/synth.h"

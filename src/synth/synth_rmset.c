@@ -1,11 +1,11 @@
 /* The drawn RMset: mashups of a few persons who react to the same moments. Nearby frames look alike, a person's looks
  * change from moment to moment, and most faces show the moment's expression. The last video is packed in a shard. */
 #include "synth/synth_internal.h"
+#include "synth/synth_reactions.h"
 
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
 
-#include <math.h>
 #include <string.h>
 
 /* A moment lasts 12 recorded frames, every third one of the video: 36 frames, more than d' = 30. */
@@ -19,10 +19,6 @@ enum {
     PANELS_A_ROW = 3,
     PANEL_SIDE = 320, /* of the imagined video, pixels */
 };
-/* Numbers of persons and looks start here, far from the labelled layouts' (see synth.c). */
-#define RMSET_NUMBERS (UINT64_C(1) << 40)
-static const double AGREEMENT = .85;
-
 struct mashup {
     const struct synth_options *options;
     size_t video;
@@ -32,59 +28,18 @@ struct mashup {
     size_t *sizes;
 };
 
-static struct random_stream stream_of(const struct mashup *mashup, uint64_t use, uint64_t number)
-{
-    return random_stream(mashup->options->seed, RANDOM_SYNTHESIS, 200 + use, mashup->video << 20 | number);
-}
-
 static int persons_of(const struct synth_options *options, size_t video)
 {
     struct random_stream stream = random_stream(options->seed, RANDOM_SYNTHESIS, 204, video);
     return FEWEST_PERSONS + (int)random_below(&stream, 3);
 }
 
-static enum expression moment_expression(const struct mashup *mashup, int moment)
-{
-    struct random_stream stream = stream_of(mashup, 0, 0);
-    int64_t order[EXPRESSION_COUNT];
-    for (int i = 0; i < EXPRESSION_COUNT; i++) order[i] = i;
-    random_shuffle(&stream, order, EXPRESSION_COUNT); /* no expression comes twice in one video */
-    return (enum expression)order[moment];
-}
-
-static enum expression shown_expression(const struct mashup *mashup, int moment, int person)
-{
-    struct random_stream stream = stream_of(mashup, 1, (uint64_t)(moment * 64 + person));
-    if (random_uniform(&stream) < AGREEMENT) return moment_expression(mashup, moment);
-    return (enum expression)random_below(&stream, EXPRESSION_COUNT);
-}
-
-/* A head moves slowly around where its person holds it. */
-static struct synth_view view_at(const struct mashup *mashup, int person, int frame)
-{
-    uint64_t number = RMSET_NUMBERS + (mashup->video << 20) + (uint64_t)person;
-    struct synth_view view = synth_view(mashup->options->seed, number);
-    struct random_stream stream = stream_of(mashup, 2, (uint64_t)person);
-    float at = (float)frame / FRAMES * 6.2831853f;
-    float phase[3];
-    for (int i = 0; i < 3; i++) phase[i] = (float)random_between(&stream, 0, 6.2831853);
-    view.rotation += .08f * sinf(2 * at + phase[0]);
-    view.shift_x += .05f * sinf(3 * at + phase[1]);
-    view.yaw += .4f * sinf(2 * at + phase[2]);
-    view.noise_seed += (uint64_t)frame;
-    return view;
-}
-
 static status draw_face(const struct mashup *mashup, int person, int frame, struct image *image, struct error *err)
 {
-    uint64_t seed = mashup->options->seed, video = RMSET_NUMBERS + (mashup->video << 20);
-    int moment = frame / FRAMES_A_MOMENT, side = (int)mashup->options->size;
-    struct synth_identity identity = synth_identity(seed, video + (uint64_t)person);
-    struct synth_view view = view_at(mashup, person, frame);
-    uint64_t look_number = video + (uint64_t)(moment * 64 + person);
-    struct synth_look look = synth_look(shown_expression(mashup, moment, person), seed, look_number);
+    int side = (int)mashup->options->size;
+    struct synth_scene scene = {mashup->options->seed, mashup->video, mashup->persons, FRAMES, FRAMES_A_MOMENT};
     struct image_box square = {0, 0, side, side};
-    return synth_draw(&identity, &view, &look, &square, side, side, image, err);
+    return synth_scene_draw(&scene, person, frame, &square, side, side, image, err);
 }
 
 static void face_name(const struct mashup *mashup, int person, int frame, char name[64])

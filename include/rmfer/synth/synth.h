@@ -53,10 +53,15 @@ struct synth_identity synth_identity(uint64_t seed, uint64_t number);
 struct synth_view synth_view(uint64_t seed, uint64_t number);
 struct synth_look synth_look(enum expression expression, uint64_t seed, uint64_t number);
 
+/* A face's square holds the head, which is two half heads high, and an eighth more. */
+#define SYNTH_SQUARE_HALF_HEADS 2.25
+
 /* Draws into a new picture of width x height; the face's own square (head with a margin) is `square`. */
 status synth_draw(const struct synth_identity *identity, const struct synth_view *view, const struct synth_look *look,
                   const struct image_box *square, int width, int height, struct image *image,
                   struct error *err) MUST_CHECK;
+
+enum { SYNTH_MOST_VIDEOS = 3 };
 
 struct synth_options {
     const char *folder;
@@ -68,6 +73,10 @@ struct synth_options {
 /* Writes folder/{affectnet, affectnet-later, rafdb, ferplus, ferplus-csv, folder, csv, rmset}; existing files of the
  * same names are replaced. */
 status synth_write(const struct synth_options *options, struct error *err) MUST_CHECK;
+
+/* Encodes `count` of the drawn mashup videos to folder/mashups, each with lists of what is in it (see synth_video.c).
+ * Fails where FFmpeg's libraries are missing. */
+status synth_write_videos(const struct synth_options *options, int64_t count, struct error *err) MUST_CHECK;
 
 struct synth_mashup_options {
     const char *folder;
