@@ -108,9 +108,9 @@ static struct loader *made(const struct loader_options *options)
     return loader;
 }
 
-static struct loader_batch next(struct loader *loader)
+static struct batch next(struct loader *loader)
 {
-    struct loader_batch batch;
+    struct batch batch;
     struct error err = {0};
     if (loader_next(loader, &batch, &err) != STATUS_OK) fail_msg("%s", err.message);
     return batch;
@@ -123,19 +123,20 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
     return hash;
 }
 
-static uint64_t hash_batch(const struct loader_batch *batch, size_t faces)
+static uint64_t hash_batch(const struct batch *batch)
 {
-    size_t n = (size_t)batch->n;
-    uint64_t hash = hash_bytes(14695981039346656037u, batch->images, n * VALUES * sizeof(float));
-    hash = hash_bytes(hash, batch->targets, n * CLASSES * sizeof(float));
-    hash = hash_bytes(hash, batch->labels, n * sizeof *batch->labels);
-    hash = hash_bytes(hash, batch->ids, n * sizeof *batch->ids);
-    hash = hash_bytes(hash, &batch->epoch, sizeof batch->epoch);
+    uint64_t hash = hash_bytes(14695981039346656037u, &batch->epoch, sizeof batch->epoch);
     hash = hash_bytes(hash, &batch->index, sizeof batch->index);
-    if (batch->anchors == 0) return hash;
-    size_t count = (size_t)batch->anchors * faces;
-    hash = hash_bytes(hash, batch->contrastive_images, count * VALUES * sizeof(float));
-    return hash_bytes(hash, batch->contrastive_ids, count * sizeof *batch->contrastive_ids);
+    for (int i = 0; i < batch->stream_count; i++) {
+        const struct batch_stream *stream = &batch->streams[i];
+        size_t rows = (size_t)stream->rows;
+        for (int view = 0; view < stream->views; view++)
+            hash = hash_bytes(hash, stream->images[view], rows * VALUES * sizeof(float));
+        if (stream->targets != NULL) hash = hash_bytes(hash, stream->targets, rows * CLASSES * sizeof(float));
+        hash = hash_bytes(hash, stream->labels, rows * sizeof *stream->labels);
+        hash = hash_bytes(hash, stream->ids, rows * sizeof *stream->ids);
+    }
+    return hash;
 }
 
 static void test_workers_and_cache_change_nothing(void **state)
@@ -155,11 +156,11 @@ static void test_workers_and_cache_change_nothing(void **state)
         struct loader *loader = made(&options);
         assert_int_equal(loader_batches_per_epoch(loader), 3);
         for (int i = 0; i < BATCHES; i++) {
-            struct loader_batch batch = next(loader);
-            assert_int_equal(batch.n, BATCH);
+            struct batch batch = next(loader);
+            assert_int_equal(batch.streams[0].rows, BATCH);
             assert_int_equal(batch.epoch, i / 3);
             assert_int_equal(batch.index, i % 3);
-            uint64_t hash = hash_batch(&batch, 0);
+            uint64_t hash = hash_batch(&batch);
             if (way == 0)
                 wanted[i] = hash;
             else if (hash != wanted[i])
@@ -182,24 +183,24 @@ static void test_starting_anywhere(void **state)
     struct loader *whole = made(&options);
     uint64_t hashes[9];
     for (int i = 0; i < 9; i++) {
-        struct loader_batch batch = next(whole);
-        hashes[i] = hash_batch(&batch, 0);
+        struct batch batch = next(whole);
+        hashes[i] = hash_batch(&batch);
     }
     loader_free(whole);
     for (int start = 0; start < 9; start++) {
         options.start_epoch = (uint64_t)start / 3;
         options.start_batch = (uint64_t)start % 3;
         struct loader *part = made(&options);
-        struct loader_batch batch = next(part);
-        assert_true(hash_batch(&batch, 0) == hashes[start]);
+        struct batch batch = next(part);
+        assert_true(hash_batch(&batch) == hashes[start]);
         loader_free(part);
     }
     /* start_batch = batches_per_epoch is the beginning of the next epoch. */
     options.start_epoch = 0;
     options.start_batch = 3;
     struct loader *part = made(&options);
-    struct loader_batch batch = next(part);
-    assert_true(batch.epoch == 1 && hash_batch(&batch, 0) == hashes[3]);
+    struct batch batch = next(part);
+    assert_true(batch.epoch == 1 && hash_batch(&batch) == hashes[3]);
     loader_free(part);
     dataset_free(&dataset);
 }
@@ -219,32 +220,32 @@ static void test_pixels_are_those_of_the_pictures(void **state)
     assert_int_equal(loader_batches_per_epoch(loader), 4);
     size_t seen = 0;
     for (int i = 0; i < 8; i++) {
-        struct loader_batch batch = next(loader);
-        for (int j = 0; j < batch.n; j++, seen++) {
+        struct batch batch = next(loader);
+        for (int j = 0; j < batch.streams[0].rows; j++, seen++) {
             struct image image, resized;
-            assert_int_equal(image_read(dataset_path(&dataset, (size_t)batch.ids[j]), NULL, &image, NULL), STATUS_OK);
+            assert_int_equal(image_read(dataset_path(&dataset, (size_t)batch.streams[0].ids[j]), NULL, &image, NULL), STATUS_OK);
             assert_int_equal(image_resize(&image, NULL, RESIZE_BILINEAR, SIDE, SIDE, &resized, NULL), STATUS_OK);
             double sum = 0;
             for (size_t v = 0; v < VALUES; v++) {
                 double value = (resized.rgb[v] / 255.0 - options.mean[v % 3]) / options.std[v % 3];
-                sum += fabs((double)batch.images[(size_t)j * VALUES + v] - value);
+                sum += fabs((double)batch.streams[0].images[0][(size_t)j * VALUES + v] - value);
             }
             /* The larger JPEGs are decoded at half their size. */
             assert_true(sum / VALUES < (image.width >= 70 ? 0.05 : 1e-5));
-            int label = batch.ids[j] < 15 ? 0 : batch.ids[j] < 25 ? 1 : 2;
-            assert_int_equal(batch.labels[j], label);
+            int label = batch.streams[0].ids[j] < 15 ? 0 : batch.streams[0].ids[j] < 25 ? 1 : 2;
+            assert_int_equal(batch.streams[0].labels[j], label);
             for (int c = 0; c < CLASSES; c++)
-                assert_true(batch.targets[j * CLASSES + c] == (c == label ? 1.0f : 0.0f));
+                assert_true(batch.streams[0].targets[j * CLASSES + c] == (c == label ? 1.0f : 0.0f));
             image_free(&image);
             image_free(&resized);
         }
         static const int counts[] = {7, 7, 8, 6};
-        assert_int_equal(batch.n, counts[i % 4]);
+        assert_int_equal(batch.streams[0].rows, counts[i % 4]);
     }
     assert_int_equal(seen, 2 * (PICTURES - 2));
     for (int i = 0; i < 2; i++) {
-        struct loader_batch batch = next(loader);
-        assert_true(batch.n == 0 && batch.epoch == 2);
+        struct batch batch = next(loader);
+        assert_true(batch.streams[0].rows == 0 && batch.epoch == 2);
     }
     assert_int_equal(loader_bad_pictures(loader), 2);
     loader_free(loader);
@@ -256,7 +257,7 @@ static void assert_stops(const struct loader_options *options, int batches, cons
 {
     struct loader *loader = made(options);
     struct error err = {0};
-    struct loader_batch batch;
+    struct batch batch;
     status result = STATUS_OK;
     for (int i = 0; i < batches && result == STATUS_OK; i++) result = loader_next(loader, &batch, &err);
     if (result == STATUS_OK) fail_msg("no error where '%s' was expected", wanted);
@@ -359,12 +360,12 @@ static void test_contrastive_pictures(void **state)
         }
         struct loader *loader = made(&options);
         for (int i = way == 2 ? 4 : 0; i < 12; i++) {
-            struct loader_batch batch = next(loader);
-            assert_int_equal(batch.anchors, i < 3 ? 0 : 2);
-            assert_true((batch.contrastive_images == NULL) == (i < 3));
-            for (int face = 0; face < batch.anchors * DRAWN; face++)
-                assert_true(batch.contrastive_ids[face] % 7 != 0);
-            uint64_t hash = hash_batch(&batch, DRAWN);
+            struct batch batch = next(loader);
+            assert_int_equal(batch.streams[1].rows, i < 3 ? 0 : 2 * DRAWN);
+            assert_int_equal(batch.streams[1].group, DRAWN);
+            for (int face = 0; face < batch.streams[1].rows; face++)
+                assert_true(batch.streams[1].ids[face] % 7 != 0);
+            uint64_t hash = hash_batch(&batch);
             if (way == 0)
                 wanted[i] = hash;
             else if (hash != wanted[i])
@@ -422,12 +423,12 @@ static void test_an_rmset_as_source(void **state)
     options.contrastive.first_epoch = 0;
     struct loader *loader = made(&options);
     for (int i = 0; i < 6; i++) {
-        struct loader_batch batch = next(loader);
-        for (int anchor = 0; anchor < batch.anchors; anchor++) {
-            const uint64_t *ids = batch.contrastive_ids + anchor * DRAWN;
-            struct rmset_face whom = rmset_index_face(index, ids[0]);
+        struct batch batch = next(loader);
+        for (int anchor = 0; anchor < 2; anchor++) {
+            const int64_t *ids = batch.streams[1].ids + anchor * DRAWN;
+            struct rmset_face whom = rmset_index_face(index, (uint64_t)ids[0]);
             for (int j = 1; j < DRAWN; j++) {
-                struct rmset_face face = rmset_index_face(index, ids[j]);
+                struct rmset_face face = rmset_index_face(index, (uint64_t)ids[j]);
                 int64_t apart = llabs((int64_t)face.frame - (int64_t)whom.frame);
                 assert_true(j <= POSITIVES ? face.person != whom.person && apart <= 5
                                            : face.person == whom.person && apart > 30);
@@ -458,7 +459,7 @@ static void test_stopping_early_and_failing_allocations(void **state)
         options.cache_bytes = 1 << 20;
         options.max_bad = 1;
         struct loader *loader;
-        struct loader_batch batch;
+        struct batch batch;
         memory_fail_after(nth);
         status result = loader_create(&loader, &options, NULL);
         if (result == STATUS_OK) result = loader_next(loader, &batch, NULL);
@@ -500,14 +501,14 @@ static void test_unlabelled_paths(void **state)
                                      .max_bad = 1,
                                      .end_epoch = 1};
     struct loader *loader = made(&options);
-    struct loader_batch batch = next(loader);
-    assert_int_equal(batch.n, 2);
-    assert_int_equal(batch.ids[1], 2);
-    assert_int_equal(batch.labels[0], -1);
-    assert_null(batch.targets);
-    assert_memory_equal(batch.images, images, VALUES * sizeof(float));
+    struct batch batch = next(loader);
+    assert_int_equal(batch.streams[0].rows, 2);
+    assert_int_equal(batch.streams[0].ids[1], 2);
+    assert_int_equal(batch.streams[0].labels[0], -1);
+    assert_null(batch.streams[0].targets);
+    assert_memory_equal(batch.streams[0].images[0], images, VALUES * sizeof(float));
     batch = next(loader);
-    assert_int_equal(batch.n, 0);
+    assert_int_equal(batch.streams[0].rows, 0);
     assert_int_equal(batch.epoch, 0);
     batch = next(loader);
     assert_int_equal(batch.epoch, 1);

@@ -35,9 +35,10 @@ static void prepare(struct loader *loader, struct slot *slot)
     slot->anchors = slot->epoch >= options->contrastive.first_epoch ? options->contrastive.anchors : 0;
     slot->error = slot->unreadable = (struct error){0};
     slot->bad_faces = 0;
+    for (int i = 0; i < slot->anchors * loader->drawn; i++) slot->face_labels[i] = -1;
     for (int anchor = 0; anchor < slot->anchors && slot->error.code == STATUS_OK; anchor++) {
         const struct contrastive_source *source = &options->contrastive.source;
-        uint64_t *ids = slot->face_ids + anchor * loader->drawn;
+        uint64_t *ids = (uint64_t *)(slot->face_ids + anchor * loader->drawn);
         if (source->draw(source->context, loader_step_of(loader, slot), (uint64_t)anchor, ids, &slot->error) !=
             STATUS_OK)
             error_set(&slot->error, "the contrastive pictures cannot be drawn");
@@ -149,6 +150,7 @@ static size_t lay_out_slot(const struct loader *loader, struct slot *slot, struc
         {&slot->is_missing, batch * sizeof *slot->is_missing},
         {&slot->faces, faces * loader->values},
         {&slot->face_ids, faces * sizeof *slot->face_ids},
+        {&slot->face_labels, faces * sizeof *slot->face_labels},
         {&slot->erased, faces * sizeof *slot->erased},
         {&slot->is_bad_face, faces * sizeof *slot->is_bad_face},
     };

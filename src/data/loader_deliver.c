@@ -113,25 +113,44 @@ static struct slot *wait_for_slot(struct loader *loader)
     return slot;
 }
 
-status loader_next(struct loader *loader, struct loader_batch *batch, struct error *err)
+static struct batch_stream labelled_stream(const struct loader *loader, struct slot *slot)
 {
-    *batch = (struct loader_batch){.epoch = loader->options.end_epoch};
+    return (struct batch_stream){
+        .rows = close_gaps(loader, slot),
+        .group = 1,
+        .views = 1,
+        .images = {slot->images},
+        .targets = loader->options.dataset->class_count > 0 ? slot->targets : NULL,
+        .labels = slot->labels,
+        .ids = slot->ids,
+    };
+}
+
+static struct batch_stream contrastive_stream(struct loader *loader, const struct slot *slot)
+{
+    normalise_faces(loader, slot);
+    return (struct batch_stream){
+        .rows = slot->anchors * loader->drawn,
+        .group = loader->drawn,
+        .views = 1,
+        .images = {loader->faces},
+        .labels = slot->face_labels,
+        .ids = slot->face_ids,
+    };
+}
+
+status loader_next(struct loader *loader, struct batch *batch, struct error *err)
+{
+    *batch = (struct batch){.epoch = loader->options.end_epoch};
+    batch->stream_count = loader->options.contrastive.anchors > 0 ? 2 : 1;
     struct slot *slot = wait_for_slot(loader);
     if (slot == NULL) return STATUS_OK;
     status result = check_slot(loader, slot, err);
     if (result != STATUS_OK) return result;
     batch->epoch = slot->epoch;
     batch->index = slot->index;
-    batch->n = close_gaps(loader, slot);
-    batch->images = slot->images;
-    batch->targets = loader->options.dataset->class_count > 0 ? slot->targets : NULL;
-    batch->labels = slot->labels;
-    batch->ids = slot->ids;
-    batch->anchors = slot->anchors;
-    if (slot->anchors == 0) return STATUS_OK;
-    normalise_faces(loader, slot);
-    batch->contrastive_images = loader->faces;
-    batch->contrastive_ids = slot->face_ids;
+    batch->streams[0] = labelled_stream(loader, slot);
+    if (batch->stream_count > 1) batch->streams[1] = contrastive_stream(loader, slot);
     return STATUS_OK;
 }
 

@@ -24,7 +24,8 @@ struct slot {
     uint8_t *failures;        /* [batch], unreadable pictures met before the one that is there */
     bool *is_missing;         /* [batch], nothing is there */
     uint8_t *faces;           /* [anchors, drawn, H,W,3] */
-    uint64_t *face_ids;       /* [anchors, drawn] */
+    int64_t *face_ids;        /* [anchors, drawn] */
+    int32_t *face_labels;     /* [anchors, drawn], all -1 */
     struct pixel_box *erased; /* [anchors, drawn] */
     bool *is_bad_face;        /* [anchors, drawn] */
     size_t bad_faces;

@@ -106,7 +106,7 @@ bool loader_make_face(struct loader *loader, struct slot *slot, int face, struct
     struct error problem = {0};
     uint8_t *bytes = NULL;
     size_t size = 0;
-    uint64_t id = slot->face_ids[face];
+    uint64_t id = (uint64_t)slot->face_ids[face];
     status result = source->read(source->context, id, &bytes, &size, &problem);
     if (result == STATUS_OK)
         result = picture_from_bytes(bytes, size, &whole, loader->options.resize, workspace, &problem);
@@ -167,7 +167,7 @@ void loader_repair_faces(struct loader *loader, struct slot *slot, struct pictur
         for (int draw = 1; !usable && draw <= MOST_ANCHOR_DRAWS && slot->error.code == STATUS_OK; draw++) {
             uint64_t key = (uint64_t)anchor + (uint64_t)slot->anchors * (uint64_t)draw;
             int first = anchor * loader->drawn;
-            if (source->draw(source->context, loader_step_of(loader, slot), key, slot->face_ids + first,
+            if (source->draw(source->context, loader_step_of(loader, slot), key, (uint64_t *)(slot->face_ids + first),
                              &slot->error) != STATUS_OK)
                 return;
             for (int i = 0; i < loader->drawn; i++)

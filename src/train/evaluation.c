@@ -174,15 +174,15 @@ static void mirror(const real *image, real *out, size_t side)
 }
 
 /* Features and logits of a batch; with flip the logits are means of both views, the features the plain view's. */
-static void run_network(struct evaluator *e, const struct loader_batch *batch)
+static void run_network(struct evaluator *e, const struct batch_stream *batch)
 {
-    size_t n = (size_t)batch->n;
-    inference_run(e->inference, batch->images, batch->n, e->features, e->logits);
+    size_t n = (size_t)batch->rows;
+    inference_run(e->inference, batch->images[0], batch->rows, e->features, e->logits);
     if (!e->setup.flip) return;
     for (size_t i = 0; i < n; i++)
-        mirror(batch->images + i * e->image_reals, e->mirrored_images + i * e->image_reals,
+        mirror(batch->images[0] + i * e->image_reals, e->mirrored_images + i * e->image_reals,
                (size_t)e->setup.image_size);
-    inference_run(e->inference, e->mirrored_images, batch->n, NULL, e->mirrored_logits);
+    inference_run(e->inference, e->mirrored_images, batch->rows, NULL, e->mirrored_logits);
     for (size_t i = 0; i < n * e->classes; i++) e->logits[i] = (e->logits[i] + e->mirrored_logits[i]) / 2;
 }
 
@@ -197,10 +197,10 @@ static size_t predicted_class(const struct evaluator *e, const real *logits)
     return best < e->classes ? best : 0;
 }
 
-static void count_batch(struct evaluator *e, const struct loader_batch *batch)
+static void count_batch(struct evaluator *e, const struct batch_stream *batch)
 {
     struct evaluation *out = &e->evaluation;
-    for (size_t i = 0; i < (size_t)batch->n; i++) {
+    for (size_t i = 0; i < (size_t)batch->rows; i++) {
         if (batch->labels[i] < 0) continue;
         size_t label = (size_t)batch->labels[i];
         struct cross_entropy one = {1, e->classes, 0, NULL};
@@ -227,9 +227,9 @@ static enum attention_mask attention_mask_of(enum self_mask mask)
 }
 
 /* The attention branch of a batch: f_IAL's hits, and similarities of Z. A sample alone has nobody to look at. */
-static void count_attention(struct evaluator *e, const struct loader_batch *batch)
+static void count_attention(struct evaluator *e, const struct batch_stream *batch)
 {
-    size_t n = (size_t)batch->n;
+    size_t n = (size_t)batch->rows;
     if (n < 2 && e->setup.self_mask == SELF_MASK_EXCLUDE) return;
     struct heads *heads = &e->heads;
     struct attention attention = {n, e->dimensions, e->setup.ial_temperature, attention_mask_of(e->setup.self_mask)};
@@ -297,13 +297,14 @@ status evaluator_run(struct evaluator *e, const struct model *model, const struc
             e->evaluation.interrupted = true;
             return STATUS_OK;
         }
-        struct loader_batch batch;
+        struct batch batch;
         status result = loader_next(e->loader, &batch, err);
         if (result != STATUS_OK) return result;
-        if (batch.n == 0) continue;
-        run_network(e, &batch);
-        count_batch(e, &batch);
-        if (e->setup.with_attention) count_attention(e, &batch);
+        const struct batch_stream *pictures = &batch.streams[0];
+        if (pictures->rows == 0) continue;
+        run_network(e, pictures);
+        count_batch(e, pictures);
+        if (e->setup.with_attention) count_attention(e, pictures);
     }
     return finish_run(e, err);
 }

@@ -52,7 +52,7 @@ struct step_batch {
     uint64_t number; /* over all epochs */
     const real *images, *targets, *contrastive_images;
     const int64_t *ids;
-    const uint64_t *contrastive_ids;
+    const int64_t *contrastive_ids;
 };
 
 /* SAM meets the batches of an accumulated step twice: room to keep them. */
@@ -61,7 +61,7 @@ struct batch_store {
     size_t count; /* batches there is room for; 0 = none are kept */
     real **images, **targets, **contrastive_images;
     int64_t **ids;
-    uint64_t **contrastive_ids;
+    int64_t **contrastive_ids;
 };
 
 /* Time of this session. */

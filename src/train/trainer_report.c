@@ -229,7 +229,7 @@ static status name_pictures(const struct trainer *t, const struct step_batch *ba
     for (size_t i = 0; i < drawn && result == STATUS_OK; i++) {
         int64_t offset;
         name.length = 0;
-        result = rmset_index_path(t->index, batch->contrastive_ids[i], &name, &offset, err);
+        result = rmset_index_path(t->index, (uint64_t)batch->contrastive_ids[i], &name, &offset, err);
         if (result == STATUS_OK) log_verbose("not finite: RMset face %s", text_string(&name));
     }
     text_free(&name);

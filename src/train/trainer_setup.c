@@ -244,7 +244,7 @@ static size_t lay_out_batch(struct trainer *t, size_t place, struct arena *arena
         {&store->targets[place], batch * (size_t)t->training.class_count * sizeof(real)},
         {&store->ids[place], batch * sizeof(int64_t)},
         {&store->contrastive_images[place], size_multiply(drawn * image, sizeof(real))},
-        {&store->contrastive_ids[place], drawn * sizeof(uint64_t)},
+        {&store->contrastive_ids[place], drawn * sizeof(int64_t)},
     };
     size_t sum = 0;
     for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {

@@ -28,22 +28,23 @@ static size_t group_size(const struct trainer *t, uint64_t step)
 /* The next batch of the loader. */
 static status next_batch(struct trainer *t, struct step_batch *out, struct error *err)
 {
-    struct loader_batch batch;
+    struct batch batch;
     status result = loader_next(t->loader, &batch, err);
     if (result != STATUS_OK) return result;
     int fewest = t->objective.self_mask == SELF_MASK_EXCLUDE && t->config->ial.weight > 0 ? 2 : 1;
-    if (batch.n < fewest)
+    const struct batch_stream *labelled = &batch.streams[0], *contrastive = &batch.streams[1];
+    if (labelled->rows < fewest)
         return error_set(err, "batch %llu of epoch %llu has only %d readable pictures",
-                         (unsigned long long)batch.index, (unsigned long long)batch.epoch, batch.n);
+                         (unsigned long long)batch.index, (unsigned long long)batch.epoch, labelled->rows);
     *out = (struct step_batch){
-        .n = batch.n,
-        .anchors = batch.anchors,
+        .n = labelled->rows,
+        .anchors = contrastive->rows > 0 ? contrastive->rows / contrastive->group : 0,
         .number = batch.epoch * t->batches_per_epoch + batch.index,
-        .images = batch.images,
-        .targets = batch.targets,
-        .contrastive_images = batch.contrastive_images,
-        .ids = batch.ids,
-        .contrastive_ids = batch.contrastive_ids,
+        .images = labelled->images[0],
+        .targets = labelled->targets,
+        .contrastive_images = contrastive->images[0],
+        .ids = labelled->ids,
+        .contrastive_ids = contrastive->ids,
     };
     return STATUS_OK;
 }

@@ -10,6 +10,7 @@
 #include "rmfer/base/error.h"
 #include "rmfer/base/text.h"
 #include "rmfer/config/config.h"
+#include "rmfer/data/batch.h"
 #include "rmfer/data/dataset.h"
 #include "rmfer/data/sampler.h"
 
@@ -69,19 +70,6 @@ struct loader_options {
     struct loader_contrastive contrastive;
 };
 
-/* One batch. Everything stays valid until the next call of loader_next. */
-struct loader_batch {
-    uint64_t epoch, index; /* batch `index` of the epoch */
-    int n;                 /* pictures; may be less than asked for, even 0, where unreadable ones are left out */
-    const float *images;   /* [n,H,W,3] normalised RGB */
-    const float *targets;  /* [n,class_count]; rows of zeros where unlabelled; NULL when the set has no classes */
-    const int32_t *labels; /* [n], -1 = unlabelled */
-    const int64_t *ids;    /* [n], samples of the data set */
-    int anchors;           /* 0 before contrastive.first_epoch */
-    const float *contrastive_images; /* [anchors, 1 + positives + negatives, H, W, 3], NULL without anchors */
-    const uint64_t *contrastive_ids; /* [anchors, 1 + positives + negatives] */
-};
-
 struct loader;
 
 /* Plans the ring and starts the workers. Fails when a training epoch would have no batch. */
@@ -90,9 +78,10 @@ status loader_create(struct loader **loader, const struct loader_options *option
 /* Stops the workers, whatever they are doing, and frees everything. NULL is fine. */
 void loader_free(struct loader *loader);
 
-/* The next batch. With ON_ERROR_FAIL the first unreadable picture is an error, otherwise more than max_bad of them.
+/* The next batch: streams[0] are the data set's pictures, streams[1] the contrastive ones (groups of 1 + positives +
+ * negatives) where anchors were asked for. Behind end_epoch a batch of that epoch without rows. With ON_ERROR_FAIL the first unreadable picture is an error, otherwise more than max_bad of them.
  */
-status loader_next(struct loader *loader, struct loader_batch *batch, struct error *err) MUST_CHECK;
+status loader_next(struct loader *loader, struct batch *batch, struct error *err) MUST_CHECK;
 
 uint64_t loader_batches_per_epoch(const struct loader *loader);
 
