@@ -68,7 +68,7 @@ PRESETS  := $(sort $(wildcard configs/*.ini))
 SOURCES  += $(BUILD)/generated/presets.c
 OBJECTS  := $(SOURCES:%.c=$(OUT)/%.o)
 # The copy in double precision that the gradient tests link: mathematics only, portable kernels only.
-DOUBLE_SOURCES := $(filter src/base/% src/kern/% src/ops/% src/nn/%,$(filter-out src/kern/kernels_avx%,$(SOURCES)))
+DOUBLE_SOURCES := $(filter src/base/% src/kern/% src/ops/% src/nn/% src/method/%,$(filter-out src/kern/kernels_avx%,$(SOURCES)))
 DOUBLE_OBJECTS := $(DOUBLE_SOURCES:%.c=$(OUT)/double/%.o)
 
 TESTS        := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/test_*.c))

@@ -7,7 +7,7 @@
 #include "rmfer/kern/kernels.h"
 #include "rmfer/nn/backbone.h"
 #include "rmfer/nn/inference.h"
-#include "rmfer/nn/train_step.h"
+#include "rmfer/method/rmfer_step.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>

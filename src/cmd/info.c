@@ -6,7 +6,7 @@
 #include "rmfer/cmd/info.h"
 #include "rmfer/cmd/options.h"
 #include "rmfer/nn/backbone.h"
-#include "rmfer/nn/train_step.h"
+#include "rmfer/method/rmfer_step.h"
 
 #include <stdio.h>
 #include <string.h>

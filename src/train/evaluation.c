@@ -1,6 +1,6 @@
 #include "rmfer/train/evaluation.h"
 
-#include "nn/heads.h"
+#include "method/rmfer_heads.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/nn/inference.h"
 #include "rmfer/ops/softmax_cross_entropy.h"

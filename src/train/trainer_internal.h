@@ -10,7 +10,7 @@
 #include "rmfer/ckpt/checkpoint.h"
 #include "rmfer/data/loader.h"
 #include "rmfer/data/rmset_index.h"
-#include "rmfer/nn/train_step.h"
+#include "rmfer/method/rmfer_step.h"
 #include "rmfer/train/evaluation.h"
 #include "rmfer/train/events.h"
 #include "rmfer/train/phases.h"

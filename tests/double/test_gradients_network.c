@@ -1,7 +1,7 @@
 /* The whole network and the whole objective by central differences: every parameter tensor of a shrunken EfficientNet
  * in both flavours, at even and odd sizes; then what a training step adds up, in both phases. */
 #include "double/support/gradient.h"
-#include "rmfer/nn/train_step.h"
+#include "rmfer/method/rmfer_step.h"
 
 #include <math.h>
 #include <setjmp.h>

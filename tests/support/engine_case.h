@@ -2,7 +2,7 @@
 #ifndef TESTS_SUPPORT_ENGINE_CASE_H
 #define TESTS_SUPPORT_ENGINE_CASE_H
 
-#include "rmfer/nn/train_step.h"
+#include "rmfer/method/rmfer_step.h"
 
 #include <stdbool.h>
 

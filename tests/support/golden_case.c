@@ -2,7 +2,7 @@
 
 #include "rmfer/base/memory.h"
 #include "rmfer/nn/inference.h"
-#include "rmfer/nn/train_step.h"
+#include "rmfer/method/rmfer_step.h"
 #include "support/golden.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* The RMFER model: an EfficientNet backbone f_Feat, the expression classifier f_FER, and optionally the projection
- * head H and the attention classifier f_IAL. It holds parameters and no activations (see train_step.h, inference.h). */
+ * head H and the attention classifier f_IAL. It holds parameters and no activations (see backbone.h, inference.h). */
 #ifndef RMFER_NN_MODEL_H
 #define RMFER_NN_MODEL_H
 

@@ -4,7 +4,7 @@
 
 #include "rmfer/data/loader.h"
 #include "rmfer/nn/model.h"
-#include "rmfer/nn/train_step.h"
+#include "rmfer/method/rmfer_step.h"
 #include "rmfer/train/metrics.h"
 
 #include <signal.h>

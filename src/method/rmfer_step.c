@@ -1,6 +1,9 @@
-#include "rmfer/nn/train_step.h"
+/* One step of RMFER: features of the labelled rows and of the kept RMset faces, the three losses, and back. Candidates
+ * are scored without gradient, so only what attention keeps goes through the network in training mode. The heads and
+ * their losses are rmfer_heads.c's. */
+#include "rmfer/method/rmfer_step.h"
 
-#include "nn/heads.h"
+#include "method/rmfer_heads.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/nn/backbone.h"
 #include "rmfer/nn/inference.h"

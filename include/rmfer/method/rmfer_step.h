@@ -2,8 +2,8 @@
  *
  * Gradients are ADDED to model->parameters.gradients, so that a caller can accumulate several batches; batch-norm's
  * running statistics in model->parameters.buffers move once a forward pass. The optimizer is the caller's. */
-#ifndef RMFER_NN_TRAIN_STEP_H
-#define RMFER_NN_TRAIN_STEP_H
+#ifndef RMFER_METHOD_RMFER_STEP_H
+#define RMFER_METHOD_RMFER_STEP_H
 
 #include "rmfer/nn/backbone.h"
 #include "rmfer/nn/model.h"

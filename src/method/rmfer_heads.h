@@ -1,10 +1,10 @@
 /* The heads on pooled features: f_FER, the projection H, and f_IAL over attention. */
-#ifndef RMFER_NN_HEADS_H
-#define RMFER_NN_HEADS_H
+#ifndef RMFER_METHOD_RMFER_HEADS_H
+#define RMFER_METHOD_RMFER_HEADS_H
 
 #include "rmfer/base/plan.h"
+#include "rmfer/method/rmfer_step.h"
 #include "rmfer/nn/model.h"
-#include "rmfer/nn/train_step.h"
 #include "rmfer/ops/attention.h"
 #include "rmfer/ops/linear.h"
 
