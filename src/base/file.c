@@ -1,3 +1,5 @@
+/* Reading whole files and mapping them, making folders, and writing beside the target: open, write, sync, rename,
+ * sync the folder. Errors keep the errno of what failed first. */
 #define _GNU_SOURCE /* O_DIRECTORY, O_CLOEXEC */
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"

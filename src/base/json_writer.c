@@ -1,3 +1,4 @@
+/* JSON writing: commas, escapes, and numbers with as many digits as they need to be read back the same. */
 #include "rmfer/base/json_writer.h"
 
 #include <math.h>

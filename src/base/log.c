@@ -1,3 +1,4 @@
+/* One lock, one line: a message is composed first and written whole, to standard error and to the run's log. */
 #include "rmfer/base/log.h"
 
 #include "rmfer/base/text.h"

@@ -1,3 +1,4 @@
+/* The heap behind one function, and arenas: mapped pages, huge ones where the system has them. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS, MADV_HUGEPAGE */
 #include "rmfer/base/memory.h"
 

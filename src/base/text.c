@@ -1,3 +1,4 @@
+/* The growing string, numbers read strictly (nothing may follow them), and paths joined without surprises. */
 #include "rmfer/base/text.h"
 #include "rmfer/base/memory.h"
 

@@ -1,3 +1,4 @@
+/* The cores of the affinity mask and the cgroup's quota, and fair shares of a range. */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "rmfer/base/threads.h"
 

@@ -1,3 +1,4 @@
+/* Native checkpoints written and read: tensors by the registry's names, everything else by rmfer.* in the metadata. */
 #include "rmfer/ckpt/checkpoint.h"
 
 #include "ckpt/checkpoint_metadata.h"

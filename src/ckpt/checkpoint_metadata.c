@@ -1,3 +1,4 @@
+/* The metadata of a checkpoint to text and back: versions, lists of classes, numbers with all their digits. */
 #include "ckpt/checkpoint_metadata.h"
 
 #include "rmfer/base/memory.h"

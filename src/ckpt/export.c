@@ -1,3 +1,5 @@
+/* A model as an ONNX graph: batch-norm folded into the convolutions, SiLU and the gates as the operators that
+ * runtimes fuse, optionally with the normalisation of bytes in front. Numbers only: no graph is optimised here. */
 #include "rmfer/ckpt/export.h"
 
 #include "ckpt/checkpoint_metadata.h"

@@ -1,3 +1,5 @@
+/* Foreign tensors into a model: the network is recognised, every name mapped, every shape checked, and what was left
+ * over or missing is told. */
 #include "rmfer/ckpt/import.h"
 
 #include "ckpt/import_loading.h"

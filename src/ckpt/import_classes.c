@@ -1,3 +1,5 @@
+/* Rows of a classifier by the names of its classes. Numbers alone are never trusted: two data sets order them
+ * differently. */
 #include "ckpt/import_classes.h"
 
 #include "rmfer/base/text.h"

@@ -1,3 +1,5 @@
+/* Opens the files of an import, joins their tensors, and collects what each says of its network: names, metadata,
+ * class lists. */
 #include "ckpt/import_source.h"
 
 #include "rmfer/base/memory.h"

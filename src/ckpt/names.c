@@ -1,3 +1,4 @@
+/* The patterns of other programs' tensor names, and the counts of blocks and channels that tell which network it is. */
 #include "ckpt/names.h"
 
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* ONNX messages read field by field, as the wire format has them. Unknown fields are passed over; every length is
+ * checked against what is left of its message. */
 #include "rmfer/ckpt/onnx.h"
 
 #include "ckpt/pool.h"

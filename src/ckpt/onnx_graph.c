@@ -1,3 +1,5 @@
+/* The chain of Conv nodes of an exported EfficientNet, followed from input to output and matched with the layers of
+ * the architectures that are known. */
 #include "ckpt/onnx_graph.h"
 
 #include <math.h>

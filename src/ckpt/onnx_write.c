@@ -1,3 +1,5 @@
+/* ONNX messages written: small fields into a buffer, weights where they lie, lengths known before anything is written.
+ */
 #include "ckpt/onnx_write.h"
 
 #include "rmfer/base/file.h"

@@ -1,3 +1,4 @@
+/* The stack machine: one function an opcode, a stack, marks and a memo, all within limits. */
 #include "ckpt/pickle.h"
 
 #include "ckpt/pickle_torch.h"

@@ -1,3 +1,4 @@
+/* What PyTorch's pickles name: tensors rebuilt from storages, parameters, ordered dictionaries, sizes, dtypes. */
 #include "ckpt/pickle_torch.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Blocks from the heap, pieces from the blocks, one limit for all. */
 #include "ckpt/pool.h"
 
 #include "rmfer/base/memory.h"

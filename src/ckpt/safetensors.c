@@ -1,3 +1,4 @@
+/* Reading safetensors: the header's JSON through cJSON, then every offset checked for range, overlap and gap. */
 #include "rmfer/ckpt/safetensors.h"
 
 #include "rmfer/base/memory.h"

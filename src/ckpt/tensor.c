@@ -1,3 +1,4 @@
+/* Elements of any type as float: halves, brain floats and integers widened, strides followed, counts checked. */
 #include "rmfer/ckpt/tensor.h"
 
 #include "rmfer/base/text.h"

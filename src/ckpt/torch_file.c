@@ -1,3 +1,4 @@
+/* What both formats of torch.save share: storages looked up by key, and the choice between zip and plain. */
 #include "ckpt/torch_file.h"
 
 #include "rmfer/base/memory.h"

@@ -1,3 +1,4 @@
+/* One list of named tensors out of whatever the first bytes say the file is. */
 #include "rmfer/ckpt/weights.h"
 
 #include "ckpt/torch_file.h"

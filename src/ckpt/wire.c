@@ -1,3 +1,4 @@
+/* Variable-length numbers and fields of the wire format, read without ever passing the end. */
 #include "ckpt/wire.h"
 
 #include <string.h>

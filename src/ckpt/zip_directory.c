@@ -1,3 +1,4 @@
+/* A zip archive's central directory, read from its end, with its 64-bit extension. */
 #include "ckpt/zip_directory.h"
 
 #include <zip.h>

@@ -1,3 +1,4 @@
+/* Settings that libraries read while they are loaded, made by starting the program once more. */
 #define _GNU_SOURCE /* setenv, __builtin_cpu_supports */
 #include "rmfer/cmd/environment.h"
 

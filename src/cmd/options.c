@@ -1,3 +1,4 @@
+/* Parsing options by a command's table, --help out of the same table, and messages with the nearest known name. */
 #include "rmfer/cmd/options.h"
 
 #include "rmfer/base/log.h"

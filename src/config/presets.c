@@ -1,3 +1,4 @@
+/* Finding a preset among those that the build embeds. */
 #include "config/presets.h"
 
 #include "rmfer/config/config.h"

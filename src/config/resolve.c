@@ -1,3 +1,4 @@
+/* Paths made absolute, presets of normalisation filled in, and what only shows when two keys are seen together. */
 #include "config/resolve.h"
 
 #include "config/values.h"

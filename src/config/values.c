@@ -1,3 +1,4 @@
+/* Each kind of value (number, choice, list, path, ...) from text, to text, and freed: one row a kind. */
 #include "config/values.h"
 
 #include "config/ini.h"

@@ -1,3 +1,4 @@
+/* The table of expression names and of other data sets' words for them. */
 #include "rmfer/data/expressions.h"
 #include "rmfer/base/text.h"
 

@@ -1,3 +1,4 @@
+/* Opens the libraries in the order of their needs and looks every function up; a missing one is named. */
 #include <stddef.h>
 
 #ifdef RMFER_HAVE_FFMPEG

@@ -1,3 +1,4 @@
+/* A range cut into chunks that threads take as they become free. For work that files bound, not for mathematics. */
 #include "data/parallel.h"
 #include "rmfer/base/threads.h"
 

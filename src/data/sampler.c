@@ -1,3 +1,4 @@
+/* Orders of an epoch: a shuffle, or draws with replacement that give every class the same share. */
 #include "rmfer/data/sampler.h"
 #include "rmfer/base/memory.h"
 

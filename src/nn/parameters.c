@@ -1,3 +1,4 @@
+/* The registry: entries first, then one slab each for values, gradients and running statistics. */
 #include "rmfer/nn/parameters.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Similarities, masked softmax and mixing, and back. Two matrix products by BLAS, the softmax by hand: B is small. */
 #include "rmfer/ops/attention.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* Statistics of parts merged in double, in order; scale and shift from them; and the two numbers a channel that its
+ * backward pass is (derived in docs/how-it-works.md). */
 #include "rmfer/ops/batchnorm.h"
 
 #include "rmfer/base/threads.h"

@@ -1,3 +1,5 @@
+/* Tiles that fit a core's cache and never straddle more images than needed; sums of segments and rows in a fixed order.
+ */
 #include "rmfer/ops/context.h"
 
 #include <stdint.h>

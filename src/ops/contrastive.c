@@ -1,3 +1,5 @@
+/* The choice of candidates, and the loss by log-sum-exp with its gradient: the kept positives' shares of the
+ * numerator minus everybody's shares of the denominator. */
 #include "rmfer/ops/contrastive.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* Tiles of pixels through the matrix kernels, the input prepared and the output's moments taken while they are in
+ * cache; backward likewise, twice: for the data and for the weights. */
 #include "rmfer/ops/conv1x1.h"
 
 #include "rmfer/base/threads.h"

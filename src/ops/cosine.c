@@ -1,3 +1,4 @@
+/* z / |z| and its gradient: what is left of dz after its part along z is taken away, divided by the length. */
 #include "rmfer/ops/cosine.h"
 
 #include <math.h>

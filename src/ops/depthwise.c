@@ -1,3 +1,5 @@
+/* A ring of activated rows for each block of channels; forward and backward go through it row by row, so that a map
+ * is read once (backward is derived in docs/how-it-works.md). */
 #include "rmfer/ops/depthwise.h"
 
 #include "rmfer/base/threads.h"

@@ -1,3 +1,4 @@
+/* Factors 0 or 1 / (1 - p), drawn from a keyed stream. */
 #include "rmfer/ops/dropout.h"
 
 void dropout_factors(struct random_stream *stream, double rate, size_t count, real *factors)

@@ -1,3 +1,4 @@
+/* The linear layer and its gradients as products of OpenBLAS; biases by hand. */
 #include "rmfer/ops/linear.h"
 
 #include <cblas.h>

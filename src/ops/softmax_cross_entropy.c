@@ -1,3 +1,4 @@
+/* Loss and gradient together, in double within a row: softmax minus target, weighted and smoothed. */
 #include "rmfer/ops/softmax_cross_entropy.h"
 
 #include <math.h>

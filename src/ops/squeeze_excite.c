@@ -1,3 +1,4 @@
+/* The mean over pixels with the sums that backward needs, and the two small layers of the gate. */
 #include "rmfer/ops/squeeze_excite.h"
 
 #include <math.h>

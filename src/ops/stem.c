@@ -1,3 +1,4 @@
+/* 3x3 patches gathered into a matrix, tile by tile; the weights' gradient the same way round. */
 #include "rmfer/ops/stem.h"
 
 #include "rmfer/base/threads.h"

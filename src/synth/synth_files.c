@@ -1,3 +1,4 @@
+/* Tasks in parallel, folders, lists, and tar members for what is drawn. */
 #include "synth/synth_internal.h"
 
 #include <stdarg.h>

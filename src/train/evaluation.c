@@ -1,3 +1,4 @@
+/* A data set through the folded network, batch by batch, with its mirror image where asked. */
 #include "rmfer/train/evaluation.h"
 
 #include "method/rmfer_heads.h"

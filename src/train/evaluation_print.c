@@ -1,3 +1,4 @@
+/* An evaluation as a table, and as one JSON object. */
 #include "rmfer/train/evaluation.h"
 
 #include "rmfer/base/json_writer.h"

@@ -1,3 +1,4 @@
+/* The confusion matrix filled, and accuracies, recalls and distances taken from it. */
 #include "rmfer/train/metrics.h"
 
 #include "rmfer/base/memory.h"

@@ -1,3 +1,4 @@
+/* The slabs in pieces, each group at its own rate; gradient norms in a fixed order; SAM's way up and back. */
 #include "rmfer/train/optimizer.h"
 
 #include "optimizer_rules.h"

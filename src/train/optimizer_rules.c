@@ -1,3 +1,4 @@
+/* One loop an optimizer, as its paper or torch.optim writes it. */
 #include "optimizer_rules.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* The table of phases out of a configuration. */
 #include "rmfer/train/phases.h"
 
 static struct optimizer_rates rates_of(const struct config_train *train, bool contrastive, bool ial, bool acl)

@@ -1,3 +1,4 @@
+/* The run folder's files: names, lock, log, lines of metrics. */
 #include "run_folder.h"
 
 #include "rmfer/base/file.h"

@@ -1,3 +1,4 @@
+/* Constant, step, cosine; and the warm-up before them. */
 #include "rmfer/train/schedule.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* The average's update, and a model that looks at it. */
 #include "rmfer/train/weight_average.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Detectors whose answers are known, and their ONNX files. */
 #include "support/detector_case.h"
 
 #include "rmfer/base/random.h"

@@ -1,3 +1,4 @@
+/* Building and freeing the shrunken network of a test. */
 #include "support/engine_case.h"
 
 #include "rmfer/base/memory.h"

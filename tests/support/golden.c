@@ -1,3 +1,4 @@
+/* Reading golden files, and the formula behind their inputs. */
 #include "support/golden.h"
 
 #include "rmfer/base/memory.h"

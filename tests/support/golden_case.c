@@ -1,3 +1,4 @@
+/* Runs a golden case and compares every tensor in it. */
 #include "support/golden_case.h"
 
 #include "rmfer/base/memory.h"

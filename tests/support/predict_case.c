@@ -1,3 +1,4 @@
+/* Writes the checkpoint, pictures and video that predict's tests look at. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* Folders made, filled and removed. */
 #define _XOPEN_SOURCE 700 /* nftw, mkdtemp */
 #include <setjmp.h>
 #include <stdarg.h>

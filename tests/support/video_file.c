@@ -1,3 +1,4 @@
+/* Writes AVI files whose every pixel is known. */
 #include "support/video_file.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Numbers moved one by one, both ways, and the slope between. */
 #include "double/support/gradient.h"
 
 #include "rmfer/base/threads.h"
