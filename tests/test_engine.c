@@ -5,8 +5,8 @@
 
 #include "rmfer/base/memory.h"
 #include "rmfer/base/threads.h"
+#include "rmfer/kern/kernels.h"
 #include "rmfer/nn/inference.h"
-#include "rmfer/ops/conv1x1.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -355,40 +355,6 @@ static void test_wrong_shapes_are_refused(void **state)
     model_free(&bare);
 }
 
-/* A map so large that it goes past the caches is the same map: two images at once and one after the other. */
-static void test_large_maps_are_the_same_maps(void **state)
-{
-    (void)state;
-    enum { PIXELS = 33 * 1024, INPUT = 3, OUTPUT = 101 };
-    struct conv1x1 conv = {.input = INPUT, .output = OUTPUT};
-    struct op_context context = {.kernels = kernels_best(), .threads = 2};
-    struct tiling both = tiling_of(2, PIXELS), one = tiling_of(1, PIXELS);
-    real *x = take(2 * PIXELS * INPUT), *y = take(2 * (size_t)PIXELS * OUTPUT);
-    real *weight = take(INPUT * OUTPUT), *values = take(both.tiles * 2 * OUTPUT),
-         *alone = take((size_t)PIXELS * OUTPUT);
-    real *alone_values = take(one.tiles * 2 * OUTPUT);
-    size_t *counts = memory_allocate(both.tiles, sizeof *counts, "counts", NULL);
-    assert_true(op_streams(2 * (size_t)PIXELS * OUTPUT) && !op_streams((size_t)PIXELS * OUTPUT));
-    for (size_t i = 0; i < 2 * PIXELS * INPUT; i++) x[i] = (real)sin((double)i);
-    for (size_t i = 0; i < INPUT * OUTPUT; i++) weight[i] = (real)cos((double)i);
-    conv.weight = weight;
-    conv.packed = take(conv1x1_packed_reals(&context, &conv));
-    context.scratch_reals = (conv1x1_scratch_reals(&conv, &both) + 15) / 16 * 16;
-    context.scratch = take(2 * context.scratch_reals);
-    conv1x1_pack(&context, &conv);
-    conv1x1_forward(&context, &conv, &both, (struct conv1x1_input){.x = x}, y, values, counts);
-    for (size_t image = 0; image < 2; image++) {
-        struct conv1x1_input input = {.x = x + image * PIXELS * INPUT};
-        conv1x1_forward(&context, &conv, &one, input, alone, alone_values, counts);
-        assert_memory_equal(y + image * PIXELS * OUTPUT, alone, PIXELS * OUTPUT * sizeof(real));
-        assert_memory_equal(values + image * one.tiles * 2 * OUTPUT, alone_values,
-                            one.tiles * 2 * OUTPUT * sizeof(real));
-    }
-    real *taken[] = {x, y, weight, values, alone, alone_values, conv.packed, context.scratch};
-    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) memory_free(taken[i]);
-    memory_free(counts);
-}
-
 /* ---- inference
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -573,7 +539,6 @@ int main(void)
         cmocka_unit_test(test_nan_comes_through),
         cmocka_unit_test(test_every_image_size_from_32_up),
         cmocka_unit_test(test_wrong_shapes_are_refused),
-        cmocka_unit_test(test_large_maps_are_the_same_maps),
         cmocka_unit_test(test_inference_does_not_hang_on_the_batch),
         cmocka_unit_test(test_inference_is_what_was_trained),
         cmocka_unit_test(test_inference_keeps_what_it_loaded),

@@ -30,13 +30,13 @@ int threads_available(void)
 
 void threads_set(int count)
 {
-    omp_set_dynamic(0); /* operations keep one partial sum a thread: the team must have the size they asked for */
+    omp_set_dynamic(0); /* a busy machine must not make steps slow; results do not hang on the team's size */
     omp_set_num_threads(count < 1 ? 1 : count);
 }
 
 int threads_get(void)
 {
-    /* OMP_THREAD_LIMIT makes teams smaller than they were asked to be, and operations count on the size. */
+    /* OMP_THREAD_LIMIT makes teams smaller than they were asked to be: work cut finer would gain nothing. */
     int most = omp_get_max_threads(), limit = omp_get_thread_limit();
     return most < limit ? most : limit;
 }

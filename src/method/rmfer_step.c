@@ -96,7 +96,7 @@ status train_step_create(struct train_step **out, struct model *model, const str
     if (step == NULL) return STATUS_FAILED;
     step->model = model;
     step->shape = *shape;
-    step->context = (struct op_context){.kernels = kernels_best(), .threads = threads_get()};
+    step->context = op_context_of(kernels_best(), threads_get());
     step->image_reals = (size_t)shape->image_size * (size_t)shape->image_size * STEM_INPUT;
     if (shape->anchors > 0) {
         step->drawn = 1 + (size_t)shape->positives + (size_t)shape->negatives;

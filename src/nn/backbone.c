@@ -65,12 +65,12 @@ static void need_moments(struct needs *needs, size_t parts, size_t channels)
     at_least(&needs->moment_reals, parts * 2 * channels);
 }
 
-static void need_block(struct needs *needs, const struct network_block *block, size_t n)
+static void need_block(struct needs *needs, const struct op_context *context, const struct network_block *block, size_t n)
 {
-    struct tiling in = tiling_of(n, block->input_pixels), out = tiling_of(n, block->output_pixels);
+    struct tiling in = tiling_of(context, n, block->input_pixels), out = tiling_of(context, n, block->output_pixels);
     size_t input = block->project.input, output = block->project.output;
     need_moments(needs, in.tiles, input);
-    need_moments(needs, n * depthwise_moment_parts(&block->depthwise), input);
+    need_moments(needs, n * depthwise_moment_parts(context, &block->depthwise), input);
     need_moments(needs, out.tiles, output);
     at_least(&needs->gradient, n * block->output_pixels * output);
     at_least(&needs->gradient, n * block->input_pixels * block->expand.input);
@@ -86,18 +86,18 @@ static void need_block(struct needs *needs, const struct network_block *block, s
     at_least(&needs->squeezed, block->squeeze_excite.squeezed);
 }
 
-static struct needs find_needs(const struct network *network, size_t n)
+static struct needs find_needs(const struct network *network, const struct op_context *context, size_t n)
 {
     struct needs needs = {0};
-    struct tiling stem = tiling_of(n, network->stem.output_height * network->stem.output_width);
-    struct tiling head = tiling_of(n, network->head_pixels);
+    struct tiling stem = tiling_of(context, n, network->stem.output_height * network->stem.output_width);
+    struct tiling head = tiling_of(context, n, network->head_pixels);
     need_moments(&needs, stem.tiles, network->stem.output);
     need_moments(&needs, head.tiles, network->head.output);
     at_least(&needs.weights, network->stem.output * STEM_PATCH);
     at_least(&needs.weights, network->head.input * network->head.output);
     at_least(&needs.channels, network->head.output);
     at_least(&needs.gradient, n * network->head_pixels * network->head.input);
-    for (int i = 0; i < network->block_count; i++) need_block(&needs, &network->blocks[i], n);
+    for (int i = 0; i < network->block_count; i++) need_block(&needs, context, &network->blocks[i], n);
     return needs;
 }
 
@@ -122,7 +122,7 @@ static void place(struct backbone *b, struct plan *plan)
 {
     size_t n = (size_t)b->batch, threads = (size_t)b->context.threads;
     const struct network *network = &b->network;
-    struct needs needs = find_needs(network, n);
+    struct needs needs = find_needs(network, &b->context, n);
     b->stem = plan_reals(plan, n * network->stem.output_height * network->stem.output_width * network->stem.output);
     for (int i = 0; i < network->block_count; i++) place_block(b, i, n, plan);
     b->head = plan_reals(plan, n * network->head_pixels * network->head.output);
@@ -141,7 +141,7 @@ static void place(struct backbone *b, struct plan *plan)
     b->mean_gradient = plan_reals(plan, n * needs.channels);
     b->squeeze_room = plan_reals(plan, n * needs.squeezed);
     b->partials = plan_reals(plan, threads * (needs.weights > needs.taps ? needs.weights : needs.taps));
-    b->context.scratch_reals = network_scratch_reals(network, n);
+    b->context.scratch_reals = network_scratch_reals(network, &b->context, n);
     b->context.scratch = plan_reals(plan, threads * b->context.scratch_reals);
     b->scratch_bytes = plan->used - b->saved_bytes;
 }
@@ -155,8 +155,7 @@ status backbone_create(struct backbone **out, struct model *model, int batch, in
     struct backbone *b = memory_allocate(1, sizeof *b, "the backbone", err);
     if (b == NULL) return STATUS_FAILED;
     b->batch = batch;
-    b->context.kernels = kernels_best();
-    b->context.threads = threads_get();
+    b->context = op_context_of(kernels_best(), threads_get());
     network_init(&b->network, &model->architecture, image_size);
     network_bind(&b->network, model);
     struct plan plan = {0};
@@ -246,7 +245,8 @@ static void forward_block(struct backbone *b, const struct backbone_pass *pass, 
     struct network_block *block = &b->network.blocks[index];
     struct block_saved *saved = &b->blocks[index];
     const struct op_context *context = &b->context;
-    struct tiling in = tiling_of(b->n, block->input_pixels), out = tiling_of(b->n, block->output_pixels);
+    struct tiling in = tiling_of(context, b->n, block->input_pixels);
+    struct tiling out = tiling_of(context, b->n, block->output_pixels);
     double start = now(b);
     const real *wide = input;
     const struct batchnorm *wide_bn = input_bn;
@@ -260,7 +260,8 @@ static void forward_block(struct backbone *b, const struct backbone_pass *pass, 
     }
     depthwise_forward(context, &block->depthwise, b->n, wide, wide_bn, saved->depthwise, b->moment_values,
                       b->moment_counts);
-    use_batch_statistics(b, &block->bn_depthwise, b->n * depthwise_moment_parts(&block->depthwise), pass->bn_momentum);
+    size_t parts = b->n * depthwise_moment_parts(context, &block->depthwise);
+    use_batch_statistics(b, &block->bn_depthwise, parts, pass->bn_momentum);
     lap(b, layer_of(index, PART_DEPTHWISE), false, &start);
     squeeze_forward(context, b->n, block->output_pixels, saved->depthwise, &block->bn_depthwise, saved->squeezed,
                     saved->mean);
@@ -284,14 +285,14 @@ void backbone_forward(struct backbone *b, const struct backbone_pass *pass, cons
     b->n = (size_t)n;
     network_pack(network, context);
     double start = now(b);
-    struct tiling stem = tiling_of(b->n, network->stem.output_height * network->stem.output_width);
+    struct tiling stem = tiling_of(&b->context, b->n, network->stem.output_height * network->stem.output_width);
     stem_forward(context, &network->stem, &stem, images, NULL, b->stem, b->moment_values, b->moment_counts);
     use_batch_statistics(b, &network->bn_stem, stem.tiles, pass->bn_momentum);
     lap(b, 0, false, &start);
     forward_block(b, pass, 0, b->stem, &network->bn_stem);
     for (int i = 1; i < network->block_count; i++) forward_block(b, pass, i, b->blocks[i - 1].output, NULL);
     start = now(b);
-    struct tiling head = tiling_of(b->n, network->head_pixels);
+    struct tiling head = tiling_of(&b->context, b->n, network->head_pixels);
     struct conv1x1_input input = {.x = b->blocks[network->block_count - 1].output};
     conv1x1_forward(context, &network->head, &head, input, b->head, b->moment_values, b->moment_counts);
     use_batch_statistics(b, &network->bn_head, head.tiles, pass->bn_momentum);
@@ -331,7 +332,7 @@ static void backward_project(struct backbone *b, int index, double *start)
 {
     struct network_block *block = &b->network.blocks[index];
     struct block_saved *saved = &b->blocks[index];
-    struct tiling out = tiling_of(b->n, block->output_pixels);
+    struct tiling out = tiling_of(&b->context, b->n, block->output_pixels);
     const real *keep = saved->drops ? saved->keep : NULL;
     batchnorm_apply_backward(&b->context, &out, &block->bn_project, saved->projected, keep, b->gradient,
                              b->segment_sums, b->image_sums, b->sums);
@@ -377,7 +378,7 @@ static void backward_block(struct backbone *b, int index, const real *input, str
                        b->input_gradient, b->image_sums, b->partials);
     finish_input_batchnorm(b, &block->bn_expand, block->input_pixels);
     lap(b, layer_of(index, PART_DEPTHWISE), true, &start);
-    struct tiling in = tiling_of(b->n, block->input_pixels);
+    struct tiling in = tiling_of(&b->context, b->n, block->input_pixels);
     struct conv1x1_upstream expanded = {.y = saved->expanded, .bn = &block->bn_expand, .dy = b->input_gradient};
     conv1x1_backward(&b->context, &block->expand, &in, input, expanded, b->gradient, residual, b->partials);
     lap(b, layer_of(index, PART_EXPAND), true, &start);
@@ -391,7 +392,7 @@ static void backward_head(struct backbone *b, const real *dfeatures)
     for (size_t i = 0; i < count; i++) b->mean_gradient[i] = dfeatures[i] / (real)network->head_pixels;
     squeeze_backward(b->n, network->head.output, b->mean_gradient, b->head_sums, b->sums);
     batchnorm_backward(&network->bn_head, b->sums, b->n * network->head_pixels);
-    struct tiling head = tiling_of(b->n, network->head_pixels);
+    struct tiling head = tiling_of(&b->context, b->n, network->head_pixels);
     struct conv1x1_upstream upstream = {.y = b->head, .bn = &network->bn_head, .pooled = b->mean_gradient};
     conv1x1_backward(&b->context, &network->head, &head, b->blocks[network->block_count - 1].output, upstream,
                      b->gradient, false, b->partials);
@@ -406,7 +407,7 @@ void backbone_backward(struct backbone *b, const real *dfeatures)
     for (int i = network->block_count - 1; i > 0; i--) backward_block(b, i, b->blocks[i - 1].output, NULL);
     backward_block(b, 0, b->stem, &network->bn_stem);
     start = now(b);
-    struct tiling stem = tiling_of(b->n, network->stem.output_height * network->stem.output_width);
+    struct tiling stem = tiling_of(&b->context, b->n, network->stem.output_height * network->stem.output_width);
     stem_backward(&b->context, &network->stem, &stem, b->images, b->stem, &network->bn_stem, b->input_gradient,
                   b->partials);
     lap(b, 0, true, &start);

@@ -89,7 +89,7 @@ static void place(struct inference *i, struct plan *plan)
         i->reduce[b] = place_linear(&i->network.blocks[b].squeeze_excite.reduce, plan);
         i->expand[b] = place_linear(&i->network.blocks[b].squeeze_excite.expand, plan);
     }
-    i->context.scratch_reals = network_scratch_reals(&i->network, group);
+    i->context.scratch_reals = network_scratch_reals(&i->network, &i->context, group);
     i->context.scratch = plan_reals(plan, threads * i->context.scratch_reals);
 }
 
@@ -104,8 +104,7 @@ status inference_create(struct inference **out, const struct architecture *archi
     if (i == NULL) return STATUS_FAILED;
     i->batch = (size_t)batch;
     i->classes = (size_t)classes;
-    i->context.kernels = kernels_best();
-    i->context.threads = threads_get();
+    i->context = op_context_of(kernels_best(), threads_get());
     network_init(&i->network, architecture, image_size);
     struct plan plan = {0};
     place(i, &plan);
@@ -167,7 +166,8 @@ void inference_load(struct inference *i, const struct model *model)
 /* i->current to i->next, then they change places. */
 static void run_block(struct inference *i, const struct network_block *block, size_t n)
 {
-    struct tiling in = tiling_of(n, block->input_pixels), out = tiling_of(n, block->output_pixels);
+    struct tiling in = tiling_of(&i->context, n, block->input_pixels);
+    struct tiling out = tiling_of(&i->context, n, block->output_pixels);
     const real *wide = i->current;
     if (block->shape.has_expansion) {
         conv1x1_infer(&i->context, &block->expand, &in, (struct conv1x1_input){.x = i->current},
@@ -199,10 +199,10 @@ static void pool_features(const struct inference *i, size_t n, real *features)
 static void run_group(struct inference *i, const real *images, size_t n, real *features)
 {
     const struct network *network = &i->network;
-    struct tiling stem = tiling_of(n, network->stem.output_height * network->stem.output_width);
+    struct tiling stem = tiling_of(&i->context, n, network->stem.output_height * network->stem.output_width);
     stem_forward(&i->context, &network->stem, &stem, images, &network->bn_stem, i->current, NULL, NULL);
     for (int b = 0; b < network->block_count; b++) run_block(i, &network->blocks[b], n);
-    struct tiling head = tiling_of(n, network->head_pixels);
+    struct tiling head = tiling_of(&i->context, n, network->head_pixels);
     conv1x1_infer(&i->context, &network->head, &head, (struct conv1x1_input){.x = i->current},
                   (struct conv1x1_after){.bn = &network->bn_head, .activates = true}, i->expanded);
     pool_features(i, n, features);

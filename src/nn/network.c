@@ -172,20 +172,20 @@ static void at_least(size_t *most, size_t wanted)
     if (wanted > *most) *most = wanted;
 }
 
-size_t network_scratch_reals(const struct network *network, size_t images)
+size_t network_scratch_reals(const struct network *network, const struct op_context *context, size_t images)
 {
-    struct tiling tiling = tiling_of(images, network->stem.output_height * network->stem.output_width);
+    struct tiling tiling = tiling_of(context, images, network->stem.output_height * network->stem.output_width);
     size_t most = stem_scratch_reals(&network->stem, &tiling);
     for (int i = 0; i < network->block_count; i++) {
         const struct network_block *block = &network->blocks[i];
-        tiling = tiling_of(images, block->input_pixels);
+        tiling = tiling_of(context, images, block->input_pixels);
         at_least(&most, conv1x1_scratch_reals(&block->expand, &tiling));
-        at_least(&most, depthwise_scratch_reals(&block->depthwise));
-        tiling = tiling_of(images, block->output_pixels);
+        at_least(&most, depthwise_scratch_reals(context, &block->depthwise));
+        tiling = tiling_of(context, images, block->output_pixels);
         at_least(&most, conv1x1_scratch_reals(&block->project, &tiling));
         at_least(&most, 2 * block->bn_project.channels);
     }
-    tiling = tiling_of(images, network->head_pixels);
+    tiling = tiling_of(context, images, network->head_pixels);
     at_least(&most, conv1x1_scratch_reals(&network->head, &tiling));
     return arena_rounded(most * sizeof(real)) / sizeof(real);
 }

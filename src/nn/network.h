@@ -47,6 +47,6 @@ void network_place(struct network *network, const struct op_context *context, bo
 void network_pack(struct network *network, const struct op_context *context);
 
 /* Scratch of one thread, in reals, for at most `images` images. */
-size_t network_scratch_reals(const struct network *network, size_t images);
+size_t network_scratch_reals(const struct network *network, const struct op_context *context, size_t images);
 
 #endif

@@ -5,7 +5,6 @@
 #include "rmfer/base/threads.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -79,10 +78,10 @@ void batchnorm_apply(const struct op_context *context, const struct tiling *tili
                      const real *x, const real *keep, const real *residual, real *y)
 {
     size_t c = bn->channels;
-#pragma omp parallel num_threads(context->threads)
-    {
-        struct range mine = threads_share(tiling->tiles, omp_get_thread_num(), omp_get_num_threads());
-        real *scale = op_scratch(context, omp_get_thread_num()), *shift = scale + c;
+#pragma omp parallel for schedule(static, 1) num_threads(context->threads)
+    for (int worker = 0; worker < context->threads; worker++) {
+        struct range mine = threads_share(tiling->tiles, worker, context->threads);
+        real *scale = op_scratch(context, worker), *shift = scale + c;
         for (size_t t = mine.begin; t < mine.end; t++) {
             struct tile tile = tiling_get(tiling, t);
             for (size_t i = 0; i < tile.images; i++) {
@@ -106,9 +105,9 @@ void batchnorm_apply_backward(const struct op_context *context, const struct til
 {
     size_t c = bn->channels;
     memset(segment_sums, 0, tiling->segments * 2 * c * sizeof *segment_sums);
-#pragma omp parallel num_threads(context->threads)
-    {
-        struct range mine = threads_share(tiling->tiles, omp_get_thread_num(), omp_get_num_threads());
+#pragma omp parallel for schedule(static, 1) num_threads(context->threads)
+    for (int worker = 0; worker < context->threads; worker++) {
+        struct range mine = threads_share(tiling->tiles, worker, context->threads);
         for (size_t t = mine.begin; t < mine.end; t++) {
             struct tile tile = tiling_get(tiling, t);
             for (size_t i = 0; i < tile.images; i++) {

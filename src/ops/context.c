@@ -5,18 +5,31 @@
 #include <stdint.h>
 #include <string.h>
 
-struct tiling tiling_of(size_t images, size_t image_rows)
+struct op_context op_context_of(const struct kernels *kernels, int threads)
 {
+    return (struct op_context){
+        .kernels = kernels,
+        .threads = threads,
+        .limits = {.stream_bytes = (size_t)24 << 20,
+                   .tile_rows = 168, /* divides by the row counts of the kernels' register tiles: 14, 7, 6, 4 */
+                   .moment_pixels = 64,
+                   .threaded_work = 2e6},
+    };
+}
+
+struct tiling tiling_of(const struct op_context *context, size_t images, size_t image_rows)
+{
+    size_t rows = context->limits.tile_rows;
     struct tiling t = {.images = images, .image_rows = image_rows, .tiles_per_image = 1};
-    if (image_rows <= TILE_ROWS_WANTED) {
-        t.images_per_tile = TILE_ROWS_WANTED / image_rows;
+    if (image_rows <= rows) {
+        t.images_per_tile = rows / image_rows;
         t.tile_rows = t.images_per_tile * image_rows;
         t.tiles = (images + t.images_per_tile - 1) / t.images_per_tile;
         t.segments = images;
         return t;
     }
     enum { STEP = 14 };
-    size_t wanted = (image_rows + TILE_ROWS_WANTED - 1) / TILE_ROWS_WANTED;
+    size_t wanted = (image_rows + rows - 1) / rows;
     size_t even = (image_rows + wanted - 1) / wanted;
     t.tile_rows = (even + STEP - 1) / STEP * STEP;
     t.tiles_per_image = (image_rows + t.tile_rows - 1) / t.tile_rows;

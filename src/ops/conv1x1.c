@@ -4,7 +4,6 @@
 
 #include "rmfer/base/threads.h"
 
-#include <omp.h>
 #include <string.h>
 
 size_t conv1x1_packed_reals(const struct op_context *context, const struct conv1x1 *conv)
@@ -54,11 +53,11 @@ void conv1x1_forward(const struct op_context *context, const struct conv1x1 *con
                      struct conv1x1_input input, real *y, real *moment_values, size_t *moment_counts)
 {
     size_t k = conv->input, n = conv->output;
-    bool streams = op_streams(tiling->images * tiling->image_rows * n);
-#pragma omp parallel num_threads(context->threads)
-    {
-        struct range mine = threads_share(tiling->tiles, omp_get_thread_num(), omp_get_num_threads());
-        real *buffer = op_scratch(context, omp_get_thread_num());
+    bool streams = op_streams(context, tiling->images * tiling->image_rows * n);
+#pragma omp parallel for schedule(static, 1) num_threads(context->threads)
+    for (int worker = 0; worker < context->threads; worker++) {
+        struct range mine = threads_share(tiling->tiles, worker, context->threads);
+        real *buffer = op_scratch(context, worker);
         for (size_t t = mine.begin; t < mine.end; t++) {
             struct tile tile = tiling_get(tiling, t);
             const real *x = input_tile(context, k, tiling, &tile, input, buffer);
@@ -77,10 +76,10 @@ void conv1x1_infer(const struct op_context *context, const struct conv1x1 *conv,
                    struct conv1x1_input input, struct conv1x1_after after, real *y)
 {
     size_t k = conv->input, n = conv->output;
-#pragma omp parallel num_threads(context->threads)
-    {
-        struct range mine = threads_share(tiling->tiles, omp_get_thread_num(), omp_get_num_threads());
-        real *buffer = op_scratch(context, omp_get_thread_num());
+#pragma omp parallel for schedule(static, 1) num_threads(context->threads)
+    for (int worker = 0; worker < context->threads; worker++) {
+        struct range mine = threads_share(tiling->tiles, worker, context->threads);
+        real *buffer = op_scratch(context, worker);
         for (size_t t = mine.begin; t < mine.end; t++) {
             struct tile tile = tiling_get(tiling, t);
             struct rows size = {tile.rows, n};
@@ -118,12 +117,12 @@ static void upstream_tile(const struct op_context *context, size_t channels, con
     }
 }
 
-/* A thread's own sum of dweight: the first adds to the gradient itself. */
-static real *own_weight_gradient(const struct conv1x1 *conv, real *partials, int thread)
+/* A worker's own sum of dweight: the first adds to the gradient itself. */
+static real *own_weight_gradient(const struct conv1x1 *conv, real *partials, int worker)
 {
-    if (thread == 0) return conv->dweight;
+    if (worker == 0) return conv->dweight;
     size_t count = conv->input * conv->output;
-    real *own = partials + (size_t)(thread - 1) * count;
+    real *own = partials + (size_t)(worker - 1) * count;
     memset(own, 0, count * sizeof *own);
     return own;
 }
@@ -133,12 +132,11 @@ void conv1x1_backward(const struct op_context *context, const struct conv1x1 *co
                       const real *x, struct conv1x1_upstream upstream, real *dx, bool accumulate, real *partials)
 {
     size_t k = conv->input, n = conv->output;
-#pragma omp parallel num_threads(context->threads)
-    {
-        int thread = omp_get_thread_num();
-        struct range mine = threads_share(tiling->tiles, thread, omp_get_num_threads());
-        real *dy = op_scratch(context, thread), *scale = dy + tiling->tile_rows * n;
-        real *dweight = own_weight_gradient(conv, partials, thread);
+#pragma omp parallel for schedule(static, 1) num_threads(context->threads)
+    for (int worker = 0; worker < context->threads; worker++) {
+        struct range mine = threads_share(tiling->tiles, worker, context->threads);
+        real *dy = op_scratch(context, worker), *scale = dy + tiling->tile_rows * n;
+        real *dweight = own_weight_gradient(conv, partials, worker);
         for (size_t t = mine.begin; t < mine.end; t++) {
             struct tile tile = tiling_get(tiling, t);
             upstream_tile(context, n, tiling, &tile, &upstream, scale, dy);
@@ -155,14 +153,14 @@ void conv1x1_gated_backward(const struct op_context *context, const struct conv1
                             real *segment_sums, real *partials)
 {
     size_t k = conv->input, n = conv->output;
-    bool streams = op_streams(tiling->images * tiling->image_rows * k);
+    bool streams = op_streams(context, tiling->images * tiling->image_rows * k);
     memset(segment_sums, 0, tiling->segments * 3 * k * sizeof *segment_sums);
-#pragma omp parallel num_threads(context->threads)
-    {
-        int thread = omp_get_thread_num();
-        struct range mine = threads_share(tiling->tiles, thread, omp_get_num_threads());
-        real *dy = op_scratch(context, thread), *scale = dy + tiling->tile_rows * n, *u = scale + n, *made = u + tiling->tile_rows * k;
-        real *dweight = own_weight_gradient(conv, partials, thread);
+#pragma omp parallel for schedule(static, 1) num_threads(context->threads)
+    for (int worker = 0; worker < context->threads; worker++) {
+        struct range mine = threads_share(tiling->tiles, worker, context->threads);
+        real *dy = op_scratch(context, worker), *scale = dy + tiling->tile_rows * n;
+        real *u = scale + n, *made = u + tiling->tile_rows * k;
+        real *dweight = own_weight_gradient(conv, partials, worker);
         for (size_t t = mine.begin; t < mine.end; t++) {
             struct tile tile = tiling_get(tiling, t);
             upstream_tile(context, n, tiling, &tile, &upstream, scale, dy);

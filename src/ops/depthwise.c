@@ -4,15 +4,11 @@
 
 #include "rmfer/base/threads.h"
 
-#include <omp.h>
 #include <stdint.h>
 #include <string.h>
 
 /* Channels are worked on in blocks of this many, next to each other in the rings: one cache line of floats. */
 enum { BLOCK = 16 };
-
-/* Moments are taken over this many output pixels at least, while they are in cache. */
-enum { MOMENT_PIXELS = 64 };
 
 static size_t block_count(const struct depthwise *conv)
 {
@@ -52,37 +48,38 @@ void depthwise_pack(struct depthwise *conv)
         for (size_t t = 0; t < taps; t++) conv->packed[t * conv->channels + c] = conv->weight[c * taps + t];
 }
 
-static size_t rows_per_part(const struct depthwise *conv)
+/* Output rows whose moments are taken at once. */
+static size_t rows_per_part(const struct op_context *context, const struct depthwise *conv)
 {
-    size_t rows = (MOMENT_PIXELS + conv->output_width - 1) / conv->output_width;
+    size_t rows = (context->limits.moment_pixels + conv->output_width - 1) / conv->output_width;
     return rows < conv->output_height ? rows : conv->output_height;
 }
 
-size_t depthwise_scratch_reals(const struct depthwise *conv)
+size_t depthwise_scratch_reals(const struct op_context *context, const struct depthwise *conv)
 {
     size_t ring = block_count(conv) * (size_t)conv->kernel;
-    size_t made = rows_per_part(conv) * conv->output_width * conv->channels;
+    size_t made = rows_per_part(context, conv) * conv->output_width * conv->channels;
     size_t forward = (ring + 1) * padded_width(conv) * BLOCK + made;
     size_t backward = (ring * margin_width(conv) + 4 * padded_width(conv)) * BLOCK;
     return forward > backward ? forward : backward;
 }
 
-size_t depthwise_moment_parts(const struct depthwise *conv)
+size_t depthwise_moment_parts(const struct op_context *context, const struct depthwise *conv)
 {
-    size_t rows = rows_per_part(conv);
+    size_t rows = rows_per_part(context, conv);
     return (conv->output_height + rows - 1) / rows;
 }
 
-/* With fewer images than threads an image's channels are shared out too. */
+/* With fewer images than workers an image's channels are shared out too. */
 static size_t channel_shares(const struct op_context *context, const struct depthwise *conv, size_t images)
 {
-    size_t threads = (size_t)context->threads, blocks = block_count(conv);
-    if (images >= threads) return 1;
-    size_t shares = (threads + images - 1) / images;
+    size_t workers = (size_t)context->threads, blocks = block_count(conv);
+    if (images >= workers) return 1;
+    size_t shares = (workers + images - 1) / images;
     return shares < blocks ? shares : blocks;
 }
 
-/* One thread's view of one image: which blocks, where the image starts, and its ring of activated input rows. */
+/* One worker's view of one image: which blocks, where the image starts, and its ring of activated input rows. */
 struct job {
     const struct op_context *context;
     const struct depthwise *conv;
@@ -172,8 +169,8 @@ static void forward_image(const struct job *job, const real *x, const struct bat
 {
     const struct depthwise *conv = job->conv;
     const struct kernels *kernels = job->context->kernels;
-    size_t loaded = 0, per_part = rows_per_part(conv), parts = depthwise_moment_parts(conv), c;
-    size_t row = conv->output_width * conv->channels;
+    size_t loaded = 0, per_part = rows_per_part(job->context, conv), c;
+    size_t parts = depthwise_moment_parts(job->context, conv), row = conv->output_width * conv->channels;
     for (size_t part = 0; part < parts; part++) {
         size_t first = part * per_part, at = job->image * parts + part;
         size_t count = conv->output_height - first < per_part ? conv->output_height - first : per_part;
@@ -192,12 +189,15 @@ void depthwise_forward(const struct op_context *context, const struct depthwise 
 {
     size_t shares = channel_shares(context, conv, images);
     size_t ring = (block_count(conv) * (size_t)conv->kernel + 1) * padded_width(conv) * BLOCK;
-    bool streams = op_streams(images * conv->output_height * conv->output_width * conv->channels);
-#pragma omp parallel for schedule(static) num_threads(context->threads)
-    for (int64_t task = 0; task < (int64_t)(images * shares); task++) {
-        real *scratch = op_scratch(context, omp_get_thread_num());
-        struct job job = make_job(context, conv, (size_t)task, shares, padded_width(conv), scratch);
-        forward_image(&job, x, bn, y, streams ? scratch + ring : NULL, moment_values, moment_counts);
+    bool streams = op_streams(context, images * conv->output_height * conv->output_width * conv->channels);
+#pragma omp parallel for schedule(static, 1) num_threads(context->threads)
+    for (int worker = 0; worker < context->threads; worker++) {
+        struct range tasks = threads_share(images * shares, worker, context->threads);
+        real *scratch = op_scratch(context, worker);
+        for (size_t task = tasks.begin; task < tasks.end; task++) {
+            struct job job = make_job(context, conv, task, shares, padded_width(conv), scratch);
+            forward_image(&job, x, bn, y, streams ? scratch + ring : NULL, moment_values, moment_counts);
+        }
     }
 }
 
@@ -213,25 +213,32 @@ static void finish_infer_row(const struct job *job, const struct batchnorm *afte
     if (pooled != NULL) job->context->kernels->sum(size, row, conv->channels, pooled + c);
 }
 
+static void infer_image(const struct job *job, const real *x, const struct batchnorm *after, real *y, real *pooled)
+{
+    const struct depthwise *conv = job->conv;
+    size_t row = conv->output_width * conv->channels, loaded = 0;
+    real *sums = pooled == NULL ? NULL : pooled + job->image * conv->channels;
+    for (size_t oy = 0; oy < conv->output_height; oy++) {
+        forward_row(job, x, NULL, oy, &loaded, y + (job->image * conv->output_height + oy) * row);
+        finish_infer_row(job, after, oy, y, sums);
+    }
+    real mean = 1 / (real)(conv->output_height * conv->output_width);
+    for (size_t c = job->first_block * BLOCK; sums != NULL && c < job->end_block * BLOCK && c < conv->channels; c++)
+        sums[c] *= mean;
+}
+
 void depthwise_infer(const struct op_context *context, const struct depthwise *conv, size_t images, const real *x,
                      const struct batchnorm *after, real *y, real *pooled)
 {
     size_t shares = channel_shares(context, conv, images);
-    real mean = 1 / (real)(conv->output_height * conv->output_width);
     if (pooled != NULL) memset(pooled, 0, images * conv->channels * sizeof *pooled);
-#pragma omp parallel for schedule(static) num_threads(context->threads)
-    for (int64_t task = 0; task < (int64_t)(images * shares); task++) {
-        struct job job = make_job(context, conv, (size_t)task, shares, padded_width(conv),
-                                  op_scratch(context, omp_get_thread_num()));
-        real *sums = pooled == NULL ? NULL : pooled + job.image * conv->channels;
-        size_t loaded = 0;
-        for (size_t oy = 0; oy < conv->output_height; oy++) {
-            forward_row(&job, x, NULL, oy, &loaded,
-                        y + (job.image * conv->output_height + oy) * conv->output_width * conv->channels);
-            finish_infer_row(&job, after, oy, y, sums);
+#pragma omp parallel for schedule(static, 1) num_threads(context->threads)
+    for (int worker = 0; worker < context->threads; worker++) {
+        struct range tasks = threads_share(images * shares, worker, context->threads);
+        for (size_t task = tasks.begin; task < tasks.end; task++) {
+            struct job job = make_job(context, conv, task, shares, padded_width(conv), op_scratch(context, worker));
+            infer_image(&job, x, after, y, pooled);
         }
-        for (size_t c = job.first_block * BLOCK; sums != NULL && c < job.end_block * BLOCK && c < conv->channels; c++)
-            sums[c] *= mean;
     }
 }
 
@@ -250,7 +257,7 @@ struct backward_job {
     real *made;           /* room for dz of one, where it is streamed; else NULL */
     real *dz;
     real *sums;    /* [2][channels] of this image */
-    real *dweight; /* [kernel*kernel][channels] of this thread */
+    real *dweight; /* [kernel*kernel][channels] of this worker */
 };
 
 static void load_gradient_row(const struct backward_job *back, size_t oy)
@@ -335,40 +342,48 @@ static void backward_image(const struct backward_job *back)
     }
 }
 
-/* Adds the threads' [taps][channels] sums to dweight [channels][taps], in order. */
+/* Adds the workers' [taps][channels] sums to dweight [channels][taps], in order. */
 static void add_weight_gradients(const struct op_context *context, const struct depthwise *conv, const real *partials)
 {
     size_t taps = (size_t)(conv->kernel * conv->kernel), count = taps * conv->channels;
-    for (int thread = 0; thread < context->threads; thread++)
+    for (int worker = 0; worker < context->threads; worker++)
         for (size_t c = 0; c < conv->channels; c++)
             for (size_t t = 0; t < taps; t++)
-                conv->dweight[c * taps + t] += partials[(size_t)thread * count + t * conv->channels + c];
+                conv->dweight[c * taps + t] += partials[(size_t)worker * count + t * conv->channels + c];
+}
+
+/* Lays out one worker's scratch for one task: the ring of dy, then the rows of one block. */
+static void start_backward(struct backward_job *back, const struct op_context *context, const struct depthwise *conv,
+                           size_t task, size_t shares, bool streams, real *scratch)
+{
+    size_t row = padded_width(conv) * BLOCK;
+    back->job = make_job(context, conv, task, shares, margin_width(conv), scratch);
+    back->a = scratch + block_count(conv) * (size_t)conv->kernel * margin_width(conv) * BLOCK;
+    back->slope = back->a + row;
+    back->da = back->slope + row;
+    back->made = streams ? back->da + row : NULL;
+    memset(back->a, 0, row * sizeof *back->a);
 }
 
 void depthwise_backward(const struct op_context *context, const struct depthwise *conv, size_t images, const real *x,
                         const struct batchnorm *bn, struct depthwise_upstream upstream, const real *residual, real *dz,
                         real *image_sums, real *partials)
 {
-    size_t shares = channel_shares(context, conv, images), padded = padded_width(conv);
-    size_t ring = block_count(conv) * (size_t)conv->kernel * margin_width(conv) * BLOCK;
+    size_t shares = channel_shares(context, conv, images);
     size_t taps = (size_t)(conv->kernel * conv->kernel) * conv->channels;
-    bool streams = op_streams(images * conv->height * conv->width * conv->channels);
-    memset(partials, 0, (size_t)context->threads * taps * sizeof *partials);
+    bool streams = op_streams(context, images * conv->height * conv->width * conv->channels);
     if (bn != NULL) memset(image_sums, 0, images * 2 * conv->channels * sizeof *image_sums);
-#pragma omp parallel for schedule(static) num_threads(context->threads)
-    for (int64_t task = 0; task < (int64_t)(images * shares); task++) {
-        int thread = omp_get_thread_num();
-        real *scratch = op_scratch(context, thread);
+#pragma omp parallel for schedule(static, 1) num_threads(context->threads)
+    for (int worker = 0; worker < context->threads; worker++) {
+        struct range tasks = threads_share(images * shares, worker, context->threads);
         struct backward_job back = {.upstream = &upstream, .x = x, .bn = bn, .residual = residual, .dz = dz};
-        back.job = make_job(context, conv, (size_t)task, shares, margin_width(conv), scratch);
-        back.a = scratch + ring;
-        back.slope = back.a + padded * BLOCK;
-        back.da = back.slope + padded * BLOCK;
-        back.made = streams ? back.da + padded * BLOCK : NULL;
-        memset(back.a, 0, padded * BLOCK * sizeof *back.a);
-        back.sums = bn == NULL ? NULL : image_sums + back.job.image * 2 * conv->channels;
-        back.dweight = partials + (size_t)thread * taps;
-        backward_image(&back);
+        back.dweight = partials + (size_t)worker * taps;
+        memset(back.dweight, 0, taps * sizeof *back.dweight);
+        for (size_t task = tasks.begin; task < tasks.end; task++) {
+            start_backward(&back, context, conv, task, shares, streams, op_scratch(context, worker));
+            back.sums = bn == NULL ? NULL : image_sums + back.job.image * 2 * conv->channels;
+            backward_image(&back);
+        }
     }
     add_weight_gradients(context, conv, partials);
 }

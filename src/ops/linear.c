@@ -3,14 +3,11 @@
 
 #include <cblas.h>
 
-/* Below this many multiply-adds waking BLAS's threads costs more than they save. */
-static const double WORTH_THREADS = 2e6;
-
 void product_run(const struct op_context *context, struct product p, const real *a, const real *b, real *c)
 {
     if (p.m == 0 || p.n == 0) return;
     double work = (double)p.m * (double)p.n * (double)p.k;
-    openblas_set_num_threads(work < WORTH_THREADS ? 1 : context->threads);
+    openblas_set_num_threads(work < context->limits.threaded_work ? 1 : context->threads);
     enum CBLAS_TRANSPOSE ta = p.transpose_a ? CblasTrans : CblasNoTrans, tb = p.transpose_b ? CblasTrans : CblasNoTrans;
     int m = (int)p.m, n = (int)p.n, k = (int)p.k;
     int lda = p.transpose_a ? m : k, ldb = p.transpose_b ? k : n;

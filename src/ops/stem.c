@@ -3,7 +3,6 @@
 
 #include "rmfer/base/threads.h"
 
-#include <omp.h>
 #include <string.h>
 
 size_t stem_packed_reals(const struct op_context *context, const struct stem *stem)
@@ -51,10 +50,10 @@ void stem_forward(const struct op_context *context, const struct stem *stem, con
                   size_t *moment_counts)
 {
     size_t n = stem->output;
-#pragma omp parallel num_threads(context->threads)
-    {
-        struct range mine = threads_share(tiling->tiles, omp_get_thread_num(), omp_get_num_threads());
-        real *patches = op_scratch(context, omp_get_thread_num());
+#pragma omp parallel for schedule(static, 1) num_threads(context->threads)
+    for (int worker = 0; worker < context->threads; worker++) {
+        struct range mine = threads_share(tiling->tiles, worker, context->threads);
+        real *patches = op_scratch(context, worker);
         for (size_t t = mine.begin; t < mine.end; t++) {
             struct tile tile = tiling_get(tiling, t);
             struct rows size = {tile.rows, n};
@@ -73,13 +72,12 @@ void stem_backward(const struct op_context *context, const struct stem *stem, co
                    const real *images, const real *y, const struct batchnorm *bn, const real *dz, real *partials)
 {
     size_t n = stem->output, count = n * STEM_PATCH;
-#pragma omp parallel num_threads(context->threads)
-    {
-        int thread = omp_get_thread_num();
-        struct range mine = threads_share(tiling->tiles, thread, omp_get_num_threads());
-        real *patches = op_scratch(context, thread), *dy = patches + tiling->tile_rows * STEM_PATCH;
-        real *dweight = thread == 0 ? stem->dweight : partials + (size_t)(thread - 1) * count;
-        if (thread != 0) memset(dweight, 0, count * sizeof *dweight);
+#pragma omp parallel for schedule(static, 1) num_threads(context->threads)
+    for (int worker = 0; worker < context->threads; worker++) {
+        struct range mine = threads_share(tiling->tiles, worker, context->threads);
+        real *patches = op_scratch(context, worker), *dy = patches + tiling->tile_rows * STEM_PATCH;
+        real *dweight = worker == 0 ? stem->dweight : partials + (size_t)(worker - 1) * count;
+        if (worker != 0) memset(dweight, 0, count * sizeof *dweight);
         for (size_t t = mine.begin; t < mine.end; t++) {
             struct tile tile = tiling_get(tiling, t);
             size_t at = tile.first_row * n;

@@ -137,7 +137,7 @@ status evaluator_create(struct evaluator **evaluator, const struct model *model,
     e->classes = (size_t)model->classes;
     e->dimensions = (size_t)model->architecture.features;
     e->image_reals = (size_t)setup->image_size * (size_t)setup->image_size * STEM_INPUT;
-    e->context = (struct op_context){.kernels = kernels_best(), .threads = threads_get()};
+    e->context = op_context_of(kernels_best(), threads_get());
     e->heads = (struct heads){.context = &e->context, .features = e->dimensions, .classes = e->classes};
     status result = create_parts(e, model, err);
     if (result != STATUS_OK)

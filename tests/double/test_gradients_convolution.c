@@ -71,7 +71,7 @@ static struct conv_case draw_conv(struct workbench *bench, enum conv_kind kind)
     c.pixels = PICK(bench, 1, 1, 2, 9, 25, 49, 170, 345);
     c.input = PICK(bench, 1, 2, 3, 8, 16, 17, 21);
     c.output = PICK(bench, 1, 2, 3, 8, 16, 17, 21);
-    c.tiling = tiling_of(c.images, c.pixels);
+    c.tiling = tiling_of(&bench->context, c.images, c.pixels);
     size_t rows = c.images * c.pixels;
     c.x = workbench_normal(bench, rows * c.input, 0.3, 1);
     c.weight = workbench_normal(bench, c.input * c.output, 0, 0.7);
@@ -289,7 +289,7 @@ static struct depthwise_case draw_depthwise(struct workbench *bench)
     c.images = PICK(bench, 1, 2, 3);
     c.inputs = c.images * conv->height * conv->width * conv->channels;
     c.outputs = c.images * conv->output_height * conv->output_width * conv->channels;
-    size_t taps = (size_t)(conv->kernel * conv->kernel), parts = c.images * depthwise_moment_parts(conv);
+    size_t taps = (size_t)(conv->kernel * conv->kernel), parts = c.images * depthwise_moment_parts(&bench->context, conv);
     c.x = workbench_normal(bench, c.inputs, 0.2, 1);
     conv->weight = c.weight = workbench_normal(bench, conv->channels * taps, 0, 0.5);
     conv->dweight = workbench_normal(bench, conv->channels * taps, 0, 1);
@@ -303,7 +303,7 @@ static struct depthwise_case draw_depthwise(struct workbench *bench)
     c.moment_values = workbench_zeros(bench, parts * 2 * conv->channels);
     c.moment_counts = workbench_counts(bench, parts);
     c.moments = (struct moments){parts, c.moment_counts, c.moment_values};
-    workbench_scratch(bench, depthwise_scratch_reals(conv));
+    workbench_scratch(bench, depthwise_scratch_reals(&bench->context, conv));
     return c;
 }
 
@@ -452,7 +452,7 @@ static struct stem_case draw_stem(struct workbench *bench)
                            .pad_top = shape.pad_top,
                            .pad_left = shape.pad_left};
     size_t plane = shape.output_height * shape.output_width;
-    c.tiling = tiling_of(c.images, plane);
+    c.tiling = tiling_of(&bench->context, c.images, plane);
     c.outputs = c.images * plane * c.stem.output;
     c.pictures = workbench_normal(bench, c.images * shape.height * shape.width * STEM_INPUT, 0, 1);
     c.stem.weight = c.weight = workbench_normal(bench, c.stem.output * STEM_PATCH, 0, 0.5);

@@ -1,4 +1,9 @@
-/* What every operation needs to run: kernels, threads, scratch memory; and how pixels are cut into tiles. */
+/* What every operation needs to run: kernels, threads, scratch memory, where one way of computing gives place to another;
+ * and how pixels are cut into tiles.
+ *
+ * Work is cut into one share for each of `threads` workers, and each worker has its own scratch and its own partial sums.
+ * Which thread runs which worker is OpenMP's affair: a team smaller than asked for (nested callers, OMP_DYNAMIC,
+ * OMP_MAX_ACTIVE_LEVELS) runs several workers one after the other, to the same bits. */
 #ifndef RMFER_OPS_CONTEXT_H
 #define RMFER_OPS_CONTEXT_H
 
@@ -6,24 +11,37 @@
 
 #include <stddef.h>
 
-struct op_context {
-    const struct kernels *kernels;
-    int threads;
-    real *scratch;         /* `threads` pieces, planned by whoever owns the context */
-    size_t scratch_reals;  /* of one piece */
+/* Results do not hang on these but for rounding, so that a test can force every path with small maps. */
+struct op_limits {
+    /* Maps larger than this are written past the caches (kernels->stream): larger than what a shared last-level cache
+     * keeps at best, writing them the usual way would read them first and drive out what is still needed. */
+    size_t stream_bytes;
+    size_t tile_rows;     /* pixels wanted in a tile of 1x1 convolutions and batch-norm */
+    size_t moment_pixels; /* a depthwise convolution takes moments over this many output pixels at least */
+    double threaded_work; /* multiply-adds from which a dense product wakes BLAS's threads */
 };
 
-/* Whether a map of so many numbers is written past the caches (kernels->stream): when it is larger than what a shared
- * last-level cache keeps at best, writing it the usual way would read it first and drive out what is still needed. */
-static inline bool op_streams(size_t reals)
+struct op_context {
+    const struct kernels *kernels;
+    int threads;           /* workers, and the team that is asked for */
+    real *scratch;         /* `threads` pieces, planned by whoever owns the context */
+    size_t scratch_reals;  /* of one piece */
+    struct op_limits limits;
+};
+
+/* The limits that were measured to be good, and no scratch yet. */
+struct op_context op_context_of(const struct kernels *kernels, int threads);
+
+/* Whether a map of so many numbers is written past the caches. */
+static inline bool op_streams(const struct op_context *context, size_t reals)
 {
-    return reals * sizeof(real) > (size_t)24 << 20;
+    return reals * sizeof(real) > context->limits.stream_bytes;
 }
 
-/* The scratch piece of thread `index`. */
-static inline real *op_scratch(const struct op_context *context, int index)
+/* The scratch piece of a worker. */
+static inline real *op_scratch(const struct op_context *context, int worker)
 {
-    return context->scratch + (size_t)index * context->scratch_reals;
+    return context->scratch + (size_t)worker * context->scratch_reals;
 }
 
 /* A map [N,H,W,C] seen as N*H*W rows, cut into tiles that fit the cache. A tile holds either whole images or a part of
@@ -36,9 +54,8 @@ struct tiling {
     size_t tiles, segments;
 };
 
-enum { TILE_ROWS_WANTED = 168 }; /* divides by the row counts of the kernels' register tiles: 14, 7, 6, 4 */
-
-struct tiling tiling_of(size_t images, size_t image_rows);
+/* Tiles of about limits.tile_rows pixels. */
+struct tiling tiling_of(const struct op_context *context, size_t images, size_t image_rows);
 
 struct tile {
     size_t first_row, rows;
@@ -61,7 +78,7 @@ void segments_sum(const struct op_context *context, const struct tiling *tiling,
 /* total[count] += the sum over n of in[n][count], in order of n. */
 void rows_sum(const struct op_context *context, size_t n, size_t count, const real *in, real *total);
 
-/* Adds the threads' private sums `partial` [threads-1][count] to `total` [count], in order. */
+/* Adds the workers' own sums `partial` [threads-1][count] to `total` [count], in order. Every worker wrote its own. */
 void partials_add(const struct op_context *context, size_t count, const real *partial, real *total);
 
 #endif

@@ -27,7 +27,7 @@ size_t conv1x1_packed_transposed_reals(const struct op_context *context, const s
 /* Packs the present weights, both ways when there is a backward. */
 void conv1x1_pack(const struct op_context *context, struct conv1x1 *conv);
 
-/* Scratch of one thread, in reals. */
+/* Scratch of one worker, in reals. */
 size_t conv1x1_scratch_reals(const struct conv1x1 *conv, const struct tiling *tiling);
 
 /* y [N,rows,output], and partial moments of y: values [tiles][2][output], counts [tiles]. */

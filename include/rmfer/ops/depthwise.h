@@ -19,11 +19,11 @@ struct depthwise {
 size_t depthwise_packed_reals(const struct depthwise *conv);
 void depthwise_pack(struct depthwise *conv);
 
-/* Scratch of one thread in reals, enough for forward and backward. */
-size_t depthwise_scratch_reals(const struct depthwise *conv);
+/* Scratch of one worker in reals, enough for forward and backward. */
+size_t depthwise_scratch_reals(const struct op_context *context, const struct depthwise *conv);
 
 /* Parts that depthwise_forward cuts one image's moments into. */
-size_t depthwise_moment_parts(const struct depthwise *conv);
+size_t depthwise_moment_parts(const struct op_context *context, const struct depthwise *conv);
 
 /* y [N,oH,oW,C] from x [N,H,W,C]; bn NULL: x is taken as it is, else silu(bn(x)). Partial moments of y: values
  * [N*parts][2][C], counts [N*parts]. */

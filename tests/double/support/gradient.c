@@ -18,12 +18,20 @@ void workbench_init(struct workbench *bench)
 {
     *bench = (struct workbench){0};
     assert_int_equal(arena_init(&bench->arena, ROOM, "the workbench", NULL), STATUS_OK);
-    bench->context.kernels = &kernels_portable;
 }
 
 void workbench_free(struct workbench *bench)
 {
     arena_free(&bench->arena);
+}
+
+/* Every way an operation may go, whatever the size of its maps. */
+static void draw_limits(struct workbench *bench)
+{
+    struct op_limits *limits = &bench->context.limits;
+    if (workbench_below(bench, 2)) limits->stream_bytes = 0;
+    limits->tile_rows = PICK(bench, 14, 28, limits->tile_rows);
+    limits->moment_pixels = PICK(bench, 1, limits->moment_pixels, 1000);
 }
 
 void workbench_start(struct workbench *bench, uint64_t index)
@@ -32,9 +40,8 @@ void workbench_start(struct workbench *bench, uint64_t index)
     bench->random = random_stream(11, RANDOM_TEST, index, 1);
     /* Rarely more than one: waking a team costs more than these small cases do. */
     threads_set(workbench_below(bench, 4) ? 1 : 2 + (int)workbench_below(bench, 2));
-    bench->context.threads = threads_get();
-    bench->context.scratch = NULL;
-    bench->context.scratch_reals = 0;
+    bench->context = op_context_of(&kernels_portable, threads_get());
+    draw_limits(bench);
 }
 
 void workbench_scratch(struct workbench *bench, size_t reals)

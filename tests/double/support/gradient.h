@@ -22,7 +22,7 @@ struct workbench {
 void workbench_init(struct workbench *bench);
 void workbench_free(struct workbench *bench);
 
-/* Starts case number `index`: gives all room back, reseeds, and draws 1 to 3 threads. */
+/* Starts case number `index`: gives all room back, reseeds, and draws 1 to 3 threads and the operations' limits. */
 void workbench_start(struct workbench *bench, uint64_t index);
 
 /* Room for `threads` pieces of scratch. */
