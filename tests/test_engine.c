@@ -350,6 +350,7 @@ static void test_wrong_shapes_are_refused(void **state)
     assert_null(inference);
     train_step_free(NULL);
     backbone_free(NULL);
+    backbone_pass_free(NULL);
     inference_free(NULL);
     model_free(&model);
     model_free(&bare);
@@ -408,14 +409,11 @@ static void test_inference_does_not_hang_on_the_batch(void **state)
 /* The pixels of an image that each batch-norm's statistics are taken over, in the registry's order. */
 static size_t batchnorm_pixels(const struct architecture *architecture, int image_size, size_t *pixels)
 {
-    struct layer_info layers[LAYER_MOST];
-    size_t count = backbone_layers(architecture, image_size, layers), found = 0;
-    for (size_t i = 0; i < count; i++) {
-        const char *name = layers[i].name;
-        size_t length = strlen(name);
-        if (length == 0 || (length > 3 && strcmp(name + length - 3, ".se") == 0)) continue;
-        pixels[found++] = layers[i].side * layers[i].side;
-    }
+    struct layers layers;
+    size_t found = 0;
+    layers_describe(&layers, architecture, image_size);
+    for (size_t i = 0; i < layers.count; i++)
+        if (layers.items[i].norm[0] != '\0') pixels[found++] = layer_output_pixels(&layers.items[i]);
     return found;
 }
 
@@ -426,14 +424,15 @@ static void test_inference_is_what_was_trained(void **state)
     for (int same_padding = 0; same_padding < 2; same_padding++) {
         struct engine_case c;
         struct backbone *backbone;
+        struct backbone_pass *pass;
         engine_start(&c, same_padding, (struct train_step_shape){.image_size = 65, .batch = 4});
         struct parameters *all = &c.model.parameters;
         size_t count = 4 * (size_t)c.model.architecture.features, pixels[LAYER_MOST], layer = 0;
         real *features = take(count);
         assert_int_equal(backbone_create(&backbone, &c.model, 4, 65, NULL), STATUS_OK);
-        assert_true(backbone_saved_bytes(backbone) > 0 && backbone_scratch_bytes(backbone) > 0);
-        struct backbone_pass pass = {.bn_momentum = 1};
-        backbone_forward(backbone, &pass, c.images, 4, features);
+        assert_int_equal(backbone_pass_create(&pass, backbone, PASS_SCORES, 4, NULL), STATUS_OK);
+        struct forward_options options = {.bn_momentum = 1};
+        backbone_forward(pass, &options, c.images, 4, features);
         size_t layers = batchnorm_pixels(&c.model.architecture, 65, pixels);
         for (size_t i = 0; i < all->count; i++) {
             if (strstr(all->items[i].name, "running_var") == NULL) continue;
@@ -461,6 +460,7 @@ static void test_inference_is_what_was_trained(void **state)
         }
         inferred_free(&out);
         memory_free(features);
+        backbone_pass_free(pass);
         backbone_free(backbone);
         engine_stop(&c);
     }

@@ -69,24 +69,24 @@ static void test_layer_table(void **state)
 {
     (void)state;
     struct architecture a;
-    struct layer_info layers[LAYER_MOST];
+    struct layers layers;
     assert_int_equal(architecture_find(&a, "tf_efficientnet_b2", NULL), STATUS_OK);
-    size_t count = backbone_layers(&a, 260, layers), parameters = 0;
+    layers_describe(&layers, &a, 260);
+    size_t parameters = 0;
     double multiply_adds = 0;
-    assert_true(count <= LAYER_MOST);
-    for (size_t i = 0; i < count; i++) {
-        if (layers[i].name[0] == '\0') continue;
-        multiply_adds += layers[i].multiply_adds;
-        parameters += layers[i].parameters;
-        assert_true(layers[i].channels > 0 && layers[i].side > 0 && layers[i].saved_bytes > 0);
+    for (size_t i = 0; i < layers.count; i++) {
+        const struct layer *layer = &layers.items[i];
+        multiply_adds += layer->multiply_adds;
+        parameters += layer->parameters;
+        assert_true(layer->output > 0 && layer->side_out > 0 && layer->saved_reals > 0);
     }
     assert_int_equal(parameters, 7700994);
     assert_true(multiply_adds > 0.985e9 && multiply_adds < 0.995e9);
-    assert_string_equal(layers[0].name, "conv_stem");
-    assert_int_equal(layers[0].side, 130);
-    assert_string_equal(layers[count - 1].name, "conv_head");
-    assert_int_equal(layers[count - 1].side, 9);
-    assert_int_equal(layers[count - 1].channels, 1408);
+    assert_string_equal(layers.items[0].name, "conv_stem");
+    assert_int_equal(layers.items[0].side_out, 130);
+    assert_string_equal(layers.items[layers.count - 1].name, "conv_head");
+    assert_int_equal(layers.items[layers.count - 1].side_out, 9);
+    assert_int_equal(layers.items[layers.count - 1].output, 1408);
 }
 
 /* SAME: ceil(n / s), the odd pixel at the bottom and right; symmetric: (k - 1) / 2 on each side. */
@@ -290,8 +290,12 @@ static status create_model(struct under_pressure *p, struct error *err)
 static status create_backbone(struct under_pressure *p, struct error *err)
 {
     struct backbone *backbone;
+    struct backbone_pass *pass = NULL;
     status result = backbone_create(&backbone, &p->model, 2, 32, err);
     if (result != STATUS_OK) assert_null(backbone);
+    if (result == STATUS_OK) result = backbone_pass_create(&pass, backbone, PASS_TRAINS, 2, err);
+    if (result != STATUS_OK) assert_null(pass);
+    backbone_pass_free(pass);
     backbone_free(backbone);
     return result;
 }

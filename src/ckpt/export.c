@@ -6,20 +6,20 @@
 #include "ckpt/onnx_write.h"
 #include "ckpt/pool.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/nn/layers.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { LAYER_BYTES = 64, NAME_BYTES = 96 };
+enum { NAME_BYTES = 96 };
 
-/* The network while it is written: what the last node's output is called and how large its maps are. */
+/* The network while it is written, and what the last node's output is called. */
 struct graph {
     const struct model *model;
     struct onnx_writer writer;
     struct pool pool; /* folded weights */
     char value[NAME_BYTES];
-    int side;
 };
 
 #define INPUTS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -110,79 +110,69 @@ static void add_silu(struct graph *graph, const char *layer)
     add_binary(graph, "Mul", input, layer, "silu");
 }
 
-/* A convolution node; pads are those of the image size that the graph is for, so that no runtime has to know SAME. */
-static void add_convolution(struct graph *graph, const char *layer, int kernel, int stride, int groups)
+/* A convolution node of OWNER's weight and bias; pads are those of the image size that the graph is for, so that no
+ * runtime has to know SAME. */
+static void add_convolution(struct graph *graph, const struct layer *layer, const char *owner)
 {
-    const struct architecture *architecture = &graph->model->architecture;
     char weight[NAME_BYTES], bias[NAME_BYTES], output[NAME_BYTES];
-    int side = convolution_output(architecture, graph->side, kernel, stride);
-    int before = convolution_padding(architecture, graph->side, kernel, stride);
-    int after = architecture->same_padding ? (side - 1) * stride + kernel - graph->side - before : before;
-    if (after < 0) after = 0;
-    snprintf(weight, sizeof weight, "%s.weight", layer);
-    snprintf(bias, sizeof bias, "%s.bias", layer);
-    snprintf(output, sizeof output, "%s.out", layer);
+    int64_t kernel = layer->kernel, stride = layer->stride;
+    int64_t before = (int64_t)layer->pad_before, after = (int64_t)layer->pad_after;
+    snprintf(weight, sizeof weight, "%s.weight", owner);
+    snprintf(bias, sizeof bias, "%s.bias", owner);
+    snprintf(output, sizeof output, "%s.out", owner);
     const struct onnx_written_attribute attributes[] = {
         {.name = "kernel_shape", .count = 2, .integers = {kernel, kernel}},
         {.name = "strides", .count = 2, .integers = {stride, stride}},
         {.name = "pads", .count = 4, .integers = {before, before, after, after}},
-        {.name = "group", .integer = groups},
+        {.name = "group", .integer = layer->groups},
         {.name = NULL},
     };
     onnx_writer_node(&graph->writer, "Conv", INPUTS(graph->value, weight, bias), output, attributes);
     memcpy(graph->value, output, sizeof output);
-    graph->side = side;
-}
-
-static void add_folded_convolution(struct graph *graph, const char *layer, const char *batchnorm, int kernel,
-                                   int stride, int groups)
-{
-    add_folded_weights(graph, layer, batchnorm);
-    add_convolution(graph, layer, kernel, stride, groups);
 }
 
 /* x * sigmoid(W2 silu(W1 mean(x) + b1) + b2) */
-static void add_squeeze_excite(struct graph *graph, const char *prefix)
+static void add_squeeze_excite(struct graph *graph, const struct layer *layer)
 {
-    char input[NAME_BYTES], layer[LAYER_BYTES];
-    int side = graph->side;
+    char input[NAME_BYTES];
+    struct layer_tensor tensors[LAYER_MOST_TENSORS];
     memcpy(input, graph->value, sizeof input);
-    snprintf(layer, sizeof layer, "%s.se", prefix);
-    add_unary(graph, "GlobalAveragePool", layer, "pool", NULL);
-    graph->side = 1;
-    snprintf(layer, sizeof layer, "%s.se.conv_reduce", prefix);
-    add_plain_weights(graph, layer);
-    add_convolution(graph, layer, 1, 1, 1);
-    add_silu(graph, layer);
-    snprintf(layer, sizeof layer, "%s.se.conv_expand", prefix);
-    add_plain_weights(graph, layer);
-    add_convolution(graph, layer, 1, 1, 1);
-    add_unary(graph, "Sigmoid", layer, "gate", NULL);
-    snprintf(layer, sizeof layer, "%s.se", prefix);
-    add_binary(graph, "Mul", input, layer, "out");
-    graph->side = side;
+    add_unary(graph, "GlobalAveragePool", layer->name, "pool", NULL);
+    size_t count = layer_tensors(layer, tensors);
+    for (size_t i = 0; i < count; i++) {
+        const char *owner = tensors[i].owner;
+        if (tensors[i].rank != 4) continue;
+        add_plain_weights(graph, owner);
+        add_convolution(graph, layer, owner);
+        if (tensors[i].part == PART_REDUCE) add_silu(graph, owner);
+        else add_unary(graph, "Sigmoid", owner, "gate", NULL);
+    }
+    add_binary(graph, "Mul", input, layer->name, "out");
 }
 
-static void add_block(struct graph *graph, const struct block_shape *block)
+/* The next layer on the present value. `block_input` is the value that the layer's block began with. */
+static void add_layer(struct graph *graph, const struct layer *layer, const char *block_input)
 {
-    char prefix[24], input[NAME_BYTES], layer[LAYER_BYTES], batchnorm[LAYER_BYTES];
-    snprintf(prefix, sizeof prefix, "blocks.%d.%d", block->stage, block->index);
-    memcpy(input, graph->value, sizeof input);
-    if (block->has_expansion) {
-        snprintf(layer, sizeof layer, "%s.conv_pw", prefix);
-        snprintf(batchnorm, sizeof batchnorm, "%s.bn1", prefix);
-        add_folded_convolution(graph, layer, batchnorm, 1, 1, 1);
-        add_silu(graph, layer);
+    if (layer->operation == LAYER_SQUEEZE_EXCITE) {
+        add_squeeze_excite(graph, layer);
+        return;
     }
-    snprintf(layer, sizeof layer, "%s.conv_dw", prefix);
-    snprintf(batchnorm, sizeof batchnorm, "%s.%s", prefix, block->has_expansion ? "bn2" : "bn1");
-    add_folded_convolution(graph, layer, batchnorm, block->kernel, block->stride, block->expanded);
-    add_silu(graph, layer);
-    add_squeeze_excite(graph, prefix);
-    snprintf(layer, sizeof layer, "%s.%s", prefix, block->has_expansion ? "conv_pwl" : "conv_pw");
-    snprintf(batchnorm, sizeof batchnorm, "%s.%s", prefix, block->has_expansion ? "bn3" : "bn2");
-    add_folded_convolution(graph, layer, batchnorm, 1, 1, 1);
-    if (block->has_residual) add_binary(graph, "Add", input, prefix, "sum");
+    add_folded_weights(graph, layer->name, layer->norm);
+    add_convolution(graph, layer, layer->name);
+    if (layer->activates) add_silu(graph, layer->name);
+    if (layer->adds_input) add_binary(graph, "Add", block_input, layer->name, "sum");
+}
+
+static void add_network(struct graph *graph, int image_size)
+{
+    struct layers layers;
+    char block_input[NAME_BYTES] = "";
+    layers_describe(&layers, &graph->model->architecture, image_size);
+    for (size_t i = 0; i < layers.count; i++) {
+        bool begins = i == 0 || layers.items[i].block != layers.items[i - 1].block;
+        if (begins) memcpy(block_input, graph->value, sizeof block_input);
+        add_layer(graph, &layers.items[i], block_input);
+    }
 }
 
 /* ---- the graph's ends ---- */
@@ -219,7 +209,6 @@ static void add_input(struct graph *graph, const struct checkpoint_info *info, c
     onnx_writer_end(&graph->writer, ONNX_INPUT, "input", raw ? TENSOR_U8 : TENSOR_F32, 4,
                     raw ? channels_last : channels_first);
     snprintf(graph->value, sizeof graph->value, "input");
-    graph->side = info->image_size;
     if (raw) add_preprocessing(graph, info);
 }
 
@@ -236,16 +225,6 @@ static void add_classifier(struct graph *graph)
     onnx_writer_end(&graph->writer, ONNX_OUTPUT, "logits", TENSOR_F32, 2, shape);
 }
 
-static void add_network(struct graph *graph)
-{
-    const struct architecture *architecture = &graph->model->architecture;
-    add_folded_convolution(graph, "conv_stem", "bn1", 3, 2, 1);
-    add_silu(graph, "conv_stem");
-    for (int i = 0; i < architecture->block_count; i++) add_block(graph, &architecture->blocks[i]);
-    add_folded_convolution(graph, "conv_head", "bn2", 1, 1, 1);
-    add_silu(graph, "conv_head");
-}
-
 status export_onnx(const char *path, const struct model *model, const struct checkpoint_info *info,
                    const struct export_options *options, struct error *err)
 {
@@ -256,7 +235,7 @@ status export_onnx(const char *path, const struct model *model, const struct che
     public.config = "";
     public.folded = true;
     add_input(&graph, info, options);
-    add_network(&graph);
+    add_network(&graph, info->image_size);
     add_classifier(&graph);
     status result = graph.writer.result;
     if (result == STATUS_OK) result = metadata_from_info(&metadata, model->architecture.name, &public, err);

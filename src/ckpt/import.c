@@ -73,12 +73,14 @@ static status check_backbone(struct loading *loading)
 {
     const struct model *model = loading->model;
     struct text list = {0};
+    struct layers layers;
     size_t misfits = 0;
     status result = STATUS_OK;
+    layers_describe(&layers, &model->architecture, model->architecture.image_size);
     for (size_t i = 0; result == STATUS_OK && i < model->parameters.count; i++) {
         const struct parameter *entry = &model->parameters.items[i];
         if (entry->group != GROUP_BACKBONE) continue;
-        const struct tensor *tensor = import_source_backbone(loading->source, &model->architecture, entry->name);
+        const struct tensor *tensor = import_source_backbone(loading->source, &layers, entry->name);
         if (tensor != NULL && shape_fits(tensor, entry)) continue;
         result = list_misfit(&list, misfits++, entry, tensor, loading->err);
     }
@@ -92,12 +94,14 @@ static status check_backbone(struct loading *loading)
 static status load_backbone(struct loading *loading)
 {
     const struct model *model = loading->model;
+    struct layers layers;
     status result = check_backbone(loading);
     if (result != STATUS_OK) return result;
+    layers_describe(&layers, &model->architecture, model->architecture.image_size);
     for (size_t i = 0; i < model->parameters.count; i++) {
         const struct parameter *entry = &model->parameters.items[i];
         if (entry->group != GROUP_BACKBONE) continue;
-        load_entry(loading, entry, import_source_backbone(loading->source, &model->architecture, entry->name));
+        load_entry(loading, entry, import_source_backbone(loading->source, &layers, entry->name));
     }
     return STATUS_OK;
 }

@@ -233,11 +233,11 @@ const struct tensor *import_source_find(const struct import_source *source, cons
     return tensor_find_sorted(source->tensors, source->count, whole);
 }
 
-const struct tensor *import_source_backbone(const struct import_source *source,
-                                            const struct architecture *architecture, const char *ours)
+const struct tensor *import_source_backbone(const struct import_source *source, const struct layers *layers,
+                                            const char *ours)
 {
     char name[FOREIGN_NAME_BYTES];
-    if (!naming_foreign(name, source->match.naming, architecture, ours)) return NULL;
+    if (!naming_foreign(name, source->match.naming, layers, ours)) return NULL;
     return import_source_find(source, name);
 }
 

@@ -49,8 +49,8 @@ status import_source_read_graph(struct import_source *source, const struct archi
                                 struct error *err) MUST_CHECK;
 
 /* A tensor of the backbone by our name, NULL when there is none. */
-const struct tensor *import_source_backbone(const struct import_source *source,
-                                            const struct architecture *architecture, const char *ours);
+const struct tensor *import_source_backbone(const struct import_source *source, const struct layers *layers,
+                                            const char *ours);
 
 /* A linear layer [outputs, inputs] with its bias. */
 struct import_linear {

@@ -19,104 +19,109 @@ const char *naming_title(enum naming naming)
 
 /* ---- one name ---- */
 
-/* What a layer of a block is for; timm numbers layers differently in blocks without expansion. */
-enum role {
-    ROLE_EXPAND,
-    ROLE_EXPAND_BN,
-    ROLE_DEPTHWISE,
-    ROLE_DEPTHWISE_BN,
-    ROLE_SQUEEZE,
-    ROLE_EXCITE,
-    ROLE_PROJECT,
-    ROLE_PROJECT_BN,
-    ROLE_COUNT
-};
-
-static const char *const timm_roles[ROLE_COUNT] = {"conv_pw",        "bn1",      "conv_dw", "bn2", "se.conv_reduce",
-                                                   "se.conv_expand", "conv_pwl", "bn3"};
-static const char *const timm_roles_without_expansion[ROLE_COUNT] = {
-    NULL, NULL, "conv_dw", "bn1", "se.conv_reduce", "se.conv_expand", "conv_pw", "bn2"};
-static const char *const lukemelas_roles[ROLE_COUNT] = {"_expand_conv", "_bn0",       "_depthwise_conv", "_bn1",
-                                                        "_se_reduce",   "_se_expand", "_project_conv",   "_bn2"};
-/* torchvision: "block.POSITION.PART"; positions are one less without expansion. */
-static const struct {
+/* What other programs call the parts of a block. torchvision: "block.POSITION.PART", positions are one less without
+ * expansion. */
+static const struct inner_names {
+    enum layer_role role;
+    enum layer_part part;
     int position;
-    const char *part;
-} torchvision_roles[ROLE_COUNT] = {{0, "0"},   {0, "1"},   {1, "0"}, {1, "1"},
-                                   {2, "fc1"}, {2, "fc2"}, {3, "0"}, {3, "1"}};
-
-/* "LAYER.TENSOR" of a block: the role, and where the tensor's name begins. */
-static bool find_role(const char *rest, bool has_expansion, enum role *role, const char **tensor)
-{
-    const char *const *roles = has_expansion ? timm_roles : timm_roles_without_expansion;
-    for (int i = 0; i < ROLE_COUNT; i++) {
-        size_t length = roles[i] == NULL ? 0 : strlen(roles[i]);
-        if (length == 0 || strncmp(rest, roles[i], length) != 0 || rest[length] != '.') continue;
-        *role = (enum role)i;
-        *tensor = rest + length + 1;
-        return true;
-    }
-    return false;
-}
-
-/* The layers outside of blocks, in every naming. */
-static const struct {
-    const char *ours;
-    const char *names[NAMING_COUNT];
-} outer_layers[] = {
-    {"conv_stem.", {"conv_stem.", "features.0.0.", "_conv_stem.", "0.", "0."}},
-    {"bn1.", {"bn1.", "features.0.1.", "_bn0.", "1.", "1."}},
-    {"conv_head.", {"conv_head.", "features.8.0.", "_conv_head.", "4.", "3."}},
-    {"bn2.", {"bn2.", "features.8.1.", "_bn1.", "5.", "4."}},
+    const char *torchvision, *lukemelas;
+} inner_names[] = {
+    {ROLE_EXPAND, PART_CONVOLUTION, 0, "0", "_expand_conv"},
+    {ROLE_EXPAND, PART_NORM, 0, "1", "_bn0"},
+    {ROLE_DEPTHWISE, PART_CONVOLUTION, 1, "0", "_depthwise_conv"},
+    {ROLE_DEPTHWISE, PART_NORM, 1, "1", "_bn1"},
+    {ROLE_GATE, PART_REDUCE, 2, "fc1", "_se_reduce"},
+    {ROLE_GATE, PART_EXPAND, 2, "fc2", "_se_expand"},
+    {ROLE_PROJECT, PART_CONVOLUTION, 3, "0", "_project_conv"},
+    {ROLE_PROJECT, PART_NORM, 3, "1", "_bn2"},
 };
 
-static bool outer_name(char name[FOREIGN_NAME_BYTES], enum naming naming, const char *ours)
+/* What they call the layers outside of blocks, in every naming. */
+static const struct outer_names {
+    enum layer_role role;
+    enum layer_part part;
+    const char *names[NAMING_COUNT];
+} outer_names[] = {
+    {ROLE_STEM, PART_CONVOLUTION, {"conv_stem", "features.0.0", "_conv_stem", "0", "0"}},
+    {ROLE_STEM, PART_NORM, {"bn1", "features.0.1", "_bn0", "1", "1"}},
+    {ROLE_HEAD, PART_CONVOLUTION, {"conv_head", "features.8.0", "_conv_head", "4", "3"}},
+    {ROLE_HEAD, PART_NORM, {"bn2", "features.8.1", "_bn1", "5", "4"}},
+};
+
+static const struct inner_names *find_inner(enum layer_role role, enum layer_part part)
 {
-    for (size_t i = 0; i < sizeof outer_layers / sizeof outer_layers[0]; i++) {
-        size_t length = strlen(outer_layers[i].ours);
-        if (strncmp(ours, outer_layers[i].ours, length) != 0) continue;
-        snprintf(name, FOREIGN_NAME_BYTES, "%s%s", outer_layers[i].names[naming], ours + length);
-        return true;
+    size_t i = 0;
+    while (inner_names[i].role != role || inner_names[i].part != part) i++;
+    return &inner_names[i];
+}
+
+static const struct outer_names *find_outer(enum layer_role role, enum layer_part part)
+{
+    size_t i = 0;
+    while (outer_names[i].role != role || outer_names[i].part != part) i++;
+    return &outer_names[i];
+}
+
+/* The layer and the tensor that we call `ours`. */
+static bool find_tensor(const struct layers *layers, const char *ours, const struct layer **layer,
+                        struct layer_tensor *tensor)
+{
+    struct layer_tensor tensors[LAYER_MOST_TENSORS];
+    for (size_t i = 0; i < layers->count; i++) {
+        const struct layer *row = &layers->items[i];
+        if (strncmp(ours, row->name, strlen(row->name)) != 0 && strncmp(ours, row->norm, strlen(row->norm)) != 0)
+            continue;
+        size_t count = layer_tensors(row, tensors);
+        for (size_t t = 0; t < count; t++) {
+            if (strcmp(tensors[t].name, ours) != 0) continue;
+            *layer = row;
+            *tensor = tensors[t];
+            return true;
+        }
     }
     return false;
 }
 
-/* The running number of block (stage, index), or -1. */
-static int block_number(const struct architecture *architecture, int stage, int index)
+static bool has_expansion(const struct layers *layers, int block)
 {
-    for (int i = 0; i < architecture->block_count; i++)
-        if (architecture->blocks[i].stage == stage && architecture->blocks[i].index == index) return i;
-    return -1;
+    for (size_t i = 0; i < layers->count; i++)
+        if (layers->items[i].block == block && layers->items[i].role == ROLE_EXPAND) return true;
+    return false;
 }
 
-bool naming_foreign(char name[FOREIGN_NAME_BYTES], enum naming naming, const struct architecture *architecture,
-                    const char *ours)
+/* The name of a block's tensor; torchvision counts the stem among its stages. */
+static void name_inner(char name[FOREIGN_NAME_BYTES], enum naming naming, const struct layers *layers,
+                       const struct layer *layer, const struct layer_tensor *tensor)
 {
-    int stage, index, rest_at = 0;
-    if (outer_name(name, naming, ours)) return true;
-    if (sscanf(ours, "blocks.%d.%d.%n", &stage, &index, &rest_at) != 2 || rest_at == 0) return false;
-    int number = block_number(architecture, stage, index);
-    if (number < 0) return false;
-    bool has_expansion = architecture->blocks[number].has_expansion;
-    enum role role;
-    const char *tensor;
-    if (!find_role(ours + rest_at, has_expansion, &role, &tensor)) return false;
+    const struct inner_names *inner = find_inner(layer->role, tensor->part);
     switch (naming) {
     case NAMING_TORCHVISION:
-        snprintf(name, FOREIGN_NAME_BYTES, "features.%d.%d.block.%d.%s.%s", stage + 1, index,
-                 torchvision_roles[role].position - !has_expansion, torchvision_roles[role].part, tensor);
-        return true;
+        snprintf(name, FOREIGN_NAME_BYTES, "features.%d.%d.block.%d.%s.%s", layer->stage + 1, layer->index,
+                 inner->position - !has_expansion(layers, layer->block), inner->torchvision, tensor->kind);
+        return;
     case NAMING_LUKEMELAS:
-        snprintf(name, FOREIGN_NAME_BYTES, "_blocks.%d.%s.%s", number, lukemelas_roles[role], tensor);
-        return true;
+        snprintf(name, FOREIGN_NAME_BYTES, "_blocks.%d.%s.%s", layer->block, inner->lukemelas, tensor->kind);
+        return;
     case NAMING_SEQUENTIAL_WITH_ACTIVATIONS:
     case NAMING_SEQUENTIAL:
-        snprintf(name, FOREIGN_NAME_BYTES, "%d.%s", naming == NAMING_SEQUENTIAL ? 2 : 3, ours + strlen("blocks."));
-        return true;
+        snprintf(name, FOREIGN_NAME_BYTES, "%d.%s", naming == NAMING_SEQUENTIAL ? 2 : 3,
+                 tensor->name + strlen("blocks."));
+        return;
     case NAMING_TIMM:
     case NAMING_COUNT: break;
     }
-    snprintf(name, FOREIGN_NAME_BYTES, "%s", ours);
+    snprintf(name, FOREIGN_NAME_BYTES, "%s", tensor->name);
+}
+
+bool naming_foreign(char name[FOREIGN_NAME_BYTES], enum naming naming, const struct layers *layers, const char *ours)
+{
+    const struct layer *layer;
+    struct layer_tensor tensor;
+    if (!find_tensor(layers, ours, &layer, &tensor)) return false;
+    if (layer->block >= 0) name_inner(name, naming, layers, layer, &tensor);
+    else
+        snprintf(name, FOREIGN_NAME_BYTES, "%s.%s", find_outer(layer->role, tensor.part)->names[naming], tensor.kind);
     return true;
 }
 

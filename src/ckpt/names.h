@@ -3,7 +3,7 @@
 #define RMFER_CKPT_NAMES_H
 
 #include "rmfer/ckpt/tensor.h"
-#include "rmfer/nn/architecture.h"
+#include "rmfer/nn/layers.h"
 
 enum naming {
     NAMING_TIMM,        /* conv_stem, bn1, blocks.S.I.conv_pw ..., conv_head, bn2, classifier: ours too */
@@ -20,9 +20,8 @@ enum { FOREIGN_NAME_BYTES = 256 };
 const char *naming_title(enum naming naming);
 
 /* The name that `naming` gives to our backbone tensor `ours` ("blocks.2.1.conv_pw.weight"), without any prefix; false
- * when the architecture has no such block. */
-bool naming_foreign(char name[FOREIGN_NAME_BYTES], enum naming naming, const struct architecture *architecture,
-                    const char *ours);
+ * when none of the layers has it. */
+bool naming_foreign(char name[FOREIGN_NAME_BYTES], enum naming naming, const struct layers *layers, const char *ours);
 
 /* One backbone found in a list of tensors. */
 struct naming_match {

@@ -2,6 +2,8 @@
  * the architectures that are known. */
 #include "ckpt/onnx_graph.h"
 
+#include "rmfer/nn/layers.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,10 +110,18 @@ status onnx_graph_facts(const struct onnx_model *model, struct onnx_facts *facts
     return STATUS_OK;
 }
 
+/* A gate has two. */
+static size_t layer_convolutions(const struct layer *layer)
+{
+    return layer->operation == LAYER_SQUEEZE_EXCITE ? 2 : 1;
+}
+
 size_t onnx_graph_convolutions(const struct architecture *architecture)
 {
-    size_t count = 2;
-    for (int i = 0; i < architecture->block_count; i++) count += architecture->blocks[i].has_expansion ? 5 : 4;
+    struct layers layers;
+    size_t count = 0;
+    layers_describe(&layers, architecture, architecture->image_size);
+    for (size_t i = 0; i < layers.count; i++) count += layer_convolutions(&layers.items[i]);
     return count;
 }
 
@@ -129,10 +139,10 @@ bool onnx_graph_architecture(struct architecture *architecture, const struct onn
 
 /* ---- weights ---- */
 
-/* The convolutions of a network in the order they are run, with the batch-norm behind each, NULL for a bias. */
+/* The convolutions of a network in the order they are run. */
 struct planned {
     char convolution[48];
-    const char *batchnorm;
+    char batchnorm[LAYER_NAME_BYTES]; /* "": a bias instead */
 };
 
 struct plan {
@@ -140,29 +150,23 @@ struct plan {
     size_t count;
 };
 
-static void plan_add(struct plan *plan, const char *prefix, const char *convolution, const char *batchnorm)
-{
-    BUG_UNLESS(plan->count < MOST_CONVOLUTIONS);
-    struct planned *item = &plan->items[plan->count++];
-    snprintf(item->convolution, sizeof item->convolution, "%s%s", prefix, convolution);
-    item->batchnorm = batchnorm;
-}
-
+/* Every tensor of rank 4 is a convolution's weight. */
 static void plan_make(struct plan *plan, const struct architecture *architecture)
 {
+    struct layers layers;
+    struct layer_tensor tensors[LAYER_MOST_TENSORS];
+    layers_describe(&layers, architecture, architecture->image_size);
     plan->count = 0;
-    plan_add(plan, "", "conv_stem", "bn1");
-    for (int i = 0; i < architecture->block_count; i++) {
-        const struct block_shape *block = &architecture->blocks[i];
-        char prefix[24];
-        snprintf(prefix, sizeof prefix, "blocks.%d.%d.", block->stage, block->index);
-        if (block->has_expansion) plan_add(plan, prefix, "conv_pw", "bn1");
-        plan_add(plan, prefix, "conv_dw", block->has_expansion ? "bn2" : "bn1");
-        plan_add(plan, prefix, "se.conv_reduce", NULL);
-        plan_add(plan, prefix, "se.conv_expand", NULL);
-        plan_add(plan, prefix, block->has_expansion ? "conv_pwl" : "conv_pw", block->has_expansion ? "bn3" : "bn2");
+    for (size_t i = 0; i < layers.count; i++) {
+        size_t count = layer_tensors(&layers.items[i], tensors);
+        for (size_t t = 0; t < count; t++) {
+            if (tensors[t].rank != 4) continue;
+            BUG_UNLESS(plan->count < MOST_CONVOLUTIONS);
+            struct planned *item = &plan->items[plan->count++];
+            memcpy(item->convolution, tensors[t].owner, sizeof item->convolution);
+            memcpy(item->batchnorm, layers.items[i].norm, sizeof item->batchnorm);
+        }
     }
-    plan_add(plan, "", "conv_head", "bn2");
 }
 
 struct collection {
@@ -235,17 +239,13 @@ static status collect_convolution(struct collection *collection, const struct pl
         return error_set(collection->err, "the weight of '%s' is not in the file", planned->convolution);
     status result = collect(collection, planned->convolution, "weight", weight);
     if (result != STATUS_OK) return result;
-    if (planned->batchnorm == NULL) {
+    if (planned->batchnorm[0] == '\0') {
         if (bias == NULL) return error_set(collection->err, "'%s' has no bias", planned->convolution);
         return collect(collection, planned->convolution, "bias", bias);
     }
-    char layer[64];
-    const char *dot = strrchr(planned->convolution, '.');
-    int prefix = dot == NULL ? 0 : (int)(dot + 1 - planned->convolution);
-    snprintf(layer, sizeof layer, "%.*s%s", prefix, planned->convolution, planned->batchnorm);
     const struct onnx_node *batchnorm = consumer_of(model, "BatchNormalization", node->outputs[0]);
-    if (batchnorm != NULL) return collect_batchnorm(collection, layer, batchnorm);
-    if (bias != NULL) return collect_folded(collection, layer, bias);
+    if (batchnorm != NULL) return collect_batchnorm(collection, planned->batchnorm, batchnorm);
+    if (bias != NULL) return collect_folded(collection, planned->batchnorm, bias);
     return error_set(collection->err, "'%s' has neither batch-norm nor bias", planned->convolution);
 }
 

@@ -5,7 +5,7 @@
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/options.h"
 #include "rmfer/kern/kernels.h"
-#include "rmfer/nn/backbone.h"
+#include "rmfer/nn/layers.h"
 #include "rmfer/nn/inference.h"
 #include "rmfer/method/rmfer_step.h"
 
@@ -23,11 +23,10 @@ struct bench {
     int image_size, batch, runs;
     struct model model;
     struct train_step *step;
-    struct backbone *backbone;
     struct inference *inference;
     real *images, *targets, *features; /* inference writes its logits where training reads targets */
-    struct layer_info layers[LAYER_MOST];
-    size_t layer_count;
+    struct layers layers;
+    struct layer_time times[LAYER_MOST];
     double milliseconds[MOST_RUNS]; /* of a batch */
     double peak_gflops;
 };
@@ -79,13 +78,13 @@ static status prepare(struct bench *bench, struct error *err)
         struct train_step_shape shape = {.image_size = bench->image_size, .batch = bench->batch};
         result = train_step_create(&bench->step, &bench->model, &shape, err);
         if (result == STATUS_OK)
-            train_step_profile(bench->step, bench->layers);
+            train_step_profile(bench->step, bench->times);
     } else if (result == STATUS_OK) {
         result = inference_create(&bench->inference, &bench->architecture, BENCH_CLASSES, bench->batch,
                                   bench->image_size, err);
         if (result == STATUS_OK) inference_load(bench->inference, &bench->model);
     }
-    bench->layer_count = backbone_layers(&bench->architecture, bench->image_size, bench->layers);
+    layers_describe(&bench->layers, &bench->architecture, bench->image_size);
     return result;
 }
 
@@ -122,8 +121,7 @@ static int compare_doubles(const void *a, const void *b)
 static void measure(struct bench *bench)
 {
     run_once(bench); /* the first run touches the caches and wakes the threads */
-    for (size_t i = 0; i < bench->layer_count; i++)
-        bench->layers[i].forward_seconds = bench->layers[i].backward_seconds = 0;
+    memset(bench->times, 0, sizeof bench->times);
     for (int run = 0; run < bench->runs; run++) {
         double start = seconds();
         run_once(bench);
@@ -143,8 +141,10 @@ struct figures {
 static struct figures figures_of(const struct bench *bench)
 {
     double multiply_adds = 0;
-    for (size_t i = 0; i < bench->layer_count; i++)
-        multiply_adds += bench->layers[i].multiply_adds * (bench->train ? (i == 0 ? 2 : 3) : 1);
+    for (size_t i = 0; i < bench->layers.count; i++) {
+        const struct layer *layer = &bench->layers.items[i];
+        multiply_adds += layer->multiply_adds * (!bench->train ? 1 : layer->role == ROLE_STEM ? 2 : 3);
+    }
     struct figures f;
     f.median = bench->milliseconds[bench->runs / 2] / bench->batch;
     f.least = bench->milliseconds[0] / bench->batch;
@@ -178,15 +178,14 @@ static status print_json(const struct bench *bench, struct figures f, struct err
     cJSON_AddNumberToObject(root, "efficiency", f.gflops / bench->peak_gflops);
     cJSON_AddNumberToObject(root, "peak_rss_mb", (double)memory_peak_resident() / 1048576.0);
     cJSON_AddItemToObject(root, "layers", layers);
-    for (size_t i = 0; i < bench->layer_count; i++) {
-        const struct layer_info *layer = &bench->layers[i];
-        if (layer->name[0] == '\0') continue;
+    for (size_t i = 0; i < bench->layers.count; i++) {
+        const struct layer *layer = &bench->layers.items[i];
         cJSON *item = cJSON_CreateObject();
         cJSON_AddStringToObject(item, "name", layer->name);
         cJSON_AddNumberToObject(item, "multiply_adds", layer->multiply_adds);
         if (bench->train) {
-            cJSON_AddNumberToObject(item, "forward_ms", layer_milliseconds(bench, layer->forward_seconds));
-            cJSON_AddNumberToObject(item, "backward_ms", layer_milliseconds(bench, layer->backward_seconds));
+            cJSON_AddNumberToObject(item, "forward_ms", layer_milliseconds(bench, bench->times[i].forward));
+            cJSON_AddNumberToObject(item, "backward_ms", layer_milliseconds(bench, bench->times[i].backward));
         }
         cJSON_AddItemToArray(layers, item);
     }
@@ -202,11 +201,10 @@ static void print_table(const struct bench *bench, struct figures f)
 {
     if (bench->train) {
         printf("%-22s %12s %12s %12s %10s\n", "layer", "M mult-adds", "forward ms", "backward ms", "GFLOP/s");
-        for (size_t i = 0; i < bench->layer_count; i++) {
-            const struct layer_info *layer = &bench->layers[i];
-            if (layer->name[0] == '\0') continue;
-            double forward = layer_milliseconds(bench, layer->forward_seconds);
-            double backward = layer_milliseconds(bench, layer->backward_seconds);
+        for (size_t i = 0; i < bench->layers.count; i++) {
+            const struct layer *layer = &bench->layers.items[i];
+            double forward = layer_milliseconds(bench, bench->times[i].forward);
+            double backward = layer_milliseconds(bench, bench->times[i].backward);
             printf("%-22s %12.2f %12.3f %12.3f %10.1f\n", layer->name, layer->multiply_adds * 1e-6, forward, backward,
                    6e-6 * layer->multiply_adds / (forward + backward));
         }

@@ -5,19 +5,19 @@
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/info.h"
 #include "rmfer/cmd/options.h"
-#include "rmfer/nn/backbone.h"
 #include "rmfer/method/rmfer_step.h"
+#include "rmfer/nn/layers.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static void print_layer(const struct layer_info *layer, int batch)
+static void print_layer(const struct layer *layer, int batch)
 {
     char shape[32], operation[32] = "-";
-    snprintf(shape, sizeof shape, "%zux%zux%zu", layer->side, layer->side, layer->channels);
+    snprintf(shape, sizeof shape, "%zux%zux%zu", layer->side_out, layer->side_out, layer->output);
     if (layer->kernel > 1) snprintf(operation, sizeof operation, "%dx%d/%d", layer->kernel, layer->kernel, layer->stride);
     printf("%-22s %-7s %-14s %10zu %12.2f %10.1f\n", layer->name, operation, shape, layer->parameters,
-           layer->multiply_adds * 1e-6, (double)layer->saved_bytes * batch / 1048576.0);
+           layer->multiply_adds * 1e-6, (double)(layer->saved_reals * sizeof(real)) * batch / 1048576.0);
 }
 
 /* Parameters that are learned, of the groups up to `last`. */
@@ -46,22 +46,21 @@ static status print_memory(struct model *model, int batch, int image_size, struc
 static status print_architecture(const char *name, int image_size, int batch, int classes, struct error *err)
 {
     struct architecture architecture;
-    struct layer_info layers[LAYER_MOST];
+    struct layers layers;
     status result = architecture_find(&architecture, name, err);
     if (result != STATUS_OK) return result;
     if (image_size == 0) image_size = architecture.image_size;
     struct model model;
     result = model_create(&model, &architecture, classes, true, err);
     if (result != STATUS_OK) return result;
-    size_t count = backbone_layers(&architecture, image_size, layers);
+    layers_describe(&layers, &architecture, image_size);
     double multiply_adds = 0;
     printf("%s at %dx%d, %s padding, batch-norm eps %g\n\n", architecture.name, image_size, image_size,
            architecture.same_padding ? "SAME" : "symmetric", architecture.bn_epsilon);
     printf("%-22s %-7s %-14s %10s %12s %10s\n", "layer", "window", "output", "parameters", "M mult-adds", "MiB saved");
-    for (size_t i = 0; i < count; i++) {
-        if (layers[i].name[0] == '\0') continue;
-        multiply_adds += layers[i].multiply_adds;
-        print_layer(&layers[i], batch);
+    for (size_t i = 0; i < layers.count; i++) {
+        multiply_adds += layers.items[i].multiply_adds;
+        print_layer(&layers.items[i], batch);
     }
     printf("\nbackbone: %zu parameters, %.3f G multiply-adds an image forward\n",
            count_parameters(&model, GROUP_BACKBONE), multiply_adds * 1e-9);

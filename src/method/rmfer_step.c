@@ -17,6 +17,8 @@ struct train_step {
     struct model *model;
     struct train_step_shape shape;
     struct backbone *backbone;
+    struct backbone_pass *pass;         /* forward and backward */
+    struct backbone_pass *scoring_pass; /* an anchor and its candidates with batch statistics; NULL without */
     struct inference *inference; /* scoring and frozen features; NULL where neither is ever needed */
     struct op_context context;   /* for the heads: no scratch of its own */
     struct heads heads;
@@ -75,13 +77,15 @@ static void place(struct train_step *step, struct plan *plan)
 static status create_networks(struct train_step *step, struct error *err)
 {
     const struct train_step_shape *shape = &step->shape;
-    size_t rows = most_rows(step), scored = step->drawn;
-    if (shape->anchors > 0 && shape->scoring_with_batch_statistics && scored > rows) rows = scored;
-    status result = backbone_create(&step->backbone, step->model, (int)rows, shape->image_size, err);
+    int rows = (int)most_rows(step), scored = (int)step->drawn;
+    status result = backbone_create(&step->backbone, step->model, rows, shape->image_size, err);
+    if (result == STATUS_OK) result = backbone_pass_create(&step->pass, step->backbone, PASS_TRAINS, rows, err);
+    if (result == STATUS_OK && shape->anchors > 0 && shape->scoring_with_batch_statistics)
+        result = backbone_pass_create(&step->scoring_pass, step->backbone, PASS_SCORES, scored, err);
     if (result != STATUS_OK) return result;
-    size_t inferred = (size_t)shape->batch;
+    int inferred = shape->batch;
     if (shape->anchors > 0 && scored > inferred) inferred = scored;
-    return inference_create(&step->inference, &step->model->architecture, step->model->classes, (int)inferred,
+    return inference_create(&step->inference, &step->model->architecture, step->model->classes, inferred,
                             shape->image_size, err);
 }
 
@@ -123,6 +127,8 @@ status train_step_create(struct train_step **out, struct model *model, const str
 void train_step_free(struct train_step *step)
 {
     if (step == NULL) return;
+    backbone_pass_free(step->pass);
+    backbone_pass_free(step->scoring_pass);
     backbone_free(step->backbone);
     inference_free(step->inference);
     arena_free(&step->arena);
@@ -131,12 +137,16 @@ void train_step_free(struct train_step *step)
 
 size_t train_step_saved_bytes(const struct train_step *step)
 {
-    return backbone_saved_bytes(step->backbone);
+    return backbone_pass_map_bytes(step->pass);
 }
 
 size_t train_step_scratch_bytes(const struct train_step *step)
 {
-    return backbone_scratch_bytes(step->backbone) + inference_bytes(step->inference) + step->planned_bytes;
+    size_t scoring = 0;
+    if (step->scoring_pass != NULL)
+        scoring = backbone_pass_map_bytes(step->scoring_pass) + backbone_pass_scratch_bytes(step->scoring_pass);
+    return backbone_bytes(step->backbone) + backbone_pass_scratch_bytes(step->pass) + scoring +
+           inference_bytes(step->inference) + step->planned_bytes;
 }
 
 const real *train_step_fer_logits(const struct train_step *step)
@@ -149,9 +159,9 @@ const real *train_step_ial_logits(const struct train_step *step)
     return step->used_ial ? step->heads.ial_logits : NULL;
 }
 
-void train_step_profile(struct train_step *step, struct layer_info *layers)
+void train_step_profile(struct train_step *step, struct layer_time *times)
 {
-    backbone_profile(step->backbone, layers);
+    backbone_profile(step->backbone, times);
 }
 
 /* ---- a step --------------------------------------------------------------------------------------------------------- */
@@ -168,13 +178,13 @@ static void forward_rows(struct train_step *step, const struct objective *object
         }
         return;
     }
-    struct backbone_pass pass = {objective->bn_momentum, objective->drop_path, seed, draw};
-    backbone_forward(step->backbone, &pass, images, (int)n, step->features);
+    struct forward_options options = {objective->bn_momentum, objective->drop_path, seed, draw};
+    backbone_forward(step->pass, &options, images, (int)n, step->features);
 }
 
 static void backward_rows(struct train_step *step, const struct objective *objective)
 {
-    if (!objective->freeze_backbone) backbone_backward(step->backbone, step->dfeatures);
+    if (!objective->freeze_backbone) backbone_backward(step->pass, step->dfeatures);
 }
 
 /* Features of an anchor and its candidates without gradient: with running statistics, or as a batch of their own whose
@@ -185,8 +195,8 @@ static void scoring_features(struct train_step *step, const real *images)
         inference_run(step->inference, images, (int)step->drawn, step->scoring_features, NULL);
         return;
     }
-    struct backbone_pass pass = {0};
-    backbone_forward(step->backbone, &pass, images, (int)step->drawn, step->scoring_features);
+    struct forward_options options = {0};
+    backbone_forward(step->scoring_pass, &options, images, (int)step->drawn, step->scoring_features);
 }
 
 /* Chooses one anchor's kept samples and copies its pictures: the anchor, positives, negatives, to `to`. */

@@ -1,7 +1,10 @@
+/* Inference: groups of images through the folded network, in maps that the layers share. */
 #include "rmfer/nn/inference.h"
 
 #include "nn/network.h"
 #include "rmfer/base/threads.h"
+
+#include <string.h>
 
 /* Images go through the network a few at a time, so that a block's wide maps stay in cache. */
 static const size_t GROUP_BYTES = (size_t)6 << 20;
@@ -32,24 +35,28 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Reals of the widest maps of one image: block inputs and outputs, expanded, depthwise. */
+/* Reals of the widest maps of one image: block inputs and outputs, expanded, depthwise; and of the gates. */
 struct widths {
-    size_t narrow, expanded, depthwise, channels, squeezed;
+    size_t narrow, expanded, depthwise, gate, squeezed;
 };
 
-static struct widths find_widths(const struct network *network)
+static struct widths find_widths(const struct layers *list)
 {
-    struct widths w = {.narrow = network->stem.output_height * network->stem.output_width * network->stem.output};
-    w.expanded = network->head_pixels * network->head.output;
-    w.channels = network->head.output;
-    for (int i = 0; i < network->block_count; i++) {
-        const struct network_block *block = &network->blocks[i];
-        size_t expanded = block->project.input;
-        w.narrow = larger(w.narrow, block->output_pixels * block->project.output);
-        if (block->shape.has_expansion) w.expanded = larger(w.expanded, block->input_pixels * expanded);
-        w.depthwise = larger(w.depthwise, block->output_pixels * expanded);
-        w.channels = larger(w.channels, expanded);
-        w.squeezed = larger(w.squeezed, block->squeeze_excite.squeezed);
+    struct widths w = {0};
+    for (size_t i = 0; i < list->count; i++) {
+        const struct layer *row = &list->items[i];
+        size_t map = layer_output_pixels(row) * row->output;
+        switch (row->role) {
+        case ROLE_STEM:
+        case ROLE_PROJECT: w.narrow = larger(w.narrow, map); break;
+        case ROLE_EXPAND:
+        case ROLE_HEAD: w.expanded = larger(w.expanded, map); break;
+        case ROLE_DEPTHWISE: w.depthwise = larger(w.depthwise, map); break;
+        case ROLE_GATE:
+            w.gate = larger(w.gate, row->output);
+            w.squeezed = larger(w.squeezed, row->squeezed);
+            break;
+        }
     }
     return w;
 }
@@ -57,7 +64,7 @@ static struct widths find_widths(const struct network *network)
 /* Images of a group: as many as fit the cache, but work for every thread. */
 static size_t group_size(const struct inference *inference)
 {
-    struct widths w = find_widths(&inference->network);
+    struct widths w = find_widths(&inference->network.list);
     size_t bytes = (w.expanded + w.depthwise + 2 * w.narrow) * sizeof(real);
     size_t group = larger(GROUP_BYTES / bytes, 2 * (size_t)inference->context.threads);
     return group < inference->batch ? group : inference->batch;
@@ -71,23 +78,25 @@ static struct own_linear place_linear(const struct linear *layer, struct plan *p
 
 static void place(struct inference *i, struct plan *plan)
 {
-    struct widths w = find_widths(&i->network);
-    size_t group = group_size(i), d = i->network.head.output, threads = (size_t)i->context.threads;
-    network_place(&i->network, &i->context, false, plan);
+    struct widths w = find_widths(&i->network.list);
+    size_t group = group_size(i), d = i->network.head->row->output, threads = (size_t)i->context.threads;
+    network_place_weights(&i->network, &i->context, false, plan);
+    network_place_norms(&i->network, plan);
     i->current = plan_reals(plan, group * w.narrow);
     i->next = plan_reals(plan, group * w.narrow);
     i->expanded = plan_reals(plan, group * w.expanded);
     i->depthwise = plan_reals(plan, group * w.depthwise);
-    i->mean = plan_reals(plan, group * w.channels);
+    i->mean = plan_reals(plan, group * w.gate);
     i->gate.reduced = plan_reals(plan, group * w.squeezed);
     i->gate.activated = plan_reals(plan, group * w.squeezed);
-    i->gate.gate = plan_reals(plan, group * w.channels);
+    i->gate.gate = plan_reals(plan, group * w.gate);
     i->features = plan_reals(plan, i->batch * d);
     i->classifier = (struct linear){.input = d, .output = i->classes};
     i->own_classifier = place_linear(&i->classifier, plan);
     for (int b = 0; b < i->network.block_count; b++) {
-        i->reduce[b] = place_linear(&i->network.blocks[b].squeeze_excite.reduce, plan);
-        i->expand[b] = place_linear(&i->network.blocks[b].squeeze_excite.expand, plan);
+        const struct squeeze_excite *gate = &i->network.blocks[b].gate->squeeze_excite;
+        i->reduce[b] = place_linear(&gate->reduce, plan);
+        i->expand[b] = place_linear(&gate->expand, plan);
     }
     i->context.scratch_reals = network_scratch_reals(&i->network, &i->context, group);
     i->context.scratch = plan_reals(plan, threads * i->context.scratch_reals);
@@ -147,16 +156,12 @@ void inference_load(struct inference *i, const struct model *model)
     const struct parameters *all = &model->parameters;
     network_bind(network, model);
     network_pack(network, &i->context);
-    batchnorm_from_running(&network->bn_stem);
+    network_use_running_statistics(network);
     for (int b = 0; b < network->block_count; b++) {
-        struct network_block *block = &network->blocks[b];
-        if (block->shape.has_expansion) batchnorm_from_running(&block->bn_expand);
-        batchnorm_from_running(&block->bn_depthwise);
-        batchnorm_from_running(&block->bn_project);
-        copy_linear(&block->squeeze_excite.reduce, i->reduce[b]);
-        copy_linear(&block->squeeze_excite.expand, i->expand[b]);
+        struct squeeze_excite *gate = &network->blocks[b].gate->squeeze_excite;
+        copy_linear(&gate->reduce, i->reduce[b]);
+        copy_linear(&gate->expand, i->expand[b]);
     }
-    batchnorm_from_running(&network->bn_head);
     i->classifier.weight = parameter_values(all, &all->items[model->fer.weight]);
     i->classifier.bias = parameter_values(all, &all->items[model->fer.bias]);
     copy_linear(&i->classifier, i->own_classifier);
@@ -166,19 +171,19 @@ void inference_load(struct inference *i, const struct model *model)
 /* i->current to i->next, then they change places. */
 static void run_block(struct inference *i, const struct network_block *block, size_t n)
 {
-    struct tiling in = tiling_of(&i->context, n, block->input_pixels);
-    struct tiling out = tiling_of(&i->context, n, block->output_pixels);
+    struct tiling out = layer_tiling(&i->context, block->project->row, n);
     const real *wide = i->current;
-    if (block->shape.has_expansion) {
-        conv1x1_infer(&i->context, &block->expand, &in, (struct conv1x1_input){.x = i->current},
-                      (struct conv1x1_after){.bn = &block->bn_expand, .activates = true}, i->expanded);
+    if (block->expand != NULL) {
+        struct tiling in = layer_tiling(&i->context, block->expand->row, n);
+        conv1x1_infer(&i->context, &block->expand->conv1x1, &in, (struct conv1x1_input){.x = i->current},
+                      (struct conv1x1_after){.bn = &block->expand->bn, .activates = true}, i->expanded);
         wide = i->expanded;
     }
-    depthwise_infer(&i->context, &block->depthwise, n, wide, &block->bn_depthwise, i->depthwise, i->mean);
-    squeeze_excite_forward(&i->context, &block->squeeze_excite, n, i->mean, i->gate);
-    struct conv1x1_after after = {.bn = &block->bn_project,
-                                  .residual = block->shape.has_residual ? i->current : NULL};
-    conv1x1_infer(&i->context, &block->project, &out,
+    depthwise_infer(&i->context, &block->depthwise->depthwise, n, wide, &block->depthwise->bn, i->depthwise, i->mean);
+    squeeze_excite_forward(&i->context, &block->gate->squeeze_excite, n, i->mean, i->gate);
+    struct conv1x1_after after = {.bn = &block->project->bn,
+                                  .residual = block->project->row->adds_input ? i->current : NULL};
+    conv1x1_infer(&i->context, &block->project->conv1x1, &out,
                   (struct conv1x1_input){.x = i->depthwise, .gate = i->gate.gate}, after, i->next);
     real *spare = i->current;
     i->current = i->next;
@@ -187,7 +192,8 @@ static void run_block(struct inference *i, const struct network_block *block, si
 
 static void pool_features(const struct inference *i, size_t n, real *features)
 {
-    size_t d = i->network.head.output, pixels = i->network.head_pixels;
+    const struct layer *head = i->network.head->row;
+    size_t d = head->output, pixels = layer_output_pixels(head);
     memset(features, 0, n * d * sizeof *features);
     for (size_t image = 0; image < n; image++) {
         real *own = features + image * d;
@@ -199,20 +205,20 @@ static void pool_features(const struct inference *i, size_t n, real *features)
 static void run_group(struct inference *i, const real *images, size_t n, real *features)
 {
     const struct network *network = &i->network;
-    struct tiling stem = tiling_of(&i->context, n, network->stem.output_height * network->stem.output_width);
-    stem_forward(&i->context, &network->stem, &stem, images, &network->bn_stem, i->current, NULL, NULL);
+    const struct network_layer *stem_layer = network->stem, *head_layer = network->head;
+    struct tiling stem = layer_tiling(&i->context, stem_layer->row, n), head = layer_tiling(&i->context, head_layer->row, n);
+    stem_forward(&i->context, &stem_layer->stem, &stem, images, &stem_layer->bn, i->current, NULL, NULL);
     for (int b = 0; b < network->block_count; b++) run_block(i, &network->blocks[b], n);
-    struct tiling head = tiling_of(&i->context, n, network->head_pixels);
-    conv1x1_infer(&i->context, &network->head, &head, (struct conv1x1_input){.x = i->current},
-                  (struct conv1x1_after){.bn = &network->bn_head, .activates = true}, i->expanded);
+    conv1x1_infer(&i->context, &head_layer->conv1x1, &head, (struct conv1x1_input){.x = i->current},
+                  (struct conv1x1_after){.bn = &head_layer->bn, .activates = true}, i->expanded);
     pool_features(i, n, features);
 }
 
 void inference_run(struct inference *i, const real *images, int count, real *features, real *logits)
 {
     BUG_UNLESS(count >= 1 && (size_t)count <= i->batch && i->loaded);
-    size_t n = (size_t)count, group = group_size(i), d = i->network.head.output;
-    size_t image_reals = i->network.stem.height * i->network.stem.width * STEM_INPUT;
+    size_t n = (size_t)count, group = group_size(i), d = i->network.head->row->output;
+    size_t image_reals = layer_input_pixels(i->network.stem->row) * STEM_INPUT;
     real *out = features == NULL ? i->features : features;
     for (size_t at = 0; at < n; at += group) {
         size_t size = n - at < group ? n - at : group;

@@ -1,6 +1,8 @@
+/* A model: the registry of parameters made from the list of layers and the heads, and its random start. */
 #include "rmfer/nn/model.h"
 
 #include "rmfer/base/random.h"
+#include "rmfer/nn/layers.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,79 +16,46 @@ struct builder {
     status result;
 };
 
-static size_t add(struct builder *builder, const char *layer, const char *tensor, struct parameter entry)
+static size_t add(struct builder *builder, struct parameter entry)
 {
     size_t index = 0;
-    snprintf(entry.name, sizeof entry.name, "%s.%s", layer, tensor);
     entry.group = builder->group;
     if (builder->result == STATUS_OK)
         builder->result = parameters_add(builder->parameters, entry, &index, builder->err);
     return index;
 }
 
-/* [output, input per group, kernel, kernel] */
-static void add_convolution(struct builder *builder, const char *layer, int output, int input, int kernel)
-{
-    size_t k = (size_t)kernel;
-    add(builder, layer, "weight",
-        (struct parameter){.shape = {(size_t)output, (size_t)input, k, k}, .rank = 4, .decays = true});
-}
-
-static void add_convolution_bias(struct builder *builder, const char *layer, int output)
-{
-    add(builder, layer, "bias", (struct parameter){.shape = {(size_t)output}, .rank = 1});
-}
-
-static void add_batchnorm(struct builder *builder, const char *layer, int channels)
-{
-    struct parameter vector = {.shape = {(size_t)channels}, .rank = 1};
-    add(builder, layer, "weight", vector);
-    add(builder, layer, "bias", vector);
-    vector.is_buffer = true;
-    add(builder, layer, "running_mean", vector);
-    add(builder, layer, "running_var", vector);
-}
-
 static struct linear_indices add_linear(struct builder *builder, enum parameter_group group, const char *layer,
                                         int output, int input)
 {
-    builder->group = group;
+    struct parameter weight = {.shape = {(size_t)output, (size_t)input}, .rank = 2, .decays = true};
+    struct parameter bias = {.shape = {(size_t)output}, .rank = 1};
     struct linear_indices indices;
-    indices.weight = add(builder, layer, "weight",
-                         (struct parameter){.shape = {(size_t)output, (size_t)input}, .rank = 2, .decays = true});
-    indices.bias = add(builder, layer, "bias", (struct parameter){.shape = {(size_t)output}, .rank = 1});
+    snprintf(weight.name, sizeof weight.name, "%s.weight", layer);
+    snprintf(bias.name, sizeof bias.name, "%s.bias", layer);
+    builder->group = group;
+    indices.weight = add(builder, weight);
+    indices.bias = add(builder, bias);
     return indices;
 }
 
-/* timm's names; a block without expansion numbers its layers differently. */
-static void add_block(struct builder *builder, const struct block_shape *b)
+/* The list of layers, tensor by tensor. */
+static void add_backbone(struct builder *builder, const struct architecture *architecture)
 {
-    char layer[48], prefix[24];
-    snprintf(prefix, sizeof prefix, "blocks.%d.%d", b->stage, b->index);
-#define LAYER(name) (snprintf(layer, sizeof layer, "%s.%s", prefix, name), layer)
-    if (b->has_expansion) {
-        add_convolution(builder, LAYER("conv_pw"), b->expanded, b->input, 1);
-        add_batchnorm(builder, LAYER("bn1"), b->expanded);
-    }
-    add_convolution(builder, LAYER("conv_dw"), b->expanded, 1, b->kernel);
-    add_batchnorm(builder, LAYER(b->has_expansion ? "bn2" : "bn1"), b->expanded);
-    add_convolution(builder, LAYER("se.conv_reduce"), b->squeezed, b->expanded, 1);
-    add_convolution_bias(builder, LAYER("se.conv_reduce"), b->squeezed);
-    add_convolution(builder, LAYER("se.conv_expand"), b->expanded, b->squeezed, 1);
-    add_convolution_bias(builder, LAYER("se.conv_expand"), b->expanded);
-    add_convolution(builder, LAYER(b->has_expansion ? "conv_pwl" : "conv_pw"), b->output, b->expanded, 1);
-    add_batchnorm(builder, LAYER(b->has_expansion ? "bn3" : "bn2"), b->output);
-#undef LAYER
-}
-
-static void add_backbone(struct builder *builder, const struct architecture *a)
-{
+    struct layers layers;
+    struct layer_tensor tensors[LAYER_MOST_TENSORS];
+    layers_describe(&layers, architecture, architecture->image_size);
     builder->group = GROUP_BACKBONE;
-    add_convolution(builder, "conv_stem", a->stem, 3, 3);
-    add_batchnorm(builder, "bn1", a->stem);
-    for (int i = 0; i < a->block_count; i++) add_block(builder, &a->blocks[i]);
-    add_convolution(builder, "conv_head", a->features, a->blocks[a->block_count - 1].output, 1);
-    add_batchnorm(builder, "bn2", a->features);
+    for (size_t i = 0; i < layers.count; i++) {
+        size_t count = layer_tensors(&layers.items[i], tensors);
+        for (size_t t = 0; t < count; t++) {
+            struct parameter entry = {.rank = tensors[t].rank, .is_buffer = tensors[t].is_buffer};
+            entry.decays = entry.rank > 1;
+            memcpy(entry.shape, tensors[t].shape, sizeof entry.shape);
+            memcpy(entry.name, tensors[t].name, sizeof entry.name);
+            add(builder, entry);
+        }
+    }
 }
 
 status model_create(struct model *model, const struct architecture *architecture, int classes, bool with_heads,

@@ -1,132 +1,146 @@
+/* The walks over the list of layers: geometry, parameters, packed weights, batch-norm, scratch. A new operation gets a
+ * case in each of them. */
 #include "nn/network.h"
 
-#include <stdio.h>
+#include <string.h>
 
-static void init_depthwise(struct depthwise *conv, const struct architecture *a, const struct block_shape *shape,
-                           int height)
+/* ---- geometry ------------------------------------------------------------------------------------------------------ */
+
+static void init_stem(struct stem *stem, const struct layer *row)
 {
-    int output = convolution_output(a, height, shape->kernel, shape->stride);
-    size_t pad = (size_t)convolution_padding(a, height, shape->kernel, shape->stride);
-    *conv = (struct depthwise){.channels = (size_t)shape->expanded,
-                               .kernel = shape->kernel,
-                               .stride = shape->stride,
-                               .height = (size_t)height,
-                               .width = (size_t)height,
-                               .output_height = (size_t)output,
-                               .output_width = (size_t)output,
-                               .pad_top = pad,
-                               .pad_left = pad};
+    *stem = (struct stem){.output = row->output,
+                          .height = row->side_in,
+                          .width = row->side_in,
+                          .output_height = row->side_out,
+                          .output_width = row->side_out,
+                          .pad_top = row->pad_before,
+                          .pad_left = row->pad_before};
 }
 
-static void init_batchnorm(struct batchnorm *bn, size_t channels, double epsilon)
+static void init_depthwise(struct depthwise *conv, const struct layer *row)
 {
-    *bn = (struct batchnorm){.channels = channels, .epsilon = epsilon};
+    *conv = (struct depthwise){.channels = row->output,
+                               .kernel = row->kernel,
+                               .stride = row->stride,
+                               .height = row->side_in,
+                               .width = row->side_in,
+                               .output_height = row->side_out,
+                               .output_width = row->side_out,
+                               .pad_top = row->pad_before,
+                               .pad_left = row->pad_before};
 }
 
-/* Returns the side of the block's output. */
-static int init_block(struct network_block *block, const struct architecture *a, const struct block_shape *shape,
-                      int side)
+static void init_layer(struct network_layer *layer, const struct layer *row, double bn_epsilon)
 {
-    size_t input = (size_t)shape->input, expanded = (size_t)shape->expanded, output = (size_t)shape->output;
-    *block = (struct network_block){.shape = *shape};
-    init_depthwise(&block->depthwise, a, shape, side);
-    block->input_pixels = (size_t)side * (size_t)side;
-    block->output_pixels = block->depthwise.output_height * block->depthwise.output_width;
-    block->expand = (struct conv1x1){.input = input, .output = expanded};
-    block->project = (struct conv1x1){.input = expanded, .output = output};
-    block->squeeze_excite.channels = expanded;
-    block->squeeze_excite.squeezed = (size_t)shape->squeezed;
-    block->squeeze_excite.reduce = (struct linear){.input = expanded, .output = (size_t)shape->squeezed};
-    block->squeeze_excite.expand = (struct linear){.input = (size_t)shape->squeezed, .output = expanded};
-    init_batchnorm(&block->bn_expand, expanded, a->bn_epsilon);
-    init_batchnorm(&block->bn_depthwise, expanded, a->bn_epsilon);
-    init_batchnorm(&block->bn_project, output, a->bn_epsilon);
-    return (int)block->depthwise.output_height;
+    *layer = (struct network_layer){.row = row, .bn = {.channels = row->output, .epsilon = bn_epsilon}};
+    switch (row->operation) {
+    case LAYER_STEM: init_stem(&layer->stem, row); return;
+    case LAYER_CONV1X1: layer->conv1x1 = (struct conv1x1){.input = row->input, .output = row->output}; return;
+    case LAYER_DEPTHWISE: init_depthwise(&layer->depthwise, row); return;
+    case LAYER_SQUEEZE_EXCITE:
+        layer->squeeze_excite =
+            (struct squeeze_excite){.channels = row->output,
+                                    .squeezed = row->squeezed,
+                                    .reduce = {.input = row->output, .output = row->squeezed},
+                                    .expand = {.input = row->squeezed, .output = row->output}};
+        return;
+    }
+}
+
+/* Notes the layer where forward and backward look for it. */
+static void note_role(struct network *network, struct network_layer *layer)
+{
+    struct network_block *block = layer->row->block < 0 ? NULL : &network->blocks[layer->row->block];
+    switch (layer->row->role) {
+    case ROLE_STEM: network->stem = layer; return;
+    case ROLE_EXPAND: block->expand = layer; return;
+    case ROLE_DEPTHWISE: block->depthwise = layer; return;
+    case ROLE_GATE: block->gate = layer; return;
+    case ROLE_PROJECT: block->project = layer; return;
+    case ROLE_HEAD: network->head = layer; return;
+    }
 }
 
 void network_init(struct network *network, const struct architecture *a, int image_size)
 {
-    *network = (struct network){.architecture = *a, .image_size = image_size, .block_count = a->block_count};
-    int side = convolution_output(a, image_size, STEM_KERNEL, STEM_STRIDE);
-    size_t pad = (size_t)convolution_padding(a, image_size, STEM_KERNEL, STEM_STRIDE);
-    network->stem = (struct stem){.output = (size_t)a->stem,
-                                  .height = (size_t)image_size,
-                                  .width = (size_t)image_size,
-                                  .output_height = (size_t)side,
-                                  .output_width = (size_t)side,
-                                  .pad_top = pad,
-                                  .pad_left = pad};
-    init_batchnorm(&network->bn_stem, (size_t)a->stem, a->bn_epsilon);
-    for (int i = 0; i < a->block_count; i++) side = init_block(&network->blocks[i], a, &a->blocks[i], side);
-    network->head_pixels = (size_t)side * (size_t)side;
-    network->head = (struct conv1x1){.input = (size_t)a->blocks[a->block_count - 1].output,
-                                     .output = (size_t)a->features};
-    init_batchnorm(&network->bn_head, (size_t)a->features, a->bn_epsilon);
+    *network = (struct network){.block_count = a->block_count};
+    layers_describe(&network->list, a, image_size);
+    for (size_t i = 0; i < network->list.count; i++) {
+        init_layer(&network->layers[i], &network->list.items[i], a->bn_epsilon);
+        note_role(network, &network->layers[i]);
+    }
+    /* The first block reads the stem before its batch-norm: neither an expansion nor a residual could. */
+    BUG_UNLESS(network->blocks[0].expand == NULL && !network->blocks[0].project->row->adds_input);
 }
 
-/* The registry keeps the network's order, so binding walks it once. */
+/* ---- parameters ---------------------------------------------------------------------------------------------------- */
+
+/* The registry was made from the same list, so binding walks both at once. */
 struct binder {
     const struct parameters *parameters;
+    const struct layer_tensor *tensor; /* of the present layer */
     size_t next;
 };
 
-static void take(struct binder *binder, const char *ending, const real **values, real **gradients)
+static const struct parameter *take_entry(struct binder *binder)
 {
     const struct parameter *entry = &binder->parameters->items[binder->next++];
-    size_t length = strlen(entry->name), wanted = strlen(ending);
-    BUG_UNLESS(length >= wanted && strcmp(entry->name + length - wanted, ending) == 0);
+    BUG_UNLESS(strcmp(entry->name, binder->tensor->name) == 0);
+    binder->tensor++;
+    return entry;
+}
+
+static void bind_values(struct binder *binder, const real **values, real **gradients)
+{
+    const struct parameter *entry = take_entry(binder);
     *values = parameter_values(binder->parameters, entry);
-    if (gradients != NULL) *gradients = parameter_gradients(binder->parameters, entry);
+    *gradients = parameter_gradients(binder->parameters, entry);
+}
+
+static real *bind_buffer(struct binder *binder)
+{
+    const struct parameter *entry = take_entry(binder);
+    return parameter_values(binder->parameters, entry);
 }
 
 static void bind_batchnorm(struct binder *binder, struct batchnorm *bn)
 {
-    const real *mean, *variance;
-    take(binder, ".weight", &bn->gamma, &bn->dgamma);
-    take(binder, ".bias", &bn->beta, &bn->dbeta);
-    take(binder, ".running_mean", &mean, NULL);
-    take(binder, ".running_var", &variance, NULL);
-    bn->running_mean = (real *)(uintptr_t)mean; /* the registry's buffers are ours to change */
-    bn->running_var = (real *)(uintptr_t)variance;
+    bind_values(binder, &bn->gamma, &bn->dgamma);
+    bind_values(binder, &bn->beta, &bn->dbeta);
+    bn->running_mean = bind_buffer(binder);
+    bn->running_var = bind_buffer(binder);
 }
 
 static void bind_linear(struct binder *binder, struct linear *layer)
 {
-    take(binder, ".weight", &layer->weight, &layer->dweight);
-    take(binder, ".bias", &layer->bias, &layer->dbias);
+    bind_values(binder, &layer->weight, &layer->dweight);
+    bind_values(binder, &layer->bias, &layer->dbias);
+}
+
+static void bind_layer(struct binder *binder, struct network_layer *layer)
+{
+    struct layer_tensor tensors[LAYER_MOST_TENSORS];
+    layer_tensors(layer->row, tensors);
+    binder->tensor = tensors;
+    switch (layer->row->operation) {
+    case LAYER_STEM: bind_values(binder, &layer->stem.weight, &layer->stem.dweight); break;
+    case LAYER_CONV1X1: bind_values(binder, &layer->conv1x1.weight, &layer->conv1x1.dweight); break;
+    case LAYER_DEPTHWISE: bind_values(binder, &layer->depthwise.weight, &layer->depthwise.dweight); break;
+    case LAYER_SQUEEZE_EXCITE:
+        bind_linear(binder, &layer->squeeze_excite.reduce);
+        bind_linear(binder, &layer->squeeze_excite.expand);
+        return;
+    }
+    bind_batchnorm(binder, &layer->bn);
 }
 
 void network_bind(struct network *network, const struct model *model)
 {
-    struct binder binder = {&model->parameters, 0};
-    take(&binder, "conv_stem.weight", &network->stem.weight, &network->stem.dweight);
-    bind_batchnorm(&binder, &network->bn_stem);
-    for (int i = 0; i < network->block_count; i++) {
-        struct network_block *block = &network->blocks[i];
-        if (block->shape.has_expansion) {
-            take(&binder, "conv_pw.weight", &block->expand.weight, &block->expand.dweight);
-            bind_batchnorm(&binder, &block->bn_expand);
-        }
-        take(&binder, "conv_dw.weight", &block->depthwise.weight, &block->depthwise.dweight);
-        bind_batchnorm(&binder, &block->bn_depthwise);
-        bind_linear(&binder, &block->squeeze_excite.reduce);
-        bind_linear(&binder, &block->squeeze_excite.expand);
-        take(&binder, ".weight", &block->project.weight, &block->project.dweight);
-        bind_batchnorm(&binder, &block->bn_project);
-    }
-    take(&binder, "conv_head.weight", &network->head.weight, &network->head.dweight);
-    bind_batchnorm(&binder, &network->bn_head);
+    struct binder binder = {&model->parameters, NULL, 0};
+    for (size_t i = 0; i < network->list.count; i++) bind_layer(&binder, &network->layers[i]);
 }
 
-static void place_batchnorm(struct batchnorm *bn, struct plan *plan)
-{
-    bn->mean = plan_reals(plan, bn->channels);
-    bn->rstd = plan_reals(plan, bn->channels);
-    bn->scale = plan_reals(plan, bn->channels);
-    bn->shift = plan_reals(plan, bn->channels);
-    bn->slope = plan_reals(plan, bn->channels);
-    bn->offset = plan_reals(plan, bn->channels);
-}
+/* ---- room ---------------------------------------------------------------------------------------------------------- */
 
 static void place_conv1x1(const struct op_context *context, struct conv1x1 *conv, bool with_backward,
                           struct plan *plan)
@@ -136,56 +150,92 @@ static void place_conv1x1(const struct op_context *context, struct conv1x1 *conv
         with_backward ? plan_reals(plan, conv1x1_packed_transposed_reals(context, conv)) : NULL;
 }
 
-void network_place(struct network *network, const struct op_context *context, bool with_backward, struct plan *plan)
+void network_place_weights(struct network *network, const struct op_context *context, bool with_backward,
+                           struct plan *plan)
 {
-    network->stem.packed = plan_reals(plan, stem_packed_reals(context, &network->stem));
-    place_batchnorm(&network->bn_stem, plan);
-    for (int i = 0; i < network->block_count; i++) {
-        struct network_block *block = &network->blocks[i];
-        if (block->shape.has_expansion) {
-            place_conv1x1(context, &block->expand, with_backward, plan);
-            place_batchnorm(&block->bn_expand, plan);
+    for (size_t i = 0; i < network->list.count; i++) {
+        struct network_layer *layer = &network->layers[i];
+        switch (layer->row->operation) {
+        case LAYER_STEM: layer->stem.packed = plan_reals(plan, stem_packed_reals(context, &layer->stem)); break;
+        case LAYER_CONV1X1: place_conv1x1(context, &layer->conv1x1, with_backward, plan); break;
+        case LAYER_DEPTHWISE:
+            layer->depthwise.packed = plan_reals(plan, depthwise_packed_reals(&layer->depthwise));
+            break;
+        case LAYER_SQUEEZE_EXCITE: break; /* read as they are */
         }
-        block->depthwise.packed = plan_reals(plan, depthwise_packed_reals(&block->depthwise));
-        place_batchnorm(&block->bn_depthwise, plan);
-        place_conv1x1(context, &block->project, with_backward, plan);
-        place_batchnorm(&block->bn_project, plan);
     }
-    place_conv1x1(context, &network->head, with_backward, plan);
-    place_batchnorm(&network->bn_head, plan);
+}
+
+void network_place_norms(struct network *network, struct plan *plan)
+{
+    for (size_t i = 0; i < network->list.count; i++) {
+        struct batchnorm *bn = &network->layers[i].bn;
+        if (network->list.items[i].norm[0] == '\0') continue;
+        bn->mean = plan_reals(plan, bn->channels);
+        bn->rstd = plan_reals(plan, bn->channels);
+        bn->scale = plan_reals(plan, bn->channels);
+        bn->shift = plan_reals(plan, bn->channels);
+        bn->slope = plan_reals(plan, bn->channels);
+        bn->offset = plan_reals(plan, bn->channels);
+    }
 }
 
 void network_pack(struct network *network, const struct op_context *context)
 {
-    stem_pack(context, &network->stem);
-    for (int i = 0; i < network->block_count; i++) {
-        struct network_block *block = &network->blocks[i];
-        if (block->shape.has_expansion) conv1x1_pack(context, &block->expand);
-        depthwise_pack(&block->depthwise);
-        conv1x1_pack(context, &block->project);
+    for (size_t i = 0; i < network->list.count; i++) {
+        struct network_layer *layer = &network->layers[i];
+        switch (layer->row->operation) {
+        case LAYER_STEM: stem_pack(context, &layer->stem); break;
+        case LAYER_CONV1X1: conv1x1_pack(context, &layer->conv1x1); break;
+        case LAYER_DEPTHWISE: depthwise_pack(&layer->depthwise); break;
+        case LAYER_SQUEEZE_EXCITE: break;
+        }
     }
-    conv1x1_pack(context, &network->head);
 }
 
-static void at_least(size_t *most, size_t wanted)
+void network_share_weights(struct network *network, const struct network *from)
 {
-    if (wanted > *most) *most = wanted;
+    BUG_UNLESS(network->list.count == from->list.count);
+    for (size_t i = 0; i < network->list.count; i++) {
+        struct network_layer *layer = &network->layers[i];
+        const struct network_layer *owner = &from->layers[i];
+        switch (layer->row->operation) {
+        case LAYER_STEM: layer->stem.packed = owner->stem.packed; break;
+        case LAYER_CONV1X1:
+            layer->conv1x1.packed = owner->conv1x1.packed;
+            layer->conv1x1.packed_transposed = owner->conv1x1.packed_transposed;
+            break;
+        case LAYER_DEPTHWISE: layer->depthwise.packed = owner->depthwise.packed; break;
+        case LAYER_SQUEEZE_EXCITE: break;
+        }
+    }
+}
+
+void network_use_running_statistics(struct network *network)
+{
+    for (size_t i = 0; i < network->list.count; i++)
+        if (network->list.items[i].norm[0] != '\0') batchnorm_from_running(&network->layers[i].bn);
+}
+
+static size_t layer_scratch_reals(const struct network_layer *layer, const struct op_context *context, size_t images)
+{
+    struct tiling tiling = layer_tiling(context, layer->row, images);
+    size_t normalise = 2 * layer->row->output, own = 0; /* batchnorm_apply needs a scale and a shift */
+    switch (layer->row->operation) {
+    case LAYER_STEM: own = stem_scratch_reals(&layer->stem, &tiling); break;
+    case LAYER_CONV1X1: own = conv1x1_scratch_reals(&layer->conv1x1, &tiling); break;
+    case LAYER_DEPTHWISE: own = depthwise_scratch_reals(context, &layer->depthwise); break;
+    case LAYER_SQUEEZE_EXCITE: break;
+    }
+    return own > normalise ? own : normalise;
 }
 
 size_t network_scratch_reals(const struct network *network, const struct op_context *context, size_t images)
 {
-    struct tiling tiling = tiling_of(context, images, network->stem.output_height * network->stem.output_width);
-    size_t most = stem_scratch_reals(&network->stem, &tiling);
-    for (int i = 0; i < network->block_count; i++) {
-        const struct network_block *block = &network->blocks[i];
-        tiling = tiling_of(context, images, block->input_pixels);
-        at_least(&most, conv1x1_scratch_reals(&block->expand, &tiling));
-        at_least(&most, depthwise_scratch_reals(context, &block->depthwise));
-        tiling = tiling_of(context, images, block->output_pixels);
-        at_least(&most, conv1x1_scratch_reals(&block->project, &tiling));
-        at_least(&most, 2 * block->bn_project.channels);
+    size_t most = 0;
+    for (size_t i = 0; i < network->list.count; i++) {
+        size_t wanted = layer_scratch_reals(&network->layers[i], context, images);
+        if (wanted > most) most = wanted;
     }
-    tiling = tiling_of(context, images, network->head_pixels);
-    at_least(&most, conv1x1_scratch_reals(&network->head, &tiling));
     return arena_rounded(most * sizeof(real)) / sizeof(real);
 }

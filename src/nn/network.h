@@ -1,37 +1,42 @@
-/* A model's layers as operations: geometry for one image size, views into the parameters, and the room that packed
- * weights and batch-norm numbers need. Training (backbone.c) and inference (inference.c) are built on it. */
+/* A model's layers as operations: the list of layers with geometry, views into the parameters, and the room that packed
+ * weights and batch-norm numbers need. Training (backbone_*.c) and inference (inference.c) are built on it.
+ *
+ * Every function here walks the list; how the layers feed each other is not its matter. */
 #ifndef RMFER_NN_NETWORK_H
 #define RMFER_NN_NETWORK_H
 
 #include "rmfer/base/plan.h"
+#include "rmfer/nn/layers.h"
 #include "rmfer/nn/model.h"
 #include "rmfer/ops/conv1x1.h"
 #include "rmfer/ops/depthwise.h"
 #include "rmfer/ops/squeeze_excite.h"
 #include "rmfer/ops/stem.h"
 
-#include <stdint.h>
-#include <string.h>
-
-struct network_block {
-    struct block_shape shape;
-    size_t input_pixels, output_pixels; /* of one image */
-    struct conv1x1 expand, project;
-    struct depthwise depthwise;
-    struct squeeze_excite squeeze_excite;
-    struct batchnorm bn_expand, bn_depthwise, bn_project;
+struct network_layer {
+    const struct layer *row; /* the member of the union is that of row->operation */
+    union {
+        struct stem stem;
+        struct conv1x1 conv1x1;
+        struct depthwise depthwise;
+        struct squeeze_excite squeeze_excite;
+    };
+    struct batchnorm bn; /* behind the convolution; not used of a gate */
 };
 
+/* The layers of one block by what they are for. */
+struct network_block {
+    struct network_layer *expand; /* NULL without expansion */
+    struct network_layer *depthwise, *gate, *project;
+};
+
+/* Points into itself: never copied. */
 struct network {
-    struct architecture architecture;
-    int image_size;
-    struct stem stem;
-    struct batchnorm bn_stem;
+    struct layers list;
+    struct network_layer layers[LAYER_MOST]; /* [list.count] */
+    struct network_layer *stem, *head;
     struct network_block blocks[MOST_BLOCKS];
     int block_count;
-    size_t head_pixels;
-    struct conv1x1 head;
-    struct batchnorm bn_head;
 };
 
 /* Fills in the geometry. */
@@ -40,13 +45,36 @@ void network_init(struct network *network, const struct architecture *architectu
 /* Points every layer at the model's parameters (and gradients). */
 void network_bind(struct network *network, const struct model *model);
 
-/* Room for batch-norm numbers and packed weights, both ways where `with_backward`. */
-void network_place(struct network *network, const struct op_context *context, bool with_backward, struct plan *plan);
+/* Room for packed weights, both ways where `with_backward`. */
+void network_place_weights(struct network *network, const struct op_context *context, bool with_backward,
+                           struct plan *plan);
+
+/* Room for the numbers of every batch-norm. */
+void network_place_norms(struct network *network, struct plan *plan);
 
 /* Packs every layer's present weights. */
 void network_pack(struct network *network, const struct op_context *context);
 
+/* Lets `network` use the packed weights of `from`, of the same architecture. */
+void network_share_weights(struct network *network, const struct network *from);
+
+/* Batch-norm's scales and shifts from the running statistics. */
+void network_use_running_statistics(struct network *network);
+
 /* Scratch of one thread, in reals, for at most `images` images. */
 size_t network_scratch_reals(const struct network *network, const struct op_context *context, size_t images);
+
+/* A layer's place in the list. */
+static inline size_t network_index(const struct network *network, const struct network_layer *layer)
+{
+    return (size_t)(layer - network->layers);
+}
+
+/* How a layer's output map, or a gate's input map, of so many images is cut into tiles. */
+static inline struct tiling layer_tiling(const struct op_context *context, const struct layer *row, size_t images)
+{
+    bool gate = row->operation == LAYER_SQUEEZE_EXCITE;
+    return tiling_of(context, images, gate ? layer_input_pixels(row) : layer_output_pixels(row));
+}
 
 #endif

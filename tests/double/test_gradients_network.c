@@ -56,7 +56,8 @@ static void assert_model_gradients(struct workbench *bench, struct gradient_chec
 
 struct backbone_case {
     struct backbone *backbone;
-    struct backbone_pass pass;
+    struct backbone_pass *pass;
+    struct forward_options options;
     int n;
     real *images, *features, *out_weights;
     size_t features_count;
@@ -65,7 +66,7 @@ struct backbone_case {
 static double backbone_loss(void *setup)
 {
     struct backbone_case *c = setup;
-    backbone_forward(c->backbone, &c->pass, c->images, c->n, c->features);
+    backbone_forward(c->pass, &c->options, c->images, c->n, c->features);
     return weighted_sum(c->features, c->out_weights, c->features_count);
 }
 
@@ -77,21 +78,23 @@ static void check_backbone(bool same_padding, int image_size, int repeats, doubl
     workbench_init(&bench);
     workbench_start(&bench, (uint64_t)image_size + same_padding);
     make_model(&bench, &model, same_padding, repeats, false);
-    struct backbone_case c = {.pass = {0.1, drop_path, 5, 9}, .n = image_size == 32 ? 4 : 2};
+    struct backbone_case c = {.options = {0.1, drop_path, 5, 9}, .n = image_size == 32 ? 4 : 2};
     size_t side = (size_t)image_size;
     c.features_count = (size_t)(c.n * model.architecture.features);
     /* Room for one image more than there are. */
     assert_int_equal(backbone_create(&c.backbone, &model, c.n + 1, image_size, NULL), STATUS_OK);
+    assert_int_equal(backbone_pass_create(&c.pass, c.backbone, PASS_TRAINS, c.n + 1, NULL), STATUS_OK);
     c.images = workbench_normal(&bench, (size_t)c.n * side * side * 3, 0, 1);
     c.features = workbench_zeros(&bench, c.features_count);
     c.out_weights = workbench_normal(&bench, c.features_count, 0, 1);
     real *before = stir_gradients(&bench, &model);
     backbone_loss(&c);
-    backbone_backward(c.backbone, c.out_weights);
+    backbone_backward(c.pass, c.out_weights);
     snprintf(name, sizeof name, "backbone, %s padding, %d pixels", same_padding ? "SAME" : "symmetric", image_size);
     struct gradient_check check = {
         .operation = name, .loss = backbone_loss, .setup = &c, .samples = 1, .step = 3e-6, .tolerance = 2e-6};
     assert_model_gradients(&bench, check, &model, before, GROUP_BACKBONE, GROUP_BACKBONE);
+    backbone_pass_free(c.pass);
     backbone_free(c.backbone);
     model_free(&model);
     workbench_free(&bench);

@@ -85,7 +85,7 @@ void train_step_run(struct train_step *step, const struct objective *objective, 
 const real *train_step_fer_logits(const struct train_step *step);
 const real *train_step_ial_logits(const struct train_step *step);
 
-/* Adds every layer's seconds to `layers` (of backbone_layers) from now on; NULL stops that. */
-void train_step_profile(struct train_step *step, struct layer_info *layers);
+/* Adds every layer's seconds to `times` (as backbone_profile) from now on; NULL stops that. */
+void train_step_profile(struct train_step *step, struct layer_time *times);
 
 #endif

@@ -1,53 +1,65 @@
-/* f_Feat in training mode: images to pooled features and back, over memory planned once.
+/* f_Feat with batch statistics: images to pooled features and back, over memory planned once.
  *
- * Kept for the backward pass are the outputs of the convolutions (before batch-norm) and the blocks' outputs; what
- * batch-norm, SiLU and gates make of them is computed again where it is read. */
+ * A backbone is a model's layers with their weights packed. A pass is rows of images through it: it has the maps and the
+ * batch-norm numbers of its own rows, so that several passes over one backbone may live at once. A pass that will go
+ * back keeps the outputs of the convolutions (before batch-norm) and the blocks' outputs; what batch-norm, SiLU and gates
+ * make of them is computed again where it is read. A pass that only scores keeps nothing: its layers take turns in a few
+ * maps. Running statistics and no batch: see inference.h. */
 #ifndef RMFER_NN_BACKBONE_H
 #define RMFER_NN_BACKBONE_H
 
+#include "rmfer/nn/layers.h"
 #include "rmfer/nn/model.h"
 
 #include <stdint.h>
 
 struct backbone;
 
-/* Plans memory for at most `batch` images. The model must outlive it. */
+/* Plans the packed weights and the room that all backward passes share, for at most `batch` images each. The model must
+ * outlive the backbone. */
 status backbone_create(struct backbone **backbone, struct model *model, int batch, int image_size,
                        struct error *err) MUST_CHECK;
 void backbone_free(struct backbone *backbone);
 
-struct backbone_pass {
-    double bn_momentum; /* 0 leaves the running statistics alone */
-    double drop_path;   /* of the last block; block i of n has drop_path * i / n */
+/* Bytes of packed weights and of what backward passes share. */
+size_t backbone_bytes(const struct backbone *backbone);
+
+enum pass_kind {
+    PASS_TRAINS, /* forward and backward; at most the backbone's `batch` images */
+    PASS_SCORES, /* forward alone */
+};
+
+struct backbone_pass;
+
+/* Plans memory for at most `rows` images. The backbone must outlive its passes. */
+status backbone_pass_create(struct backbone_pass **pass, struct backbone *backbone, enum pass_kind kind, int rows,
+                            struct error *err) MUST_CHECK;
+void backbone_pass_free(struct backbone_pass *pass);
+
+/* Bytes of the maps (of a pass that scores: those that its layers share), and of everything else. */
+size_t backbone_pass_map_bytes(const struct backbone_pass *pass);
+size_t backbone_pass_scratch_bytes(const struct backbone_pass *pass);
+
+struct forward_options {
+    double bn_momentum;  /* 0 leaves the running statistics alone */
+    double drop_path;    /* of the last block; block i of n has drop_path * i / n */
     uint64_t seed, draw; /* key of the drop-path masks */
 };
 
 /* features [n,D] from images [n,H,W,3], with batch statistics. `images` must stay until the backward pass. */
-void backbone_forward(struct backbone *backbone, const struct backbone_pass *pass, const real *images, int n,
+void backbone_forward(struct backbone_pass *pass, const struct forward_options *options, const real *images, int n,
                       real *features);
 
-/* Adds the gradients of every backbone parameter for the last forward pass, from dfeatures [n,D]. */
-void backbone_backward(struct backbone *backbone, const real *dfeatures);
+/* Adds the gradients of every backbone parameter for the forward pass before it, from dfeatures [n,D]. Once for a
+ * forward pass, of a pass that trains. */
+void backbone_backward(struct backbone_pass *pass, const real *dfeatures);
 
-size_t backbone_saved_bytes(const struct backbone *backbone);
-size_t backbone_scratch_bytes(const struct backbone *backbone);
-
-/* One line of the layer table: what `rmfer info` and `rmfer bench` print. */
-struct layer_info {
-    char name[48];
-    int kernel, stride;
-    size_t channels, side;           /* of the output */
-    size_t parameters;               /* with batch-norm */
-    double multiply_adds;            /* forward, one image */
-    size_t saved_bytes;              /* kept for backward, one image */
-    double forward_seconds, backward_seconds; /* summed since backbone_profile */
+/* Seconds of one layer, summed over its passes. */
+struct layer_time {
+    double forward, backward;
 };
 
-/* The layers in order; `layers` has room for LAYER_MOST. Returns how many there are. */
-enum { LAYER_MOST = 2 + 4 * MOST_BLOCKS };
-size_t backbone_layers(const struct architecture *architecture, int image_size, struct layer_info *layers);
-
-/* From now on the seconds of every layer are added to `layers` (of backbone_layers); NULL stops that. */
-void backbone_profile(struct backbone *backbone, struct layer_info *layers);
+/* From now on the seconds of every layer of every pass are added to `times` [layers.count]; NULL stops that. */
+void backbone_profile(struct backbone *backbone, struct layer_time *times);
 
 #endif

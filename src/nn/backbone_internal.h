@@ -1,0 +1,62 @@
+/* What planning, forward and backward of the backbone share: who owns which piece of memory. */
+#ifndef RMFER_NN_BACKBONE_INTERNAL_H
+#define RMFER_NN_BACKBONE_INTERNAL_H
+
+#include "nn/network.h"
+#include "rmfer/nn/backbone.h"
+
+struct backbone {
+    struct model *model;
+    struct network network; /* geometry and packed weights; batch-norm's numbers are each pass's own */
+    struct op_context context;
+    struct arena arena;
+    int image_size, batch;
+    struct layer_time *times;
+    /* What one backward pass needs while it runs, for `batch` images. */
+    real *gradient;          /* of a block's output, then of its input */
+    real *expanded_gradient; /* of the gated map */
+    real *input_gradient;    /* of the depthwise input before SiLU */
+    real *segment_sums, *image_sums, *sums;
+    real *gate_gradient, *mean_gradient, *squeeze_room;
+    real *partials; /* a thread's own sums of weight gradients */
+};
+
+/* What a layer leaves behind in a forward pass; members that its role does not have are NULL. */
+struct layer_saved {
+    real *map;    /* [N,pixels,output] before batch-norm; not of a gate */
+    real *output; /* projection: the block's output, [N,pixels,output] */
+    real *keep;   /* projection: drop-path factors [N] */
+    bool drops;   /* keep is in use */
+    real *sums;   /* gate and head: squeeze_forward's sums, [N,3,channels] */
+    real *mean;   /* gate: [N,channels] */
+    struct squeeze_excite_saved gate;
+};
+
+struct backbone_pass {
+    struct backbone *backbone;
+    enum pass_kind kind;
+    struct network network; /* the backbone's weights, batch-norm's numbers of these rows */
+    struct op_context context;
+    struct arena arena;
+    size_t rows, map_bytes;
+    struct layer_saved saved[LAYER_MOST];
+    real *moment_values; /* partial statistics of the layer that runs */
+    size_t *moment_counts;
+    /* of the last forward pass */
+    const real *images;
+    size_t n;
+    bool may_go_back; /* a forward pass was made, and no backward since */
+};
+
+static inline struct layer_saved *saved_of(struct backbone_pass *pass, const struct network_layer *layer)
+{
+    return &pass->saved[network_index(&pass->network, layer)];
+}
+
+/* Seconds of a clock; 0 when nobody profiles. */
+double backbone_now(const struct backbone *backbone);
+
+/* Adds the time since *start to the layer's forward or backward seconds and starts again. */
+void backbone_lap(const struct backbone_pass *pass, const struct network_layer *layer, bool backward, double *start);
+
+#endif

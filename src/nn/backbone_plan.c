@@ -1,0 +1,282 @@
+/* The backbone's memory: what is shared by its passes, what each pass keeps, and creating both.
+ *
+ * Every size follows from the list of layers; nothing is computed here. */
+#include "nn/backbone_internal.h"
+#include "rmfer/base/threads.h"
+
+#include <time.h>
+
+/* ---- what backward passes share ------------------------------------------------------------------------------------ */
+
+/* The largest sizes that any layer needs of the buffers they share. */
+struct needs {
+    size_t gradient, expanded, input, segment_sums, channels, weights, squeezed;
+};
+
+static void at_least(size_t *most, size_t wanted)
+{
+    if (wanted > *most) *most = wanted;
+}
+
+static void need_layer(struct needs *needs, const struct op_context *context, const struct layer *row, size_t n)
+{
+    size_t input_map = n * layer_input_pixels(row) * row->input, output_map = n * layer_output_pixels(row) * row->output;
+    size_t window = (size_t)(row->kernel * row->kernel), segments = layer_tiling(context, row, n).segments;
+    at_least(&needs->channels, row->output);
+    if (row->operation != LAYER_SQUEEZE_EXCITE)
+        at_least(&needs->weights, window * (row->input / (size_t)row->groups) * row->output);
+    switch (row->role) {
+    case ROLE_STEM: break;
+    case ROLE_EXPAND: break; /* its input's gradient is the size of an earlier block's output, or of the stem's */
+    case ROLE_DEPTHWISE:
+        at_least(&needs->input, input_map);
+        at_least(&needs->expanded, output_map);
+        break;
+    case ROLE_GATE: at_least(&needs->squeezed, row->squeezed); break;
+    case ROLE_PROJECT:
+        at_least(&needs->gradient, output_map);
+        at_least(&needs->segment_sums, segments * 3 * row->input);
+        at_least(&needs->segment_sums, segments * 2 * row->output);
+        break;
+    case ROLE_HEAD: at_least(&needs->gradient, input_map); break;
+    }
+}
+
+static void place_backbone(struct backbone *b, struct plan *plan)
+{
+    size_t n = (size_t)b->batch;
+    struct needs needs = {0};
+    for (size_t i = 0; i < b->network.list.count; i++) need_layer(&needs, &b->context, &b->network.list.items[i], n);
+    network_place_weights(&b->network, &b->context, true, plan);
+    b->gradient = plan_reals(plan, needs.gradient);
+    b->expanded_gradient = plan_reals(plan, needs.expanded);
+    b->input_gradient = plan_reals(plan, needs.input);
+    b->segment_sums = plan_reals(plan, needs.segment_sums);
+    b->image_sums = plan_reals(plan, n * 3 * needs.channels);
+    b->sums = plan_reals(plan, 2 * needs.channels);
+    b->gate_gradient = plan_reals(plan, n * needs.channels);
+    b->mean_gradient = plan_reals(plan, n * needs.channels);
+    b->squeeze_room = plan_reals(plan, n * needs.squeezed);
+    b->partials = plan_reals(plan, (size_t)b->context.threads * needs.weights);
+}
+
+status backbone_create(struct backbone **out, struct model *model, int batch, int image_size, struct error *err)
+{
+    *out = NULL;
+    if (image_size < SMALLEST_IMAGE || image_size > 4096 || batch < 1)
+        return error_set_usage(err, "images of %d pixels in batches of %d: at least %d pixels and 1 image are needed",
+                               image_size, batch, SMALLEST_IMAGE);
+    struct backbone *b = memory_allocate(1, sizeof *b, "the backbone", err);
+    if (b == NULL) return STATUS_FAILED;
+    b->model = model;
+    b->batch = batch;
+    b->image_size = image_size;
+    b->context = op_context_of(kernels_best(), threads_get());
+    network_init(&b->network, &model->architecture, image_size);
+    network_bind(&b->network, model);
+    struct plan plan = {0};
+    place_backbone(b, &plan);
+    status result = arena_init(&b->arena, plan.used, "the training memory plan", err);
+    if (result != STATUS_OK) {
+        memory_free(b);
+        return result;
+    }
+    plan = (struct plan){arena_take(&b->arena, plan.used), 0};
+    place_backbone(b, &plan);
+    *out = b;
+    return STATUS_OK;
+}
+
+void backbone_free(struct backbone *b)
+{
+    if (b == NULL) return;
+    arena_free(&b->arena);
+    memory_free(b);
+}
+
+size_t backbone_bytes(const struct backbone *b)
+{
+    return b->arena.used;
+}
+
+/* ---- what a pass keeps --------------------------------------------------------------------------------------------- */
+
+/* What a layer leaves behind, each layer in a place of its own. */
+static void place_saved(struct layer_saved *saved, const struct layer *row, size_t n, struct plan *plan)
+{
+    size_t map = n * layer_output_pixels(row) * row->output;
+    *saved = (struct layer_saved){0};
+    if (row->operation != LAYER_SQUEEZE_EXCITE) saved->map = plan_reals(plan, map);
+    if (row->role == ROLE_PROJECT) {
+        saved->output = plan_reals(plan, map);
+        saved->keep = plan_reals(plan, n);
+    }
+    if (row->role == ROLE_GATE || row->role == ROLE_HEAD) saved->sums = plan_reals(plan, n * 3 * row->output);
+    if (row->role == ROLE_GATE) {
+        saved->mean = plan_reals(plan, n * row->output);
+        saved->gate.reduced = plan_reals(plan, n * row->squeezed);
+        saved->gate.activated = plan_reals(plan, n * row->squeezed);
+        saved->gate.gate = plan_reals(plan, n * row->output);
+    }
+}
+
+static void place_every_map(struct backbone_pass *p, struct plan *plan)
+{
+    for (size_t i = 0; i < p->network.list.count; i++)
+        place_saved(&p->saved[i], &p->network.list.items[i], p->rows, plan);
+}
+
+/* The largest maps that the layers of a pass without a backward take turns in, and the widest gate. */
+struct shared_sizes {
+    size_t narrow;    /* a block's input or output */
+    size_t wide;      /* what the depthwise convolution or the last pooling reads */
+    size_t depthwise; /* what it writes */
+    struct layer gate;
+};
+
+static struct shared_sizes find_shared_sizes(const struct layers *list, size_t n)
+{
+    struct shared_sizes sizes = {.gate = {.operation = LAYER_SQUEEZE_EXCITE, .role = ROLE_GATE, .side_out = 1}};
+    for (size_t i = 0; i < list->count; i++) {
+        const struct layer *row = &list->items[i];
+        size_t map = n * layer_output_pixels(row) * row->output;
+        switch (row->role) {
+        case ROLE_STEM:
+        case ROLE_PROJECT: at_least(&sizes.narrow, map); break;
+        case ROLE_EXPAND:
+        case ROLE_HEAD: at_least(&sizes.wide, map); break;
+        case ROLE_DEPTHWISE: at_least(&sizes.depthwise, map); break;
+        case ROLE_GATE:
+            at_least(&sizes.gate.output, row->output);
+            at_least(&sizes.gate.squeezed, row->squeezed);
+            break;
+        }
+    }
+    return sizes;
+}
+
+/* Without a backward pass a map is needed until the next layer has read it, and a block's output until the next block
+ * ends: the blocks' outputs go to and fro between two maps, the first of them from the stem's. */
+static void place_shared_maps(struct backbone_pass *p, struct plan *plan)
+{
+    const struct layers *list = &p->network.list;
+    struct shared_sizes sizes = find_shared_sizes(list, p->rows);
+    struct layer_saved gate;
+    place_saved(&gate, &sizes.gate, p->rows, plan);
+    real *wide = plan_reals(plan, sizes.wide), *depthwise = plan_reals(plan, sizes.depthwise);
+    real *narrow[2] = {plan_reals(plan, sizes.narrow), plan_reals(plan, sizes.narrow)};
+    real *keep = plan_reals(plan, p->rows), *sums = plan_reals(plan, p->rows * 3 * p->network.head->row->output);
+    for (size_t i = 0; i < list->count; i++) {
+        struct layer_saved *saved = &p->saved[i];
+        *saved = (struct layer_saved){0};
+        switch (list->items[i].role) {
+        case ROLE_STEM: saved->map = narrow[1]; break;
+        case ROLE_EXPAND: saved->map = wide; break;
+        case ROLE_DEPTHWISE: saved->map = depthwise; break;
+        case ROLE_GATE: *saved = gate; break;
+        case ROLE_PROJECT: /* normalised where it is */
+            saved->map = saved->output = narrow[list->items[i].block % 2];
+            saved->keep = keep;
+            break;
+        case ROLE_HEAD:
+            saved->map = wide;
+            saved->sums = sums;
+            break;
+        }
+    }
+}
+
+/* Room for the partial statistics of any layer: depthwise convolutions cut images into parts of their own. */
+static void place_moments(struct backbone_pass *p, struct plan *plan)
+{
+    size_t most_parts = 0, most_reals = 0;
+    for (size_t i = 0; i < p->network.list.count; i++) {
+        const struct network_layer *layer = &p->network.layers[i];
+        size_t parts = layer->row->operation == LAYER_DEPTHWISE
+                           ? p->rows * depthwise_moment_parts(&p->context, &layer->depthwise)
+                           : layer_tiling(&p->context, layer->row, p->rows).tiles;
+        at_least(&most_parts, parts);
+        at_least(&most_reals, parts * 2 * layer->row->output);
+    }
+    p->moment_values = plan_reals(plan, most_reals);
+    p->moment_counts = plan_take(plan, most_parts, sizeof *p->moment_counts);
+}
+
+static void place_pass(struct backbone_pass *p, struct plan *plan)
+{
+    if (p->kind == PASS_TRAINS) place_every_map(p, plan);
+    else place_shared_maps(p, plan);
+    p->map_bytes = plan->used;
+    network_place_norms(&p->network, plan);
+    place_moments(p, plan);
+    p->context.scratch_reals = network_scratch_reals(&p->network, &p->context, p->rows);
+    p->context.scratch = plan_reals(plan, (size_t)p->context.threads * p->context.scratch_reals);
+}
+
+status backbone_pass_create(struct backbone_pass **out, struct backbone *b, enum pass_kind kind, int rows,
+                            struct error *err)
+{
+    *out = NULL;
+    BUG_UNLESS(rows >= 1 && (kind == PASS_SCORES || rows <= b->batch));
+    struct backbone_pass *p = memory_allocate(1, sizeof *p, "a pass", err);
+    if (p == NULL) return STATUS_FAILED;
+    p->backbone = b;
+    p->kind = kind;
+    p->rows = (size_t)rows;
+    p->context = b->context;
+    network_init(&p->network, &b->model->architecture, b->image_size);
+    network_bind(&p->network, b->model);
+    network_share_weights(&p->network, &b->network);
+    struct plan plan = {0};
+    place_pass(p, &plan);
+    status result = arena_init(&p->arena, plan.used, "the training memory plan", err);
+    if (result != STATUS_OK) {
+        memory_free(p);
+        return result;
+    }
+    plan = (struct plan){arena_take(&p->arena, plan.used), 0};
+    place_pass(p, &plan);
+    *out = p;
+    return STATUS_OK;
+}
+
+void backbone_pass_free(struct backbone_pass *p)
+{
+    if (p == NULL) return;
+    arena_free(&p->arena);
+    memory_free(p);
+}
+
+size_t backbone_pass_map_bytes(const struct backbone_pass *p)
+{
+    return p->map_bytes;
+}
+
+size_t backbone_pass_scratch_bytes(const struct backbone_pass *p)
+{
+    return p->arena.used - p->map_bytes;
+}
+
+/* ---- profiling ----------------------------------------------------------------------------------------------------- */
+
+void backbone_profile(struct backbone *b, struct layer_time *times)
+{
+    b->times = times;
+}
+
+double backbone_now(const struct backbone *b)
+{
+    if (b->times == NULL) return 0;
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+void backbone_lap(const struct backbone_pass *p, const struct network_layer *layer, bool backward, double *start)
+{
+    if (p->backbone->times == NULL) return;
+    struct layer_time *time = &p->backbone->times[network_index(&p->network, layer)];
+    double end = backbone_now(p->backbone);
+    *(backward ? &time->backward : &time->forward) += end - *start;
+    *start = end;
+}
