@@ -8,6 +8,7 @@ material=$(cd "${RMFER_TEST_MATERIAL:-../shared}" 2>/dev/null && pwd)
 "$RMFER_TESTS/test_predict" --fixtures "$folder" || { fail "the fixtures"; finish; exit; }
 cd "$folder" || exit 1
 
+export RMFER
 predict() { "$RMFER" predict --checkpoint tiny.safetensors "$@"; }
 faces() { predict --detector squares.onnx "$@"; }
 
@@ -227,6 +228,38 @@ cp two.png kept.png
 refuses "--annotate over the picture itself" 1 \
     './two.png: --annotate would write over the picture itself; name another folder' predict --annotate . two.png
 holds "which is whole" cmp two.png kept.png
+
+# ---- nothing is written over
+mkdir one two && cp two.png one/same.png && cp none.png two/same.png && cp two/same.png kept-same.png
+ends "--annotate where an input stands" 1 predict --annotate two one/same.png two/same.png
+says "it" 'two/same\.png: is there already; name another folder, or replace it by --force'
+holds "the input is whole" cmp two/same.png kept-same.png
+mkdir linked && cp two.png target.png && ln -s ../target.png linked/none.png && ln -s ../tree linked/a
+ends "--annotate where a link stands" 1 predict --annotate linked none.png
+holds "what it leads to is whole" cmp target.png two.png
+ends "--annotate below a link" 1 predict --annotate linked tree
+says "it" 'linked/a: is a link, which --annotate does not follow'
+check "--annotate --force" predict --force --annotate linked none.png
+holds "replaces the link" test -f linked/none.png -a ! -h linked/none.png
+holds "and not what it leads to" cmp target.png two.png
+refuses "--annotate --force over the picture itself" 1 \
+    './two.png: --annotate would write over the picture itself; name another folder' \
+    predict --force --annotate . two.png
+refuses "--features over a picture" 2 '--features two.png: is one of the pictures' predict --features two.png two.png
+i=0
+while [ $i -lt 300 ]; do echo none.png; echo none-2.png; i=$((i + 1)); done >list
+cp none.png none-2.png
+run predict --annotate many - <list
+holds "equal names are told apart" test "$code $(ls many | sort -u | wc -l)" = "0 600"
+
+# ---- results do not depend on time
+i=0
+while [ $i -lt 6 ]; do echo two.png; echo none.png; i=$((i + 1)); done >list
+run faces --json --batch 3 - <list
+cp out at_once
+run sh -c 'while read -r line; do echo "$line"; sleep 0.06; done <list |
+    "$RMFER" predict --checkpoint tiny.safetensors --detector squares.onnx --json --batch 3 --threads 3 -'
+holds "a slow list gives the same, to the last digit" cmp at_once out
 
 ends "--features" 1 faces --features faces.npy text.jpg two.png none.png two.png
 header=$(head -c 128 faces.npy | tr -cd ' -~')

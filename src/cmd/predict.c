@@ -1,9 +1,10 @@
 /* rmfer predict: the expressions of the faces in pictures and videos.
  *
- * Workers read, decode, find faces and cut them out (predict_pipeline.c); this thread gathers the faces of several
- * pictures into batches, runs the network, and writes the pictures' results in order (predict_output.c). */
+ * Workers read, decode, find faces and cut them out (faces/pipeline.h); this thread gathers the faces of several
+ * pictures into batches and runs the network (predict_batches.c), and writes the pictures' results in order
+ * (predict_output.c). Here are the options and the wiring. */
+#include "cmd/predict_batches.h"
 #include "cmd/predict_output.h"
-#include "cmd/predict_pipeline.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
@@ -13,15 +14,13 @@
 #include "rmfer/ckpt/detector_onnx.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/options.h"
-#include "rmfer/data/augment.h"
-#include "rmfer/nn/inference.h"
+#include "rmfer/faces/crops.h"
+#include "rmfer/faces/pipeline.h"
 #include "train/progress.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* Seconds to wait for more faces before a batch is run that is not full. */
-static const double PATIENCE = 0.02;
+#include <sys/stat.h>
 
 enum {
     WAITING_BUDGET = 256 << 20,
@@ -35,51 +34,46 @@ struct predict_command {
     const char *checkpoint, *detector, *crop, *annotate, *features;
     double min_score, overlap, min_face, margin, temperature;
     int64_t detect_size, max_faces, every, batch, top, max_megapixels;
-    bool json, csv, flip, null_separated;
-};
-
-/* A face of a picture that waits for its batch. */
-struct face_reference {
-    struct predict_item *item;
-    size_t face;
+    bool json, csv, flip, force, null_separated;
 };
 
 struct predict_work {
     const struct predict_command *command;
     struct checkpoint checkpoint;
-    struct crop_options crop;
     struct detector *detector;
-    struct model model;
-    struct inference *inference;
-    struct predict_inputs *inputs;
-    struct pipeline *pipeline;
+    struct face_crops crops;
+    struct face_inputs *inputs;
+    struct face_pipeline *pipeline;
+    struct predict_batches *batches;
     struct predict_output *output;
     int threads;
-    float mean[3], std[3];
-    /* The batch: normalised faces, whose they are, and the network's answers. */
-    struct face_reference *references;
-    real *images, *logits, *features;
-    real *mirrored_logits, *mirrored_features; /* with --flip */
-    size_t batch_count;
-    /* Pictures received and not yet written, oldest first. */
-    struct predict_item **waiting;
-    size_t waiting_count;
 };
 
 /* ---- setting up
  * ---------------------------------------------------------------------------------------------------- */
 
-static status check_command(const struct predict_command *command, size_t paths, struct error *err)
+/* No output goes over what is to be read. */
+static status check_features(const struct predict_command *command, const struct option_list *paths, struct error *err)
+{
+    struct stat target, input;
+    if (command->features == NULL || stat(command->features, &target) != 0) return STATUS_OK;
+    for (size_t i = 0; i < paths->count; i++)
+        if (stat(paths->items[i], &input) == 0 && input.st_dev == target.st_dev && input.st_ino == target.st_ino)
+            return error_set_usage(err, "--features %s: is one of the pictures", command->features);
+    return STATUS_OK;
+}
+
+static status check_command(const struct predict_command *command, const struct option_list *paths, struct error *err)
 {
     if (command->checkpoint == NULL) return error_set_usage(err, "predict needs --checkpoint FILE");
-    if (paths == 0) return error_set_usage(err, "predict needs pictures, folders or videos, or - for a list of them");
+    if (paths->count == 0) return error_set_usage(err, "predict needs pictures, folders or videos, or - for a list of them");
     if (command->json && command->csv) return error_set_usage(err, "--json and --csv: give one of them");
     bool has_detector = command->detector != NULL;
     if (!has_detector &&
         (command->crop != NULL || command->margin >= 0 || command->min_score >= 0 || command->overlap >= 0 ||
          command->min_face > 0 || command->max_faces > 0 || command->detect_size >= 0))
         return error_set_usage(err, "options about faces need --detector FILE; without one each picture is a face");
-    return STATUS_OK;
+    return check_features(command, paths, err);
 }
 
 static size_t most_pixels(const struct predict_command *command)
@@ -97,17 +91,17 @@ static struct detector_options detection_options(const struct predict_work *work
     if (command->detect_size >= 0) options.detect_size = (int)command->detect_size;
     options.min_face = command->min_face;
     options.max_faces = (size_t)command->max_faces;
-    options.threads = predict_inputs_is_single(work->inputs) ? work->threads : 1;
+    options.threads = face_inputs_is_single(work->inputs) ? work->threads : 1;
     return options;
 }
 
 static status read_crop(struct predict_work *work, struct error *err)
 {
     const struct predict_command *command = work->command;
-    work->crop = (struct crop_options){.kind = CROP_FACE_SQUARE, .margin = CROP_DEFAULT_MARGIN};
-    if (command->margin >= 0) work->crop.margin = command->margin;
-    if (command->crop == NULL) return STATUS_OK;
-    return crop_kind_find(command->crop, &work->crop.kind, err);
+    struct crop_options *crop = &work->crops.crop;
+    *crop = (struct crop_options){.kind = CROP_FACE_SQUARE, .margin = CROP_DEFAULT_MARGIN};
+    if (command->margin >= 0) crop->margin = command->margin;
+    return command->crop == NULL ? STATUS_OK : crop_kind_find(command->crop, &crop->kind, err);
 }
 
 static bool is_foreign_checkpoint(const char *path)
@@ -128,53 +122,41 @@ static status read_checkpoint(struct predict_work *work, struct error *err)
     status result = checkpoint_open(&work->checkpoint, path, err);
     if (result != STATUS_OK) return result;
     const struct checkpoint_info *info = &work->checkpoint.info;
-    for (int i = 0; i < 3; i++) {
-        work->mean[i] = (float)info->mean[i];
-        work->std[i] = (float)info->std[i];
-    }
     if (info->image_size < SMALLEST_IMAGE || info->image_size > LARGEST_INPUT)
         result = error_set(err, "metadata rmfer.image_size = %d: %d to %d are possible", info->image_size,
                            SMALLEST_IMAGE, LARGEST_INPUT);
-    if (result == STATUS_OK) result = resize_filter_find(info->resize, &work->crop.filter, err);
+    if (result == STATUS_OK) result = resize_filter_find(info->resize, &work->crops.crop.filter, err);
     return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", path);
 }
 
 static status start_pipeline(struct predict_work *work, struct error *err)
 {
     const struct predict_command *command = work->command;
-    struct pipeline_settings settings = {
-        .detector = work->detector,
-        .detection = detection_options(work),
-        .crop = work->crop,
-        .side = work->checkpoint.info.image_size,
+    work->crops.detector = work->detector;
+    work->crops.detection = detection_options(work);
+    work->crops.side = work->checkpoint.info.image_size;
+    struct face_pipeline_settings settings = {
+        .steps = face_crops_steps(&work->crops),
         .most_pixels = most_pixels(command),
+        .reduce_to = work->detector == NULL ? work->crops.side : 0,
         .keep_image = command->annotate != NULL,
         .workers = work->threads,
-        .ahead = (size_t)command->batch + 2 * (size_t)work->threads,
+        .ahead = PICTURES_A_FACE * (size_t)command->batch + 2 * (size_t)work->threads,
         .budget = WAITING_BUDGET,
     };
-    return pipeline_create(&work->pipeline, work->inputs, &settings, err);
+    return face_pipeline_create(&work->pipeline, work->inputs, &settings, err);
 }
 
 /* The network, while the workers already read the first pictures. */
 static status load_network(struct predict_work *work, struct error *err)
 {
-    const struct checkpoint_info *info = &work->checkpoint.info;
-    size_t batch = (size_t)work->command->batch, side = (size_t)info->image_size;
-    status result = checkpoint_create_model(&work->checkpoint, false, &work->model, err);
-    if (result != STATUS_OK) return result;
-    const struct architecture *architecture = &work->model.architecture;
-    result = inference_create(&work->inference, architecture, work->model.classes, (int)batch, info->image_size, err);
-    if (result != STATUS_OK) return result;
-    inference_load(work->inference, &work->model);
-    size_t features = (size_t)architecture->features, classes = info->class_count;
-    work->images = memory_allocate(batch * 3 * side, side * sizeof(real), "a batch of faces", err);
-    work->logits = memory_allocate(2 * batch * classes, sizeof(real), "a batch's results", err);
-    work->features = memory_allocate(2 * batch * features, sizeof(real), "a batch's features", err);
-    if (work->images == NULL || work->logits == NULL || work->features == NULL) return STATUS_FAILED;
-    work->mirrored_logits = work->logits + batch * classes;
-    work->mirrored_features = work->features + batch * features;
-    return STATUS_OK;
+    const struct predict_command *command = work->command;
+    struct batch_settings settings = {.checkpoint = &work->checkpoint,
+                                      .batch = (size_t)command->batch,
+                                      .most_bytes = WAITING_BUDGET / 2,
+                                      .flip = command->flip,
+                                      .features = command->features != NULL};
+    return predict_batches_create(&work->batches, &settings, err);
 }
 
 static status open_output(struct predict_work *work, struct error *err)
@@ -187,12 +169,13 @@ static status open_output(struct predict_work *work, struct error *err)
                                : OUTPUT_TABLE,
         .classes = info->classes,
         .class_count = info->class_count,
-        .feature_count = (size_t)work->model.architecture.features,
+        .feature_count = predict_batches_features(work->batches),
         .top = command->top > 0 ? (size_t)command->top : TABLE_TOP,
         .annotated_top = command->top > 0 ? (size_t)command->top : 1,
         .temperature = command->temperature,
-        .name_width = predict_inputs_name_width(work->inputs),
+        .name_width = face_inputs_name_width(work->inputs),
         .annotate = command->annotate,
+        .force = command->force,
         .features = command->features,
     };
     return predict_output_create(&work->output, &settings, err);
@@ -201,157 +184,34 @@ static status open_output(struct predict_work *work, struct error *err)
 static status set_up(struct predict_work *work, const struct option_list *paths, struct error *err)
 {
     const struct predict_command *command = work->command;
-    struct predict_input_options options = {command->every, most_pixels(command), command->null_separated};
+    struct face_input_options options = {.every = command->every,
+                                         .most_pixels = most_pixels(command),
+                                         .null_separated = command->null_separated};
     work->threads = threads_get();
     status result = read_crop(work, err);
     if (result == STATUS_OK) result = read_checkpoint(work, err);
     if (result == STATUS_OK && command->detector != NULL)
         result = detector_read(&work->detector, command->detector, err);
-    if (result == STATUS_OK) result = predict_inputs_create(&work->inputs, paths->items, paths->count, &options, err);
+    if (result == STATUS_OK) result = face_inputs_create(&work->inputs, paths->items, paths->count, &options, err);
     if (result == STATUS_OK) result = start_pipeline(work, err);
     if (result == STATUS_OK) result = load_network(work, err);
     if (result == STATUS_OK) result = open_output(work, err);
-    size_t batch = (size_t)command->batch, ahead = batch + 2 * (size_t)work->threads;
-    work->references = memory_allocate(batch, sizeof *work->references, "a batch", err);
-    work->waiting = memory_allocate(ahead, sizeof *work->waiting, "the pictures", err);
-    if (work->references == NULL || work->waiting == NULL) return STATUS_FAILED;
     return result;
 }
 
 static void take_down(struct predict_work *work)
 {
-    pipeline_free(work->pipeline);
+    face_pipeline_free(work->pipeline);
     predict_output_free(work->output);
-    predict_inputs_free(work->inputs);
-    inference_free(work->inference);
-    model_free(&work->model);
+    predict_batches_free(work->batches);
+    face_inputs_free(work->inputs);
     detector_free(work->detector);
     checkpoint_close(&work->checkpoint);
-    memory_free(work->references);
-    memory_free(work->waiting);
-    memory_free(work->images);
-    memory_free(work->logits);
-    memory_free(work->features);
-}
-
-/* ---- batches
- * ------------------------------------------------------------------------------------------------------- */
-
-/* Mirrors every image of the batch in place, left to right. */
-static void mirror_images(struct predict_work *work)
-{
-    size_t side = (size_t)work->checkpoint.info.image_size, rows = work->batch_count * side;
-#pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < (int64_t)rows; row++) {
-        real *pixels = work->images + (size_t)row * side * 3;
-        for (size_t left = 0, right = side - 1; left < right; left++, right--)
-            for (size_t c = 0; c < 3; c++) {
-                real kept = pixels[3 * left + c];
-                pixels[3 * left + c] = pixels[3 * right + c];
-                pixels[3 * right + c] = kept;
-            }
-    }
-}
-
-static void average(real *values, const real *others, size_t count)
-{
-    for (size_t i = 0; i < count; i++) values[i] = (values[i] + others[i]) / 2;
-}
-
-static void run_network(struct predict_work *work)
-{
-    int n = (int)work->batch_count;
-    inference_run(work->inference, work->images, n, work->features, work->logits);
-    if (!work->command->flip) return;
-    mirror_images(work);
-    inference_run(work->inference, work->images, n, work->mirrored_features, work->mirrored_logits);
-    average(work->logits, work->mirrored_logits, work->batch_count * (size_t)work->model.classes);
-    average(work->features, work->mirrored_features, work->batch_count * (size_t)work->model.architecture.features);
-}
-
-/* Gives each picture of the batch its answers. */
-static void hand_out(struct predict_work *work)
-{
-    size_t classes = (size_t)work->model.classes, features = (size_t)work->model.architecture.features;
-    for (size_t i = 0; i < work->batch_count; i++) {
-        struct predict_item *item = work->references[i].item;
-        size_t face = work->references[i].face;
-        for (size_t c = 0; c < classes; c++) item->logits[face * classes + c] = (float)work->logits[i * classes + c];
-        for (size_t c = 0; item->features != NULL && c < features; c++)
-            item->features[face * features + c] = (float)work->features[i * features + c];
-        item->classified++;
-    }
-}
-
-/* Writes the oldest pictures as far as they are done, and gives their places back. */
-static status write_done(struct predict_work *work, struct error *err)
-{
-    size_t done = 0;
-    status result = STATUS_OK;
-    while (result == STATUS_OK && done < work->waiting_count &&
-           work->waiting[done]->classified == work->waiting[done]->face_count) {
-        result = predict_output_write(work->output, work->waiting[done], err);
-        if (result == STATUS_OK) pipeline_release(work->pipeline);
-        done++;
-    }
-    work->waiting_count -= done;
-    memmove(work->waiting, work->waiting + done, work->waiting_count * sizeof *work->waiting);
-    return result;
-}
-
-static status run_batch(struct predict_work *work, struct error *err)
-{
-    if (work->batch_count > 0) {
-        run_network(work);
-        hand_out(work);
-        work->batch_count = 0;
-    }
-    return write_done(work, err);
-}
-
-static status add_face(struct predict_work *work, struct predict_item *item, size_t face, struct error *err)
-{
-    int side = work->checkpoint.info.image_size;
-    size_t pixels = (size_t)side * (size_t)side * 3;
-    image_normalise(item->crops + face * pixels, side, side, work->mean, work->std, NULL,
-                    work->images + work->batch_count * pixels);
-    work->references[work->batch_count++] = (struct face_reference){item, face};
-    return work->batch_count == (size_t)work->command->batch ? run_batch(work, err) : STATUS_OK;
-}
-
-static status add_item(struct predict_work *work, struct predict_item *item, struct error *err)
-{
-    size_t classes = (size_t)work->model.classes, features = (size_t)work->model.architecture.features;
-    work->waiting[work->waiting_count++] = item;
-    item->logits = memory_allocate(item->face_count, classes * sizeof(float), "a picture's results", err);
-    if (item->logits == NULL) return STATUS_FAILED;
-    if (work->command->features != NULL) {
-        item->features = memory_allocate(item->face_count, features * sizeof(float), "a picture's features", err);
-        if (item->features == NULL) return STATUS_FAILED;
-    }
-    status result = STATUS_OK;
-    for (size_t face = 0; face < item->face_count && result == STATUS_OK; face++)
-        result = add_face(work, item, face, err);
-    return result == STATUS_OK ? write_done(work, err) : result;
 }
 
 static status predict_all(struct predict_work *work, struct error *err)
 {
-    status result = STATUS_OK;
-    for (bool ended = false; result == STATUS_OK && !ended;) {
-        struct predict_item *item;
-        switch (pipeline_receive(work->pipeline, work->batch_count > 0 ? PATIENCE : -1, &item)) {
-        case PIPELINE_ITEM: result = add_item(work, item, err); break;
-        case PIPELINE_ENDED:
-            ended = true;
-            result = run_batch(work, err);
-            break;
-        case PIPELINE_WAITING:
-            result = run_batch(work, err);
-            fflush(stdout); /* whoever reads along shall not wait for what comes late */
-            break;
-        }
-    }
+    status result = predict_batches_run(work->batches, work->pipeline, work->output, err);
     return result == STATUS_OK ? predict_output_finish(work->output, err) : result;
 }
 
@@ -371,7 +231,7 @@ static status predict(const struct predict_command *command, const struct option
 {
     struct predict_work work = {.command = command};
     double start = clock_seconds();
-    status result = check_command(command, paths->count, err);
+    status result = check_command(command, paths, err);
     if (result == STATUS_OK) result = set_up(&work, paths, err);
     if (result == STATUS_OK) result = predict_all(&work, err);
     if (result == STATUS_OK) result = report(&work, clock_seconds() - start);
@@ -411,6 +271,7 @@ int command_predict(int argc, char **argv)
          0},
         {"annotate", OPTION_STRING, &command.annotate, "DIR", "write the pictures with boxes and expressions there",
          0, 0, 0},
+        {"force", OPTION_FLAG, &command.force, NULL, "--annotate may replace files that are there", 0, 0, 0},
         {"features", OPTION_STRING, &command.features, "FILE", "write the faces' features, float32, as NumPy array",
          0, 0, 0},
         {"temperature", OPTION_REAL, &command.temperature, "T", "probabilities are softmax(logits / T) (1)", 0.001,

@@ -2,6 +2,7 @@
 #include "cmd/predict_output.h"
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 #include "rmfer/data/draw.h"
@@ -21,9 +22,15 @@ static const struct color black = {0, 0, 0}, white = {255, 255, 255};
 /* ---- names
  * --------------------------------------------------------------------------------------------------------- */
 
-/* A set of strings by their hash: open addressing, never more than half full. */
+/* The names given so far by their hash, each with the number that its next copy tries: open addressing, never more
+ * than half full. */
+struct used_name {
+    uint64_t hash; /* 0 = empty */
+    int64_t next_copy;
+};
+
 struct used_names {
-    uint64_t *hashes; /* 0 = empty */
+    struct used_name *names;
     size_t count, capacity;
 };
 
@@ -36,7 +43,7 @@ status used_names_create(struct used_names **out, struct error *err)
 void used_names_free(struct used_names *names)
 {
     if (names == NULL) return;
-    memory_free(names->hashes);
+    memory_free(names->names);
     memory_free(names);
 }
 
@@ -48,35 +55,25 @@ static uint64_t hash_of(const char *text)
     return hash == 0 ? 1 : hash;
 }
 
-static void put_hash(uint64_t *hashes, size_t capacity, uint64_t hash)
+/* The place of the hash, or the empty one where it belongs. */
+static struct used_name *place_of(struct used_name *names, size_t capacity, uint64_t hash)
 {
     size_t at = (size_t)hash & (capacity - 1);
-    while (hashes[at] != 0) at = (at + 1) & (capacity - 1);
-    hashes[at] = hash;
+    while (names[at].hash != 0 && names[at].hash != hash) at = (at + 1) & (capacity - 1);
+    return &names[at];
 }
 
-static bool has_hash(const struct used_names *names, uint64_t hash)
+static status make_room(struct used_names *names, struct error *err)
 {
-    if (names->capacity == 0) return false;
-    size_t at = (size_t)hash & (names->capacity - 1);
-    while (names->hashes[at] != 0 && names->hashes[at] != hash) at = (at + 1) & (names->capacity - 1);
-    return names->hashes[at] == hash;
-}
-
-static status add_hash(struct used_names *names, uint64_t hash, struct error *err)
-{
-    if (2 * (names->count + 1) > names->capacity) {
-        size_t capacity = names->capacity == 0 ? 256 : 2 * names->capacity;
-        uint64_t *hashes = memory_allocate(capacity, sizeof *hashes, "the names of pictures", err);
-        if (hashes == NULL) return STATUS_FAILED;
-        for (size_t i = 0; i < names->capacity; i++)
-            if (names->hashes[i] != 0) put_hash(hashes, capacity, names->hashes[i]);
-        memory_free(names->hashes);
-        names->hashes = hashes;
-        names->capacity = capacity;
-    }
-    put_hash(names->hashes, names->capacity, hash);
-    names->count++;
+    if (2 * (names->count + 1) <= names->capacity) return STATUS_OK;
+    size_t capacity = names->capacity == 0 ? 256 : 2 * names->capacity;
+    struct used_name *grown = memory_allocate(capacity, sizeof *grown, "the names of pictures", err);
+    if (grown == NULL) return STATUS_FAILED;
+    for (size_t i = 0; i < names->capacity; i++)
+        if (names->names[i].hash != 0) *place_of(grown, capacity, names->names[i].hash) = names->names[i];
+    memory_free(names->names);
+    names->names = grown;
+    names->capacity = capacity;
     return STATUS_OK;
 }
 
@@ -86,13 +83,14 @@ static bool is_png_name(const char *name)
 }
 
 /* "a.jpg" to "a", "a-2" ... and its ending; frames get a folder of their video. */
-static status make_name(struct text *name, const struct predict_input *input, int copy, struct error *err)
+static status make_name(struct text *name, const struct face_input *input, int64_t copy,
+                        struct error *err)
 {
     const char *target = input->target, *file = path_name(target), *dot = strrchr(file, '.');
     bool has_ending = dot != NULL && dot != file;
     size_t stem = has_ending ? (size_t)(dot - target) : strlen(target);
     char number[24] = "";
-    if (copy > 1) snprintf(number, sizeof number, "-%d", copy);
+    if (copy > 1) snprintf(number, sizeof number, "-%lld", (long long)copy);
     name->length = 0;
     status result = text_append_format(name, err, "%.*s%s", (int)stem, target, number);
     if (result != STATUS_OK) return result;
@@ -100,16 +98,27 @@ static status make_name(struct text *name, const struct predict_input *input, in
     return text_append_format(name, err, "%s", is_png_name(target) ? ".png" : ".jpg");
 }
 
-/* A name below the folder that no other picture of this run has. */
-static status choose_name(const struct annotation *annotation, const struct predict_input *input, struct text *name,
+/* A name below the folder that no other picture of this run has. A name asked for before remembers how far its copies
+ * got, so that thousands of equal names cost no search each. */
+static status choose_name(const struct annotation *annotation, const struct face_input *input, struct text *name,
                           struct error *err)
 {
-    for (int copy = 1;; copy++) {
-        status result = make_name(name, input, copy, err);
+    struct used_names *used = annotation->used;
+    status result = make_name(name, input, 1, err);
+    uint64_t first = hash_of(text_string(name)), hash = first;
+    while (result == STATUS_OK) {
+        result = make_room(used, err);
         if (result != STATUS_OK) return result;
-        uint64_t hash = hash_of(text_string(name));
-        if (!has_hash(annotation->used, hash)) return add_hash(annotation->used, hash, err);
+        struct used_name *place = place_of(used->names, used->capacity, hash);
+        if (place->hash == 0) {
+            *place = (struct used_name){hash, 2};
+            used->count++;
+            return STATUS_OK;
+        }
+        result = make_name(name, input, place_of(used->names, used->capacity, first)->next_copy++, err);
+        hash = hash_of(text_string(name));
     }
+    return result;
 }
 
 static bool is_same_file(const char *a, const char *b)
@@ -184,25 +193,61 @@ static void draw_face(struct image *image, const struct annotation *annotation, 
     draw_label(image, face != NULL ? &face->shape.box : &whole, lines, count, stroke, color);
 }
 
+/* ---- files ------------------------------------------------------------------------------------------------------
+ */
+
+/* Folders below the one that was named are made here; a link in their place would lead elsewhere. */
+static status make_folders(const char *root, const char *path, struct error *err)
+{
+    char *folder = path_folder(path, err);
+    if (folder == NULL) return STATUS_FAILED;
+    status result = folder_create(folder, err);
+    for (size_t at = strlen(root) + 1; result == STATUS_OK && at <= strlen(folder); at++) {
+        struct stat facts;
+        char kept = folder[at];
+        if (kept != '/' && kept != '\0') continue;
+        folder[at] = '\0';
+        if (lstat(folder, &facts) == 0 && S_ISLNK(facts.st_mode))
+            result = error_set(err, "%s: is a link, which --annotate does not follow", folder);
+        folder[at] = kept;
+        if (kept == '\0') break;
+    }
+    memory_free(folder);
+    return result;
+}
+
+static status write_picture(const struct annotation *annotation, const char *path, const struct image *image,
+                            struct error *err)
+{
+    uint8_t *bytes;
+    size_t size;
+    status result = is_png_name(path) ? image_encode_png(image, &bytes, &size, err)
+                                      : image_encode_jpeg(image, JPEG_QUALITY, &bytes, &size, err);
+    if (result != STATUS_OK) return error_add_context(err, "%s", path);
+    struct stat facts;
+    if (!annotation->force && lstat(path, &facts) == 0)
+        result = error_set(err, "%s: is there already; name another folder, or replace it by --force", path);
+    if (result == STATUS_OK) result = file_write_whole(path, bytes, size, annotation->force, err);
+    memory_free(bytes);
+    return result;
+}
+
 status annotate_item(const struct annotation *annotation, struct predict_item *item,
                      const struct ranked_class *ranked, struct error *err)
 {
-    struct image *image = &item->input.image;
+    struct image *image = &item->picture->input.image;
     struct text name = {0};
-    status result = choose_name(annotation, &item->input, &name, err);
+    status result = choose_name(annotation, &item->picture->input, &name, err);
     char *path = result == STATUS_OK ? path_join(annotation->folder, text_string(&name), err) : NULL;
-    char *folder = path == NULL ? NULL : path_folder(path, err);
-    result = folder == NULL ? STATUS_FAILED : folder_create(folder, err);
-    if (result == STATUS_OK && is_same_file(path, item->input.path))
+    result = path == NULL ? STATUS_FAILED : make_folders(annotation->folder, path, err);
+    if (result == STATUS_OK && is_same_file(path, item->picture->input.path))
         result = error_set(err, "%s: --annotate would write over the picture itself; name another folder", path);
     if (result == STATUS_OK) {
-        for (size_t i = item->face_count; i-- > 0;) /* the best face last, on top */
-            draw_face(image, annotation, item->is_detected ? &item->faces[i] : NULL,
+        for (size_t i = item->picture->face_count; i-- > 0;) /* the best face last, on top */
+            draw_face(image, annotation, item->picture->is_detected ? &item->picture->faces[i] : NULL,
                       ranked + i * annotation->class_count);
-        result =
-            is_png_name(path) ? image_write_png(path, image, err) : image_write_jpeg(path, image, JPEG_QUALITY, err);
+        result = write_picture(annotation, path, image, err);
     }
-    memory_free(folder);
     memory_free(path);
     text_free(&name);
     return result;

@@ -1,3 +1,4 @@
+/* Writing results: numbers rounded to what they mean, names made fit for JSON and terminals. */
 #include "cmd/predict_output.h"
 
 #include "rmfer/base/file.h"
@@ -50,7 +51,7 @@ static bool rank_classes(const float *logits, size_t count, double temperature, 
 
 static status rank_item(struct predict_output *output, const struct predict_item *item, struct error *err)
 {
-    size_t classes = output->settings.class_count, needed = size_multiply(item->face_count, classes);
+    size_t classes = output->settings.class_count, needed = size_multiply(item->picture->face_count, classes);
     if (needed > output->ranked_capacity) {
         memory_free(output->ranked);
         output->ranked_capacity = 0;
@@ -58,11 +59,11 @@ static status rank_item(struct predict_output *output, const struct predict_item
         if (output->ranked == NULL) return STATUS_FAILED;
         output->ranked_capacity = needed;
     }
-    for (size_t i = 0; i < item->face_count; i++)
+    for (size_t i = 0; i < item->picture->face_count; i++)
         if (!rank_classes(item->logits + i * classes, classes, output->settings.temperature,
                           output->ranked + i * classes))
             return error_set(err, "%s: the network's output is not finite: the checkpoint's weights are damaged",
-                             item->input.path);
+                             item->picture->input.path);
     return STATUS_OK;
 }
 
@@ -121,7 +122,7 @@ static void json_utf8_member(struct json_writer *json, const char *name, const c
 }
 
 /* Messages begin with the path; where the path stands beside them, that is left out. */
-static const char *message_of(const struct predict_input *input)
+static const char *message_of(const struct face_input *input)
 {
     size_t length = strlen(input->path);
     const char *message = input->error.message;
@@ -162,7 +163,7 @@ static void json_face(struct json_writer *json, const struct predict_output *out
 
 static status write_json(struct predict_output *output, const struct predict_item *item, struct error *err)
 {
-    const struct predict_input *input = &item->input;
+    const struct face_input *input = &item->picture->input;
     struct json_writer json = json_writer(&output->line, err);
     json_open(&json, '{');
     json_utf8_member(&json, "file", input->path);
@@ -175,8 +176,8 @@ static status write_json(struct predict_output *output, const struct predict_ite
     } else {
         json_name(&json, "faces");
         json_open(&json, '[');
-        for (size_t i = 0; i < item->face_count; i++)
-            json_face(&json, output, item->is_detected ? &item->faces[i] : NULL,
+        for (size_t i = 0; i < item->picture->face_count; i++)
+            json_face(&json, output, item->picture->is_detected ? &item->picture->faces[i] : NULL,
                       output->ranked + i * output->settings.class_count);
         json_close(&json, ']');
     }
@@ -209,7 +210,7 @@ static status write_csv_header(struct predict_output *output, struct error *err)
 }
 
 /* file,frame,time, */
-static status append_source(struct predict_output *output, const struct predict_input *input, struct error *err)
+static status append_source(struct predict_output *output, const struct face_input *input, struct error *err)
 {
     status result = append_field(&output->line, input->path, err);
     if (result != STATUS_OK) return result;
@@ -224,13 +225,13 @@ static status append_csv_face(struct predict_output *output, const struct predic
     const struct output_settings *settings = &output->settings;
     const struct ranked_class *ranked = output->ranked + index * settings->class_count;
     struct text *line = &output->line;
-    status result = append_source(output, &item->input, err);
+    status result = append_source(output, &item->picture->input, err);
     if (result == STATUS_OK) result = text_append_format(line, err, "%zu,", index);
-    if (result == STATUS_OK && item->is_detected) {
+    if (result == STATUS_OK && item->picture->is_detected) {
         double box[4];
-        box_numbers(&item->faces[index].shape.box, box);
+        box_numbers(&item->picture->faces[index].shape.box, box);
         result = text_append_format(line, err, "%.9g,%.9g,%.9g,%.9g,%.6g,", box[0], box[1], box[2], box[3],
-                                    rounded(item->faces[index].score, PROBABILITY_DIGITS));
+                                    rounded(item->picture->faces[index].score, PROBABILITY_DIGITS));
     } else if (result == STATUS_OK) {
         result = text_append(line, ",,,,,", 5, err);
     }
@@ -247,20 +248,20 @@ static status append_csv_face(struct predict_output *output, const struct predic
 static status write_csv(struct predict_output *output, const struct predict_item *item, struct error *err)
 {
     status result = STATUS_OK;
-    for (size_t i = 0; i < item->face_count && result == STATUS_OK; i++)
+    for (size_t i = 0; i < item->picture->face_count && result == STATUS_OK; i++)
         result = append_csv_face(output, item, i, err);
-    if (item->input.error.code == STATUS_OK || result != STATUS_OK) return result;
-    result = append_source(output, &item->input, err);
+    if (item->picture->input.error.code == STATUS_OK || result != STATUS_OK) return result;
+    result = append_source(output, &item->picture->input, err);
     for (size_t i = 0; i < 8 + output->settings.class_count && result == STATUS_OK; i++)
         result = text_append(&output->line, ",", 1, err);
-    if (result == STATUS_OK) result = append_field(&output->line, message_of(&item->input), err);
+    if (result == STATUS_OK) result = append_field(&output->line, message_of(&item->picture->input), err);
     return result == STATUS_OK ? text_append(&output->line, "\n", 1, err) : result;
 }
 
 /* ---- the table
  * ----------------------------------------------------------------------------------------------------- */
 
-static status append_name(struct predict_output *output, const struct predict_input *input, struct error *err)
+static status append_name(struct predict_output *output, const struct face_input *input, struct error *err)
 {
     struct text name = {0};
     status result = text_append_format(&name, err, "%s", input->path);
@@ -278,12 +279,12 @@ static status append_table_face(struct predict_output *output, const struct pred
 {
     const struct output_settings *settings = &output->settings;
     const struct ranked_class *ranked = output->ranked + index * settings->class_count;
-    status result = append_name(output, &item->input, err);
+    status result = append_name(output, &item->picture->input, err);
     for (size_t i = 0; i < settings->top && result == STATUS_OK; i++)
         result = text_append_format(&output->line, err, "%-10s %5.1f %%   ", settings->classes[ranked[i].index],
                                     100 * ranked[i].probability);
-    if (result == STATUS_OK && item->is_detected) {
-        const struct detected_face *face = &item->faces[index];
+    if (result == STATUS_OK && item->picture->is_detected) {
+        const struct detected_face *face = &item->picture->faces[index];
         const struct image_box *box = &face->shape.box;
         result = text_append_format(&output->line, err, "at %.0f,%.0f  %.0fx%.0f  score %.2f", rounded(box->x, 0),
                                     rounded(box->y, 0), box->width, box->height, face->score);
@@ -294,21 +295,21 @@ static status append_table_face(struct predict_output *output, const struct pred
 
 static status write_table(struct predict_output *output, const struct predict_item *item, struct error *err)
 {
-    if (item->input.error.code != STATUS_OK) {
+    if (item->picture->input.error.code != STATUS_OK) {
         fflush(stdout); /* in order beside what goes to standard error */
-        const char *message = message_of(&item->input);
-        if (message == item->input.error.message)
+        const char *message = message_of(&item->picture->input);
+        if (message == item->picture->input.error.message)
             log_error("%s", message);
         else
-            log_error("%s: %s", item->input.path, message);
+            log_error("%s: %s", item->picture->input.path, message);
         return STATUS_OK;
     }
-    if (item->face_count == 0) {
-        status result = append_name(output, &item->input, err);
+    if (item->picture->face_count == 0) {
+        status result = append_name(output, &item->picture->input, err);
         return result == STATUS_OK ? text_append_format(&output->line, err, "no face\n") : result;
     }
     status result = STATUS_OK;
-    for (size_t i = 0; i < item->face_count && result == STATUS_OK; i++)
+    for (size_t i = 0; i < item->picture->face_count && result == STATUS_OK; i++)
         result = append_table_face(output, item, i, err);
     return result;
 }
@@ -322,8 +323,12 @@ status predict_output_create(struct predict_output **out, const struct output_se
     if (output == NULL) return STATUS_FAILED;
     output->settings = *settings;
     if (output->settings.top > settings->class_count) output->settings.top = settings->class_count;
-    output->annotation =
-        (struct annotation){settings->annotate, settings->classes, settings->class_count, output->settings.top, NULL};
+    output->annotation = (struct annotation){.folder = settings->annotate,
+                                             .classes = settings->classes,
+                                             .class_count = settings->class_count,
+                                             .top = settings->annotated_top,
+                                             .force = settings->force};
+    if (output->annotation.top > settings->class_count) output->annotation.top = settings->class_count;
     status result = STATUS_OK;
     if (settings->annotate != NULL) {
         result = used_names_create(&output->annotation.used, err);
@@ -350,20 +355,20 @@ void predict_output_free(struct predict_output *output)
 
 static void count_item(struct predict_output *output, const struct predict_item *item)
 {
-    bool is_good = item->input.error.code == STATUS_OK;
+    bool is_good = item->picture->input.error.code == STATUS_OK;
     output->counts.pictures += is_good;
     output->counts.unreadable += !is_good;
-    output->counts.faces += item->face_count;
+    output->counts.faces += item->picture->face_count;
 }
 
 status predict_output_write(struct predict_output *output, struct predict_item *item, struct error *err)
 {
     static status (*const writers[])(struct predict_output *, const struct predict_item *, struct error *) = {
         [OUTPUT_TABLE] = write_table, [OUTPUT_JSON] = write_json, [OUTPUT_CSV] = write_csv};
-    bool is_good = item->input.error.code == STATUS_OK;
+    bool is_good = item->picture->input.error.code == STATUS_OK;
     status result = rank_item(output, item, err);
     if (result == STATUS_OK && is_good && output->features != NULL)
-        result = npy_rows_append(output->features, item->features, item->face_count, err);
+        result = npy_rows_append(output->features, item->features, item->picture->face_count, err);
     if (result == STATUS_OK && is_good && output->settings.annotate != NULL)
         result = annotate_item(&output->annotation, item, output->ranked, err);
     output->line.length = 0;

@@ -3,7 +3,15 @@
 #ifndef RMFER_CMD_PREDICT_OUTPUT_H
 #define RMFER_CMD_PREDICT_OUTPUT_H
 
-#include "cmd/predict_pipeline.h"
+#include "rmfer/faces/pipeline.h"
+
+/* A picture with the network's answers. */
+struct predict_item {
+    struct face_picture *picture; /* of the pipeline */
+    float *logits;                /* [face_count, classes] */
+    float *features;              /* [face_count, D], or NULL */
+    size_t classified;            /* faces that have their answer */
+};
 
 enum output_kind { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_CSV };
 
@@ -15,6 +23,7 @@ struct output_settings {
     double temperature;        /* probabilities are softmax(logits / temperature) */
     int name_width;            /* columns of the table's first column */
     const char *annotate;      /* folder, or NULL */
+    bool force;                /* its files may take the place of others */
     const char *features;      /* file, or NULL */
 };
 
@@ -48,6 +57,7 @@ struct annotation {
     const char *folder;
     const char *const *classes;
     size_t class_count, top;
+    bool force;              /* to take the place of files that are there */
     struct used_names *used; /* names given so far, so that two pictures of one name do not meet */
 };
 struct used_names;

@@ -1,0 +1,54 @@
+/* What was asked for, one picture or video frame after the other: files, folders, patterns, videos, lists.
+ *
+ * A folder is searched with the folders in it, in order of names; one folder's names are in memory at a time, and a
+ * list on standard input is read line by line, so that memory does not grow with the number of files. Videos are
+ * decoded here, pictures are not. */
+#ifndef RMFER_FACES_INPUTS_H
+#define RMFER_FACES_INPUTS_H
+
+#include "rmfer/data/image.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where a picture comes from. */
+struct face_input {
+    char *path;    /* as the output names it; owned */
+    char *target;  /* its name below the folder that was asked for; owned */
+    uint64_t file; /* files are numbered as they come; the frames of a video share its number */
+    bool is_frame;
+    int64_t frame;
+    double time;        /* seconds since the first frame */
+    double frame_rate;  /* of the video, frames a second; 0 = the container does not say */
+    struct image image; /* a video frame's pixels; pictures are decoded by who works on them */
+    struct error error; /* why there is no picture */
+};
+
+void face_input_free(struct face_input *input);
+
+struct face_input_options {
+    int64_t every;         /* only frames 0, every, 2 every, ...; 0 counts as 1 */
+    size_t most_pixels;    /* of a frame; 0 = IMAGE_MOST_PIXELS */
+    bool null_separated;   /* the list on standard input */
+    bool folder_of_frames; /* the pictures of a folder are frames 0, 1, 2 ... of one film */
+};
+
+struct face_inputs;
+
+/* `paths` are pictures, videos, folders, patterns, or "-" for a list on standard input; borrowed. */
+status face_inputs_create(struct face_inputs **inputs, const char *const *paths, size_t count,
+                          const struct face_input_options *options, struct error *err) MUST_CHECK;
+void face_inputs_free(struct face_inputs *inputs);
+
+/* The next one; false when there is none left. One thread at a time. A file that cannot be read comes with its error
+ * set, and the next call goes on behind it. */
+bool face_inputs_next(struct face_inputs *inputs, struct face_input *input);
+
+/* Whether there is one picture in all, as far as is known without reading on. */
+bool face_inputs_is_single(const struct face_inputs *inputs);
+
+/* Columns of a table for the paths given, within reason. */
+int face_inputs_name_width(const struct face_inputs *inputs);
+
+#endif

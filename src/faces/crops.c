@@ -1,0 +1,63 @@
+/* Finding faces and cutting them out for a network. */
+#include "rmfer/faces/crops.h"
+
+#include "rmfer/base/memory.h"
+
+status face_find(const struct detector *detector, const struct detector_options *detection,
+                 struct face_picture *picture, struct face_worker *worker, struct error *err)
+{
+    picture->is_detected = true;
+    return detector_find(detector, &worker->detector, &picture->input.image, detection, &picture->faces,
+                         &picture->face_count, err);
+}
+
+static status find(const void *context, struct face_picture *picture, struct face_worker *worker, struct error *err)
+{
+    const struct face_crops *crops = context;
+    if (crops->detector != NULL) return face_find(crops->detector, &crops->detection, picture, worker, err);
+    picture->face_count = 1;
+    return STATUS_OK;
+}
+
+static size_t face_bytes(const struct face_crops *crops)
+{
+    return (size_t)crops->side * (size_t)crops->side * 3;
+}
+
+static size_t cut_bytes(const void *context, const struct face_picture *picture)
+{
+    return picture->face_count * face_bytes(context);
+}
+
+/* The whole picture; one that was decoded at a reduced size may end in pixels that are only partly covered. */
+static status cut_whole(const struct face_crops *crops, const struct image *image, uint8_t *rgb,
+                        struct face_worker *worker, struct error *err)
+{
+    double scale = 1.0 / (image->reduction > 1 ? image->reduction : 1);
+    struct image_box whole = {0, 0, image->full_width * scale, image->full_height * scale};
+    return image_resize_into(image, &whole, crops->crop.filter, crops->side, crops->side, rgb, &worker->crop.resize,
+                             err);
+}
+
+static status cut(const void *context, struct face_picture *picture, struct face_worker *worker, struct error *err)
+{
+    const struct face_crops *crops = context;
+    size_t bytes = face_bytes(crops), kept = 0;
+    picture->crops = memory_allocate(picture->face_count, bytes, "the faces", err);
+    if (picture->crops == NULL) return STATUS_FAILED;
+    if (!picture->is_detected) return cut_whole(crops, &picture->input.image, picture->crops, worker, err);
+    for (size_t i = 0; i < picture->face_count; i++) {
+        if (crop_face(&picture->input.image, &picture->faces[i].shape, &crops->crop, crops->side,
+                      picture->crops + kept * bytes, &worker->crop, NULL) != STATUS_OK)
+            continue;
+        if (picture->ids != NULL) picture->ids[kept] = picture->ids[i];
+        picture->faces[kept++] = picture->faces[i];
+    }
+    picture->face_count = kept;
+    return STATUS_OK;
+}
+
+struct face_steps face_crops_steps(const struct face_crops *crops)
+{
+    return (struct face_steps){.context = crops, .find = find, .cut_bytes = cut_bytes, .cut = cut};
+}

@@ -1,0 +1,185 @@
+/* A folder's tree is walked lazily: a stack of listed folders, from the one that was opened to the one being read. */
+#include "faces/folder_walk.h"
+
+#include "rmfer/base/memory.h"
+#include "rmfer/base/text.h"
+#include "rmfer/data/video.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MOST_FOLDER_DEPTH = 64 };
+
+/* A listed folder. */
+struct level {
+    char *path, *below; /* of the folder; `below` is "" for the one that was opened */
+    char **names;       /* sorted */
+    size_t count, capacity, next;
+};
+
+struct folder_walk {
+    struct level levels[MOST_FOLDER_DEPTH + 1];
+    size_t depth; /* levels in use */
+    size_t given, foreign;
+};
+
+static bool has_ending(const char *name, const char *const *endings, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (text_ends_with_ignoring_case(name, endings[i])) return true;
+    return false;
+}
+
+bool is_picture_name(const char *name)
+{
+    static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
+    return has_ending(name, endings, sizeof endings / sizeof *endings);
+}
+
+static bool is_foreign_name(const char *name)
+{
+    static const char *const endings[] = {".bmp", ".tif", ".tiff", ".gif", ".webp", ".heic", ".heif", ".avif"};
+    return has_ending(name, endings, sizeof endings / sizeof *endings);
+}
+
+/* ---- one folder -------------------------------------------------------------------------------------------------
+ */
+
+static void level_free(struct level *level)
+{
+    for (size_t i = 0; i < level->count; i++) memory_free(level->names[i]);
+    memory_free(level->names);
+    memory_free(level->path);
+    memory_free(level->below);
+    *level = (struct level){0};
+}
+
+static status add_name(struct level *level, const char *name, struct error *err)
+{
+    if (level->count == level->capacity) {
+        size_t capacity = level->capacity == 0 ? 64 : 2 * level->capacity;
+        char **grown = memory_grow(level->names, level->count, capacity, sizeof *grown, "a folder's names", err);
+        if (grown == NULL) return STATUS_FAILED;
+        level->names = grown;
+        level->capacity = capacity;
+    }
+    level->names[level->count] = memory_copy_string(name, err);
+    return level->names[level->count] == NULL ? STATUS_FAILED : (level->count++, STATUS_OK);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static status read_names(struct level *level, struct error *err)
+{
+    DIR *stream = opendir(level->path);
+    if (stream == NULL) return error_set_errno(err, "%s", level->path);
+    status result = STATUS_OK;
+    errno = 0;
+    for (struct dirent *entry; result == STATUS_OK && (entry = readdir(stream)) != NULL; errno = 0)
+        if (entry->d_name[0] != '.') result = add_name(level, entry->d_name, err);
+    if (result == STATUS_OK && errno != 0) result = error_set_errno(err, "%s", level->path);
+    closedir(stream);
+    if (level->count > 0) qsort(level->names, level->count, sizeof *level->names, compare_names);
+    return result;
+}
+
+/* ---- the tree ---------------------------------------------------------------------------------------------------
+ */
+
+/* Takes `path` and `below` over. */
+static status enter(struct folder_walk *walk, char *path, char *below, struct error *err)
+{
+    struct level *level = &walk->levels[walk->depth];
+    *level = (struct level){.path = path, .below = below};
+    status result = read_names(level, err);
+    if (result == STATUS_OK)
+        walk->depth++;
+    else
+        level_free(level);
+    return result;
+}
+
+status folder_walk_open(struct folder_walk **out, const char *folder, struct error *err)
+{
+    struct folder_walk *walk = *out = memory_allocate(1, sizeof *walk, "a folder's names", err);
+    if (walk == NULL) return STATUS_FAILED;
+    char *path = memory_copy_string(folder, err), *below = memory_copy_string("", err);
+    status result = STATUS_FAILED;
+    if (path != NULL && below != NULL) {
+        result = enter(walk, path, below, err);
+    } else {
+        memory_free(path);
+        memory_free(below);
+    }
+    if (result != STATUS_OK) {
+        folder_walk_close(walk);
+        *out = NULL;
+    }
+    return result;
+}
+
+void folder_walk_close(struct folder_walk *walk)
+{
+    if (walk == NULL) return;
+    while (walk->depth > 0) level_free(&walk->levels[--walk->depth]);
+    memory_free(walk);
+}
+
+/* A link to a folder is not one: it may lead back to where we are. */
+static bool is_own_folder(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+status folder_walk_next(struct folder_walk *walk, char **path, char **below, bool *found, struct error *err)
+{
+    *found = false;
+    while (walk->depth > 0) {
+        struct level *level = &walk->levels[walk->depth - 1];
+        if (level->next == level->count) {
+            level_free(level);
+            walk->depth--;
+            continue;
+        }
+        const char *name = level->names[level->next++];
+        char *entry = path_join(level->path, name, err), *target = path_join(level->below, name, err);
+        status result = entry == NULL || target == NULL ? STATUS_FAILED : STATUS_OK;
+        bool is_folder = result == STATUS_OK && is_own_folder(entry);
+        bool is_open = is_folder && walk->depth <= MOST_FOLDER_DEPTH && access(entry, R_OK | X_OK) == 0;
+        if (is_open) {
+            result = enter(walk, entry, target, err);
+            if (result != STATUS_OK) return result;
+            continue;
+        }
+        if (is_folder || (result == STATUS_OK && (is_picture_name(name) || video_is_named(name)))) {
+            *path = entry;
+            *below = target;
+            *found = true;
+            walk->given++;
+            return STATUS_OK;
+        }
+        walk->foreign += is_foreign_name(name);
+        memory_free(entry);
+        memory_free(target);
+        if (result != STATUS_OK) return result;
+    }
+    return STATUS_OK;
+}
+
+size_t folder_walk_given(const struct folder_walk *walk)
+{
+    return walk->given;
+}
+
+size_t folder_walk_foreign(const struct folder_walk *walk)
+{
+    return walk->foreign;
+}

@@ -1,0 +1,29 @@
+/* The pictures and videos below a folder, one after the other in order of names. */
+#ifndef RMFER_SRC_FACES_FOLDER_WALK_H
+#define RMFER_SRC_FACES_FOLDER_WALK_H
+
+#include "rmfer/base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct folder_walk;
+
+/* Lists `folder`. Held in memory are the names in the folders between it and the present file, no others. */
+status folder_walk_open(struct folder_walk **walk, const char *folder, struct error *err) MUST_CHECK;
+void folder_walk_close(struct folder_walk *walk);
+
+/* The next file: its path, and its name below the folder that was opened; the caller owns both. *found is false
+ * behind the last. Hidden files are passed over (among them the "._" twins that some systems put beside pictures) and
+ * links to folders are not followed. A folder in it that cannot be listed is given like a file: reading it will say
+ * why. */
+status folder_walk_next(struct folder_walk *walk, char **path, char **below, bool *found,
+                        struct error *err) MUST_CHECK;
+
+/* So far: files given, and pictures of kinds that are not read. */
+size_t folder_walk_given(const struct folder_walk *walk);
+size_t folder_walk_foreign(const struct folder_walk *walk);
+
+bool is_picture_name(const char *name);
+
+#endif

@@ -1,0 +1,346 @@
+/* From the paths that were asked for to one picture or frame after the other: a video being decoded, else a folder
+ * being walked, else the matches of a pattern, else a list on standard input, else the next path. */
+#include "rmfer/faces/inputs.h"
+
+#include "faces/folder_walk.h"
+#include "rmfer/base/log.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/base/text.h"
+#include "rmfer/data/video.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { LONGEST_LINE = 65536, NAME_WIDTH_MOST = 48, NAME_WIDTH_LEAST = 24 };
+
+struct face_inputs {
+    const char *const *paths;
+    size_t path_count, next_path;
+    struct face_input_options options;
+    uint64_t files;    /* started so far */
+    bool reads_list;   /* standard input is being read */
+    glob_t matches;    /* of the pattern being followed */
+    size_t next_match; /* == matches.gl_pathc: none is */
+    struct folder_walk *walk;
+    char *folder;         /* being walked */
+    int64_t folder_frame; /* the next one of a folder of frames */
+    struct video *video;
+    char *video_path, *video_target; /* of the one being decoded */
+};
+
+void face_input_free(struct face_input *input)
+{
+    memory_free(input->path);
+    memory_free(input->target);
+    image_free(&input->image);
+    *input = (struct face_input){0};
+}
+
+status face_inputs_create(struct face_inputs **out, const char *const *paths, size_t count,
+                          const struct face_input_options *options, struct error *err)
+{
+    struct face_inputs *inputs = *out = memory_allocate(1, sizeof *inputs, "the list of inputs", err);
+    if (inputs == NULL) return STATUS_FAILED;
+    inputs->paths = paths;
+    inputs->path_count = count;
+    inputs->options = *options;
+    if (inputs->options.every < 1) inputs->options.every = 1;
+    return STATUS_OK;
+}
+
+static void close_video(struct face_inputs *inputs)
+{
+    video_close(inputs->video);
+    memory_free(inputs->video_path);
+    memory_free(inputs->video_target);
+    inputs->video = NULL;
+    inputs->video_path = inputs->video_target = NULL;
+}
+
+static void close_folder(struct face_inputs *inputs)
+{
+    folder_walk_close(inputs->walk);
+    memory_free(inputs->folder);
+    inputs->walk = NULL;
+    inputs->folder = NULL;
+}
+
+static void close_pattern(struct face_inputs *inputs)
+{
+    globfree(&inputs->matches);
+    inputs->matches = (glob_t){0};
+    inputs->next_match = 0;
+}
+
+void face_inputs_free(struct face_inputs *inputs)
+{
+    if (inputs == NULL) return;
+    close_video(inputs);
+    close_folder(inputs);
+    close_pattern(inputs);
+    memory_free(inputs);
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static bool is_missing(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) != 0 && errno == ENOENT;
+}
+
+/* The first bytes decide; where they say nothing, the name. */
+static bool is_video(const char *path)
+{
+    uint8_t bytes[16];
+    struct stat info;
+    bool is_file = stat(path, &info) == 0 && S_ISREG(info.st_mode); /* opening a pipe would wait */
+    FILE *file = is_file ? fopen(path, "rbe") : NULL;
+    if (file == NULL) return false;
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    if (video_is_content(bytes, size)) return true;
+    bool is_picture = size >= 4 && (memcmp(bytes, "\xff\xd8\xff", 3) == 0 || memcmp(bytes, "\x89PNG", 4) == 0);
+    return !is_picture && size > 0 && video_is_named(path);
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------
+ * Each returns true when an input was given. */
+
+static bool give_error(struct face_input *input, const char *path, const struct error *error)
+{
+    input->error = *error;
+    input->path = memory_copy_string(path, NULL);
+    input->target = memory_copy_string("", NULL);
+    return true;
+}
+
+/* Takes `path` and `target` over. */
+static bool start_file(struct face_inputs *inputs, struct face_input *input, char *path, char *target)
+{
+    struct error error = {0};
+    input->file = inputs->files++;
+    if (is_video(path)) {
+        struct video_options options = {.every = inputs->options.every, .most_pixels = inputs->options.most_pixels};
+        if (video_open(&inputs->video, path, &options, &error) == STATUS_OK) {
+            inputs->video_path = path;
+            inputs->video_target = target;
+            return false;
+        }
+    }
+    input->path = path;
+    input->target = target;
+    input->error = error;
+    return true;
+}
+
+static bool next_frame(struct face_inputs *inputs, struct face_input *input)
+{
+    struct error error = {0};
+    struct video_frame frame;
+    bool ended;
+    status result = video_next(inputs->video, &frame, &ended, &error);
+    input->file = inputs->files - 1;
+    if (result == STATUS_OK && !ended) {
+        input->path = memory_copy_string(inputs->video_path, &error);
+        input->target = memory_copy_string(inputs->video_target, &error);
+        input->is_frame = true;
+        input->frame = frame.index;
+        input->time = frame.time;
+        input->frame_rate = video_frame_rate(inputs->video);
+        input->image = frame.image;
+        input->error = error;
+        return true;
+    }
+    size_t damaged = video_damaged(inputs->video);
+    if (result == STATUS_OK && damaged > 0)
+        log_warning("%s: %zu damaged places were passed over", inputs->video_path, damaged);
+    if (result != STATUS_OK) {
+        input->path = inputs->video_path;
+        input->target = inputs->video_target;
+        input->error = error;
+        inputs->video_path = inputs->video_target = NULL;
+    }
+    close_video(inputs);
+    return result != STATUS_OK;
+}
+
+/* ---- folders ----------------------------------------------------------------------------------------------------
+ */
+
+/* A folder's picture as a frame; false when the frame is not wanted or no picture. */
+static bool give_folder_frame(struct face_inputs *inputs, struct face_input *input, char *path, char *target)
+{
+    bool wanted = is_picture_name(path) && inputs->folder_frame % inputs->options.every == 0;
+    if (wanted) {
+        *input = (struct face_input){.path = path,
+                                     .target = target,
+                                     .file = inputs->files - 1,
+                                     .is_frame = true,
+                                     .frame = inputs->folder_frame};
+    } else {
+        memory_free(target);
+    }
+    inputs->folder_frame += is_picture_name(path);
+    if (!wanted) memory_free(path);
+    return wanted;
+}
+
+static bool next_of_folder(struct face_inputs *inputs, struct face_input *input)
+{
+    struct error error = {0};
+    char *path, *target;
+    bool found;
+    status result = folder_walk_next(inputs->walk, &path, &target, &found, &error);
+    if (result == STATUS_OK && found)
+        return inputs->options.folder_of_frames ? give_folder_frame(inputs, input, path, target)
+                                                : start_file(inputs, input, path, target);
+    size_t foreign = folder_walk_foreign(inputs->walk);
+    if (result == STATUS_OK && foreign > 0)
+        log_warning("%s: pictures that are neither JPEG nor PNG are left out (%zu)", inputs->folder, foreign);
+    if (result == STATUS_OK && folder_walk_given(inputs->walk) == 0)
+        result = error_set(&error, "%s: no pictures or videos in this folder", inputs->folder);
+    bool given = result != STATUS_OK && give_error(input, inputs->folder, &error);
+    close_folder(inputs);
+    return given;
+}
+
+static bool start_folder(struct face_inputs *inputs, struct face_input *input, const char *path)
+{
+    struct error error = {0};
+    inputs->folder = memory_copy_string(path, &error);
+    inputs->folder_frame = 0;
+    inputs->files += inputs->options.folder_of_frames;
+    if (inputs->folder != NULL && folder_walk_open(&inputs->walk, path, &error) == STATUS_OK) return false;
+    close_folder(inputs);
+    return give_error(input, path, &error);
+}
+
+/* ---- paths, patterns, lists -------------------------------------------------------------------------------------
+ */
+
+static bool start_path(struct face_inputs *inputs, struct face_input *input, const char *path)
+{
+    if (is_folder(path)) return start_folder(inputs, input, path);
+    struct error error = {0};
+    char *copy = memory_copy_string(path, &error), *target = memory_copy_string(path_name(path), &error);
+    if (copy != NULL && target != NULL) return start_file(inputs, input, copy, target);
+    memory_free(copy);
+    memory_free(target);
+    return give_error(input, path, &error);
+}
+
+static bool start_pattern(struct face_inputs *inputs, struct face_input *input, const char *pattern)
+{
+    struct error error = {0};
+    int code = glob(pattern, 0, NULL, &inputs->matches);
+    if (code == 0) return false;
+    close_pattern(inputs);
+    if (code == GLOB_NOMATCH)
+        error_set(&error, "%s: no file has a name like this", pattern);
+    else
+        error_set(&error, "%s: the pattern could not be followed", pattern);
+    return give_error(input, pattern, &error);
+}
+
+static bool next_match(struct face_inputs *inputs, struct face_input *input)
+{
+    bool given = start_path(inputs, input, inputs->matches.gl_pathv[inputs->next_match++]);
+    if (inputs->next_match == inputs->matches.gl_pathc) close_pattern(inputs);
+    return given;
+}
+
+/* The next line of standard input; false at its end. */
+static bool read_line(struct face_inputs *inputs, struct text *line, struct error *err)
+{
+    int end = inputs->options.null_separated ? '\0' : '\n', byte;
+    line->length = 0;
+    while ((byte = getc(stdin)) != EOF && byte != end) {
+        char character = (char)byte;
+        if (line->length == LONGEST_LINE || (byte == '\0' && end != '\0')) {
+            error_set(err, "standard input: not a list of paths (%s)",
+                      byte == '\0' ? "for a list separated by NUL there is --null" : "a line is too long");
+            return false;
+        }
+        if (text_append(line, &character, 1, err) != STATUS_OK) return false;
+    }
+    return byte != EOF || line->length > 0;
+}
+
+/* Starts what the next line names; blank lines are passed over. Sets reads_list to false at the end. */
+static bool next_line(struct face_inputs *inputs, struct face_input *input)
+{
+    struct error error = {0};
+    struct text line = {0};
+    bool given = false;
+    if (!read_line(inputs, &line, &error)) {
+        inputs->reads_list = false;
+        if (error.code != STATUS_OK) given = give_error(input, "-", &error);
+    } else if (line.length > 0) {
+        char *path = inputs->options.null_separated ? line.bytes : text_trim(line.bytes);
+        if (path[0] != '\0') given = start_path(inputs, input, path);
+    }
+    text_free(&line);
+    return given;
+}
+
+/* A file of that very name goes before a pattern. */
+static bool next_asked(struct face_inputs *inputs, struct face_input *input)
+{
+    const char *path = inputs->paths[inputs->next_path++];
+    if (strcmp(path, "-") == 0) {
+        inputs->reads_list = true;
+        return false;
+    }
+    bool is_pattern = strpbrk(path, "*?[") != NULL && is_missing(path);
+    return is_pattern ? start_pattern(inputs, input, path) : start_path(inputs, input, path);
+}
+
+bool face_inputs_next(struct face_inputs *inputs, struct face_input *input)
+{
+    for (bool given = false; !given;) {
+        *input = (struct face_input){0};
+        if (inputs->video != NULL)
+            given = next_frame(inputs, input);
+        else if (inputs->walk != NULL)
+            given = next_of_folder(inputs, input);
+        else if (inputs->next_match < inputs->matches.gl_pathc)
+            given = next_match(inputs, input);
+        else if (inputs->reads_list)
+            given = next_line(inputs, input);
+        else if (inputs->next_path < inputs->path_count)
+            given = next_asked(inputs, input);
+        else
+            return false;
+    }
+    return true;
+}
+
+/* ---- facts ------------------------------------------------------------------------------------------------------
+ */
+
+bool face_inputs_is_single(const struct face_inputs *inputs)
+{
+    if (inputs->path_count != 1) return false;
+    const char *path = inputs->paths[0];
+    return strcmp(path, "-") != 0 && !is_folder(path) && !is_missing(path) && !is_video(path);
+}
+
+int face_inputs_name_width(const struct face_inputs *inputs)
+{
+    size_t width = NAME_WIDTH_LEAST;
+    for (size_t i = 0; i < inputs->path_count; i++) {
+        size_t length = strlen(inputs->paths[i]);
+        if (is_folder(inputs->paths[i])) length += NAME_WIDTH_LEAST;
+        if (length > width) width = length;
+    }
+    return width < NAME_WIDTH_MOST ? (int)width : NAME_WIDTH_MOST;
+}

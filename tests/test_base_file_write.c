@@ -1,0 +1,99 @@
+/* Whole files are put in place of nothing, or of what may be replaced; links are not followed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
+#include "rmfer/base/memory.h"
+#include "support/scratch.h"
+
+#include <dirent.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void expect_content(const char *path, const char *content)
+{
+    struct error err = {0};
+    uint8_t *bytes;
+    size_t size;
+    assert_int_equal(file_read(path, 100, &bytes, &size, &err), STATUS_OK);
+    assert_string_equal((const char *)bytes, content);
+    memory_free(bytes);
+}
+
+/* Nothing but `wanted` files stays in the folder. */
+static void expect_count(const char *folder, int wanted)
+{
+    DIR *stream = opendir(folder);
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(stream)) != NULL;) count += entry->d_name[0] != '.';
+    closedir(stream);
+    assert_int_equal(count, wanted);
+}
+
+static void files_are_written_once(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct error err = {0};
+    const char *path = scratch_path(folder, "a");
+    assert_int_equal(file_write_whole(path, "one", 3, false, &err), STATUS_OK);
+    assert_int_equal(file_write_whole(path, "two", 3, false, &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "is there already"));
+    expect_content(path, "one");
+    error_clear(&err);
+    assert_int_equal(file_write_whole(path, "three", 5, true, &err), STATUS_OK);
+    expect_content(path, "three");
+    expect_count(folder, 1);
+    scratch_remove(folder);
+}
+
+static void links_are_not_followed(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct error err = {0};
+    struct stat facts;
+    scratch_text(folder, "target", "kept");
+    const char *path = scratch_path(folder, "link");
+    assert_int_equal(symlink("target", path), 0);
+    assert_int_equal(file_write_whole(path, "new", 3, false, &err), STATUS_FAILED);
+    error_clear(&err);
+    assert_int_equal(file_write_whole(path, "new", 3, true, &err), STATUS_OK);
+    assert_int_equal(lstat(path, &facts), 0);
+    assert_true(S_ISREG(facts.st_mode));
+    expect_content(path, "new");
+    expect_content(scratch_path(folder, "target"), "kept");
+    assert_int_equal(symlink("nowhere", scratch_path(folder, "dangling")), 0);
+    assert_int_equal(file_write_whole(scratch_path(folder, "dangling"), "new", 3, false, &err), STATUS_FAILED);
+    expect_count(folder, 3);
+    scratch_remove(folder);
+}
+
+static void failures_leave_nothing(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct error err = {0};
+    assert_int_equal(file_write_whole(scratch_path(folder, "no/such"), "x", 1, false, &err), STATUS_FAILED);
+    error_clear(&err);
+    scratch_text(folder, "folder/inside", "kept");
+    assert_int_equal(file_write_whole(scratch_path(folder, "folder"), "x", 1, true, &err), STATUS_FAILED);
+    expect_count(folder, 1);
+    scratch_remove(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_are_written_once),
+        cmocka_unit_test(links_are_not_followed),
+        cmocka_unit_test(failures_leave_nothing),
+    };
+    return cmocka_run_group_tests_name("file write", tests, NULL, NULL);
+}

@@ -1,0 +1,138 @@
+/* What paths mean to the faces pipeline: folders, patterns, videos, folders of frames, files that are not there. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "rmfer/faces/inputs.h"
+#include "support/predict_case.h"
+#include "support/scratch.h"
+
+#include <string.h>
+
+static char *folder;
+
+static int make_fixtures(void **state)
+{
+    (void)state;
+    folder = scratch_make();
+    predict_case_write(folder);
+    return 0;
+}
+
+static int remove_fixtures(void **state)
+{
+    (void)state;
+    scratch_remove(folder);
+    return 0;
+}
+
+/* ---- inputs
+ * -------------------------------------------------------------------------------------------------------- */
+
+/* Lists what `paths` mean; `expected` are names below the fixtures, in order; "!" in front of one with an error. */
+static void check_inputs(const char *const *paths, size_t count, const char *const *expected, size_t expected_count)
+{
+    struct error err = {0};
+    struct face_inputs *inputs;
+    struct face_input_options options = {.every = 4};
+    struct face_input input;
+    size_t at = 0;
+    assert_int_equal(face_inputs_create(&inputs, paths, count, &options, &err), STATUS_OK);
+    for (; face_inputs_next(inputs, &input); at++) {
+        assert_true(at < expected_count);
+        bool fails = expected[at][0] == '!';
+        assert_string_equal(input.path, scratch_path(folder, expected[at] + fails));
+        assert_true((input.error.code != STATUS_OK) == fails);
+        face_input_free(&input);
+    }
+    assert_int_equal(at, expected_count);
+    face_inputs_free(inputs);
+}
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static void folders_are_searched_in_order(void **state)
+{
+    (void)state;
+    const char *paths[] = {scratch_path(folder, "tree"), scratch_path(folder, "none.png")};
+    static const char *const expected[] = {"tree/a/y.jpg", "tree/a/z.png", "tree/b.png", "none.png"};
+    check_inputs(paths, COUNT(paths), expected, COUNT(expected));
+}
+
+static void patterns_are_followed(void **state)
+{
+    (void)state;
+    const char *paths[] = {scratch_path(folder, "t*.[jp][pn]g"), scratch_path(folder, "q*"),
+                           scratch_path(folder, "tre?")};
+    static const char *const expected[] = {"text.jpg",     "turned.jpg",   "two.png",   "!q*",
+                                           "tree/a/y.jpg", "tree/a/z.png", "tree/b.png"};
+    check_inputs(paths, COUNT(paths), expected, COUNT(expected));
+}
+
+#ifdef RMFER_HAVE_FFMPEG
+static void videos_become_frames(void **state)
+{
+    (void)state;
+    const char *paths[] = {scratch_path(folder, "clip.avi"), scratch_path(folder, "cut.avi"),
+                           scratch_path(folder, "two.png")};
+    static const char *const expected[] = {"clip.avi", "clip.avi", "clip.avi", "!cut.avi", "two.png"};
+    check_inputs(paths, COUNT(paths), expected, COUNT(expected));
+}
+#endif
+
+/* Pictures of a folder as the frames of one film: numbered in order of names, every second one wanted. */
+static void folders_can_be_films(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct face_inputs *inputs;
+    struct face_input input;
+    const char *paths[] = {scratch_path(folder, "tree")};
+    struct face_input_options options = {.every = 2, .folder_of_frames = true};
+    assert_int_equal(face_inputs_create(&inputs, paths, 1, &options, &err), STATUS_OK);
+    for (int64_t frame = 0; frame <= 2; frame += 2) {
+        assert_true(face_inputs_next(inputs, &input));
+        assert_string_equal(input.path, scratch_path(folder, frame == 0 ? "tree/a/y.jpg" : "tree/b.png"));
+        assert_true(input.is_frame);
+        assert_int_equal(input.frame, frame);
+        assert_int_equal(input.file, 0);
+        face_input_free(&input);
+    }
+    assert_false(face_inputs_next(inputs, &input));
+    face_inputs_free(inputs);
+}
+
+/* Leaving a tree, a video and a pattern half read leaves no memory behind (the sanitizers look). */
+static void inputs_end_at_any_time(void **state)
+{
+    (void)state;
+    const char *paths[] = {scratch_path(folder, "t*.[jp][pn]g"), scratch_path(folder, "tree"),
+                           scratch_path(folder, "clip.avi")};
+    for (int taken = 0; taken < 8; taken++) {
+        struct error err = {0};
+        struct face_inputs *inputs;
+        struct face_input input;
+        struct face_input_options options = {.every = 1};
+        assert_int_equal(face_inputs_create(&inputs, paths, COUNT(paths), &options, &err), STATUS_OK);
+        for (int i = 0; i < taken; i++) {
+            assert_true(face_inputs_next(inputs, &input));
+            face_input_free(&input);
+        }
+        face_inputs_free(inputs);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(folders_are_searched_in_order), cmocka_unit_test(patterns_are_followed),
+#ifdef RMFER_HAVE_FFMPEG
+        cmocka_unit_test(videos_become_frames),
+#endif
+        cmocka_unit_test(folders_can_be_films),          cmocka_unit_test(inputs_end_at_any_time),
+    };
+    return cmocka_run_group_tests_name("faces inputs", tests, make_fixtures, remove_fixtures);
+}
