@@ -43,7 +43,7 @@ SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 LIBRARIES := $(call modules,$(REQUIRED) $(OPTIONAL))
 FEATURES := $(if $(OPTIONAL),-DRMFER_HAVE_FFMPEG)
 
-CPPFLAGS += -Iinclude -Isrc -D_POSIX_C_SOURCE=200809L -DRMFER_VERSION='"$(VERSION)"' $(FEATURES) $(EXTRA_DEFINES)
+CPPFLAGS += -Iinclude -Isrc -D_POSIX_C_SOURCE=200809L -DRMFER_VERSION='"$(VERSION)"' -DRMFER_PREFIX='"$(PREFIX)"' $(FEATURES) $(EXTRA_DEFINES)
 BASE_CFLAGS := -std=c11 -g $(OPTIMISE) $(SANITIZE) $(WARNINGS) -fopenmp -pthread
 ifneq ($(LIBRARIES),)
 LIBRARY_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null))
@@ -77,7 +77,7 @@ TEST_SUPPORT := $(wildcard tests/support/*.c)
 DOUBLE_SUPPORT := $(wildcard tests/double/support/*.c)
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help test check bench demo deps install uninstall fuzz sign-flip format clean need-build need-test tests
+.PHONY: all help test check bench demo deps detector install uninstall fuzz sign-flip format clean need-build need-test tests
 all: rmfer
 
 help:
@@ -85,6 +85,7 @@ help:
 	@echo 'make deps       install the libraries it is built on (apt, with or without sudo)'
 	@echo 'make test       all set-up, then every test'
 	@echo 'make demo       all set-up, then draw faces, train both phases, evaluate and predict'
+	@echo 'make detector   get the face detector (YuNet, Apache-2.0) into models/'
 	@echo 'make bench      speed of training and inference beside the processor peak'
 	@echo 'make install    program, manual page and configs to PREFIX ($(PREFIX))'
 	@echo 'make SAN=address|undefined|thread [test]   the same with a sanitizer'
@@ -182,6 +183,11 @@ demo:
 	@$(MAKE) --no-print-directory $(PARALLEL) rmfer
 	@sh scripts/demo.sh
 
+# YuNet's weights, which predict and rmset find there.
+detector:
+	@mkdir -p models
+	@sh scripts/get_detector.sh models/yunet.onnx
+
 # Minutes; not a part of `make test`.
 sign-flip: tests
 	@sh scripts/check_sign_flip.sh
@@ -191,6 +197,8 @@ install: rmfer
 	install -m 755 rmfer $(DESTDIR)$(PREFIX)/bin/rmfer
 	install -m 644 docs/rmfer.1 $(DESTDIR)$(PREFIX)/share/man/man1/rmfer.1
 	install -m 644 configs/*.ini $(DESTDIR)$(PREFIX)/share/rmfer/configs
+	for file in models/*.safetensors models/*.onnx; do \
+	  if [ -e "$$file" ]; then install -m 644 "$$file" $(DESTDIR)$(PREFIX)/share/rmfer; fi; done
 
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/bin/rmfer $(DESTDIR)$(PREFIX)/share/man/man1/rmfer.1 $(DESTDIR)$(PREFIX)/share/rmfer

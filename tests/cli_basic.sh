@@ -61,7 +61,7 @@ refuses "a number out of range" 2 '--threads 0: must be between 1 and' bench --t
 refuses "a number with a tail" 2 '--batch 4x: not a whole number' bench --batch 4x
 refuses "a value for a flag" 2 '--json takes no value' bench --json=yes
 refuses "too many arguments" 2 'bench takes no arguments' bench extra
-refuses "no argument" 2 'info takes one' info
+refuses "two arguments" 2 'info takes one' info a b
 refuses "an unknown mode" 2 '--mode fly: unknown (train, infer)' bench --mode fly
 refuses "an unknown architecture" 2 "unknown architecture 'resnet50' (tf_efficientnet_b0 to b3" bench --arch resnet50
 refuses "pictures too small" 2 '--image-size 31: must be between 32' info tf_efficientnet_b0 --image-size 31

@@ -314,7 +314,6 @@ refuses "a checkpoint of another program" 1 "squares.onnx: not a checkpoint of r
 head -c 3000 tiny.safetensors >cut.safetensors
 ends "a checkpoint cut short" 1 "$RMFER" predict --checkpoint cut.safetensors two.png
 holds "names it" grep -q '^rmfer: error: cut\.safetensors: .*cut short' err
-refuses "no checkpoint" 2 'predict needs --checkpoint FILE' "$RMFER" predict two.png
 refuses "no picture" 2 'predict needs pictures, folders or videos, or - for a list of them' predict
 refuses "two kinds of output" 2 '--json and --csv: give one of them' predict --json --csv two.png
 refuses "an unknown crop" 2 "crop 'round' is not known (square, box, aligned)" faces --crop round two.png

@@ -537,7 +537,7 @@ static void test_checkpoint_that_does_not_fit(void **state)
     struct checkpoint_info info = checkpoint_info_defaults(&model.architecture);
     info.classes = file_order;
     info.class_count = 7;
-    must(export_safetensors(path, &model, &info, &err), &err);
+    must(export_safetensors(path, &model, &info, false, &err), &err);
     must(checkpoint_open(&checkpoint, path, &err), &err);
     assert_false(checkpoint_has_heads(&checkpoint));
     assert_int_equal(checkpoint_create_model(&checkpoint, true, &other, &err), STATUS_FAILED);

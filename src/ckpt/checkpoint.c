@@ -2,6 +2,7 @@
 #include "rmfer/ckpt/checkpoint.h"
 
 #include "ckpt/checkpoint_metadata.h"
+#include "ckpt/half.h"
 #include "rmfer/base/memory.h"
 
 #include <string.h>
@@ -84,18 +85,53 @@ static status list_tensors(struct tensor_list *list, const struct model *model, 
     return STATUS_OK;
 }
 
-status checkpoint_write(const char *path, const struct model *model, const struct checkpoint_info *info,
-                        const struct tensor *extra, size_t extra_count, struct error *err)
+/* Lets the weights of a list point at their halves in `halves`, which has room for all of the model's values. */
+static status narrow_tensors(struct tensor_list *list, uint16_t *halves, struct error *err)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct tensor *tensor = &list->items[i];
+        if (tensor->type != TENSOR_F32 || tensor->rank < 2) continue;
+        if (!half_from_floats((const float *)(const void *)tensor->data, tensor->count, halves))
+            return error_set(err, "tensor '%s' holds what float16 cannot", tensor->name);
+        tensor->type = TENSOR_F16;
+        tensor->data = (const uint8_t *)halves;
+        halves += tensor->count;
+    }
+    return STATUS_OK;
+}
+
+static status write_checkpoint(const char *path, const struct model *model, const struct checkpoint_info *info,
+                               const struct tensor *extra, size_t extra_count, uint16_t *halves, struct error *err)
 {
     BUG_UNLESS(info->class_count == (size_t)model->classes);
     struct tensor_list list = {0};
     struct metadata_list metadata = {0};
     status result = list_tensors(&list, model, extra, extra_count, &info->step, err);
+    if (result == STATUS_OK && halves != NULL) {
+        result = narrow_tensors(&list, halves, err);
+        if (result != STATUS_OK) error_add_context(err, "%s", path);
+    }
     if (result == STATUS_OK) result = metadata_from_info(&metadata, model->architecture.name, info, err);
     if (result == STATUS_OK)
         result = safetensors_write(path, list.items, list.count, metadata.items, metadata.count, err);
     metadata_list_free(&metadata);
     tensor_list_free(&list);
+    return result;
+}
+
+status checkpoint_write(const char *path, const struct model *model, const struct checkpoint_info *info,
+                        const struct tensor *extra, size_t extra_count, struct error *err)
+{
+    return write_checkpoint(path, model, info, extra, extra_count, NULL, err);
+}
+
+status checkpoint_write_narrow(const char *path, const struct model *model, const struct checkpoint_info *info,
+                               struct error *err)
+{
+    uint16_t *halves = memory_allocate(model->parameters.value_count, sizeof *halves, "a checkpoint", err);
+    if (halves == NULL) return STATUS_FAILED;
+    status result = write_checkpoint(path, model, info, NULL, 0, halves, err);
+    memory_free(halves);
     return result;
 }
 

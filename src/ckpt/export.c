@@ -256,15 +256,21 @@ static void copy_entry(struct model *to, const struct model *from, const struct 
            entry->count * sizeof(real));
 }
 
-status export_safetensors(const char *path, const struct model *model, const struct checkpoint_info *info,
+static status write_bare(const char *path, const struct model *bare, const struct checkpoint_info *info, bool narrow,
+                         struct error *err)
+{
+    return narrow ? checkpoint_write_narrow(path, bare, info, err) : checkpoint_write(path, bare, info, NULL, 0, err);
+}
+
+status export_safetensors(const char *path, const struct model *model, const struct checkpoint_info *info, bool narrow,
                           struct error *err)
 {
-    if (!model->has_heads) return checkpoint_write(path, model, info, NULL, 0, err);
+    if (!model->has_heads) return write_bare(path, model, info, narrow, err);
     struct model bare;
     status result = model_create(&bare, &model->architecture, model->classes, false, err);
     if (result != STATUS_OK) return result;
     for (size_t i = 0; i < bare.parameters.count; i++) copy_entry(&bare, model, &bare.parameters.items[i]);
-    result = checkpoint_write(path, &bare, info, NULL, 0, err);
+    result = write_bare(path, &bare, info, narrow, err);
     model_free(&bare);
     return result;
 }

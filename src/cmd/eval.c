@@ -9,6 +9,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/ckpt/checkpoint.h"
 #include "rmfer/cmd/commands.h"
+#include "rmfer/cmd/lookup.h"
 #include "rmfer/cmd/options.h"
 #include "rmfer/config/keys.h"
 #include "rmfer/data/expressions.h"
@@ -197,7 +198,6 @@ static status create_evaluator(struct eval_work *work, struct error *err)
 
 static status prepare(struct eval_work *work, struct error *err)
 {
-    if (work->command->checkpoint == NULL) return error_set_usage(err, "rmfer eval needs --checkpoint FILE");
     status result = checkpoint_open(&work->checkpoint, work->command->checkpoint, err);
     if (result == STATUS_OK) result = read_config(work, err);
     if (result == STATUS_OK) result = open_dataset(work, err);
@@ -252,12 +252,13 @@ static status print_results(const struct eval_work *work, const struct evaluatio
     return result;
 }
 
-static status run(const struct eval_command *command, struct error *err)
+static status run(struct eval_command *command, struct error *err)
 {
     struct eval_work work = {.command = command};
     const struct evaluation *evaluation;
-    struct text description = {0};
-    status result = prepare(&work, err);
+    struct text description = {0}, found = {0};
+    status result = lookup_checkpoint("rmfer eval", &command->checkpoint, &found, err);
+    if (result == STATUS_OK) result = prepare(&work, err);
     if (result == STATUS_OK) result = dataset_describe(&work.dataset, &description, err);
     if (result == STATUS_OK) {
         log_verbose("%s", text_string(&description));
@@ -266,6 +267,7 @@ static status run(const struct eval_command *command, struct error *err)
     if (result == STATUS_OK) result = print_results(&work, evaluation, err);
     text_free(&description);
     release(&work);
+    text_free(&found);
     return result;
 }
 
@@ -274,7 +276,8 @@ int command_eval(int argc, char **argv)
     struct eval_command command = {0};
     const struct option options[] = {
         {"checkpoint", OPTION_STRING, &command.checkpoint, "FILE",
-         "the weights, a run's best_overall.safetensors, say", 0, 0, 0},
+         "the weights, a run's best_overall.safetensors, say (default: the model in the box, or $RMFER_MODEL)", 0, 0,
+         0},
         {"config", OPTION_STRING, &command.config, "FILE",
          "the data set (default: the configuration in the checkpoint)", 0, 0, 'c'},
         {"dataset", OPTION_STRING, &command.dataset, "KIND",
@@ -291,7 +294,7 @@ int command_eval(int argc, char **argv)
     };
     struct command_line line = {
         .usage =
-            "rmfer eval --checkpoint FILE [--config FILE | --dataset KIND --data DIR] [--split NAME] [--json FILE]",
+            "rmfer eval [--checkpoint FILE] [--config FILE | --dataset KIND --data DIR] [--split NAME] [--json FILE]",
         .description =
             "Prints the accuracy of a checkpoint on a data set. Image size, normalisation, resize filter and the\n"
             "order of classes are the checkpoint's (but for eval.normalize where --config gives it);\n"

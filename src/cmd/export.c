@@ -3,6 +3,7 @@
 
 #include "rmfer/base/log.h"
 #include "rmfer/cmd/commands.h"
+#include "rmfer/cmd/lookup.h"
 #include "rmfer/cmd/options.h"
 
 enum { LARGEST_IMAGE = 4096 };
@@ -10,7 +11,7 @@ enum { LARGEST_IMAGE = 4096 };
 struct export_arguments {
     const char *output;
     int64_t image_size;
-    bool with_preprocess;
+    bool with_preprocess, narrow;
 };
 
 static status write_output(const struct export_arguments *arguments, const struct model *model,
@@ -19,7 +20,7 @@ static status write_output(const struct export_arguments *arguments, const struc
     const struct export_options options = {.with_preprocess = arguments->with_preprocess};
     if (text_ends_with_ignoring_case(arguments->output, ".onnx"))
         return export_onnx(arguments->output, model, info, &options, err);
-    return export_safetensors(arguments->output, model, info, err);
+    return export_safetensors(arguments->output, model, info, arguments->narrow, err);
 }
 
 static status convert(const struct export_arguments *arguments, const char *path, struct error *err)
@@ -45,13 +46,19 @@ static status convert(const struct export_arguments *arguments, const char *path
 
 static status run(const struct export_arguments *arguments, const struct command_line *line, struct error *err)
 {
-    if (line->positional.count != 1) return error_set_usage(err, "rmfer export needs one CHECKPOINT (see --help)");
+    if (line->positional.count > 1) return error_set_usage(err, "rmfer export takes one CHECKPOINT (see --help)");
     if (arguments->output == NULL) return error_set_usage(err, "rmfer export needs -o FILE.onnx or FILE.safetensors");
     bool onnx = text_ends_with_ignoring_case(arguments->output, ".onnx");
     if (!onnx && !text_ends_with_ignoring_case(arguments->output, ".safetensors"))
         return error_set_usage(err, "-o %s: the name must end in .onnx or .safetensors", arguments->output);
     if (!onnx && arguments->with_preprocess) return error_set_usage(err, "--with-preprocess is for .onnx only");
-    return convert(arguments, line->positional.items[0], err);
+    if (onnx && arguments->narrow) return error_set_usage(err, "--half is for .safetensors only");
+    const char *checkpoint = line->positional.count == 1 ? line->positional.items[0] : NULL;
+    struct text found = {0};
+    status result = lookup_checkpoint("rmfer export", &checkpoint, &found, err);
+    if (result == STATUS_OK) result = convert(arguments, checkpoint, err);
+    text_free(&found);
+    return result;
 }
 
 int command_export(int argc, char **argv)
@@ -62,14 +69,18 @@ int command_export(int argc, char **argv)
         {"with-preprocess", OPTION_FLAG, &arguments.with_preprocess, NULL,
          "ONNX input is uint8 RGB [N,H,W,3], normalised inside (default: float [N,3,H,W], normalised outside)", 0, 0,
          0},
+        {"half", OPTION_FLAG, &arguments.narrow, NULL,
+         ".safetensors: weights as float16 (batch-norm and biases stay float32)", 0, 0, 0},
         {"image-size", OPTION_INTEGER, &arguments.image_size, "N", "side of the input (default: the checkpoint's)",
          SMALLEST_IMAGE, LARGEST_IMAGE, 0},
     };
     struct command_line line = {
-        .usage = "rmfer export CHECKPOINT -o FILE.{onnx,safetensors} [option]...",
+        .usage = "rmfer export [CHECKPOINT] -o FILE.{onnx,safetensors} [option]...",
         .description =
             "Writes the backbone and the expression classifier for other programs: ONNX (opset 13, batch-norm\n"
-            "folded, any batch size, output 'logits') or safetensors with timm's names.",
+            "folded, any batch size, output 'logits') or safetensors with timm's names. Without CHECKPOINT the model "
+            "in\n"
+            "the box is taken ($RMFER_MODEL names another).",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };

@@ -4,6 +4,7 @@
 #include "rmfer/base/file.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/info.h"
+#include "rmfer/cmd/lookup.h"
 #include "rmfer/cmd/options.h"
 #include "rmfer/method/rmfer_step.h"
 #include "rmfer/nn/layers.h"
@@ -71,6 +72,16 @@ static status print_architecture(const char *name, int image_size, int batch, in
     return result;
 }
 
+static status print_model_in_the_box(struct error *err)
+{
+    const char *path = NULL;
+    struct text found = {0};
+    status result = lookup_checkpoint("rmfer info", &path, &found, err);
+    if (result == STATUS_OK) result = info_checkpoint(path, err);
+    text_free(&found);
+    return result;
+}
+
 int command_info(int argc, char **argv)
 {
     int64_t image_size = 0, batch = 16, classes = 8;
@@ -80,17 +91,19 @@ int command_info(int argc, char **argv)
         {"classes", OPTION_INTEGER, &classes, "N", "classes for the parameter count (8)", 2, 1000, 0},
     };
     struct command_line line = {
-        .usage = "rmfer info ARCH | CHECKPOINT | RUN_DIR",
+        .usage = "rmfer info [ARCH | CHECKPOINT | RUN_DIR]",
         .description = "Prints the layers of an architecture (tf_efficientnet_b0 to b3, efficientnet_b0 to b3) with their\n"
                        "shapes, parameters, multiply-adds and memory, or what is inside a checkpoint, the checkpoints of a\n"
-                       "run folder, or another program's file of weights (.pt, .pth, .safetensors, .onnx).",
+                       "run folder, or another program's file of weights (.pt, .pth, .safetensors, .onnx). Without any, the\n"
+                       "model in the box ($RMFER_MODEL names another).",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
     if (result == STATUS_OK && !line.help_shown) {
-        if (line.positional.count != 1) result = error_set_usage(&err, "info takes one architecture or checkpoint");
+        if (line.positional.count == 0) result = print_model_in_the_box(&err);
+        else if (line.positional.count > 1) result = error_set_usage(&err, "info takes one architecture or checkpoint");
         else if (file_exists(line.positional.items[0]) || folder_exists(line.positional.items[0]))
             result = info_checkpoint(line.positional.items[0], &err);
         else

@@ -13,6 +13,7 @@
 #include "rmfer/ckpt/checkpoint.h"
 #include "rmfer/ckpt/detector_onnx.h"
 #include "rmfer/cmd/commands.h"
+#include "rmfer/cmd/lookup.h"
 #include "rmfer/cmd/options.h"
 #include "rmfer/faces/crops.h"
 #include "rmfer/faces/pipeline.h"
@@ -53,7 +54,8 @@ struct predict_work {
  * ---------------------------------------------------------------------------------------------------- */
 
 /* No output goes over what is to be read. */
-static status check_features(const struct predict_command *command, const struct option_list *paths, struct error *err)
+static status check_features(const struct predict_command *command, const struct option_list *paths,
+                             struct error *err)
 {
     struct stat target, input;
     if (command->features == NULL || stat(command->features, &target) != 0) return STATUS_OK;
@@ -65,15 +67,19 @@ static status check_features(const struct predict_command *command, const struct
 
 static status check_command(const struct predict_command *command, const struct option_list *paths, struct error *err)
 {
-    if (command->checkpoint == NULL) return error_set_usage(err, "predict needs --checkpoint FILE");
-    if (paths->count == 0) return error_set_usage(err, "predict needs pictures, folders or videos, or - for a list of them");
+    if (paths->count == 0)
+        return error_set_usage(err, "predict needs pictures, folders or videos, or - for a list of them");
     if (command->json && command->csv) return error_set_usage(err, "--json and --csv: give one of them");
-    bool has_detector = command->detector != NULL;
-    if (!has_detector &&
-        (command->crop != NULL || command->margin >= 0 || command->min_score >= 0 || command->overlap >= 0 ||
-         command->min_face > 0 || command->max_faces > 0 || command->detect_size >= 0))
-        return error_set_usage(err, "options about faces need --detector FILE; without one each picture is a face");
     return check_features(command, paths, err);
+}
+
+static status check_face_options(const struct predict_command *command, struct error *err)
+{
+    if (command->detector != NULL) return STATUS_OK;
+    if (command->crop != NULL || command->margin >= 0 || command->min_score >= 0 || command->overlap >= 0 ||
+        command->min_face > 0 || command->max_faces > 0 || command->detect_size >= 0)
+        return error_set_usage(err, "options about faces need --detector FILE; without one each picture is a face");
+    return STATUS_OK;
 }
 
 static size_t most_pixels(const struct predict_command *command)
@@ -184,9 +190,8 @@ static status open_output(struct predict_work *work, struct error *err)
 static status set_up(struct predict_work *work, const struct option_list *paths, struct error *err)
 {
     const struct predict_command *command = work->command;
-    struct face_input_options options = {.every = command->every,
-                                         .most_pixels = most_pixels(command),
-                                         .null_separated = command->null_separated};
+    struct face_input_options options = {
+        .every = command->every, .most_pixels = most_pixels(command), .null_separated = command->null_separated};
     work->threads = threads_get();
     status result = read_crop(work, err);
     if (result == STATUS_OK) result = read_checkpoint(work, err);
@@ -227,15 +232,47 @@ static status report(const struct predict_work *work, double seconds)
     return STATUS_FAILED;
 }
 
-static status predict(const struct predict_command *command, const struct option_list *paths, struct error *err)
+/* Files that were not named on the command line. */
+struct found_files {
+    struct text checkpoint, detector;
+};
+
+/* "none" stands for no detector. Where there is none and nobody said so, it is said once. */
+static status find_detector(struct predict_command *command, struct found_files *found, struct error *err)
+{
+    if (command->detector == NULL) {
+        status result = lookup_file(LOOKUP_DETECTOR, &found->detector, err);
+        if (result != STATUS_OK) return result;
+        if (found->detector.length > 0)
+            command->detector = text_string(&found->detector);
+        else
+            log_info("no face detector: each picture is taken as one face ('make detector' gets one, --detector FILE "
+                     "names one, --detector none says that this is meant)");
+    }
+    if (command->detector != NULL && strcmp(command->detector, LOOKUP_NONE) == 0) command->detector = NULL;
+    return STATUS_OK;
+}
+
+static status find_files(struct predict_command *command, struct found_files *found, struct error *err)
+{
+    status result = lookup_checkpoint("predict", &command->checkpoint, &found->checkpoint, err);
+    return result == STATUS_OK ? find_detector(command, found, err) : result;
+}
+
+static status predict(struct predict_command *command, const struct option_list *paths, struct error *err)
 {
     struct predict_work work = {.command = command};
+    struct found_files found = {0};
     double start = clock_seconds();
     status result = check_command(command, paths, err);
+    if (result == STATUS_OK) result = find_files(command, &found, err);
+    if (result == STATUS_OK) result = check_face_options(command, err);
     if (result == STATUS_OK) result = set_up(&work, paths, err);
     if (result == STATUS_OK) result = predict_all(&work, err);
     if (result == STATUS_OK) result = report(&work, clock_seconds() - start);
     take_down(&work);
+    text_free(&found.checkpoint);
+    text_free(&found.detector);
     return result;
 }
 
@@ -243,7 +280,7 @@ static const char description[] =
     "Prints the expressions of the faces in pictures (JPEG, PNG) and videos. PATH is a picture, a video, a folder\n"
     "(searched with the folders in it, in order of names), a quoted pattern ('*.jpg'), SHARD.tar#OFFSET, or - for a\n"
     "list on standard input, one path a line.\n\n"
-    "Without --detector each picture is one face. With it, faces are found first and cut out: --crop square cuts a\n"
+    "Without a detector each picture is one face. With one, faces are found first and cut out: --crop square cuts a\n"
     "square around the box, as high as the box or as wide as the widened box, whichever is more; box cuts the "
     "widened\n"
     "box and stretches it, as AffectNet's faces are; aligned turns and scales the face by its eyes, nose and mouth.\n"
@@ -262,9 +299,11 @@ int command_predict(int argc, char **argv)
                                       .batch = 8,
                                       .max_megapixels = IMAGE_MOST_PIXELS / 1000000};
     struct option options[] = {
-        {"checkpoint", OPTION_STRING, &command.checkpoint, "FILE", "the trained network (safetensors)", 0, 0, 0},
-        {"detector", OPTION_STRING, &command.detector, "FILE", "YuNet's ONNX file (scripts/get_detector.sh gets it)",
-         0, 0, 0},
+        {"checkpoint", OPTION_STRING, &command.checkpoint, "FILE",
+         "the trained network (default: the model in the box, or $RMFER_MODEL)", 0, 0, 0},
+        {"detector", OPTION_STRING, &command.detector, "FILE",
+         "YuNet's ONNX file, or none (default: yunet.onnx where 'make detector' puts it, or $RMFER_DETECTOR)", 0, 0,
+         0},
         {"json", OPTION_FLAG, &command.json, NULL, "one JSON object a line, for a picture or a frame", 0, 0, 0},
         {"csv", OPTION_FLAG, &command.csv, NULL, "comma-separated values, one row a face", 0, 0, 0},
         {"top", OPTION_INTEGER, &command.top, "K", "expressions a face in the table (3) and on pictures (1)", 1, 1000,
@@ -296,7 +335,7 @@ int command_predict(int argc, char **argv)
          LARGEST_BATCH, 0},
     };
     struct command_line line = {
-        .usage = "rmfer predict --checkpoint FILE [--detector FILE] [--json | --csv] PATH...",
+        .usage = "rmfer predict [--checkpoint FILE] [--detector FILE] [--json | --csv] PATH...",
         .description = description,
         .options = options,
         .option_count = sizeof options / sizeof options[0],

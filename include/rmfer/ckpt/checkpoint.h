@@ -37,6 +37,12 @@ struct checkpoint_info checkpoint_info_defaults(const struct architecture *archi
 status checkpoint_write(const char *path, const struct model *model, const struct checkpoint_info *info,
                         const struct tensor *extra, size_t extra_count, struct error *err) MUST_CHECK;
 
+/* The same, smaller: weights of convolutions and linear layers as float16, rounded to nearest; batch-norm and biases,
+ * which are few and reach further, stay float32. For handing a model on, not for training on. A weight that is no number
+ * or beyond float16's range is an error that names its tensor. */
+status checkpoint_write_narrow(const char *path, const struct model *model, const struct checkpoint_info *info,
+                               struct error *err) MUST_CHECK;
+
 struct checkpoint {
     char *path;
     struct safetensors file;

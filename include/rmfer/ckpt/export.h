@@ -16,8 +16,9 @@ struct export_options {
 status export_onnx(const char *path, const struct model *model, const struct checkpoint_info *info,
                    const struct export_options *options, struct error *err) MUST_CHECK;
 
-/* Backbone and f_FER as safetensors with timm's names and our metadata, without heads and optimizer. */
-status export_safetensors(const char *path, const struct model *model, const struct checkpoint_info *info,
+/* Backbone and f_FER as safetensors with timm's names and our metadata, without heads and optimizer; `narrow` stores
+ * the weights as float16 (checkpoint_write_narrow). */
+status export_safetensors(const char *path, const struct model *model, const struct checkpoint_info *info, bool narrow,
                           struct error *err) MUST_CHECK;
 
 #endif
