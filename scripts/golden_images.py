@@ -13,7 +13,7 @@ import sys
 import zlib
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 from torchvision.transforms.autoaugment import _apply_op
@@ -144,6 +144,44 @@ def write_resizing(out, image):
     out.picture("resize bilinear 13 15 4.25 6.5 19.5 13.625", resized)
 
 
+def write_strong_view(out, image, operations):
+    """FixMatch's RandAugment and cutout, as microsoft/Semi-supervised-learning calls Pillow."""
+    width, height = image.size
+
+    def moved(*matrix):
+        return image.transform(image.size, Image.AFFINE, matrix)
+
+    apply = {
+        "Identity": lambda v: image,
+        "ShearX": lambda v: moved(1, v, 0, 0, 1, 0),
+        "ShearY": lambda v: moved(1, 0, 0, v, 1, 0),
+        "TranslateX": lambda v: moved(1, 0, v * width, 0, 1, 0),
+        "TranslateY": lambda v: moved(1, 0, 0, 0, 1, v * height),
+        "Rotate": image.rotate,
+        "Brightness": lambda v: ImageEnhance.Brightness(image).enhance(v),
+        "Color": lambda v: ImageEnhance.Color(image).enhance(v),
+        "Contrast": lambda v: ImageEnhance.Contrast(image).enhance(v),
+        "Sharpness": lambda v: ImageEnhance.Sharpness(image).enhance(v),
+        "Posterize": lambda v: ImageOps.posterize(image, max(1, int(v))),
+        "Solarize": lambda v: ImageOps.solarize(image, v),
+        "AutoContrast": lambda v: ImageOps.autocontrast(image),
+        "Equalize": lambda v: ImageOps.equalize(image),
+    }
+    values = {"ShearX": (-0.29, 0.11), "ShearY": (-0.13, 0.3), "TranslateX": (-0.3, 0.2), "TranslateY": (0.3, -0.07),
+              "Rotate": (-30.0, 12.5), "Brightness": (0.05, 0.61), "Color": (0.05, 0.61), "Contrast": (0.05, 0.61),
+              "Sharpness": (0.05, 0.61), "Posterize": (4.9, 7.2), "Solarize": (0.0, 77.7, 256.0)}
+    for number, operation in enumerate(operations):
+        for value in values.get(operation, (0.0,)):
+            out.picture(f"strong {number} {value}", apply[operation](value))
+    for share, x, y in ((0.5, 3.25, 20.5), (0.31, 14.0, 11.0), (0.02, 27.9, 0.3)):
+        side = share * width
+        left, top = int(max(0, x - side / 2)), int(max(0, y - side / 2))
+        cut = image.copy()
+        square = (left, top, min(width, left + side), min(height, top + side))
+        ImageDraw.Draw(cut).rectangle(square, (125, 123, 114))
+        out.picture(f"cutout {share} {x} {y}", cut)
+
+
 def write_augmentations(out, image):
     out.picture("grayscale", F.rgb_to_grayscale(image, 3))
     out.picture("flip", F.hflip(image))
@@ -166,6 +204,7 @@ def write_augmentations(out, image):
         for magnitude in magnitudes.get(operation, (0.0,)):
             changed = _apply_op(image, operation, magnitude, InterpolationMode.NEAREST, None)
             out.picture(f"randaugment {number} {magnitude}", changed)
+    write_strong_view(out, image, operations)
     # A narrow range, so that stretching has something to do.
     dull = image.point(lambda value: 60 + value // 3)
     out.picture("dull", dull)

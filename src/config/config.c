@@ -50,7 +50,9 @@ static status unknown_section(const char *name, struct error *err)
     snprintf(shown, sizeof shown, "%s", name);
     text_make_printable(shown);
     if (nearest != NULL) return error_set_usage(err, "[%s]: unknown section (did you mean [%s]?)", shown, nearest);
-    return error_set_usage(err, "[%s]: unknown section (data, model, train, ial, acl, rmset, augment, eval, output)",
+    return error_set_usage(err,
+                           "[%s]: unknown section (data, model, train, ial, acl, rmset, augment, augment.weak, "
+                           "augment.strong, eval, output)",
                            shown);
 }
 
@@ -129,12 +131,15 @@ static status apply_text(struct config *config, char *text, struct error *err)
 
 static status apply_pair(struct config *config, char *pair, struct error *err)
 {
-    char *equals = strchr(pair, '='), *dot = strchr(pair, '.');
-    if (equals == NULL || dot == NULL || dot > equals) {
+    char *equals = strchr(pair, '=');
+    if (equals != NULL) *equals = '\0';
+    char *dot = strrchr(pair, '.'); /* a section's own name may have one */
+    if (equals == NULL || dot == NULL) {
+        if (equals != NULL) *equals = '=';
         text_make_printable(pair);
         return error_set_usage(err, "%.100s: must be section.key=value", pair);
     }
-    *equals = *dot = '\0';
+    *dot = '\0';
     const char *section = text_trim(pair), *name = text_trim(dot + 1);
     if (!section_known(section)) return unknown_section(section, err);
     const struct config_key *key = config_key_find(section, name);

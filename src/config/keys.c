@@ -150,6 +150,14 @@ static const struct config_key keys[] = {
     WHOLE(augment, randaugment_n, "0", 0, 16, "RandAugment: operations a picture (0: off)"),
     WHOLE(augment, randaugment_m, "9", 0, 30, "RandAugment: magnitude of 0..30"),
 
+    REAL(augment.weak, flip_p, "0.5", 0, 1, "weak view: probability of a left-right flip"),
+    REAL(augment.weak, shift, "0.125", 0, 0.5, "weak view: largest shift, as a share of the side"),
+
+    WHOLE(augment.strong, operations, "3", 0, 16,
+          "strong view: RandAugment operations, each with an amount of its own"),
+    REAL(augment.strong, cutout, "0.5", 0, 1, "strong view: largest side of cutout's square, as a share (0: off)"),
+    TRUTH(augment.strong, after_weak, "true", "strong view: it begins with the weak one's shift and flip"),
+
     CHOICE(eval, select, "valid", "valid test", "the split that chooses the best checkpoint; results say which"),
     REAL(eval, every, "0.1", 1e-6, 1e6, "epochs between two evaluations"),
     WHOLE(eval, batch, "64", 1, 65536, "pictures of one pass"),

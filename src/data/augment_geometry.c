@@ -1,8 +1,30 @@
-/* Augmentations that move pixels: shift, rotation, shear. Places are computed as Pillow's Image.transform does. */
+/* Augmentations that move pixels: shift, rotation, shear, and the copy of the picture that they read from. Places are
+ * computed as Pillow's Image.transform does. */
 #include "data/augment_internal.h"
+#include "rmfer/base/memory.h"
 
 #include <math.h>
 #include <string.h>
+
+void augment_workspace_free(struct augment_workspace *workspace)
+{
+    memory_free(workspace->copy);
+    *workspace = (struct augment_workspace){0};
+}
+
+status augment_copy(const struct image *image, struct augment_workspace *workspace, struct error *err)
+{
+    size_t bytes = image_bytes(image);
+    if (bytes > workspace->capacity) {
+        uint8_t *larger = memory_allocate(bytes, 1, "an augmentation's copy", err);
+        if (larger == NULL) return STATUS_FAILED;
+        memory_free(workspace->copy);
+        workspace->copy = larger;
+        workspace->capacity = bytes;
+    }
+    memcpy(workspace->copy, image->rgb, bytes);
+    return STATUS_OK;
+}
 
 status augment_shift(struct image *image, int dx, int dy, struct augment_workspace *workspace, struct error *err)
 {
@@ -17,6 +39,29 @@ status augment_shift(struct image *image, int dx, int dy, struct augment_workspa
         size_t to = (size_t)y * (size_t)width + (size_t)first_x;
         size_t from = (size_t)(y + dy) * (size_t)width + (size_t)(first_x + dx);
         memcpy(image->rgb + 3 * to, workspace->copy + 3 * from, (size_t)(last_x - first_x) * 3);
+    }
+    return STATUS_OK;
+}
+
+/* Mirrored at the picture's edge, whose own pixels are not repeated: -1 is 1, count is count - 2. */
+static int reflected(int place, int count)
+{
+    if (count == 1) return 0;
+    int period = 2 * (count - 1);
+    place = (place % period + period) % period;
+    return place < count ? place : period - place;
+}
+
+status augment_shift_reflected(struct image *image, int dx, int dy, struct augment_workspace *workspace,
+                               struct error *err)
+{
+    status result = augment_copy(image, workspace, err);
+    if (result != STATUS_OK) return result;
+    uint8_t *out = image->rgb;
+    for (int y = 0; y < image->height; y++) {
+        const uint8_t *row = workspace->copy + (size_t)reflected(y + dy, image->height) * (size_t)image->width * 3;
+        for (int x = 0; x < image->width; x++, out += 3)
+            memcpy(out, row + 3 * (size_t)reflected(x + dx, image->width), 3);
     }
     return STATUS_OK;
 }

@@ -1,4 +1,5 @@
-/* RandAugment (Cubuk et al. 2019) with torchvision's operations, magnitudes and 31 bins. */
+/* RandAugment's operations (Cubuk et al. 2019), with torchvision's magnitudes of 31 bins. Which are drawn, and from
+ * which ranges, augment.c (torchvision's) and augment_views.c (FixMatch's) say. */
 #include "data/augment_internal.h"
 
 #include <math.h>
@@ -121,28 +122,37 @@ static status sharpness(struct image *image, double factor, struct augment_works
     return STATUS_OK;
 }
 
-status augment_randaugment(struct image *image, enum randaugment_operation operation, double magnitude,
-                           struct augment_workspace *workspace, struct error *err)
+status augment_operate(struct image *image, enum randaugment_operation operation, double amount,
+                       struct augment_workspace *workspace, struct error *err)
 {
     double m[6] = {1, 0, 0, 0, 1, 0};
     switch (operation) {
-    case RANDAUGMENT_SHEAR_X: m[1] = magnitude; return augment_affine_nearest(image, m, workspace, err);
-    case RANDAUGMENT_SHEAR_Y: m[3] = magnitude; return augment_affine_nearest(image, m, workspace, err);
-    case RANDAUGMENT_TRANSLATE_X: return augment_shift(image, -(int)magnitude, 0, workspace, err);
-    case RANDAUGMENT_TRANSLATE_Y: return augment_shift(image, 0, -(int)magnitude, workspace, err);
+    case RANDAUGMENT_SHEAR_X: m[1] = amount; return augment_affine_nearest(image, m, workspace, err);
+    case RANDAUGMENT_SHEAR_Y: m[3] = amount; return augment_affine_nearest(image, m, workspace, err);
+    case RANDAUGMENT_TRANSLATE_X: return augment_shift(image, (int)amount, 0, workspace, err);
+    case RANDAUGMENT_TRANSLATE_Y: return augment_shift(image, 0, (int)amount, workspace, err);
     case RANDAUGMENT_ROTATE:
-        augment_rotation_map(image, magnitude, m);
+        augment_rotation_map(image, amount, m);
         return augment_affine_nearest(image, m, workspace, err);
-    case RANDAUGMENT_SHARPNESS: return sharpness(image, 1.0 + magnitude, workspace, err);
-    case RANDAUGMENT_BRIGHTNESS: augment_brightness(image, 1.0 + magnitude); break;
-    case RANDAUGMENT_COLOR: augment_saturation(image, 1.0 + magnitude); break;
-    case RANDAUGMENT_CONTRAST: augment_contrast(image, 1.0 + magnitude); break;
-    case RANDAUGMENT_POSTERIZE: posterize(image, (int)magnitude); break;
-    case RANDAUGMENT_SOLARIZE: solarize(image, magnitude); break;
+    case RANDAUGMENT_SHARPNESS: return sharpness(image, amount, workspace, err);
+    case RANDAUGMENT_BRIGHTNESS: augment_brightness(image, amount); break;
+    case RANDAUGMENT_COLOR: augment_saturation(image, amount); break;
+    case RANDAUGMENT_CONTRAST: augment_contrast(image, amount); break;
+    case RANDAUGMENT_POSTERIZE: posterize(image, (int)amount); break;
+    case RANDAUGMENT_SOLARIZE: solarize(image, amount); break;
     case RANDAUGMENT_AUTOCONTRAST: autocontrast(image); break;
     case RANDAUGMENT_EQUALIZE: equalize(image); break;
     case RANDAUGMENT_IDENTITY:
     case RANDAUGMENT_COUNT: break;
     }
     return STATUS_OK;
+}
+
+status augment_randaugment(struct image *image, enum randaugment_operation operation, double magnitude,
+                           struct augment_workspace *workspace, struct error *err)
+{
+    bool is_factor = operation >= RANDAUGMENT_BRIGHTNESS && operation <= RANDAUGMENT_SHARPNESS;
+    bool is_shift = operation == RANDAUGMENT_TRANSLATE_X || operation == RANDAUGMENT_TRANSLATE_Y;
+    double amount = is_factor ? 1.0 + magnitude : is_shift ? -trunc(magnitude) : magnitude;
+    return augment_operate(image, operation, amount, workspace, err);
 }

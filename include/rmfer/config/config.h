@@ -151,6 +151,17 @@ struct config_rmset {
     double mean[3], std[3]; /* always filled */
 };
 
+struct config_augment_weak {
+    double flip_p;
+    double shift; /* largest, as a share of the side, both ways; the picture mirrored at its edge comes in */
+};
+
+struct config_augment_strong {
+    int64_t operations; /* RandAugment's, drawn with replacement */
+    double cutout;      /* largest side of the square that becomes gray, as a share of the picture's */
+    bool after_weak;    /* the weak view comes first */
+};
+
 enum config_augment_mode { AUGMENT_ONE_OF, AUGMENT_ALL, AUGMENT_NONE };
 
 struct config_augment {
@@ -162,6 +173,8 @@ struct config_augment {
     double rotation;                              /* degrees, uniform in -rotation .. rotation, 0 = off */
     double erasing_p;                             /* random erasing */
     int64_t randaugment_n, randaugment_m;         /* operations an image (0 = off) and their magnitude of 0..30 */
+    struct config_augment_weak weak;              /* [augment.weak] */
+    struct config_augment_strong strong;          /* [augment.strong] */
 };
 
 enum config_select { SELECT_VALID, SELECT_TEST };

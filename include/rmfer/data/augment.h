@@ -1,4 +1,5 @@
-/* Augmentations, equal to torchvision's on 8-bit pictures (its PIL back end), and normalisation to floats.
+/* Augmentations, equal to torchvision's on 8-bit pictures (its PIL back end), and normalisation to floats. The weak
+ * and the strong view of semi-supervised methods, made of the same operations, are in views.h.
  *
  * augment_apply draws; the single operations beneath it do not, so that each can be held against torchvision. All
  * work on RGB pictures in place. Order: RandAugment, rotation, random crop, then grayscale / flip / colour jitter as
@@ -50,11 +51,15 @@ void augment_hue(struct image *image, double turn);
 status augment_shift(struct image *image, int dx, int dy, struct augment_workspace *workspace,
                      struct error *err) MUST_CHECK;
 
+/* The same, but what comes in is the picture mirrored at its edge. */
+status augment_shift_reflected(struct image *image, int dx, int dy, struct augment_workspace *workspace,
+                               struct error *err) MUST_CHECK;
+
 /* Rotation counter-clockwise by `degrees` about the centre, bilinear, black outside. */
 status augment_rotate(struct image *image, double degrees, struct augment_workspace *workspace,
                       struct error *err) MUST_CHECK;
 
-/* RandAugment's operations; `magnitude` as torchvision hands it to the operation. */
+/* RandAugment's operations. */
 enum randaugment_operation {
     RANDAUGMENT_IDENTITY,
     RANDAUGMENT_SHEAR_X,
@@ -73,6 +78,12 @@ enum randaugment_operation {
     RANDAUGMENT_COUNT
 };
 
+/* One of them by its amount: the share of a shear, pixels of augment_shift, degrees, the factor of brightness,
+ * colour, contrast and sharpness (1 = as it is), bits that posterize keeps, the value from which solarize inverts. */
+status augment_operate(struct image *image, enum randaugment_operation operation, double amount,
+                       struct augment_workspace *workspace, struct error *err) MUST_CHECK;
+
+/* The same by `magnitude` as torchvision hands it to the operation. */
 status augment_randaugment(struct image *image, enum randaugment_operation operation, double magnitude,
                            struct augment_workspace *workspace, struct error *err) MUST_CHECK;
 
