@@ -192,6 +192,20 @@ static void test_overrides_win_and_say_their_name(void **state)
     assert_string_equal(config.data.root, "/there");
 }
 
+/* A section's own name may have a dot: the key is what follows the last one. */
+static void test_sections_within_sections(void **state)
+{
+    (void)state;
+    const char *overrides[] = {"augment.strong.operations=5"};
+    const char *text = "[augment]\nflip_p = 0.1\n[augment.weak]\nflip_p = 0.2\n[augment.strong]\ncutout = 0.25\n";
+    struct config config;
+    struct error err = {0};
+    if (config_parse(&config, text, "x.ini", "/", overrides, 1, &err) != STATUS_OK) fail_msg("%s", err.message);
+    assert_true(config.augment.flip_p == 0.1 && config.augment.weak.flip_p == 0.2);
+    assert_true(config.augment.strong.cutout == 0.25 && config.augment.strong.operations == 5);
+    config_free(&config);
+}
+
 static void test_paths_expand_and_become_absolute(void **state)
 {
     (void)state;
