@@ -196,14 +196,10 @@ static void test_overrides_win_and_say_their_name(void **state)
 static void test_sections_within_sections(void **state)
 {
     (void)state;
-    const char *overrides[] = {"augment.strong.operations=5"};
     const char *text = "[augment]\nflip_p = 0.1\n[augment.weak]\nflip_p = 0.2\n[augment.strong]\ncutout = 0.25\n";
-    struct config config;
-    struct error err = {0};
-    if (config_parse(&config, text, "x.ini", "/", overrides, 1, &err) != STATUS_OK) fail_msg("%s", err.message);
+    if (parse_set(text, "augment.strong.operations=5") != STATUS_OK) fail_msg("%s", err.message);
     assert_true(config.augment.flip_p == 0.1 && config.augment.weak.flip_p == 0.2);
     assert_true(config.augment.strong.cutout == 0.25 && config.augment.strong.operations == 5);
-    config_free(&config);
 }
 
 static void test_paths_expand_and_become_absolute(void **state)
@@ -485,6 +481,7 @@ int main(void)
         cmocka_unit_test_teardown(test_keys_are_checked_against_each_other, forget),
         cmocka_unit_test_teardown(test_training_asks_for_its_folders, forget),
         cmocka_unit_test_teardown(test_overrides_win_and_say_their_name, forget),
+        cmocka_unit_test_teardown(test_sections_within_sections, forget),
         cmocka_unit_test_teardown(test_paths_expand_and_become_absolute, forget),
         cmocka_unit_test_teardown(test_a_file_is_the_base_of_its_paths, forget),
         cmocka_unit_test_teardown(test_normalization_has_one_meaning, forget),
