@@ -2,6 +2,7 @@
  * have. What each parser alone can be made to do is for the fuzz targets (tests/fuzz). */
 #include "support/scratch.h"
 
+#include "ckpt/onnx_values.h"
 #include "ckpt/torch_file.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/ckpt/export.h"
@@ -306,7 +307,7 @@ static void test_deep_and_shared_values(void **state)
         length += sizeof level;
     }
     doubled[length++] = '.';
-    ASSERT_SAYS(message_for(doubled, length), "no checkpoint");
+    ASSERT_SAYS(message_for(doubled, length), "too often");
 }
 
 /* A tensor over a storage of 2 floats; `view` is offset, shape and strides as opcodes. */
@@ -370,6 +371,170 @@ static void test_lengths_that_lie(void **state)
     struct torch_file *file;
     struct error err = {0};
     assert_int_equal(torch_parse(&file, blob.bytes, blob.size, &err), STATUS_FAILED);
+    memory_free(blob.bytes);
+}
+
+/* A text that grows, for pickles of megabytes. */
+struct builder {
+    uint8_t *bytes;
+    size_t length;
+};
+
+static void build(struct builder *builder, const void *bytes, size_t size, size_t times)
+{
+    for (size_t i = 0; i < times; i++) {
+        memcpy(builder->bytes + builder->length, bytes, size);
+        builder->length += size;
+    }
+}
+
+#define BUILD(builder, literal, times) build(builder, literal, sizeof(literal) - 1, times)
+
+enum { MANY = 400000 };
+
+/* A dictionary of 400,000 keys that name nothing, met on 400,000 ways: 1.6 * 10^11 looks in 1.6 MB. */
+static void test_shared_values_cost_steps(void **state)
+{
+    (void)state;
+    struct builder pickle = {malloc(8 * MANY), 0};
+    assert_non_null(pickle.bytes);
+    BUILD(&pickle, "\x80\x02}q\x00(", 1);
+    BUILD(&pickle, "NN", MANY);
+    BUILD(&pickle, "u](", 1);
+    BUILD(&pickle, "h\x00", MANY);
+    BUILD(&pickle, "e.", 1);
+    ASSERT_SAYS(message_for(pickle.bytes, pickle.length), "too often");
+    /* The same as the state of a module, whose keys are looked for. */
+    pickle.length = 0;
+    BUILD(&pickle, "\x80\x02}(", 1);
+    BUILD(&pickle, "NN", MANY);
+    BUILD(&pickle, "uq\x00](", 1);
+    BUILD(&pickle, "cm\nC\n)\x81h\x00" "b", MANY / 10);
+    BUILD(&pickle, "e.", 1);
+    ASSERT_SAYS(message_for(pickle.bytes, pickle.length), "too often");
+    /* The same as the argument of calls: OrderedDict(list), again and again. */
+    pickle.length = 0;
+    BUILD(&pickle, "\x80\x02](", 1);
+    BUILD(&pickle, "N", MANY);
+    BUILD(&pickle, "eq\x00\x85q\x01" "ccollections\nOrderedDict\nq\x02](", 1);
+    BUILD(&pickle, "h\x02h\x01R", MANY);
+    BUILD(&pickle, "e.", 1);
+    ASSERT_SAYS(message_for(pickle.bytes, pickle.length), "too often");
+    free(pickle.bytes);
+}
+
+/* Nothing that grows may grow outside the pool: the stack, the marks, the memo. */
+static void test_small_files_take_little_memory(void **state)
+{
+    (void)state;
+    /* A memo number needs as many opcodes before it. */
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x02N0N0N0Nr\x40\x00\x00\x00" "0N."), "out of range");
+    assert_string_equal(MESSAGE_FOR("\x80\x02Nq\x01" "0N."), "");
+    /* The file's bytes bound the pool, and everything comes out of the pool. */
+    static const char marks[] = "((((((((((((((((((((((((((((((((", doubles[] = "N22222222222222222222222222222222";
+    struct builder pickle = {malloc(4 << 20), 0};
+    assert_non_null(pickle.bytes);
+    BUILD(&pickle, "\x80\x02", 1);
+    BUILD(&pickle, marks, 100000);
+    for (int i = 0; i < 2; i++) {
+        struct pool pool = pool_with_limits(1 << 20, 0);
+        struct pickle read;
+        struct error err = {0};
+        assert_int_equal(pickle_load(&read, pickle.bytes, pickle.length, &pool, &err), STATUS_FAILED);
+        ASSERT_SAYS(err.message, "more than 1048576 bytes of memory");
+        pool_free(&pool);
+        pickle.length = 2;
+        BUILD(&pickle, doubles, 100000);
+    }
+    free(pickle.bytes);
+}
+
+/* Storages are sorted and found by their keys, which nobody may make as long as the file. */
+static void test_keys_are_short(void **state)
+{
+    (void)state;
+    struct builder pickle = {malloc(1 << 20), 0};
+    assert_non_null(pickle.bytes);
+    BUILD(&pickle, "\x80\x02(U\x07storagectorch\nFloatStorage\nX\x00\x01\x00\x00", 1);
+    BUILD(&pickle, "k", 256);
+    BUILD(&pickle, "U\x03" "cpuK\x02NtQ.", 1);
+    ASSERT_SAYS(message_for(pickle.bytes, pickle.length), "a storage's key has 256 letters");
+    free(pickle.bytes);
+}
+
+/* ---- graphs made by hand ---- */
+
+/* A field of bytes of protocol buffers, of up to 2^28 bytes. */
+static void field(struct builder *builder, unsigned number, const void *bytes, size_t size)
+{
+    const uint8_t head[] = {(uint8_t)(number << 3 | 2), (uint8_t)(size | 0x80), (uint8_t)(size >> 7 | 0x80),
+                            (uint8_t)(size >> 14 | 0x80), (uint8_t)(size >> 21)};
+    build(builder, head, sizeof head, 1);
+    build(builder, bytes, size, 1);
+}
+
+static const char *message_for_node(const struct builder *node)
+{
+    static struct error err;
+    struct builder graph = {malloc(node->length + 64), 0}, file = {malloc(node->length + 64), 0};
+    struct onnx_model model;
+    assert_non_null(graph.bytes);
+    assert_non_null(file.bytes);
+    field(&graph, 1, node->bytes, node->length);
+    BUILD(&file, "\x08\x07", 1); /* ir_version 7 */
+    field(&file, 7, graph.bytes, graph.length);
+    error_clear(&err);
+    if (onnx_parse(&model, file.bytes, file.length, "file", &err) == STATUS_OK) onnx_close(&model);
+    free(graph.bytes);
+    free(file.bytes);
+    return err.message;
+}
+
+static void test_graphs_that_are_searched_long(void **state)
+{
+    (void)state;
+    struct builder node = {malloc(1 << 20), 0}, name = {malloc(1 << 16), 0};
+    assert_non_null(node.bytes);
+    assert_non_null(name.bytes);
+    BUILD(&name, "n", ONNX_LONGEST_NAME);
+    field(&node, 1, name.bytes, name.length);
+    assert_string_equal(message_for_node(&node), "");
+    BUILD(&name, "n", 1);
+    field(&node, 2, name.bytes, name.length);
+    ASSERT_SAYS(message_for_node(&node), "a name of 4097 letters");
+    node.length = 0;
+    for (int i = 0; i < ONNX_MOST_ATTRIBUTES; i++) field(&node, 5, "\x0a\x01" "a", 3);
+    assert_string_equal(message_for_node(&node), "");
+    field(&node, 5, "\x0a\x01" "a", 3);
+    ASSERT_SAYS(message_for_node(&node), "a node with 1025 attributes");
+    free(node.bytes);
+    free(name.bytes);
+}
+
+/* Values are found by a search among sorted lists, as a scan of the graph would find them. */
+static void test_values_are_found(void **state)
+{
+    (void)state;
+    struct blob blob = read_golden("folded.onnx");
+    struct onnx_model model;
+    struct error err = {0};
+    assert_int_equal(onnx_parse(&model, blob.bytes, blob.size, "file", &err), STATUS_OK);
+    size_t found = 0;
+    for (size_t i = 0; i < model.node_count; i++) {
+        const struct onnx_node *node = &model.nodes[i];
+        for (size_t j = 0; j < node->output_count; j++) assert_ptr_equal(onnx_producer(&model, node->outputs[j]), node);
+        const struct onnx_node *first = NULL;
+        for (size_t j = 0; j < model.node_count && first == NULL; j++)
+            if (model.nodes[j].input_count > 0 && strcmp(model.nodes[j].inputs[0], node->inputs[0]) == 0 &&
+                strcmp(model.nodes[j].op_type, node->op_type) == 0)
+                first = &model.nodes[j];
+        assert_ptr_equal(onnx_consumer(&model, node->op_type, node->inputs[0]), first);
+        found++;
+    }
+    assert_true(found > 10);
+    assert_null(onnx_producer(&model, "no such value"));
+    assert_null(onnx_consumer(&model, "Add", "no such value"));
+    onnx_close(&model);
     memory_free(blob.bytes);
 }
 
@@ -449,6 +614,9 @@ int main(void)
         cmocka_unit_test(test_onnx_cut_and_damaged),   cmocka_unit_test(test_imports_with_damage),
         cmocka_unit_test(test_nothing_is_run),         cmocka_unit_test(test_every_opcode),
         cmocka_unit_test(test_deep_and_shared_values), cmocka_unit_test(test_tensors_beyond_their_storage),
+        cmocka_unit_test(test_shared_values_cost_steps), cmocka_unit_test(test_small_files_take_little_memory),
+        cmocka_unit_test(test_keys_are_short), cmocka_unit_test(test_graphs_that_are_searched_long),
+        cmocka_unit_test(test_values_are_found),
         cmocka_unit_test(test_lengths_that_lie),       cmocka_unit_test(test_every_allocation_fails_once),
         cmocka_unit_test(test_memory_stayed_small),
     };

@@ -2,6 +2,7 @@
  * that another network, or an int8 export of this one, ends in a message instead of in wrong boxes. */
 #include "rmfer/ckpt/detector_onnx.h"
 
+#include "ckpt/onnx_values.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/ckpt/onnx.h"
 
@@ -23,15 +24,6 @@ static bool is_kind(const struct onnx_node *node, const char *kind)
     return strcmp(node->op_type, kind) == 0;
 }
 
-/* The node that computes a value, NULL when it is none's output. */
-static const struct onnx_node *producer(const struct walk *walk, const char *value)
-{
-    for (size_t i = 0; i < walk->model.node_count; i++)
-        for (size_t j = 0; j < walk->model.nodes[i].output_count; j++)
-            if (strcmp(walk->model.nodes[i].outputs[j], value) == 0) return &walk->model.nodes[i];
-    return NULL;
-}
-
 static bool is_passed(const struct onnx_node *node)
 {
     static const char *const kinds[] = {"Relu", "MaxPool", "Sigmoid", "Reshape", "Transpose"};
@@ -46,11 +38,11 @@ static status step_back(const struct walk *walk, const char *value, const char *
 {
     char text[TENSOR_NAME_TEXT];
     *pools = 0;
-    const struct onnx_node *node = producer(walk, value);
+    const struct onnx_node *node = onnx_producer(&walk->model, value);
     for (int step = 0; node != NULL && step < MOST_STEPS && is_passed(node) && node->input_count > 0; step++) {
         *pools += is_kind(node, "MaxPool");
         value = node->inputs[0];
-        node = producer(walk, value);
+        node = onnx_producer(&walk->model, value);
     }
     *found = node;
     if (node != NULL && is_kind(node, kind) && node->input_count >= 1) return STATUS_OK;
@@ -174,7 +166,7 @@ static status check_addition(const struct walk *walk, const char *value, int uni
     status result = step_back(walk, value, "Add", &add, &pools, err);
     if (result != STATUS_OK) return result;
     for (size_t i = 0; i < add->input_count; i++) {
-        const struct onnx_node *node = producer(walk, add->inputs[i]);
+        const struct onnx_node *node = onnx_producer(&walk->model, add->inputs[i]);
         if (node == NULL || is_kind(node, "Resize") || is_kind(node, "Upsample")) continue;
         result = step_back(walk, add->inputs[i], "Conv", &source, &pools, err);
         if (result != STATUS_OK) return result;

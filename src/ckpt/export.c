@@ -228,7 +228,7 @@ static void add_classifier(struct graph *graph)
 status export_onnx(const char *path, const struct model *model, const struct checkpoint_info *info,
                    const struct export_options *options, struct error *err)
 {
-    struct graph graph = {.model = model, .writer = {.err = err}, .pool = pool_with_limit(SIZE_MAX / 2)};
+    struct graph graph = {.model = model, .writer = {.err = err}, .pool = pool_with_limits(SIZE_MAX / 2, SIZE_MAX)};
     struct metadata_list metadata = {0};
     /* What the configuration says of local paths is nobody's business who gets the network. */
     struct checkpoint_info public = *info;

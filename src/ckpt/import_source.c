@@ -84,7 +84,7 @@ static status find_network(struct import_source *source, const char *prefix, str
 status import_source_open(struct import_source *source, const char *const *paths, size_t path_count,
                           const char *prefix, struct error *err)
 {
-    *source = (struct import_source){.pool = pool_with_limit(POOL_LIMIT)};
+    *source = (struct import_source){.pool = pool_with_limits(POOL_LIMIT, SIZE_MAX)};
     if (path_count > MOST_SOURCES) return error_set_usage(err, "more than %d files", MOST_SOURCES);
     for (size_t i = 0; i < path_count; i++) {
         status result = weights_read(&source->sets[i], paths[i], err);

@@ -2,6 +2,7 @@
  * checked against what is left of its message. */
 #include "rmfer/ckpt/onnx.h"
 
+#include "ckpt/onnx_values.h"
 #include "ckpt/pool.h"
 #include "ckpt/wire.h"
 #include "rmfer/base/memory.h"
@@ -31,6 +32,14 @@ static status read_string(struct reader *reader, const char **target, struct wir
 {
     *target = pool_string(reader->pool, bytes.at, (size_t)(bytes.end - bytes.at), reader->err);
     return *target == NULL ? STATUS_FAILED : STATUS_OK;
+}
+
+/* What tensors, nodes and values are called. */
+static status read_name(struct reader *reader, const char **target, struct wire bytes)
+{
+    size_t length = (size_t)(bytes.end - bytes.at);
+    if (length > ONNX_LONGEST_NAME) return error_set(reader->err, "a name of %zu letters", length);
+    return read_string(reader, target, bytes);
 }
 
 static size_t count_fields(struct wire message, uint64_t number)
@@ -128,7 +137,7 @@ static status read_tensor_fields(struct reader *reader, struct tensor *tensor, s
             fields->has_raw = true;
             break;
         case FIELD(8, WIRE_BYTES):
-            if (read_string(reader, &tensor->name, field.bytes) != STATUS_OK) return STATUS_FAILED;
+            if (read_name(reader, &tensor->name, field.bytes) != STATUS_OK) return STATUS_FAILED;
             break;
         default: break;
         }
@@ -256,7 +265,7 @@ static status read_attribute(struct reader *reader, struct onnx_attribute *attri
     FOR_EACH_FIELD(message, field, more)
     {
         switch (FIELD_OF(field)) {
-        case FIELD(1, WIRE_BYTES): result = read_string(reader, &attribute->name, field.bytes); break;
+        case FIELD(1, WIRE_BYTES): result = read_name(reader, &attribute->name, field.bytes); break;
         case FIELD(2, WIRE_FIXED32): attribute->real = float_of_bits(field.value); break;
         case FIELD(3, WIRE_VARINT): attribute->integer = (int64_t)field.value; break;
         case FIELD(4, WIRE_BYTES): result = read_string(reader, &attribute->string, field.bytes); break;
@@ -274,8 +283,10 @@ static status read_node(struct reader *reader, struct onnx_node *node, struct wi
 {
     const char **inputs = pool_take(reader->pool, count_fields(message, 1), sizeof *inputs, reader->err);
     const char **outputs = pool_take(reader->pool, count_fields(message, 2), sizeof *outputs, reader->err);
-    struct onnx_attribute *attributes =
-        pool_take(reader->pool, count_fields(message, 5), sizeof *attributes, reader->err);
+    size_t attribute_count = count_fields(message, 5);
+    if (attribute_count > ONNX_MOST_ATTRIBUTES)
+        return error_set(reader->err, "a node with %zu attributes", attribute_count);
+    struct onnx_attribute *attributes = pool_take(reader->pool, attribute_count, sizeof *attributes, reader->err);
     if (inputs == NULL || outputs == NULL || attributes == NULL) return STATUS_FAILED;
     *node = (struct onnx_node){"", "", "", inputs, 0, outputs, 0, attributes, 0};
     struct wire_field field;
@@ -284,14 +295,14 @@ static status read_node(struct reader *reader, struct onnx_node *node, struct wi
     {
         status result = STATUS_OK;
         switch (FIELD_OF(field)) {
-        case FIELD(1, WIRE_BYTES): result = read_string(reader, &inputs[node->input_count++], field.bytes); break;
-        case FIELD(2, WIRE_BYTES): result = read_string(reader, &outputs[node->output_count++], field.bytes); break;
-        case FIELD(3, WIRE_BYTES): result = read_string(reader, &node->name, field.bytes); break;
-        case FIELD(4, WIRE_BYTES): result = read_string(reader, &node->op_type, field.bytes); break;
+        case FIELD(1, WIRE_BYTES): result = read_name(reader, &inputs[node->input_count++], field.bytes); break;
+        case FIELD(2, WIRE_BYTES): result = read_name(reader, &outputs[node->output_count++], field.bytes); break;
+        case FIELD(3, WIRE_BYTES): result = read_name(reader, &node->name, field.bytes); break;
+        case FIELD(4, WIRE_BYTES): result = read_name(reader, &node->op_type, field.bytes); break;
         case FIELD(5, WIRE_BYTES):
             result = read_attribute(reader, &attributes[node->attribute_count++], field.bytes);
             break;
-        case FIELD(7, WIRE_BYTES): result = read_string(reader, &node->domain, field.bytes); break;
+        case FIELD(7, WIRE_BYTES): result = read_name(reader, &node->domain, field.bytes); break;
         default: break;
         }
         if (result != STATUS_OK) return result;
@@ -340,7 +351,7 @@ static status read_value(struct reader *reader, struct onnx_value *value, struct
     FOR_EACH_FIELD(message, field, more)
     {
         if (FIELD_OF(field) == FIELD(2, WIRE_BYTES)) read_value_type(value, field.bytes);
-        if (FIELD_OF(field) == FIELD(1, WIRE_BYTES) && read_string(reader, &value->name, field.bytes) != STATUS_OK)
+        if (FIELD_OF(field) == FIELD(1, WIRE_BYTES) && read_name(reader, &value->name, field.bytes) != STATUS_OK)
             return STATUS_FAILED;
     }
     return more == WIRE_END ? STATUS_OK : malformed(reader, "an input");
@@ -396,7 +407,8 @@ static status read_graph(struct reader *reader, struct onnx_model *model, struct
         default: break;
         }
     }
-    return result == STATUS_OK ? sort_initializers(reader, model) : result;
+    if (result == STATUS_OK) result = sort_initializers(reader, model);
+    return result == STATUS_OK ? onnx_list_values(model, reader->pool, reader->err) : result;
 }
 
 /* StringStringEntryProto: 1 key, 2 value. */
@@ -459,7 +471,7 @@ status onnx_parse(struct onnx_model *model, const uint8_t *bytes, size_t size, c
     *model = (struct onnx_model){0};
     struct pool *pool = memory_allocate(1, sizeof *pool, "an ONNX model", err);
     if (pool == NULL) return STATUS_FAILED;
-    *pool = pool_with_limit(size_add(POOL_AT_LEAST, size_multiply(size, POOL_TIMES_FILE)));
+    *pool = pool_with_limits(size_add(POOL_AT_LEAST, size_multiply(size, POOL_TIMES_FILE)), 0);
     model->pool = pool;
     struct reader reader = {pool, err};
     status result =
@@ -489,29 +501,4 @@ void onnx_close(struct onnx_model *model)
     memory_free(model->pool);
     file_unmap(&model->file);
     *model = (struct onnx_model){0};
-}
-
-const struct tensor *onnx_initializer(const struct onnx_model *model, const char *name)
-{
-    return tensor_find_sorted(model->initializers, model->initializer_count, name);
-}
-
-const struct onnx_attribute *onnx_attribute_find(const struct onnx_node *node, const char *name)
-{
-    for (size_t i = 0; i < node->attribute_count; i++)
-        if (strcmp(node->attributes[i].name, name) == 0) return &node->attributes[i];
-    return NULL;
-}
-
-int64_t onnx_attribute_integer(const struct onnx_node *node, const char *name, int64_t otherwise)
-{
-    const struct onnx_attribute *attribute = onnx_attribute_find(node, name);
-    return attribute == NULL ? otherwise : attribute->integer;
-}
-
-const char *onnx_property_value(const struct onnx_model *model, const char *key)
-{
-    for (size_t i = 0; i < model->property_count; i++)
-        if (strcmp(model->properties[i].key, key) == 0) return model->properties[i].value;
-    return NULL;
 }

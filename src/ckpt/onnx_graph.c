@@ -2,6 +2,7 @@
  * the architectures that are known. */
 #include "ckpt/onnx_graph.h"
 
+#include "ckpt/onnx_values.h"
 #include "rmfer/nn/layers.h"
 
 #include <math.h>
@@ -9,32 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* B3 has 130 convolutions and exports of it some 700 nodes; what is far beyond is no EfficientNet, and the searches
- * below may be quadratic. */
+/* B3 has 130 convolutions and exports of it some 700 nodes; what is far beyond is no EfficientNet. */
 enum { MOST_CONVOLUTIONS = 512, MOST_NODES = 16384, IDENTITIES_FOLLOWED = 8 };
-
-static bool is_operator(const struct onnx_node *node, const char *op_type)
-{
-    return strcmp(node->op_type, op_type) == 0 && (node->domain[0] == '\0' || strcmp(node->domain, "ai.onnx") == 0);
-}
-
-static const struct onnx_node *producer_of(const struct onnx_model *model, const char *value)
-{
-    for (size_t i = 0; i < model->node_count; i++)
-        for (size_t j = 0; j < model->nodes[i].output_count; j++)
-            if (strcmp(model->nodes[i].outputs[j], value) == 0) return &model->nodes[i];
-    return NULL;
-}
-
-/* The only kind of consumer looked for: a node of that type whose first input is `value`. */
-static const struct onnx_node *consumer_of(const struct onnx_model *model, const char *op_type, const char *value)
-{
-    for (size_t i = 0; i < model->node_count; i++) {
-        const struct onnx_node *node = &model->nodes[i];
-        if (is_operator(node, op_type) && node->input_count > 0 && strcmp(node->inputs[0], value) == 0) return node;
-    }
-    return NULL;
-}
 
 /* A value known beforehand: an initializer, a Constant, or either behind Identity nodes. */
 static const struct tensor *constant_value(const struct onnx_model *model, const char *value)
@@ -42,13 +19,13 @@ static const struct tensor *constant_value(const struct onnx_model *model, const
     for (int i = 0; i < IDENTITIES_FOLLOWED; i++) {
         const struct tensor *tensor = onnx_initializer(model, value);
         if (tensor != NULL) return tensor;
-        const struct onnx_node *node = producer_of(model, value);
+        const struct onnx_node *node = onnx_producer(model, value);
         if (node == NULL) return NULL;
-        if (is_operator(node, "Constant")) {
+        if (onnx_is_operator(node, "Constant")) {
             const struct onnx_attribute *attribute = onnx_attribute_find(node, "value");
             return attribute == NULL ? NULL : attribute->tensor;
         }
-        if (!is_operator(node, "Identity") || node->input_count == 0) return NULL;
+        if (!onnx_is_operator(node, "Identity") || node->input_count == 0) return NULL;
         value = node->inputs[0];
     }
     return NULL;
@@ -94,11 +71,11 @@ status onnx_graph_facts(const struct onnx_model *model, struct onnx_facts *facts
     if (model->node_count > MOST_NODES) return error_set(err, "%zu nodes: no EfficientNet", model->node_count);
     for (size_t i = 0; i < model->node_count && facts->convolutions < MOST_CONVOLUTIONS; i++) {
         const struct onnx_node *node = &model->nodes[i];
-        if (is_operator(node, "BatchNormalization") && facts->bn_epsilon == 0) {
+        if (onnx_is_operator(node, "BatchNormalization") && facts->bn_epsilon == 0) {
             const struct onnx_attribute *epsilon = onnx_attribute_find(node, "epsilon");
             facts->bn_epsilon = epsilon == NULL ? 1e-5 : (double)epsilon->real;
         }
-        if (!is_operator(node, "Conv")) continue;
+        if (!onnx_is_operator(node, "Conv")) continue;
         const struct tensor *weight = constant_input(model, node, 1);
         if (weight == NULL || weight->rank != 4)
             return error_set(err, "the weight of Conv number %zu is not in the file as a constant",
@@ -243,7 +220,7 @@ static status collect_convolution(struct collection *collection, const struct pl
         if (bias == NULL) return error_set(collection->err, "'%s' has no bias", planned->convolution);
         return collect(collection, planned->convolution, "bias", bias);
     }
-    const struct onnx_node *batchnorm = consumer_of(model, "BatchNormalization", node->outputs[0]);
+    const struct onnx_node *batchnorm = onnx_consumer(model, "BatchNormalization", node->outputs[0]);
     if (batchnorm != NULL) return collect_batchnorm(collection, planned->batchnorm, batchnorm);
     if (bias != NULL) return collect_folded(collection, planned->batchnorm, bias);
     return error_set(collection->err, "'%s' has neither batch-norm nor bias", planned->convolution);
@@ -274,14 +251,14 @@ static status find_classifier(struct collection *collection)
     const struct onnx_model *model = collection->model;
     for (size_t i = model->node_count; i-- > 0;) {
         const struct onnx_node *node = &model->nodes[i];
-        bool gemm = is_operator(node, "Gemm");
-        if (!gemm && !is_operator(node, "MatMul")) continue;
+        bool gemm = onnx_is_operator(node, "Gemm");
+        if (!gemm && !onnx_is_operator(node, "MatMul")) continue;
         const struct tensor *weight = constant_input(model, node, 1), *bias = NULL;
         bool transposed = !gemm || onnx_attribute_integer(node, "transB", 0) == 0;
         if (gemm) {
             bias = constant_input(model, node, 2);
         } else if (node->output_count > 0) {
-            const struct onnx_node *add = consumer_of(model, "Add", node->outputs[0]);
+            const struct onnx_node *add = onnx_consumer(model, "Add", node->outputs[0]);
             bias = add == NULL ? NULL : constant_input(model, add, 1);
         }
         if (weight == NULL || weight->rank != 2 || bias == NULL) return STATUS_OK;
@@ -302,7 +279,7 @@ status onnx_graph_tensors(const struct onnx_model *model, const struct architect
     size_t seen = 0;
     status result = STATUS_OK;
     for (size_t i = 0; result == STATUS_OK && i < model->node_count; i++) {
-        if (!is_operator(&model->nodes[i], "Conv")) continue;
+        if (!onnx_is_operator(&model->nodes[i], "Conv")) continue;
         if (seen < plan.count) result = collect_convolution(&collection, &plan.items[seen], &model->nodes[i]);
         seen++;
     }

@@ -5,7 +5,7 @@
 #define RMFER_CKPT_ONNX_GRAPH_H
 
 #include "ckpt/pool.h"
-#include "rmfer/ckpt/onnx.h"
+#include "rmfer/ckpt/onnx_model.h"
 #include "rmfer/nn/architecture.h"
 
 struct onnx_facts {

@@ -2,7 +2,6 @@
 #include "ckpt/pickle.h"
 
 #include "ckpt/pickle_torch.h"
-#include "rmfer/base/memory.h"
 
 #include <string.h>
 
@@ -64,7 +63,7 @@ enum opcode {
     OP_BYTEARRAY8 = 0x96,
 };
 
-/* A row of values that grows by doubling; its length is bounded by the pickle's, as each opcode adds one at most. */
+/* A row of values that grows by doubling, in the pool. */
 struct row {
     struct pickle_value **items;
     size_t count, capacity;
@@ -75,8 +74,9 @@ struct machine {
     struct pool *pool;
     struct error *err;
     struct row stack, memo;
-    size_t *marks; /* heights of the stack */
+    size_t *marks; /* heights of the stack, in the pool */
     size_t mark_count, mark_capacity;
+    size_t opcodes; /* run so far */
     struct pickle_storage *storages;
     struct pickle_value *result;
 };
@@ -90,7 +90,7 @@ static status row_reserve(struct machine *machine, struct row *row, size_t count
 {
     if (count <= row->capacity) return STATUS_OK;
     size_t capacity = 2 * count + 64;
-    void *items = memory_grow(row->items, row->capacity, capacity, sizeof *row->items, "a pickle", machine->err);
+    void *items = pool_grow(machine->pool, row->items, row->count, capacity, sizeof *row->items, machine->err);
     if (items == NULL) return STATUS_FAILED;
     row->items = items;
     row->capacity = capacity;
@@ -131,8 +131,8 @@ static status push_mark(struct machine *machine)
 {
     if (machine->mark_count == machine->mark_capacity) {
         size_t capacity = 2 * machine->mark_capacity + 64;
-        void *marks = memory_grow(machine->marks, machine->mark_capacity, capacity, sizeof *machine->marks,
-                                  "a pickle", machine->err);
+        void *marks = pool_grow(machine->pool, machine->marks, machine->mark_count, capacity, sizeof *machine->marks,
+                                machine->err);
         if (marks == NULL) return STATUS_FAILED;
         machine->marks = marks;
         machine->mark_capacity = capacity;
@@ -348,8 +348,8 @@ static status memo_put(struct machine *machine, uint64_t index)
 {
     struct pickle_value *value = top(machine);
     if (value == NULL) return STATUS_FAILED;
-    /* Python numbers its memo from 0; a number beyond the pickle's own length is a lie about memory. */
-    if (index > (uint64_t)(machine->end - machine->start)) return broken(machine, "a memo number out of range");
+    /* Python numbers its memo one by one, an opcode each: a number beyond is a lie about memory. */
+    if (index > machine->opcodes) return broken(machine, "a memo number out of range");
     status result = row_reserve(machine, &machine->memo, (size_t)index + 1);
     if (result != STATUS_OK) return result;
     machine->memo.items[index] = value;
@@ -549,10 +549,8 @@ status pickle_load(struct pickle *pickle, const uint8_t *bytes, size_t size, str
             result = broken(&machine, "cut short");
         else
             result = run_opcode(&machine, *machine.at++);
+        machine.opcodes++;
     }
-    memory_free(machine.stack.items);
-    memory_free(machine.memo.items);
-    memory_free(machine.marks);
     *pickle = (struct pickle){machine.result, machine.storages, (size_t)(machine.at - machine.start)};
     return result;
 }

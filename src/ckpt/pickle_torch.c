@@ -57,9 +57,11 @@ static bool type_of_global(const char *name, enum tensor_type *type)
 {
     static const char cuda[] = "torch.cuda.";
     char plain[64];
-    if (strncmp(name, cuda, sizeof cuda - 1) == 0 && strlen(name) < sizeof plain) {
+    /* A name is measured no further than it can matter: it may be as long as the file, and be looked at often. */
+    size_t length = strnlen(name, sizeof plain);
+    if (length < sizeof plain && strncmp(name, cuda, sizeof cuda - 1) == 0) {
         memcpy(plain, "torch.", 6);
-        memcpy(plain + 6, name + sizeof cuda - 1, strlen(name) - (sizeof cuda - 1) + 1);
+        memcpy(plain + 6, name + sizeof cuda - 1, length - (sizeof cuda - 1) + 1);
         name = plain;
     }
     for (size_t i = 0; i < sizeof element_types / sizeof element_types[0]; i++) {
@@ -72,12 +74,19 @@ static bool type_of_global(const char *name, enum tensor_type *type)
 
 /* ---- storages ---- */
 
+/* torch writes numbers; what is sorted and searched by keys must not take the time that long ones need. */
+enum { LONGEST_KEY = 255 };
+
 struct pickle_value *pickle_persistent(struct pool *pool, const struct pickle_value *id, struct error *err)
 {
     const struct pickle_value *tag = item_of_kind(id, 0, PICKLE_STRING), *type = item_of_kind(id, 1, PICKLE_GLOBAL);
     const struct pickle_value *key = item_of_kind(id, 2, PICKLE_STRING), *count = item_of_kind(id, 4, PICKLE_INTEGER);
     bool good = tag != NULL && strcmp(tag->string.bytes, "storage") == 0 && type != NULL && key != NULL;
     if (!good || count == NULL || count->integer < 0) return pickle_new(pool, PICKLE_NONE, err);
+    if (key->string.length > LONGEST_KEY) {
+        error_set(err, "a storage's key has %zu letters", key->string.length);
+        return NULL;
+    }
     struct pickle_value *value = pickle_new(pool, PICKLE_STORAGE, err);
     if (value == NULL) return NULL;
     value->storage = pool_take(pool, 1, sizeof *value->storage, err);
@@ -153,6 +162,8 @@ static struct pickle_value *make_dict(struct pool *pool, const struct pickle_val
     struct pickle_value *dict = pickle_new(pool, PICKLE_DICT, err);
     const struct pickle_value *pairs = argument(arguments, 0);
     if (dict == NULL || pairs == NULL || !is_sequence(pairs)) return dict;
+    /* The same list may be given to many calls. */
+    if (pool_spend_steps(pool, pairs->list.count, err) != STATUS_OK) return NULL;
     for (uint32_t i = 0; i < pairs->list.count; i++) {
         const struct pickle_value *pair = pairs->list.items[i];
         if (!is_sequence(pair) || pair->list.count != 2) continue;

@@ -16,9 +16,17 @@ struct pool_chunk {
 static const size_t header_bytes =
     (sizeof(struct pool_chunk) + PIECE_ALIGNMENT - 1) / PIECE_ALIGNMENT * PIECE_ALIGNMENT;
 
-struct pool pool_with_limit(size_t limit)
+struct pool pool_with_limits(size_t limit, size_t steps)
 {
-    return (struct pool){.limit = limit};
+    return (struct pool){.limit = limit, .steps_left = steps};
+}
+
+status pool_spend_steps(struct pool *pool, size_t steps, struct error *err)
+{
+    if (steps > pool->steps_left)
+        return error_set(err, "it refers to its values too often to be a checkpoint: reading it would take too long");
+    pool->steps_left -= steps;
+    return STATUS_OK;
 }
 
 static struct pool_chunk *add_chunk(struct pool *pool, size_t bytes, struct error *err)
@@ -52,6 +60,13 @@ void *pool_take(struct pool *pool, size_t count, size_t size, struct error *err)
     void *piece = (char *)chunk + header_bytes + chunk->used;
     chunk->used += bytes;
     return piece;
+}
+
+void *pool_grow(struct pool *pool, const void *items, size_t count, size_t capacity, size_t size, struct error *err)
+{
+    void *larger = pool_take(pool, capacity, size, err);
+    if (larger != NULL && count > 0) memcpy(larger, items, count * size);
+    return larger;
 }
 
 char *pool_string(struct pool *pool, const void *bytes, size_t length, struct error *err)

@@ -1,6 +1,6 @@
 /* The walk through what torch.save pickled: every tensor with the path that leads to it, and what modules tell of
- * their network. Values may be shared or contain themselves, so depth and steps have limits. */
-#include "ckpt/torch_file.h"
+ * their network. Values may be shared or contain themselves, so depth is limited and every step spent. */
+#include "ckpt/torch_flatten.h"
 
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
@@ -9,25 +9,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEEPEST = 64, MOST_STEPS = 4 << 20, LONGEST_PATH = 255 };
+enum { DEEPEST = 64, LONGEST_PATH = 255, LONGEST_CLASS_NAME = 255 };
 
 struct walk {
     struct torch_file *file;
     char path[LONGEST_PATH + 1];
     size_t length;
     int depth;
-    size_t steps;
     struct error *err;
 };
 
 static status walk_value(struct walk *walk, const struct pickle_value *value);
 
-/* ---- tensors ---- */
-
-static int compare_keys(const void *a, const void *b)
+static status spend(const struct walk *walk, size_t steps)
 {
-    return strcmp(((const struct torch_storage *)a)->key, ((const struct torch_storage *)b)->key);
+    return pool_spend_steps(&walk->file->pool, steps, walk->err);
 }
+
+/* ---- tensors ---- */
 
 /* The index of the last element, plus one: what the storage must have. False when it overflows. */
 static bool elements_needed(const struct pickle_tensor *tensor, uint64_t first, uint64_t *needed)
@@ -69,9 +68,7 @@ static status append_tensor(struct walk *walk, struct tensor tensor)
 
 static status add_tensor(struct walk *walk, const struct pickle_tensor *pickled)
 {
-    struct torch_storage wanted = {.key = pickled->storage->key}, *storage = NULL;
-    if (walk->file->storage_count > 0)
-        storage = bsearch(&wanted, walk->file->storages, walk->file->storage_count, sizeof wanted, compare_keys);
+    const struct torch_storage *storage = torch_find_storage(walk->file, pickled->storage->key);
     if (storage == NULL) return lies(walk);
     struct tensor tensor = {.type = pickled->type};
     size_t shape[TENSOR_MOST_RANK], available = storage->size / tensor_type_size(tensor.type);
@@ -92,7 +89,7 @@ static status add_tensor(struct walk *walk, const struct pickle_tensor *pickled)
 /* Goes on below ".key". Paths too long to be a parameter's name are left out. */
 static status walk_below(struct walk *walk, const char *key, const struct pickle_value *value)
 {
-    size_t length = walk->length, needed = strlen(key) + (length > 0);
+    size_t length = walk->length, needed = strnlen(key, LONGEST_PATH + 1) + (length > 0);
     if (needed > LONGEST_PATH - length) return STATUS_OK;
     snprintf(walk->path + length, sizeof walk->path - length, "%s%s", length > 0 ? "." : "", key);
     walk->length = length + needed;
@@ -107,7 +104,7 @@ static status walk_below(struct walk *walk, const char *key, const struct pickle
 /* Keys that are texts or whole numbers; others name no tensor. */
 static status walk_pairs(struct walk *walk, const struct pickle_items *pairs)
 {
-    status result = STATUS_OK;
+    status result = spend(walk, pairs->count);
     for (uint32_t i = 0; result == STATUS_OK && i + 1 < pairs->count; i += 2) {
         const struct pickle_value *key = pairs->items[i], *value = pairs->items[i + 1];
         char digits[24];
@@ -123,7 +120,7 @@ static status walk_pairs(struct walk *walk, const struct pickle_items *pairs)
 
 static status walk_sequence(struct walk *walk, const struct pickle_items *items)
 {
-    status result = STATUS_OK;
+    status result = spend(walk, items->count);
     for (uint32_t i = 0; result == STATUS_OK && i < items->count; i++) {
         char digits[16];
         /* Lists of numbers (a loss a step) can be long: only what may hold a tensor is worth a name. */
@@ -136,13 +133,24 @@ static status walk_sequence(struct walk *walk, const struct pickle_items *items)
 
 /* ---- modules ---- */
 
+/* A key of a module's state. Looking for it costs a step an entry, as the same state may be looked at often. */
+static status find_in_state(const struct walk *walk, const struct pickle_value *state, const char *key,
+                            const struct pickle_value **found)
+{
+    *found = NULL;
+    if (state == NULL || state->kind != PICKLE_DICT) return STATUS_OK;
+    status result = spend(walk, state->list.count);
+    if (result == STATUS_OK) *found = pickle_dict_find(state, key);
+    return result;
+}
+
 /* What a module's class and attributes say of the network's flavour. */
-static void note_module(struct walk *walk, const struct pickle_object *module)
+static void note_module(struct walk *walk, const struct pickle_object *module, const struct pickle_value *epsilon)
 {
     walk->file->is_module = true;
+    if (strnlen(module->class_name, LONGEST_CLASS_NAME + 1) > LONGEST_CLASS_NAME) return;
     if (strstr(module->class_name, "Conv2dSame") != NULL) walk->file->has_same_convolutions = true;
     if (strstr(module->class_name, "BatchNorm") == NULL) return;
-    const struct pickle_value *epsilon = pickle_dict_find(module->state, "eps");
     if (epsilon != NULL && epsilon->kind == PICKLE_REAL && walk->file->bn_epsilon == 0)
         walk->file->bn_epsilon = epsilon->real;
 }
@@ -150,23 +158,24 @@ static void note_module(struct walk *walk, const struct pickle_object *module)
 /* torch.nn.Module keeps its tensors and children in three dictionaries of its state; names go on without them. */
 static status walk_object(struct walk *walk, const struct pickle_object *object)
 {
-    static const char *const parts[] = {"_parameters", "_buffers", "_modules"};
-    const struct pickle_value *state = object->state;
-    bool is_module = pickle_dict_find(state, "_parameters") != NULL && pickle_dict_find(state, "_modules") != NULL;
+    enum { PARAMETERS, BUFFERS, MODULES, EPSILON, KEYS };
+    static const char *const keys[KEYS] = {"_parameters", "_buffers", "_modules", "eps"};
+    const struct pickle_value *state = object->state, *found[KEYS];
     status result = walk_pairs(walk, &object->entries);
-    if (!is_module) return result == STATUS_OK && state != NULL ? walk_value(walk, state) : result;
-    note_module(walk, object);
-    for (size_t i = 0; result == STATUS_OK && i < sizeof parts / sizeof parts[0]; i++) {
-        const struct pickle_value *part = pickle_dict_find(state, parts[i]);
-        if (part != NULL && part->kind == PICKLE_DICT) result = walk_pairs(walk, &part->list);
-    }
+    for (int i = 0; result == STATUS_OK && i < KEYS; i++) result = find_in_state(walk, state, keys[i], &found[i]);
+    if (result != STATUS_OK) return result;
+    if (found[PARAMETERS] == NULL || found[MODULES] == NULL)
+        return state != NULL ? walk_value(walk, state) : STATUS_OK;
+    note_module(walk, object, found[EPSILON]);
+    for (int i = PARAMETERS; result == STATUS_OK && i <= MODULES; i++)
+        if (found[i] != NULL && found[i]->kind == PICKLE_DICT) result = walk_pairs(walk, &found[i]->list);
     return result;
 }
 
 static status walk_value(struct walk *walk, const struct pickle_value *value)
 {
-    status result = STATUS_OK;
-    if (walk->steps++ > MOST_STEPS) return error_set(walk->err, "more than %d values: no checkpoint", MOST_STEPS);
+    status result = spend(walk, 1);
+    if (result != STATUS_OK) return result;
     /* walk_object comes back here at its own depth, so it counts too. */
     if (++walk->depth <= DEEPEST) {
         switch (value->kind) {

@@ -1,9 +1,8 @@
 /* torch.save's format before the zip one: five pickles (a magic number, the format's version, facts about the
  * machine, the object, the storages' keys), then each storage in the order of its key: 8 bytes of length in elements,
  * its bytes. */
-#include "ckpt/torch_file.h"
+#include "ckpt/torch_plain.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { PICKLES = 5, PROTOCOL_VERSION = 1001 };
@@ -21,11 +20,6 @@ static status check_pickles(const struct pickle *pickles, struct error *err)
                                                            : error_set(err, "the storages' keys are missing");
 }
 
-static int compare_keys(const void *a, const void *b)
-{
-    return strcmp(((const struct torch_storage *)a)->key, ((const struct torch_storage *)b)->key);
-}
-
 struct cursor {
     const uint8_t *at, *end;
 };
@@ -37,9 +31,7 @@ static status read_storage(struct torch_file *file, struct pickle_storage *const
     if (key->kind != PICKLE_STRING) return error_set(err, "a storage's key is no text");
     char name[TENSOR_NAME_TEXT];
     tensor_name_text(name, sizeof name, key->string.bytes);
-    struct torch_storage wanted = {.key = key->string.bytes}, *storage = NULL;
-    if (file->storage_count > 0)
-        storage = bsearch(&wanted, file->storages, file->storage_count, sizeof wanted, compare_keys);
+    struct torch_storage *storage = torch_find_storage(file, key->string.bytes);
     const struct pickle_storage *type = storage == NULL ? NULL : types[storage - file->storages];
     if (type == NULL || !type->has_type)
         return error_set(err, "the storage '%s' has no type that is read here", name);

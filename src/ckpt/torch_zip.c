@@ -1,12 +1,15 @@
 /* torch.save's zip format: NAME/data.pkl is the pickle, NAME/data/KEY each storage's bytes, uncompressed. */
-#include "ckpt/torch_file.h"
+#include "ckpt/torch_zip.h"
 
 #include "ckpt/zip_directory.h"
+#include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 
 #include <string.h>
 
 enum { LARGEST_PICKLE = 64 << 20 };
+/* A pickle is rarely compressed, and then to a tenth; a bomb of opcodes is, to a thousandth. */
+enum { PICKLE_TIMES_FILE = 32, PICKLE_AT_LEAST = 4 << 20 };
 static const size_t LARGEST_STORAGE = (size_t)4 << 30;
 
 struct archive {
@@ -46,6 +49,12 @@ static status check_byte_order(const struct archive *archive, struct error *err)
     return result;
 }
 
+static size_t largest_pickle(size_t file_size)
+{
+    size_t limit = size_add(PICKLE_AT_LEAST, size_multiply(file_size, PICKLE_TIMES_FILE));
+    return limit < LARGEST_PICKLE ? limit : LARGEST_PICKLE;
+}
+
 static status find_storage(struct torch_file *file, const struct archive *archive, struct torch_storage *storage,
                            struct error *err)
 {
@@ -81,7 +90,7 @@ status torch_zip_load(struct torch_file *file, const uint8_t *bytes, size_t size
     struct pickle_storage **types;
     result = check_byte_order(&archive, err);
     if (result == STATUS_OK)
-        result = zip_entry_contents(entry, bytes, size, LARGEST_PICKLE, &file->inflated, &text, err);
+        result = zip_entry_contents(entry, bytes, size, largest_pickle(size), &file->inflated, &text, err);
     if (result == STATUS_OK) result = pickle_load(&pickle, text, (size_t)entry->size, &file->pool, err);
     if (result == STATUS_OK) result = torch_list_storages(file, pickle.storages, &types, err);
     for (size_t i = 0; result == STATUS_OK && i < file->storage_count; i++)

@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct architecture architecture;
     if (onnx_graph_facts(&model, &facts, NULL) == STATUS_OK &&
         architecture_tiny(&architecture, true, 64, 1, NULL) == STATUS_OK) {
-        struct pool pool = pool_with_limit((size_t)16 << 20);
+        struct pool pool = pool_with_limits((size_t)16 << 20, SIZE_MAX);
         struct tensor *tensors;
         size_t count;
         bool folded;

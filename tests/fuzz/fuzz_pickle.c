@@ -1,7 +1,7 @@
 /* A pickle from hostile bytes, and the walk through what it built. Its storages have no bytes, so the walk ends with
  * an error at the first tensor that has elements; fuzz_torch goes further. */
 #include "ckpt/pickle.h"
-#include "ckpt/torch_file.h"
+#include "ckpt/torch_flatten.h"
 
 #include <stdlib.h>
 
@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    struct torch_file file = {.pool = pool_with_limit(((size_t)1 << 20) + 64 * size)};
+    struct torch_file file = {.pool = pool_with_limits(((size_t)1 << 20) + 64 * size, (size_t)1 << 20)};
     struct pickle pickle;
     struct pickle_storage **types;
     struct error err = {0};
