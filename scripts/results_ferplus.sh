@@ -1,5 +1,6 @@
 #!/bin/sh
-# The result of docs/results/ferplus.md: FERPlus's training split from random weights, on this machine's CPU.
+# The result of docs/results/ferplus.md and the model in the box: FERPlus's training split from random weights, on this
+# machine's CPU.
 # Usage: results_ferplus.sh FERPLUS_FOLDER [OUT]      (OUT: runs/ferplus-scratch; RMFER names the program, ./rmfer)
 # Goes on with a run that was stopped. The test split is evaluated too where the folder has one.
 set -eu
@@ -14,8 +15,9 @@ for split in valid test; do
     if [ $split = test ] && [ ! -d "$1/FER2013Test" ]; then continue; fi
     for votes in majority argmax; do
         printf '\n%s split, labels by data.votes = %s\n' $split $votes
-        "$rmfer" eval --checkpoint "$out/best_overall.safetensors" --set data.root="$1" --set data.votes=$votes \
+        "$rmfer" eval --checkpoint "$out/last.safetensors" --set data.root="$1" --set data.votes=$votes \
             --split $split --flip --json "$out/$split-$votes.json"
     done
 done
+"$rmfer" export "$out/last.safetensors" -o "$out/ferplus-b0.safetensors" --half
 python3 "$scripts/plot_curves.py" --out "$out/curve.svg" --title "FERPlus, validation accuracy" "rmfer=$out"

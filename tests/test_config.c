@@ -454,6 +454,20 @@ static void test_junk_is_refused_without_harm(void **state)
     }
 }
 
+/* What is no path stands as it was, unknown keys and comments too. */
+static void test_paths_can_be_left_out(void **state)
+{
+    (void)state;
+    struct text out = {0};
+    const char *text = "# of a run\n[data]\nroot = /home/somebody/faces\nkind = folder\n[x]\nroot = 3\n[output]\n"
+                       "dir = /home/somebody/run\nlog_every = 5\n[rmset]\nroot =\n[model]\ninit = a=b.pt";
+    assert_int_equal(config_without_paths(text, &out, &err), STATUS_OK);
+    assert_string_equal(text_string(&out),
+                        "# of a run\n[data]\nroot =\nkind = folder\n[x]\nroot = 3\n[output]\n"
+                        "dir =\nlog_every = 5\n[rmset]\nroot =\n[model]\ninit =");
+    text_free(&out);
+}
+
 static void test_memory_shortage_is_an_error(void **state)
 {
     (void)state;
@@ -489,6 +503,7 @@ int main(void)
         cmocka_unit_test_teardown(test_presets_load, forget),
         cmocka_unit_test_teardown(test_ablations_change_only_what_they_say, forget),
         cmocka_unit_test_teardown(test_junk_is_refused_without_harm, forget),
+        cmocka_unit_test(test_paths_can_be_left_out),
         cmocka_unit_test_teardown(test_memory_shortage_is_an_error, forget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

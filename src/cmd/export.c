@@ -5,6 +5,7 @@
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/lookup.h"
 #include "rmfer/cmd/options.h"
+#include "rmfer/config/config.h"
 
 enum { LARGEST_IMAGE = 4096 };
 
@@ -27,12 +28,15 @@ static status convert(const struct export_arguments *arguments, const char *path
 {
     struct checkpoint checkpoint;
     struct model model;
+    struct text portable = {0}; /* folders of this machine mean nothing elsewhere, and are nobody's business */
     status result = checkpoint_open(&checkpoint, path, err);
     if (result != STATUS_OK) return result;
     struct checkpoint_info info = checkpoint.info;
+    result = config_without_paths(info.config, &portable, err);
+    info.config = text_string(&portable);
     if (arguments->image_size != 0) info.image_size = (int)arguments->image_size;
     /* Heads are not exported, so they are not read either. */
-    result = checkpoint_create_model(&checkpoint, false, &model, err);
+    if (result == STATUS_OK) result = checkpoint_create_model(&checkpoint, false, &model, err);
     if (result == STATUS_OK) {
         result = write_output(arguments, &model, &info, err);
         if (result == STATUS_OK)
@@ -41,6 +45,7 @@ static status convert(const struct export_arguments *arguments, const char *path
         model_free(&model);
     }
     checkpoint_close(&checkpoint);
+    text_free(&portable);
     return result;
 }
 
