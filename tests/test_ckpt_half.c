@@ -68,7 +68,7 @@ static void a_narrow_checkpoint_is_its_weights_rounded(void **state)
     char *folder = scratch_make();
     const char *path = scratch_path(folder, "narrow.safetensors");
     make_model(&model);
-    model.parameters.buffers[0] = 1e6f; /* beyond a half, and kept */
+    parameters_write_buffers(&model.parameters)[0] = 1e6f; /* beyond a half, and kept */
     struct checkpoint_info info = checkpoint_info_defaults(&model.architecture);
     info.classes = classes;
     info.class_count = 2;
@@ -85,7 +85,7 @@ static void a_narrow_checkpoint_is_its_weights_rounded(void **state)
     }
     model_free(&read);
     checkpoint_close(&checkpoint);
-    model.parameters.values[0] = 1e5f;
+    parameters_write(&model.parameters, GROUP_BACKBONE)[0] = 1e5f;
     assert_int_equal(checkpoint_write_narrow(path, &model, &info, &err), STATUS_FAILED);
     assert_non_null(strstr(err.message, "conv_stem.weight"));
     model_free(&model);

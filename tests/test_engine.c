@@ -55,7 +55,7 @@ static void train_a_little(struct engine_case *c, bool contrasts)
     c->objective = whole_objective();
     for (uint64_t step = 0; step < 3; step++) {
         engine_step(c, step);
-        engine_descend(c, 0.01);
+        engine_descend(&c->model, 0.01);
     }
 }
 
@@ -224,7 +224,7 @@ static void test_running_statistics_move_by_the_momentum(void **state)
     engine_step(&c, 0);
     real *batch = copy(all->buffers, count);
     assert_true(engine_distance(batch, old, count) > 0.1);
-    memcpy(all->buffers, old, count * sizeof(real));
+    memcpy(parameters_write_buffers(all), old, count * sizeof(real));
     c.objective.bn_momentum = 0.2;
     engine_step(&c, 0);
     for (size_t i = 0; i < count; i++) old[i] = (real)(0.8 * (double)old[i] + 0.2 * (double)batch[i]);
@@ -439,7 +439,7 @@ static void test_inference_is_what_was_trained(void **state)
             assert_true(layer < layers);
             double m = 4 * (double)pixels[layer++];
             for (size_t j = 0; j < all->items[i].count; j++)
-                all->buffers[all->items[i].offset + j] *=
+                parameter_write(all, &all->items[i])[j] *=
                     (real)((m - 1) / m); /* the biased variance, as in training */
         }
         assert_int_equal(layer, layers);
@@ -480,13 +480,13 @@ static void test_inference_keeps_what_it_loaded(void **state)
     inference_load(inference, &c.model);
     inference_run(inference, c.images, 6, NULL, before);
     unsigned long allocations = memory_allocation_count();
-    for (size_t i = 0; i < all->value_count; i++) all->values[i] = (real)NAN;
+    for (size_t i = 0; i < all->value_count; i++) engine_write_values(&c.model)[i] = (real)NAN;
     inference_run(inference, c.images, 6, NULL, after);
     assert_memory_equal(before, after, count * sizeof(real));
     inference_load(inference, &c.model);
     inference_run(inference, c.images, 6, NULL, after);
     assert_true(isnan(after[0]));
-    memcpy(all->values, values, all->value_count * sizeof(real));
+    memcpy(engine_write_values(&c.model), values, all->value_count * sizeof(real));
     inference_load(inference, &c.model);
     inference_run(inference, c.images, 6, NULL, after);
     assert_memory_equal(before, after, count * sizeof(real));

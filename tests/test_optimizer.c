@@ -47,7 +47,7 @@ static void make_parameters(struct parameters *parameters)
     assert_int_equal(parameters_allocate(parameters, &err), STATUS_OK);
     for (size_t i = 0; i < parameters->count; i++)
         for (size_t k = 0; k < parameters->items[i].count; k++)
-            parameter_values(parameters, &parameters->items[i])[k] = (real)uniform(parameters->items[i].name, k);
+            parameter_write(parameters, &parameters->items[i])[k] = (real)uniform(parameters->items[i].name, k);
 }
 
 /* g = c w + d + w^2 / 2 */
@@ -290,7 +290,8 @@ static void run_many(int threads, real *out)
     assert_int_equal(parameters_allocate(&parameters, &err), STATUS_OK);
     assert_int_equal(parameters.value_count, MANY);
     struct random_stream stream = random_stream(7, RANDOM_TEST, 0, 0);
-    for (size_t i = 0; i < MANY; i++) parameters.values[i] = (real)random_normal(&stream);
+    real *values = parameters_write(&parameters, GROUP_BACKBONE);
+    for (size_t i = 0; i < MANY; i++) values[i] = (real)random_normal(&stream);
     threads_set(threads);
     struct optimizer_options options = adamw();
     options.sharpness_aware = true;

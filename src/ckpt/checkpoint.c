@@ -244,7 +244,7 @@ static status load_model(const struct checkpoint *checkpoint, struct model *mode
     if (result != STATUS_OK) return result;
     for (size_t i = 0; i < model->parameters.count; i++) {
         const struct parameter *entry = &model->parameters.items[i];
-        tensor_read_floats(tensor_of(checkpoint, entry, prefix), parameter_values(&model->parameters, entry));
+        tensor_read_floats(tensor_of(checkpoint, entry, prefix), parameter_write(&model->parameters, entry));
     }
     return STATUS_OK;
 }

@@ -252,7 +252,7 @@ static void copy_entry(struct model *to, const struct model *from, const struct 
 {
     const struct parameter *source = parameters_find(&from->parameters, entry->name);
     BUG_UNLESS(source != NULL && source->count == entry->count);
-    memcpy(parameter_values(&to->parameters, entry), parameter_values(&from->parameters, source),
+    memcpy(parameter_write(&to->parameters, entry), parameter_values(&from->parameters, source),
            entry->count * sizeof(real));
 }
 

@@ -51,7 +51,7 @@ static bool shape_fits(const struct tensor *tensor, const struct parameter *entr
 
 static void load_entry(struct loading *loading, const struct parameter *entry, const struct tensor *tensor)
 {
-    tensor_read_floats(tensor, parameter_values(&loading->model->parameters, entry));
+    tensor_read_floats(tensor, parameter_write(&loading->model->parameters, entry));
     import_mark_used(loading, tensor);
 }
 

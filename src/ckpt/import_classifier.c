@@ -61,13 +61,13 @@ status import_source_classes(const struct loading *loading, size_t outputs, stru
 static status copy_rows(struct loading *loading, const struct import_linear *from, struct linear_indices to,
                         const size_t *rows)
 {
-    const struct parameters *all = &loading->model->parameters;
+    struct parameters *all = &loading->model->parameters;
     size_t outputs = from->weight->shape[0], features = from->weight->shape[1];
     float *weight = memory_allocate(size_multiply(outputs, features), sizeof *weight, "a classifier", loading->err);
     float *bias = memory_allocate(outputs, sizeof *bias, "a classifier", loading->err);
     if (weight != NULL && bias != NULL) {
-        real *to_weight = parameter_values(all, &all->items[to.weight]);
-        real *to_bias = parameter_values(all, &all->items[to.bias]);
+        real *to_weight = parameter_write(all, &all->items[to.weight]);
+        real *to_bias = parameter_write(all, &all->items[to.bias]);
         tensor_read_floats(from->weight, weight);
         tensor_read_floats(from->bias, bias);
         for (size_t i = 0; i < all->items[to.bias].count; i++) {

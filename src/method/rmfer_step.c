@@ -149,6 +149,11 @@ size_t train_step_scratch_bytes(const struct train_step *step)
            inference_bytes(step->inference) + step->planned_bytes;
 }
 
+size_t train_step_packs(const struct train_step *step)
+{
+    return backbone_packs(step->backbone) + inference_packs(step->inference);
+}
+
 const real *train_step_fer_logits(const struct train_step *step)
 {
     return step->heads.fer_logits;

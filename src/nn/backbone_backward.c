@@ -138,7 +138,8 @@ void backbone_backward(struct backbone_pass *p, const real *dfeatures)
 {
     struct network *network = &p->network;
     int last = network->block_count - 1;
-    BUG_UNLESS(p->may_go_back);
+    struct parameters_stamp present = parameters_stamp(&p->backbone->model->parameters, GROUP_BACKBONE);
+    BUG_UNLESS(p->may_go_back && parameters_stamps_equal(p->weights, present));
     backward_head(p, saved_of(p, network->blocks[last].project)->output, dfeatures);
     for (int i = last; i > 0; i--)
         backward_block(p, &network->blocks[i], saved_of(p, network->blocks[i - 1].project)->output, NULL);

@@ -104,6 +104,16 @@ static void forward_head(struct backbone_pass *p, const struct forward_options *
     backbone_lap(p, head, false, &start);
 }
 
+/* Packs the weights where they are not those that were packed last. */
+static void pack_changed_weights(struct backbone *b)
+{
+    struct parameters_stamp present = parameters_stamp(&b->model->parameters, GROUP_BACKBONE);
+    if (parameters_stamps_equal(present, b->packed)) return;
+    network_pack(&b->network, &b->context);
+    b->packed = present;
+    b->packs++;
+}
+
 void backbone_forward(struct backbone_pass *p, const struct forward_options *options, const real *images, int n,
                       real *features)
 {
@@ -111,11 +121,13 @@ void backbone_forward(struct backbone_pass *p, const struct forward_options *opt
     BUG_UNLESS(n >= 1 && (size_t)n <= p->rows);
     p->images = images;
     p->n = (size_t)n;
-    network_pack(&p->backbone->network, &p->context);
+    pack_changed_weights(p->backbone);
+    if (options->bn_momentum != 0) parameters_write_buffers(&p->backbone->model->parameters);
     forward_stem(p, options, images);
     const real *map = forward_block(p, options, &network->blocks[0], saved_of(p, network->stem)->map,
                                     &network->stem->bn);
     for (int i = 1; i < network->block_count; i++) map = forward_block(p, options, &network->blocks[i], map, NULL);
     forward_head(p, options, map, features);
     p->may_go_back = p->kind == PASS_TRAINS;
+    p->weights = p->backbone->packed;
 }

@@ -8,6 +8,8 @@
 struct backbone {
     struct model *model;
     struct network network; /* geometry and packed weights; batch-norm's numbers are each pass's own */
+    struct parameters_stamp packed; /* of the weights when they were packed */
+    size_t packs;
     struct op_context context;
     struct arena arena;
     int image_size, batch;
@@ -46,6 +48,7 @@ struct backbone_pass {
     const real *images;
     size_t n;
     bool may_go_back; /* a forward pass was made, and no backward since */
+    struct parameters_stamp weights;
 };
 
 static inline struct layer_saved *saved_of(struct backbone_pass *pass, const struct network_layer *layer)

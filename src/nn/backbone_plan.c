@@ -99,6 +99,11 @@ size_t backbone_bytes(const struct backbone *b)
     return b->arena.used;
 }
 
+size_t backbone_packs(const struct backbone *b)
+{
+    return b->packs;
+}
+
 /* ---- what a pass keeps --------------------------------------------------------------------------------------------- */
 
 /* What a layer leaves behind, each layer in a place of its own. */

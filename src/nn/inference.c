@@ -14,11 +14,18 @@ struct own_linear {
     real *weight, *bias;
 };
 
+/* Which numbers of a model were loaded: what has not changed since is not loaded again. */
+struct loaded {
+    struct parameters_stamp weights, classifier, statistics;
+};
+
 struct inference {
     struct network network;
     struct op_context context;
     struct arena arena;
-    bool loaded;
+    struct loaded loaded;
+    bool may_run; /* something was loaded */
+    size_t packs;
     struct linear classifier;
     size_t batch, classes;
     real *current, *next;      /* block inputs and outputs of a group */
@@ -140,6 +147,11 @@ size_t inference_bytes(const struct inference *i)
     return i->arena.used;
 }
 
+size_t inference_packs(const struct inference *i)
+{
+    return i->packs;
+}
+
 /* Lets `layer`, which points at the model's numbers, point at copies of them. */
 static void copy_linear(struct linear *layer, struct own_linear own)
 {
@@ -149,23 +161,40 @@ static void copy_linear(struct linear *layer, struct own_linear own)
     layer->bias = own.bias;
 }
 
-void inference_load(struct inference *i, const struct model *model)
+static void load_weights(struct inference *i, const struct model *model)
 {
-    BUG_UNLESS((size_t)model->classes == i->classes);
     struct network *network = &i->network;
-    const struct parameters *all = &model->parameters;
     network_bind(network, model);
     network_pack(network, &i->context);
-    network_use_running_statistics(network);
     for (int b = 0; b < network->block_count; b++) {
         struct squeeze_excite *gate = &network->blocks[b].gate->squeeze_excite;
         copy_linear(&gate->reduce, i->reduce[b]);
         copy_linear(&gate->expand, i->expand[b]);
     }
+    i->packs++;
+}
+
+static void load_classifier(struct inference *i, const struct model *model)
+{
+    const struct parameters *all = &model->parameters;
     i->classifier.weight = parameter_values(all, &all->items[model->fer.weight]);
     i->classifier.bias = parameter_values(all, &all->items[model->fer.bias]);
     copy_linear(&i->classifier, i->own_classifier);
-    i->loaded = true;
+}
+
+void inference_load(struct inference *i, const struct model *model)
+{
+    BUG_UNLESS((size_t)model->classes == i->classes);
+    const struct parameters *all = &model->parameters;
+    struct loaded present = {parameters_stamp(all, GROUP_BACKBONE), parameters_stamp(all, GROUP_FER),
+                             parameters_stamp_buffers(all)};
+    bool weights = !parameters_stamps_equal(present.weights, i->loaded.weights);
+    if (weights) load_weights(i, model);
+    if (weights || !parameters_stamps_equal(present.statistics, i->loaded.statistics))
+        network_use_running_statistics(&i->network);
+    if (!parameters_stamps_equal(present.classifier, i->loaded.classifier)) load_classifier(i, model);
+    i->loaded = present;
+    i->may_run = true;
 }
 
 /* i->current to i->next, then they change places. */
@@ -216,7 +245,7 @@ static void run_group(struct inference *i, const real *images, size_t n, real *f
 
 void inference_run(struct inference *i, const real *images, int count, real *features, real *logits)
 {
-    BUG_UNLESS(count >= 1 && (size_t)count <= i->batch && i->loaded);
+    BUG_UNLESS(count >= 1 && (size_t)count <= i->batch && i->may_run);
     size_t n = (size_t)count, group = group_size(i), d = i->network.head->row->output;
     size_t image_reals = layer_input_pixels(i->network.stem->row) * STEM_INPUT;
     real *out = features == NULL ? i->features : features;

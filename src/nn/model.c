@@ -89,10 +89,10 @@ static bool name_ends_with(const struct parameter *entry, const char *ending)
 }
 
 /* The fan of a linear layer's bias is its weight's, which stands before it in the registry. */
-static void initialise_entry(const struct model *model, size_t index, uint64_t seed)
+static void initialise_entry(struct model *model, size_t index, uint64_t seed)
 {
     const struct parameter *entry = &model->parameters.items[index];
-    real *values = parameter_values(&model->parameters, entry);
+    real *values = parameter_write(&model->parameters, entry);
     struct random_stream stream = random_stream(seed, RANDOM_INITIALISE, index, 0);
     bool linear = entry->group != GROUP_BACKBONE;
     if (entry->rank == 4) {
@@ -117,10 +117,10 @@ void model_initialise(struct model *model, uint64_t seed)
 
 void model_copy_classifier_to_ial(struct model *model)
 {
-    const struct parameters *all = &model->parameters;
+    struct parameters *all = &model->parameters;
     const struct linear_indices from = model->fer, to = model->ial;
-    memcpy(parameter_values(all, &all->items[to.weight]), parameter_values(all, &all->items[from.weight]),
+    memcpy(parameter_write(all, &all->items[to.weight]), parameter_values(all, &all->items[from.weight]),
            all->items[from.weight].count * sizeof(real));
-    memcpy(parameter_values(all, &all->items[to.bias]), parameter_values(all, &all->items[from.bias]),
+    memcpy(parameter_write(all, &all->items[to.bias]), parameter_values(all, &all->items[from.bias]),
            all->items[from.bias].count * sizeof(real));
 }

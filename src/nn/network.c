@@ -97,10 +97,10 @@ static void bind_values(struct binder *binder, const real **values, real **gradi
     *gradients = parameter_gradients(binder->parameters, entry);
 }
 
+/* Running statistics move while a pass runs; backbone_forward announces it by parameters_write_buffers. */
 static real *bind_buffer(struct binder *binder)
 {
-    const struct parameter *entry = take_entry(binder);
-    return parameter_values(binder->parameters, entry);
+    return (real *)(uintptr_t)parameter_values(binder->parameters, take_entry(binder));
 }
 
 static void bind_batchnorm(struct binder *binder, struct batchnorm *bn)

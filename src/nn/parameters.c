@@ -27,12 +27,15 @@ status parameters_allocate(struct parameters *parameters, struct error *err)
 {
     size_t values = arena_rounded(size_multiply(parameters->value_count, sizeof(real)));
     size_t buffers = arena_rounded(size_multiply(parameters->buffer_count, sizeof(real)));
-    status result =
-        arena_reserve(&parameters->arena, size_add(size_multiply(values, 2), buffers), "the parameters", err);
+    size_t slabs = size_add(size_multiply(values, 2), buffers), history = arena_rounded(sizeof *parameters->history);
+    status result = arena_reserve(&parameters->arena, size_add(slabs, history), "the parameters", err);
     if (result != STATUS_OK) return result;
     parameters->values = arena_take(&parameters->arena, values);
     parameters->gradients = arena_take(&parameters->arena, values);
     parameters->buffers = arena_take(&parameters->arena, buffers);
+    parameters->history = arena_take(&parameters->arena, history);
+    /* Another reservation in the same place comes later, and so with a higher count. */
+    parameters->history->birth = memory_allocation_count();
     return STATUS_OK;
 }
 
@@ -50,10 +53,54 @@ const struct parameter *parameters_find(const struct parameters *parameters, con
     return NULL;
 }
 
-real *parameter_values(const struct parameters *parameters, const struct parameter *entry)
+const real *parameter_values(const struct parameters *parameters, const struct parameter *entry)
 {
     return (entry->is_buffer ? parameters->buffers : parameters->values) + entry->offset;
 }
+
+/* ---- writing --------------------------------------------------------------------------------------------------------- */
+
+real *parameters_write(struct parameters *parameters, enum parameter_group group)
+{
+    BUG_UNLESS(parameters->history != NULL);
+    parameters->history->value_writes[group]++;
+    return (real *)(uintptr_t)parameters->values;
+}
+
+real *parameters_write_buffers(struct parameters *parameters)
+{
+    BUG_UNLESS(parameters->history != NULL);
+    parameters->history->buffer_writes++;
+    return (real *)(uintptr_t)parameters->buffers;
+}
+
+real *parameter_write(struct parameters *parameters, const struct parameter *entry)
+{
+    real *slab =
+        entry->is_buffer ? parameters_write_buffers(parameters) : parameters_write(parameters, entry->group);
+    return slab + entry->offset;
+}
+
+struct parameters_stamp parameters_stamp(const struct parameters *parameters, enum parameter_group group)
+{
+    const struct parameters_history *history = parameters->history;
+    if (history == NULL) return (struct parameters_stamp){0};
+    return (struct parameters_stamp){history, history->birth, history->value_writes[group]};
+}
+
+struct parameters_stamp parameters_stamp_buffers(const struct parameters *parameters)
+{
+    const struct parameters_history *history = parameters->history;
+    if (history == NULL) return (struct parameters_stamp){0};
+    return (struct parameters_stamp){history, history->birth, history->buffer_writes};
+}
+
+bool parameters_stamps_equal(struct parameters_stamp a, struct parameters_stamp b)
+{
+    return a.birth != 0 && a.history == b.history && a.birth == b.birth && a.writes == b.writes;
+}
+
+/* ---- gradients ------------------------------------------------------------------------------------------------------- */
 
 real *parameter_gradients(const struct parameters *parameters, const struct parameter *entry)
 {

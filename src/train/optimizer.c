@@ -160,11 +160,20 @@ double optimizer_clip_factor(double norm, double longest)
     return factor < 1 ? factor : 1;
 }
 
+/* The slab of values, for writing the groups that are not frozen. */
+static real *write_groups(const struct optimizer *o, const struct optimizer_rates *rates)
+{
+    real *values = NULL;
+    for (int group = 0; group < GROUP_COUNT; group++)
+        if (!rates->frozen[group]) values = parameters_write(o->parameters, (enum parameter_group)group);
+    return values;
+}
+
 void optimizer_sharpen(struct optimizer *o, const struct optimizer_rates *rates, double norm)
 {
     BUG_UNLESS(o->options.sharpness_aware && !o->is_sharpened);
     real scale = (real)(o->options.sam_rho / (norm + 1e-12));
-    real *values = o->parameters->values, *gradients = o->parameters->gradients;
+    real *values = write_groups(o, rates), *gradients = o->parameters->gradients;
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < o->piece_count; i++) {
         const struct piece *piece = &o->pieces[i];
@@ -179,11 +188,12 @@ void optimizer_sharpen(struct optimizer *o, const struct optimizer_rates *rates,
 void optimizer_restore(struct optimizer *o, const struct optimizer_rates *rates)
 {
     if (!o->is_sharpened) return;
+    real *values = write_groups(o, rates);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < o->piece_count; i++) {
         const struct piece *piece = &o->pieces[i];
         if (!rates->frozen[piece->group])
-            memcpy(o->parameters->values + piece->begin, o->before + piece->begin, piece->count * sizeof(real));
+            memcpy(values + piece->begin, o->before + piece->begin, piece->count * sizeof(real));
     }
     o->is_sharpened = false;
 }
@@ -211,10 +221,10 @@ static struct optimizer_update update_of(const struct optimizer *o, const struct
 }
 
 static void step_piece(const struct optimizer *o, const struct optimizer_rates *rates, const struct piece *piece,
-                       double gradient_scale)
+                       double gradient_scale, real *values)
 {
     struct optimizer_update update = update_of(o, rates, piece, gradient_scale);
-    real *w = o->parameters->values + piece->begin;
+    real *w = values + piece->begin;
     const real *g = o->parameters->gradients + piece->begin;
     real *first = o->moments[0] == NULL ? NULL : o->moments[0] + piece->begin;
     switch (o->options.rule) {
@@ -235,9 +245,10 @@ void optimizer_step(struct optimizer *o, const struct optimizer_rates *rates, do
     optimizer_restore(o, rates);
     for (int group = 0; group < GROUP_COUNT; group++)
         if (!rates->frozen[group]) o->group_steps[group]++;
+    real *values = write_groups(o, rates);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < o->piece_count; i++)
-        if (!rates->frozen[o->pieces[i].group]) step_piece(o, rates, &o->pieces[i], gradient_scale);
+        if (!rates->frozen[o->pieces[i].group]) step_piece(o, rates, &o->pieces[i], gradient_scale, values);
 }
 
 size_t optimizer_slabs(struct optimizer *o, struct optimizer_slab slabs[OPTIMIZER_MOST_SLABS])

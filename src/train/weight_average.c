@@ -48,6 +48,7 @@ struct model weight_average_view(const struct weight_average *average, const str
     struct model view = *model;
     view.parameters.values = average->values;
     view.parameters.buffers = average->buffers;
+    view.parameters.history = NULL;
     view.parameters.arena = (struct arena){0};
     return view;
 }

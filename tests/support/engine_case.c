@@ -29,10 +29,11 @@ static void stir(struct model *model)
     struct random_stream stream = random_stream(13, RANDOM_TEST, 9, 3);
     for (size_t i = 0; i < all->count; i++) {
         if (all->items[i].is_buffer) continue;
-        real *values = all->values + all->items[i].offset;
+        real *values = parameter_write(all, &all->items[i]);
         for (size_t j = 0; j < all->items[i].count; j++) values[j] += (real)(0.1 * random_normal(&stream));
     }
-    for (size_t i = 0; i < all->buffer_count; i++) all->buffers[i] += (real)(0.3 * random_uniform(&stream));
+    real *buffers = parameters_write_buffers(all);
+    for (size_t i = 0; i < all->buffer_count; i++) buffers[i] += (real)(0.3 * random_uniform(&stream));
 }
 
 struct train_step_shape engine_shape(bool contrasts)
@@ -82,10 +83,19 @@ void engine_step(struct engine_case *c, uint64_t draw)
                    &c->losses);
 }
 
-void engine_descend(struct engine_case *c, double rate)
+real *engine_write_values(struct model *model)
 {
-    struct parameters *all = &c->model.parameters;
-    for (size_t i = 0; i < all->value_count; i++) all->values[i] -= (real)rate * all->gradients[i];
+    real *values = NULL;
+    for (int group = 0; group < GROUP_COUNT; group++)
+        values = parameters_write(&model->parameters, (enum parameter_group)group);
+    return values;
+}
+
+void engine_descend(struct model *model, double rate)
+{
+    const struct parameters *all = &model->parameters;
+    real *values = engine_write_values(model);
+    for (size_t i = 0; i < all->value_count; i++) values[i] -= (real)rate * all->gradients[i];
 }
 
 static double length(const real *a, const real *b, size_t count)

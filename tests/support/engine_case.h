@@ -30,8 +30,11 @@ struct train_step_shape engine_shape(bool contrasts);
 /* Gradients from zero. */
 void engine_step(struct engine_case *c, uint64_t draw);
 
+/* The slab of values, for writing every group. */
+real *engine_write_values(struct model *model);
+
 /* values -= rate * gradients. */
-void engine_descend(struct engine_case *c, double rate);
+void engine_descend(struct model *model, double rate);
 
 /* |a - b| / |b| over `count` numbers, 0 for two times nothing. */
 double engine_distance(const real *a, const real *b, size_t count);

@@ -1,4 +1,5 @@
 /* Runs a golden case and compares every tensor in it. */
+#include "support/engine_case.h"
 #include "support/golden_case.h"
 
 #include "rmfer/base/memory.h"
@@ -93,12 +94,12 @@ static status build_model(struct golden_case *c, struct error *err)
             : architecture_find(&architecture, name, err);
     if (found != STATUS_OK) return found;
     if (model_create(&c->model, &architecture, c->classes, true, err) != STATUS_OK) return err->code;
-    const struct parameters *parameters = &c->model.parameters;
+    struct parameters *parameters = &c->model.parameters;
     double variance = golden_number(c->golden, "running_variance");
     for (size_t i = 0; i < parameters->count; i++) {
         const struct parameter *item = &parameters->items[i];
         golden_parameter(item->name, item->shape, item->rank, item->count, variance,
-                         parameter_values(parameters, item));
+                         parameter_write(parameters, item));
     }
     return train_step_create(&c->step, &c->model, &c->shape, err);
 }
@@ -311,7 +312,7 @@ static void run_steps(struct golden_case *c)
         check_losses(c, step, &losses);
         check_logits(c, step, &losses);
         if (step == 0) check_gradients(c);
-        for (size_t i = 0; i < parameters->value_count; i++) parameters->values[i] -= rate * parameters->gradients[i];
+        engine_descend(&c->model, (double)rate);
     }
 }
 

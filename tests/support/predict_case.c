@@ -36,7 +36,7 @@ static void write_checkpoint(const char *folder)
     for (size_t i = 0; i < model.parameters.count; i++) {
         const struct parameter *item = &model.parameters.items[i];
         golden_parameter(item->name, item->shape, item->rank, item->count, 0.6,
-                         parameter_values(&model.parameters, item));
+                         parameter_write(&model.parameters, item));
     }
     struct checkpoint_info info = checkpoint_info_defaults(&architecture);
     info.classes = classes;

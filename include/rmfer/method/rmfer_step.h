@@ -74,6 +74,9 @@ void train_step_free(struct train_step *step);
 size_t train_step_saved_bytes(const struct train_step *step);
 size_t train_step_scratch_bytes(const struct train_step *step);
 
+/* How often weights were packed for the network that trains and the one that scores. */
+size_t train_step_packs(const struct train_step *step);
+
 /* Runs one step. `contrastive` may be NULL (phase 1). Random draws (dropout, drop-path) are keyed by (seed, draw):
  * SAM's second pass gives the same `draw` and so meets the same masks. n must be at least 2 with SELF_MASK_EXCLUDE and
  * IAL on (a bug otherwise: the caller checks). */

@@ -24,6 +24,9 @@ void backbone_free(struct backbone *backbone);
 /* Bytes of packed weights and of what backward passes share. */
 size_t backbone_bytes(const struct backbone *backbone);
 
+/* How often the weights were packed: once for each change of them that a forward pass met. */
+size_t backbone_packs(const struct backbone *backbone);
+
 enum pass_kind {
     PASS_TRAINS, /* forward and backward; at most the backbone's `batch` images */
     PASS_SCORES, /* forward alone */
@@ -51,7 +54,7 @@ void backbone_forward(struct backbone_pass *pass, const struct forward_options *
                       real *features);
 
 /* Adds the gradients of every backbone parameter for the forward pass before it, from dfeatures [n,D]. Once for a
- * forward pass, of a pass that trains. */
+ * forward pass, of a pass that trains, with the weights of that forward pass (a bug otherwise). */
 void backbone_backward(struct backbone_pass *pass, const real *dfeatures);
 
 /* Seconds of one layer, summed over its passes. */

@@ -13,11 +13,15 @@ status inference_create(struct inference **inference, const struct architecture 
                         int image_size, struct error *err) MUST_CHECK;
 void inference_free(struct inference *inference);
 
-/* Folds and packs the model's present weights and running statistics; call again after they changed. */
+/* Folds and packs the model's present weights and running statistics, those that changed since they were loaded last;
+ * call again after they changed. */
 void inference_load(struct inference *inference, const struct model *model);
 
 /* images [n,H,W,3] normalised RGB, n <= batch; features [n,D] and logits [n,E] are written, either may be NULL. */
 void inference_run(struct inference *inference, const real *images, int n, real *features, real *logits);
+
+/* How often weights were packed. */
+size_t inference_packs(const struct inference *inference);
 
 /* Bytes reserved: activations, folded weights. */
 size_t inference_bytes(const struct inference *inference);

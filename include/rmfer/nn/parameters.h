@@ -33,14 +33,22 @@ struct parameter {
     bool decays;    /* weight decay applies: weights of convolutions and linear layers, not batch-norm nor biases */
 };
 
+/* How often the slabs were written, for whoever keeps something made of their numbers (packed weights, folded
+ * batch-norm). It lies with the slabs, so that copies of the struct below see the same. */
+struct parameters_history {
+    unsigned long birth; /* no two slabs of a process that ever lay in one place have the same; never 0 */
+    uint64_t value_writes[GROUP_COUNT], buffer_writes;
+};
+
 struct parameters {
     struct parameter *items;
     size_t count, capacity;
-    real *values;    /* [value_count], parameter tensors back to back */
-    real *gradients; /* [value_count] */
-    real *buffers;   /* [buffer_count] */
+    const real *values;  /* [value_count], parameter tensors back to back; written through parameters_write alone */
+    real *gradients;     /* [value_count] */
+    const real *buffers; /* [buffer_count]; written through parameters_write_buffers alone */
     size_t value_count, buffer_count;
-    struct arena arena; /* owns the three slabs */
+    struct parameters_history *history; /* NULL: a view of numbers that somebody else writes */
+    struct arena arena;                 /* owns the slabs and their history */
 };
 
 /* Adds an entry while a model is being built. Returns its index. */
@@ -55,7 +63,28 @@ void parameters_free(struct parameters *parameters);
 const struct parameter *parameters_find(const struct parameters *parameters, const char *name);
 
 /* Where an entry's numbers are: in `values`, or in `buffers` for a buffer. */
-real *parameter_values(const struct parameters *parameters, const struct parameter *entry);
+const real *parameter_values(const struct parameters *parameters, const struct parameter *entry);
+
+/* The same for writing: what was made of the entry's numbers before is stale from here on. Asked for anew for each
+ * change: what somebody makes of the numbers between two writes through a pointer that was kept would not be noticed. */
+real *parameter_write(struct parameters *parameters, const struct parameter *entry);
+
+/* The whole slab of values, for writing the entries of one group; and the slab of buffers. */
+real *parameters_write(struct parameters *parameters, enum parameter_group group);
+real *parameters_write_buffers(struct parameters *parameters);
+
+/* Which numbers a group's values, or the buffers, are: equal stamps, equal numbers. A zeroed stamp equals none, and
+ * neither does that of a view. */
+struct parameters_stamp {
+    const struct parameters_history *history;
+    unsigned long birth;
+    uint64_t writes;
+};
+
+struct parameters_stamp parameters_stamp(const struct parameters *parameters, enum parameter_group group);
+struct parameters_stamp parameters_stamp_buffers(const struct parameters *parameters);
+bool parameters_stamps_equal(struct parameters_stamp a, struct parameters_stamp b);
+
 /* NULL for a buffer. */
 real *parameter_gradients(const struct parameters *parameters, const struct parameter *entry);
 
