@@ -57,18 +57,21 @@ MACHINE := $(shell $(CC) -dumpmachine | cut -d- -f1)
 ifneq ($(filter x86_64 amd64,$(MACHINE)),)
 ISA_SOURCES := src/kern/kernels_avx2.c src/kern/kernels_avx512.c
 endif
+ifneq ($(filter aarch64 arm64,$(MACHINE)),)
+ISA_SOURCES := src/kern/kernels_neon.c
+endif
 ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 ISA_FLAGS_avx2   := -mavx2 -mfma
 
 comma    := ,
 OUT      := $(BUILD)/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)$(VARIANT)
-SOURCES  := $(filter-out src/main.c src/kern/kernels_avx%,$(wildcard src/*/*.c)) $(wildcard $(ISA_SOURCES))
+SOURCES  := $(filter-out src/main.c $(wildcard src/kern/kernels_avx*.c) src/kern/kernels_neon.c,$(wildcard src/*/*.c)) $(wildcard $(ISA_SOURCES))
 # The presets of configs/ become strings inside the program.
 PRESETS  := $(sort $(wildcard configs/*.ini))
 SOURCES  += $(BUILD)/generated/presets.c
 OBJECTS  := $(SOURCES:%.c=$(OUT)/%.o)
 # The copy in double precision that the gradient tests link: mathematics only, portable kernels only.
-DOUBLE_SOURCES := $(filter src/base/% src/kern/% src/ops/% src/nn/% src/method/%,$(filter-out src/kern/kernels_avx%,$(SOURCES)))
+DOUBLE_SOURCES := $(filter src/base/% src/kern/% src/ops/% src/nn/% src/method/%,$(filter-out $(ISA_SOURCES),$(SOURCES)))
 DOUBLE_OBJECTS := $(DOUBLE_SOURCES:%.c=$(OUT)/double/%.o)
 
 TESTS        := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/test_*.c))
@@ -77,7 +80,7 @@ TEST_SUPPORT := $(wildcard tests/support/*.c)
 DOUBLE_SUPPORT := $(wildcard tests/double/support/*.c)
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help test check bench demo deps detector install uninstall fuzz sign-flip format clean need-build need-test tests
+.PHONY: all help test check check-arm bench demo deps detector install uninstall fuzz sign-flip format clean need-build need-test tests
 all: rmfer
 
 help:
@@ -89,6 +92,7 @@ help:
 	@echo 'make bench      speed of training and inference beside the processor peak'
 	@echo 'make install    program, manual page and configs to PREFIX ($(PREFIX))'
 	@echo 'make SAN=address|undefined|thread [test]   the same with a sanitizer'
+	@echo 'make check-arm  the kernels of 64-bit Arm under an emulator'
 	@echo 'make fuzz       the fuzz targets (clang, libFuzzer)'
 	@echo 'make sign-flip  turns signs of formulas round, one by one: the tests must fail'
 	@echo 'make format     clang-format over the sources'
@@ -172,6 +176,23 @@ $(OUT)/fuzz/%: tests/fuzz/%.c $(FUZZED) $(OUT)/librmfer.a
 
 fuzz: $(FUZZERS)
 	@sh tests/fuzz/run.sh $(FUZZERS)
+
+# The kernels of 64-bit Arm, built by a cross compiler and tested under an emulator (Debian: gcc-aarch64-linux-gnu,
+# qemu-user, libcmocka-dev:arm64). Said and passed over where these are missing.
+ARM_CC     ?= aarch64-linux-gnu-gcc
+ARM_RUN    ?= qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=/usr/lib/aarch64-linux-gnu
+ARM_CMOCKA ?= /usr/lib/aarch64-linux-gnu/libcmocka.so
+ARM_SOURCES := $(wildcard src/base/*.c) src/kern/kernels.c src/kern/kernels_portable.c src/kern/kernels_neon.c
+
+check-arm:
+	@if ! command -v $(ARM_CC) >/dev/null || ! command -v qemu-aarch64 >/dev/null || [ ! -e $(ARM_CMOCKA) ]; then \
+	  echo 'skipped: the Arm kernels, for which cross compiler, emulator or cmocka are missing'; \
+	else \
+	  mkdir -p $(OUT)/arm && \
+	  $(ARM_CC) $(CPPFLAGS) -std=c11 -O2 -ffp-contract=off $(WARNINGS) -fopenmp -Itests -o $(OUT)/arm/test_kernels \
+	    tests/test_kernels.c $(ARM_SOURCES) $(ARM_CMOCKA) -lm -pthread && \
+	  OMP_NUM_THREADS=2 $(ARM_RUN) $(OUT)/arm/test_kernels; \
+	fi
 
 # ---- the rest --------------------------------------------------------------------------------------------------------
 bench: rmfer

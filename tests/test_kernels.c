@@ -617,7 +617,7 @@ static void try_depthwise_backward(struct bench *bench)
 /* Runs one kind of trial for every instruction set, with ordinary numbers and with extreme ones. */
 static void run_trials(void (*try)(struct bench *))
 {
-    static const char *const names[] = {"portable", "avx2", "avx512"};
+    static const char *const names[] = {"portable", "avx2", "avx512", "neon"};
     float *room = memory_allocate(ROOM, sizeof *room, "the kernels' maps", NULL);
     assert_non_null(room);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -663,8 +663,8 @@ static void test_pack_lays_out_panels(void **state)
     enum { K = 5, N = 37 };
     float source[K * N], packed[K * (N + 32)];
     for (size_t i = 0; i < K * N; i++) source[i] = (float)i + 1;
-    static const char *const names[] = {"portable", "avx2", "avx512"};
-    for (size_t isa = 0; isa < 3; isa++) {
+    static const char *const names[] = {"portable", "avx2", "avx512", "neon"};
+    for (size_t isa = 0; isa < sizeof names / sizeof names[0]; isa++) {
         const struct kernels *kernels = kernels_find(names[isa]);
         if (kernels == NULL) continue;
         size_t panel = kernels->panel, columns = (N + panel - 1) / panel * panel;
@@ -701,8 +701,8 @@ static void test_the_table_is_chosen_by_name(void **state)
 static void test_multiply_add_loop_counts_its_work(void **state)
 {
     (void)state;
-    static const char *const names[] = {"portable", "avx2", "avx512"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const names[] = {"portable", "avx2", "avx512", "neon"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const struct kernels *kernels = kernels_find(names[i]);
         if (kernels == NULL) continue;
         double once = kernels->multiply_add_loop(1000), twice = kernels->multiply_add_loop(2000);

@@ -40,6 +40,9 @@ static const struct candidate candidates[] = {
     {"avx512", &kernels_avx512, has_avx512},
     {"avx2", &kernels_avx2, has_avx2},
 #endif
+#if defined(RMFER_ARM_KERNELS)
+    {"neon", &kernels_neon, always}, /* every 64-bit Arm has it */
+#endif
     {"portable", &kernels_portable, always},
 };
 

@@ -41,6 +41,11 @@ static inline void v_stream(float *p, vector v)
     _mm512_stream_ps(p, v);
 }
 
+static inline void v_stream_end(void)
+{
+    _mm_sfence();
+}
+
 static inline vector v_set(float x)
 {
     return _mm512_set1_ps(x);
