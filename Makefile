@@ -80,7 +80,7 @@ TEST_SUPPORT := $(wildcard tests/support/*.c)
 DOUBLE_SUPPORT := $(wildcard tests/double/support/*.c)
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help test check check-arm bench demo deps detector install uninstall fuzz sign-flip format clean need-build need-test tests
+.PHONY: all help test check check-arm bench demo deps detector install uninstall dist fuzz sign-flip format clean need-build need-test tests
 all: rmfer
 
 help:
@@ -91,6 +91,7 @@ help:
 	@echo 'make detector   get the face detector (YuNet, Apache-2.0) into models/'
 	@echo 'make bench      speed of training and inference beside the processor peak'
 	@echo 'make install    program, manual page and configs to PREFIX ($(PREFIX))'
+	@echo 'make dist       rmfer-$(VERSION).tar.gz of what is committed'
 	@echo 'make SAN=address|undefined|thread [test]   the same with a sanitizer'
 	@echo 'make check-arm  the kernels of 64-bit Arm under an emulator'
 	@echo 'make fuzz       the fuzz targets (clang, libFuzzer)'
@@ -220,9 +221,15 @@ install: rmfer
 	install -m 644 configs/*.ini $(DESTDIR)$(PREFIX)/share/rmfer/configs
 	for file in models/*.safetensors models/*.onnx; do \
 	  if [ -e "$$file" ]; then install -m 644 "$$file" $(DESTDIR)$(PREFIX)/share/rmfer; fi; done
+	install -D -m 644 scripts/rmfer.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rmfer
 
 uninstall:
-	rm -rf $(DESTDIR)$(PREFIX)/bin/rmfer $(DESTDIR)$(PREFIX)/share/man/man1/rmfer.1 $(DESTDIR)$(PREFIX)/share/rmfer
+	rm -rf $(DESTDIR)$(PREFIX)/bin/rmfer $(DESTDIR)$(PREFIX)/share/man/man1/rmfer.1 $(DESTDIR)$(PREFIX)/share/rmfer \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rmfer
+
+# What git knows, as an archive with the version in its name.
+dist:
+	git archive --format=tar.gz --prefix=rmfer-$(VERSION)/ -o rmfer-$(VERSION).tar.gz HEAD
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
