@@ -26,6 +26,9 @@ static char *classes[] = {"Neutral", "Happiness", "Sadness"};
 static char empty[] = "";
 static char *folder;
 
+/* The data set's samples in some order; one loader at a time. */
+static struct dataset_source ordered;
+
 /* 30 pictures of different sizes and kinds in three classes of 15, 10 and 5; numbers 4 and 11 are damaged. */
 static int make_pictures(void **state)
 {
@@ -51,6 +54,7 @@ static int make_pictures(void **state)
 static int remove_pictures(void **state)
 {
     (void)state;
+    dataset_source_free(&ordered);
     scratch_remove(folder);
     log_set_level(LOG_NORMAL);
     return 0;
@@ -83,18 +87,28 @@ static const struct config_augment augment = {.enabled = true,
                                               .rotation = 10,
                                               .erasing_p = 0.3};
 
+static struct picture_source in_order(const struct dataset *dataset, enum sampler_order order)
+{
+    struct error err = {0};
+    dataset_source_free(&ordered);
+    if (dataset_source_init(&ordered, dataset, order, 5, true, &err) != STATUS_OK) fail_msg("%s", err.message);
+    return dataset_picture_source(&ordered);
+}
+
 static struct loader_options training(const struct dataset *dataset, int workers)
 {
-    return (struct loader_options){.dataset = dataset,
-                                   .order = ORDER_BALANCED,
+    return (struct loader_options){.stream_count = 1,
+                                   .streams = {{.source = in_order(dataset, ORDER_BALANCED),
+                                                .rows = BATCH,
+                                                .views = 1,
+                                                .kinds = {VIEW_PLAIN},
+                                                .augment = &augment,
+                                                .mean = {0.5, 0.4, 0.3},
+                                                .std = {0.2, 0.3, 0.25}}},
                                    .seed = 5,
-                                   .batch = BATCH,
                                    .drop_last = true,
                                    .replace_bad = true,
                                    .image_size = SIDE,
-                                   .augment = &augment,
-                                   .mean = {0.5, 0.4, 0.3},
-                                   .std = {0.2, 0.3, 0.25},
                                    .workers = workers,
                                    .prefetch = 3,
                                    .max_bad = 0.1};
@@ -167,7 +181,7 @@ static void test_workers_and_cache_change_nothing(void **state)
                 fail_msg("way %zu differs in batch %d", way, i);
         }
         assert_int_equal(loader_bad_pictures(loader), 2);
-        assert_true(loader_bytes(loader) > 2 * BATCH * VALUES * sizeof(float));
+        assert_true(loader_bytes(loader) > BATCH * VALUES * (sizeof(float) + 2));
         assert_true(loader_wait_seconds(loader) >= 0);
         loader_free(loader);
     }
@@ -211,8 +225,8 @@ static void test_pixels_are_those_of_the_pictures(void **state)
     (void)state;
     struct dataset dataset = opened();
     struct loader_options options = training(&dataset, 2);
-    options.augment = NULL;
-    options.order = ORDER_SEQUENTIAL;
+    options.streams[0].kinds[0] = VIEW_AS_IS;
+    options.streams[0].source = in_order(&dataset, ORDER_SEQUENTIAL);
     options.drop_last = options.replace_bad = false;
     options.end_epoch = 2;
     options.cache_bytes = 1 << 20;
@@ -223,11 +237,13 @@ static void test_pixels_are_those_of_the_pictures(void **state)
         struct batch batch = next(loader);
         for (int j = 0; j < batch.streams[0].rows; j++, seen++) {
             struct image image, resized;
-            assert_int_equal(image_read(dataset_path(&dataset, (size_t)batch.streams[0].ids[j]), NULL, &image, NULL), STATUS_OK);
+            assert_int_equal(image_read(dataset_path(&dataset, (size_t)batch.streams[0].ids[j]), NULL, &image, NULL),
+                             STATUS_OK);
             assert_int_equal(image_resize(&image, NULL, RESIZE_BILINEAR, SIDE, SIDE, &resized, NULL), STATUS_OK);
             double sum = 0;
             for (size_t v = 0; v < VALUES; v++) {
-                double value = (resized.rgb[v] / 255.0 - options.mean[v % 3]) / options.std[v % 3];
+                double value =
+                    (resized.rgb[v] / 255.0 - options.streams[0].mean[v % 3]) / options.streams[0].std[v % 3];
                 sum += fabs((double)batch.streams[0].images[0][(size_t)j * VALUES + v] - value);
             }
             /* The larger JPEGs are decoded at half their size. */
@@ -271,7 +287,7 @@ static void test_too_many_bad_pictures(void **state)
     struct dataset dataset = opened();
     for (int workers = 1; workers <= 4; workers += 3) {
         struct loader_options options = training(&dataset, workers);
-        options.order = ORDER_SEQUENTIAL;
+        options.streams[0].source = in_order(&dataset, ORDER_SEQUENTIAL);
         options.drop_last = options.replace_bad = false;
         options.max_bad = 0.04; /* of 30: one is allowed */
         assert_stops(&options, 4,
@@ -280,16 +296,16 @@ static void test_too_many_bad_pictures(void **state)
         assert_stops(&options, 1, "04.jpg: neither a JPEG nor a PNG picture (data.on_error = skip");
         options.on_error = ON_ERROR_SKIP;
         options.max_bad = 0;
-        options.order = ORDER_BALANCED;
+        options.streams[0].source = in_order(&dataset, ORDER_BALANCED);
         options.replace_bad = true;
         assert_stops(&options, 30, "1 of 30 pictures cannot be read");
     }
     struct loader_options options = training(&dataset, 1);
-    options.batch = PICTURES + 1;
+    options.streams[0].rows = PICTURES + 1;
     struct loader *loader;
     struct error err = {0};
     assert_int_equal(loader_create(&loader, &options, &err), STATUS_FAILED);
-    assert_non_null(strstr(err.message, "30 samples, fewer than a batch of 31"));
+    assert_non_null(strstr(err.message, "there are 30 pictures, fewer than a batch of 31"));
     assert_null(loader);
     loader_free(loader);
     dataset_free(&dataset);
@@ -300,48 +316,64 @@ static void test_too_many_bad_pictures(void **state)
 enum { POSITIVES = 3, NEGATIVES = 4, DRAWN = 1 + POSITIVES + NEGATIVES };
 
 struct made_up {
-    uint64_t unreadable; /* ids divisible by this are; 0 = none */
-    uint64_t missing;    /* ids from this one on are; 0 = none */
+    int64_t unreadable; /* ids divisible by this are; 0 = none */
+    int64_t missing;    /* ids from this one on are; 0 = none */
 };
 
-static status draw_ids(void *context, uint64_t step, uint64_t anchor, uint64_t *ids, struct error *err)
+static status draw_ids(void *context, const struct batch_place *place, uint64_t group, uint64_t attempt, int64_t *ids,
+                       struct error *err)
 {
     (void)context;
     (void)err;
-    struct random_stream stream = random_stream(9, RANDOM_CONTRASTIVE, step, anchor);
-    for (int i = 0; i < DRAWN; i++) ids[i] = 1 + random_below(&stream, 1000);
+    struct random_stream stream = random_stream(9, RANDOM_CONTRASTIVE, place->step, group + place->groups * attempt);
+    for (int i = 0; i < DRAWN; i++) ids[i] = 1 + (int64_t)random_below(&stream, 1000);
     return STATUS_OK;
 }
 
-static status read_id(void *context, uint64_t id, uint8_t **bytes, size_t *size, struct error *err)
-{
-    const struct made_up *made_up = context;
-    if (made_up->missing != 0 && id >= made_up->missing) return error_set(err, "it is not there");
-    char name[64];
-    uint64_t number = id % PICTURES;
-    if (number == 4 || number == 11) number++;
-    snprintf(name, sizeof name, "%02u.%s", (unsigned)number, number % 3 == 0 ? "png" : "jpg");
-    if (made_up->unreadable != 0 && id % made_up->unreadable == 0) snprintf(name, sizeof name, "train.csv");
-    return picture_file_read(scratch_path(folder, name), bytes, size, err);
-}
-
-static status name_id(void *context, uint64_t id, struct text *name, struct error *err)
+static int kind_of_id(void *context, int row)
 {
     (void)context;
-    return text_append_format(name, err, "face %u", (unsigned)id);
+    return (row > 0) + (row > POSITIVES);
+}
+
+static status read_id(void *context, int64_t id, struct encoded_picture *picture, struct error *err)
+{
+    const struct made_up *made_up = context;
+    *picture = (struct encoded_picture){0};
+    if (made_up->missing != 0 && id >= made_up->missing) return error_set(err, "it is not there");
+    char name[64];
+    int number = (int)(id % PICTURES);
+    if (number == 4 || number == 11) number++;
+    snprintf(name, sizeof name, "%02d.%s", number, number % 3 == 0 ? "png" : "jpg");
+    if (made_up->unreadable != 0 && id % made_up->unreadable == 0) snprintf(name, sizeof name, "train.csv");
+    return picture_file_read(scratch_path(folder, name), &picture->bytes, &picture->size, err);
+}
+
+static status name_id(void *context, int64_t id, struct text *name, struct error *err)
+{
+    (void)context;
+    return text_append_format(name, err, "face %d", (int)id);
 }
 
 static struct loader_options with_contrast(const struct dataset *dataset, int workers, struct made_up *made_up)
 {
     struct loader_options options = training(dataset, workers);
-    options.contrastive = (struct loader_contrastive){.anchors = 2,
-                                                      .positives = POSITIVES,
-                                                      .negatives = NEGATIVES,
-                                                      .source = {made_up, draw_ids, read_id, name_id},
-                                                      .first_epoch = 1,
-                                                      .augment = &augment,
-                                                      .mean = {0.1, 0.2, 0.3},
-                                                      .std = {1, 1, 1}};
+    options.stream_count = 2;
+    options.streams[1] = (struct loader_stream){.source = {.context = made_up,
+                                                           .what = "contrastive pictures",
+                                                           .group = DRAWN,
+                                                           .key = 8,
+                                                           .draw = draw_ids,
+                                                           .kind = kind_of_id,
+                                                           .read = read_id,
+                                                           .name = name_id},
+                                                .rows = 2 * DRAWN,
+                                                .first_epoch = 1,
+                                                .views = 1,
+                                                .kinds = {VIEW_PLAIN},
+                                                .augment = &augment,
+                                                .mean = {0.1, 0.2, 0.3},
+                                                .std = {1, 1, 1}};
     return options;
 }
 
@@ -363,8 +395,7 @@ static void test_contrastive_pictures(void **state)
             struct batch batch = next(loader);
             assert_int_equal(batch.streams[1].rows, i < 3 ? 0 : 2 * DRAWN);
             assert_int_equal(batch.streams[1].group, DRAWN);
-            for (int face = 0; face < batch.streams[1].rows; face++)
-                assert_true(batch.streams[1].ids[face] % 7 != 0);
+            for (int face = 0; face < batch.streams[1].rows; face++) assert_true(batch.streams[1].ids[face] % 7 != 0);
             uint64_t hash = hash_batch(&batch);
             if (way == 0)
                 wanted[i] = hash;
@@ -384,17 +415,39 @@ static void test_contrastive_pictures_that_cannot_be_read(void **state)
     struct made_up all_missing = {.missing = 1}, some = {.unreadable = 7};
     for (int workers = 1; workers <= 4; workers += 3) {
         struct loader_options options = with_contrast(&dataset, workers, &all_missing);
-        options.contrastive.first_epoch = 0;
-        assert_stops(&options, 1, "draws of an anchor in a row cannot be read; the first: face ");
+        options.streams[1].first_epoch = 0;
+        options.max_bad = 1;
+        assert_stops(&options, 1, "draws of contrastive pictures in a row cannot be read; the first: face ");
         options = with_contrast(&dataset, workers, &some);
         options.max_bad = 0.07;
         assert_stops(&options, 400, "contrastive pictures cannot be read, more than data.max_bad = 0.07");
         options.on_error = ON_ERROR_FAIL;
-        options.order = ORDER_SEQUENTIAL;
+        options.streams[0].source = in_order(&dataset, ORDER_SEQUENTIAL);
         options.start_epoch = 1;
         options.start_batch = 2; /* labelled pictures 16 to 23 are all readable */
         assert_stops(&options, 1, ": neither a JPEG nor a PNG");
     }
+    dataset_free(&dataset);
+}
+
+/* A message about contrastive pictures names one of them, also where a labelled one of the same batch is bad. */
+static void test_each_stream_names_its_own_pictures(void **state)
+{
+    (void)state;
+    struct dataset dataset = opened();
+    struct made_up some = {.unreadable = 2};
+    struct loader_options options = with_contrast(&dataset, 2, &some);
+    options.streams[0].source = in_order(&dataset, ORDER_SEQUENTIAL); /* batch 0 begins with pictures 0 to 7 */
+    options.streams[1].first_epoch = 0;
+    options.streams[1].rows = 80 * DRAWN;
+    options.max_bad = 0.1;
+    struct loader *loader = made(&options);
+    struct error err = {0};
+    struct batch batch;
+    assert_int_equal(loader_next(loader, &batch, &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "contrastive pictures cannot be read"));
+    assert_non_null(strstr(err.message, "; one is face "));
+    loader_free(loader);
     dataset_free(&dataset);
 }
 
@@ -415,12 +468,12 @@ static void test_an_rmset_as_source(void **state)
     struct rmset_index *index;
     struct error err = {0};
     if (rmset_index_open(&index, &rmset, &err) != STATUS_OK) fail_msg("%s", err.message);
-    struct rmset_source source = {index, 3, POSITIVES, NEGATIVES};
+    struct rmset_source source = {.index = index, .seed = 3, .positives = POSITIVES, .negatives = NEGATIVES};
     struct dataset dataset = opened();
     struct made_up unused = {0};
     struct loader_options options = with_contrast(&dataset, 2, &unused);
-    options.contrastive.source = rmset_contrastive_source(&source);
-    options.contrastive.first_epoch = 0;
+    options.streams[1].source = rmset_draws(&source);
+    options.streams[1].first_epoch = 0;
     struct loader *loader = made(&options);
     for (int i = 0; i < 6; i++) {
         struct batch batch = next(loader);
@@ -491,12 +544,13 @@ static void test_unlabelled_paths(void **state)
 
     struct dataset dataset;
     assert_int_equal(dataset_from_paths(&dataset, paths, 4, NULL), STATUS_OK);
-    struct loader_options options = {.dataset = &dataset,
-                                     .order = ORDER_SEQUENTIAL,
-                                     .batch = 3,
+    struct loader_options options = {.stream_count = 1,
+                                     .streams = {{.source = in_order(&dataset, ORDER_SEQUENTIAL),
+                                                  .rows = 3,
+                                                  .views = 1,
+                                                  .mean = {0.5, 0.5, 0.5},
+                                                  .std = {0.5, 0.5, 0.5}}},
                                      .image_size = SIDE,
-                                     .mean = {0.5, 0.5, 0.5},
-                                     .std = {0.5, 0.5, 0.5},
                                      .prefetch = 1,
                                      .max_bad = 1,
                                      .end_epoch = 1};
@@ -525,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_too_many_bad_pictures),
         cmocka_unit_test(test_contrastive_pictures),
         cmocka_unit_test(test_contrastive_pictures_that_cannot_be_read),
+        cmocka_unit_test(test_each_stream_names_its_own_pictures),
         cmocka_unit_test(test_an_rmset_as_source),
         cmocka_unit_test(test_stopping_early_and_failing_allocations),
         cmocka_unit_test(test_unlabelled_paths),

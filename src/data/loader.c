@@ -1,4 +1,4 @@
-/* A ring of batches. Workers take pictures in order, batch after batch; the consumer gets batches in order. One lock
+/* A ring of batches. Workers take rows in order, batch after batch; the consumer gets batches in order. One lock
  * guards who does what; pictures are written without it, because each picture has one writer. */
 #include "data/loader_internal.h"
 #include "rmfer/base/threads.h"
@@ -12,44 +12,40 @@ struct worker {
 
 /* ---- batches -------------------------------------------------------------------------------------------------- */
 
-static void place_of(const struct loader *loader, uint64_t number, uint64_t *epoch, uint64_t *index)
+/* How many rows a stream has in the slot's batch: the leading one fewer where an epoch's last batch is short. */
+static int rows_of(const struct loader *loader, const struct slot *slot, int stream)
 {
-    uint64_t from_start = loader->options.start_batch + number;
-    *epoch = loader->options.start_epoch + from_start / loader->batches;
-    *index = from_start % loader->batches;
+    const struct loader_stream *options = &loader->options.streams[stream];
+    if (slot->place.epoch < options->first_epoch) return 0;
+    if (stream > 0) return options->rows;
+    uint64_t groups = loader->streams[0].groups, left = options->source.groups - slot->place.index * groups;
+    return left < groups ? (int)left * options->source.group : options->rows;
 }
 
 /* Writes which pictures the next batch has. Only one worker is here at a time. */
 static void prepare(struct loader *loader, struct slot *slot)
 {
-    const struct loader_options *options = &loader->options;
-    place_of(loader, loader->making, &slot->epoch, &slot->index);
-    if (!loader->has_order || loader->order_epoch != slot->epoch) {
-        sampler_epoch(&loader->sampler, slot->epoch, loader->order);
-        loader->order_epoch = slot->epoch;
-        loader->has_order = true;
+    uint64_t from_start = loader->options.start_batch + loader->making;
+    slot->place.epoch = loader->options.start_epoch + from_start / loader->batches;
+    slot->place.index = from_start % loader->batches;
+    slot->place.step = slot->place.epoch * loader->batches + slot->place.index;
+    slot->error = slot->exhausted = (struct error){0};
+    slot->tasks = slot->done = 0;
+    for (int stream = 0; stream < loader->options.stream_count && slot->error.code == STATUS_OK; stream++) {
+        const struct picture_source *source = &loader->options.streams[stream].source;
+        struct slot_stream *rows = &slot->streams[stream];
+        struct batch_place place = loader_place_of(loader, slot, stream);
+        rows->rows = rows_of(loader, slot, stream);
+        rows->unreadable = (struct error){0};
+        rows->bad = rows->drawn = 0;
+        for (int row = 0; row < rows->rows && slot->error.code == STATUS_OK; row += source->group)
+            if (source->draw(source->context, &place, (uint64_t)(row / source->group), 0, rows->ids + row,
+                             &slot->error) != STATUS_OK)
+                error_add_context(&slot->error, "the %s cannot be drawn", source->what);
+        memcpy(rows->asked, rows->ids, (size_t)rows->rows * sizeof *rows->asked);
+        slot->tasks += rows->rows;
     }
-    size_t first = (size_t)slot->index * (size_t)options->batch, left = loader->sampler.count - first;
-    slot->pictures = left < (size_t)options->batch ? (int)left : options->batch;
-    memcpy(slot->asked, loader->order + first, (size_t)slot->pictures * sizeof *slot->asked);
-    slot->anchors = slot->epoch >= options->contrastive.first_epoch ? options->contrastive.anchors : 0;
-    slot->error = slot->unreadable = (struct error){0};
-    slot->bad_faces = 0;
-    for (int i = 0; i < slot->anchors * loader->drawn; i++) slot->face_labels[i] = -1;
-    for (int anchor = 0; anchor < slot->anchors && slot->error.code == STATUS_OK; anchor++) {
-        const struct contrastive_source *source = &options->contrastive.source;
-        uint64_t *ids = (uint64_t *)(slot->face_ids + anchor * loader->drawn);
-        if (source->draw(source->context, loader_step_of(loader, slot), (uint64_t)anchor, ids, &slot->error) !=
-            STATUS_OK)
-            error_set(&slot->error, "the contrastive pictures cannot be drawn");
-    }
-    slot->tasks = slot->error.code == STATUS_OK ? slot->pictures + slot->anchors * loader->drawn : 0;
-    slot->done = 0;
-}
-
-struct slot *loader_slot_of(const struct loader *loader, uint64_t number)
-{
-    return &loader->slots[number % (uint64_t)loader->slot_count];
+    if (slot->error.code != STATUS_OK) slot->tasks = 0;
 }
 
 /* Marks a slot for the consumer. The lock is held. */
@@ -95,6 +91,14 @@ static struct slot *take_task(struct loader *loader, int *task)
     }
 }
 
+/* Rows are numbered stream after stream. */
+static void make_task(struct loader *loader, struct slot *slot, int task, struct picture_workspace *workspace)
+{
+    int stream = 0;
+    for (; task >= slot->streams[stream].rows; stream++) task -= slot->streams[stream].rows;
+    (void)loader_make_row(loader, slot, stream, task, workspace);
+}
+
 static void *run_worker(void *argument)
 {
     struct worker worker = *(struct worker *)argument;
@@ -104,14 +108,11 @@ static void *run_worker(void *argument)
     pthread_mutex_lock(&loader->lock);
     for (struct slot *slot; (slot = take_task(loader, &task)) != NULL;) {
         pthread_mutex_unlock(&loader->lock);
-        if (task < slot->pictures)
-            loader_make_picture(loader, slot, task, worker.workspace);
-        else
-            (void)loader_make_face(loader, slot, task - slot->pictures, worker.workspace);
+        make_task(loader, slot, task, worker.workspace);
         pthread_mutex_lock(&loader->lock);
         if (++slot->done < slot->tasks) continue;
         pthread_mutex_unlock(&loader->lock);
-        loader_repair_faces(loader, slot, worker.workspace);
+        loader_repair(loader, slot, worker.workspace);
         pthread_mutex_lock(&loader->lock);
         finish(loader, slot);
     }
@@ -123,40 +124,45 @@ static void *run_worker(void *argument)
 
 static status check_options(const struct loader_options *options, struct error *err)
 {
-    const struct loader_contrastive *contrastive = &options->contrastive;
-    BUG_UNLESS(options->batch > 0 && options->image_size > 0 && contrastive->anchors >= 0);
-    BUG_UNLESS(contrastive->anchors == 0 || (contrastive->positives > 0 && contrastive->negatives > 0));
-    if (options->drop_last && options->dataset->count < (size_t)options->batch)
-        return error_set(err, "the %s split has %zu samples, fewer than a batch of %d", options->dataset->split,
-                         options->dataset->count, options->batch);
+    BUG_UNLESS(options->stream_count > 0 && options->stream_count <= MOST_STREAMS && options->image_size > 0);
+    for (int i = 0; i < options->stream_count; i++) {
+        const struct loader_stream *stream = &options->streams[i];
+        int group = stream->source.group;
+        BUG_UNLESS(group > 0 && stream->rows > 0 && stream->rows % group == 0);
+        BUG_UNLESS(group == 1 || (options->replace_bad && stream->source.samples == 0));
+        BUG_UNLESS(stream->views > 0 && stream->views <= MOST_VIEWS && stream->source.key < 16);
+        for (int view = 0; view < stream->views; view++)
+            BUG_UNLESS(stream->kinds[view] == VIEW_AS_IS || stream->augment != NULL);
+    }
+    const struct loader_stream *leading = &options->streams[0];
+    uint64_t groups = (uint64_t)(leading->rows / leading->source.group), all = leading->source.groups;
+    if (leading->source.groups == 0 || (options->drop_last && all < groups))
+        return error_set(err, "there are %llu %s, fewer than a batch of %llu", (unsigned long long)all,
+                         leading->source.what, (unsigned long long)groups);
     return STATUS_OK;
 }
 
-/* Bytes of everything in one slot, or, given an arena, its pieces. */
-static size_t lay_out_slot(const struct loader *loader, struct slot *slot, struct arena *arena)
+/* Bytes of a stream's part of a slot, or, given an arena, its pieces. */
+static size_t lay_out_rows(const struct loader *loader, int stream, struct slot_stream *out, struct arena *arena)
 {
-    size_t batch = (size_t)loader->options.batch, classes = (size_t)loader->options.dataset->class_count;
-    size_t faces = (size_t)loader->options.contrastive.anchors * (size_t)loader->drawn;
+    const struct loader_stream *options = &loader->options.streams[stream];
+    size_t rows = (size_t)options->rows, views = (size_t)options->views;
     struct {
         void *place; /* address of the pointer */
         size_t bytes;
     } pieces[] = {
-        {&slot->images, batch * loader->values * sizeof *slot->images},
-        {&slot->targets, batch * classes * sizeof *slot->targets},
-        {&slot->labels, batch * sizeof *slot->labels},
-        {&slot->ids, batch * sizeof *slot->ids},
-        {&slot->asked, batch * sizeof *slot->asked},
-        {&slot->failures, batch * sizeof *slot->failures},
-        {&slot->is_missing, batch * sizeof *slot->is_missing},
-        {&slot->faces, faces * loader->values},
-        {&slot->face_ids, faces * sizeof *slot->face_ids},
-        {&slot->face_labels, faces * sizeof *slot->face_labels},
-        {&slot->erased, faces * sizeof *slot->erased},
-        {&slot->is_bad_face, faces * sizeof *slot->is_bad_face},
+        {&out->pixels, size_multiply(views * rows, loader->values)},
+        {&out->erased, views * rows * sizeof *out->erased},
+        {&out->ids, rows * sizeof *out->ids},
+        {&out->asked, rows * sizeof *out->asked},
+        {&out->labels, rows * sizeof *out->labels},
+        {&out->targets, rows * (size_t)options->source.class_count * sizeof *out->targets},
+        {&out->is_bad, rows * sizeof *out->is_bad},
+        {&out->failures, (size_t)loader->streams[stream].groups * sizeof *out->failures},
     };
     size_t sum = 0;
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
-        sum += arena_rounded(pieces[i].bytes);
+        sum = size_add(sum, arena_rounded(pieces[i].bytes));
         if (arena == NULL) continue;
         void *piece = arena_take(arena, pieces[i].bytes);
         memcpy(pieces[i].place, &piece, sizeof piece);
@@ -164,35 +170,59 @@ static size_t lay_out_slot(const struct loader *loader, struct slot *slot, struc
     return sum;
 }
 
+/* Bytes of the ring and of what is delivered, or, given an arena, its pieces. */
+static size_t lay_out(struct loader *loader, struct arena *arena)
+{
+    size_t sum = 0;
+    for (int i = 0; i < loader->options.stream_count; i++) {
+        const struct loader_stream *options = &loader->options.streams[i];
+        size_t view = size_multiply((size_t)options->rows, loader->values * sizeof(float));
+        for (int j = 0; j < options->views; j++) {
+            sum = size_add(sum, arena_rounded(view));
+            if (arena != NULL) loader->streams[i].images[j] = arena_take(arena, view);
+        }
+        for (int j = 0; j < loader->slot_count; j++)
+            sum = size_add(sum, lay_out_rows(loader, i, &loader->slots[j].streams[i], arena));
+    }
+    return sum;
+}
+
+/* What is remembered of a source's samples. */
+static status remember_samples(struct loader *loader, struct stream *stream, struct error *err)
+{
+    size_t count = (size_t)stream->options->source.samples;
+    if (count == 0) return STATUS_OK;
+    stream->is_known_bad = memory_allocate(count, sizeof *stream->is_known_bad, "the list of bad pictures", err);
+    stream->is_counted_bad = memory_allocate(count, sizeof *stream->is_counted_bad, "the list of bad pictures", err);
+    if (stream->is_known_bad == NULL || stream->is_counted_bad == NULL) return STATUS_FAILED;
+    return picture_cache_init(&stream->cache, count, loader->options.cache_bytes, &loader->cached, err);
+}
+
 static status plan(struct loader *loader, struct error *err)
 {
     const struct loader_options *options = &loader->options;
-    size_t count = options->dataset->count, side = (size_t)options->image_size;
-    size_t faces = (size_t)options->contrastive.anchors * (size_t)loader->drawn;
+    size_t side = (size_t)options->image_size;
     loader->values = side * side * 3;
     loader->slot_count = (options->prefetch < 1 ? 1 : options->prefetch) + 1;
     loader->slots = memory_allocate((size_t)loader->slot_count, sizeof *loader->slots, "the ring of batches", err);
-    loader->order = memory_allocate(count, sizeof *loader->order, "the order of an epoch", err);
-    loader->is_known_bad = memory_allocate(count, sizeof *loader->is_known_bad, "the list of bad pictures", err);
-    loader->is_counted_bad = memory_allocate(count, sizeof *loader->is_counted_bad, "the list of bad pictures", err);
-    if (loader->slots == NULL || loader->order == NULL || loader->is_known_bad == NULL ||
-        loader->is_counted_bad == NULL)
-        return STATUS_FAILED;
-    size_t face_bytes = arena_rounded(faces * loader->values * sizeof *loader->faces);
-    size_t slot_bytes = lay_out_slot(loader, &loader->slots[0], NULL);
-    size_t bytes = size_add(face_bytes, size_multiply(slot_bytes, (size_t)loader->slot_count));
-    status result = arena_init(&loader->arena, bytes, "the ring of batches", err);
-    if (result != STATUS_OK) return result;
-    for (int i = 0; i < loader->slot_count; i++) lay_out_slot(loader, &loader->slots[i], &loader->arena);
-    if (faces > 0) loader->faces = arena_take(&loader->arena, face_bytes);
-    return picture_cache_init(&loader->cache, count, options->cache_bytes, err);
+    if (loader->slots == NULL) return STATUS_FAILED;
+    for (int i = 0; i < options->stream_count; i++) {
+        struct stream *stream = &loader->streams[i];
+        stream->options = &options->streams[i];
+        stream->groups = (uint64_t)(options->streams[i].rows / options->streams[i].source.group);
+        status result = remember_samples(loader, stream, err);
+        if (result != STATUS_OK) return result;
+    }
+    status result = arena_init(&loader->arena, lay_out(loader, NULL), "the ring of batches", err);
+    if (result == STATUS_OK) (void)lay_out(loader, &loader->arena);
+    return result;
 }
 
 /* How many batches an epoch has, and all. */
 static void count_batches(struct loader *loader)
 {
     const struct loader_options *options = &loader->options;
-    uint64_t count = options->dataset->count, batch = (uint64_t)options->batch;
+    uint64_t count = options->streams[0].source.groups, batch = loader->streams[0].groups;
     loader->batches = options->drop_last ? count / batch : (count + batch - 1) / batch;
     loader->end = UINT64_MAX;
     if (options->end_epoch == 0) return;
@@ -234,12 +264,10 @@ status loader_create(struct loader **loader, const struct loader_options *option
     struct loader *made = memory_allocate(1, sizeof *made, "the loader", err);
     if (made == NULL) return STATUS_FAILED;
     made->options = *options;
-    made->drawn = 1 + options->contrastive.positives + options->contrastive.negatives;
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->work, NULL);
     pthread_cond_init(&made->ready, NULL);
-    result = sampler_init(&made->sampler, options->dataset, options->order, options->seed, err);
-    if (result == STATUS_OK) result = plan(made, err);
+    result = plan(made, err);
     if (result == STATUS_OK) {
         count_batches(made);
         result = start_workers(made, err);
@@ -265,13 +293,13 @@ void loader_free(struct loader *loader)
     pthread_cond_destroy(&loader->work);
     pthread_cond_destroy(&loader->ready);
     pthread_mutex_destroy(&loader->lock);
-    picture_cache_free(&loader->cache);
-    sampler_free(&loader->sampler);
+    for (int i = 0; i < loader->options.stream_count; i++) {
+        picture_cache_free(&loader->streams[i].cache);
+        memory_free(loader->streams[i].is_known_bad);
+        memory_free(loader->streams[i].is_counted_bad);
+    }
     arena_free(&loader->arena);
     memory_free(loader->slots);
-    memory_free(loader->order);
-    memory_free(loader->is_known_bad);
-    memory_free(loader->is_counted_bad);
     memory_free(loader->threads);
     memory_free(loader->workspaces);
     memory_free(loader);
@@ -284,5 +312,5 @@ uint64_t loader_batches_per_epoch(const struct loader *loader)
 
 size_t loader_bytes(const struct loader *loader)
 {
-    return loader->arena.size + atomic_load(&loader->cache.used);
+    return loader->arena.size + atomic_load(&loader->cached);
 }

@@ -1,7 +1,7 @@
 /* The loader's insides, shared by loader.c (the ring and its workers), loader_make.c (pictures) and loader_deliver.c.
  *
- * Who may touch a slot: while its batch is being made, the workers, each its own picture; once every picture is done,
- * the worker that finished last (repairs); then the consumer, until it asks for the next batch. */
+ * Who may touch a slot: while its batch is being made, the workers, each its own row; once every row is done, the
+ * worker that finished last (repairs); then the consumer, until it asks for the next batch. */
 #ifndef DATA_LOADER_INTERNAL_H
 #define DATA_LOADER_INTERNAL_H
 
@@ -11,44 +11,55 @@
 
 #include <pthread.h>
 
+enum { MOST_ATTEMPTS = 32 }; /* draws in place of a group that cannot be read */
+
+/* The rows of one stream in one slot. Pictures wait as bytes, a quarter of a float's room, until they are asked for.
+ */
+struct slot_stream {
+    int rows;                 /* of this batch */
+    uint8_t *pixels;          /* [views, stream rows, H,W,3] */
+    struct pixel_box *erased; /* [views, stream rows] */
+    int64_t *ids;             /* [stream rows], the pictures that are there */
+    int64_t *asked;           /* [stream rows], those of the first draw */
+    int32_t *labels;          /* [stream rows] */
+    float *targets;           /* [stream rows, class_count] */
+    bool *is_bad;             /* [stream rows], cannot be read */
+    uint8_t *failures;        /* [groups], draws that could not be read before the one that is there */
+    size_t bad, drawn;        /* pictures met, with those that were replaced */
+    struct error unreadable;  /* of the first unreadable picture by row */
+    int unreadable_row;
+};
+
 struct slot {
-    uint64_t epoch, index; /* the batch in it */
-    int pictures, anchors; /* asked for */
+    struct batch_place place; /* of the batch in it; groups is each stream's own */
     int tasks, done;
     bool is_ready;
-    float *images;            /* [batch,H,W,3] */
-    float *targets;           /* [batch,class_count] */
-    int32_t *labels;          /* [batch] */
-    int64_t *ids;             /* [batch], the samples that are there */
-    int64_t *asked;           /* [batch], the samples that the epoch's order names */
-    uint8_t *failures;        /* [batch], unreadable pictures met before the one that is there */
-    bool *is_missing;         /* [batch], nothing is there */
-    uint8_t *faces;           /* [anchors, drawn, H,W,3] */
-    int64_t *face_ids;        /* [anchors, drawn] */
-    int32_t *face_labels;     /* [anchors, drawn], all -1 */
-    struct pixel_box *erased; /* [anchors, drawn] */
-    bool *is_bad_face;        /* [anchors, drawn] */
-    size_t bad_faces;
-    struct error unreadable; /* of the first unreadable picture by place */
-    int unreadable_task;
-    struct error error; /* the batch could not be made */
+    struct slot_stream streams[MOST_STREAMS];
+    struct error error;     /* a source failed */
+    struct error exhausted; /* draw after draw cannot be read */
+};
+
+/* What the loader knows of a stream. */
+struct stream {
+    const struct loader_stream *options;
+    uint64_t groups; /* of a whole batch */
+    struct picture_cache cache;
+    atomic_uchar *is_known_bad; /* [samples], named in the log already; NULL where samples are not remembered */
+    bool *is_counted_bad;       /* [samples], the consumer's */
+    size_t bad, drawn;          /* delivered */
+    float *images[MOST_VIEWS];  /* [rows,H,W,3] each, the delivered ones */
 };
 
 struct loader {
     struct loader_options options;
-    struct sampler sampler;
-    struct picture_cache cache;
+    struct stream streams[MOST_STREAMS];
     struct arena arena;
     struct slot *slots;
     int slot_count;
-    int drawn;                  /* pictures of one anchor: 1 + positives + negatives */
-    size_t values;              /* floats of one picture */
-    uint64_t batches;           /* of an epoch */
-    uint64_t end;               /* batches to make in all */
-    float *faces;               /* [anchors, drawn, H,W,3], the delivered ones */
-    atomic_uchar *is_known_bad; /* [count], named in the log already */
-    bool *is_counted_bad;       /* [count], the consumer's */
-    size_t bad, bad_faces, drawn_faces;
+    size_t values;        /* of one picture */
+    uint64_t batches;     /* of an epoch */
+    uint64_t end;         /* batches to make in all */
+    atomic_size_t cached; /* bytes in all caches */
     double waited;
     atomic_int named;
 
@@ -57,35 +68,43 @@ struct loader {
     bool stop, is_preparing;
     uint64_t released;  /* batches that the consumer is done with */
     uint64_t delivered; /* batches that the consumer has asked for */
-    uint64_t making;    /* the batch that pictures are taken from now */
+    uint64_t making;    /* the batch that rows are taken from now */
     int next_task;      /* of it; 0 = the batch is not prepared yet */
-    int64_t *order;     /* [count], ids of order_epoch */
-    uint64_t order_epoch;
-    bool has_order;
 
     pthread_t *threads;
     struct picture_workspace *workspaces;
     int thread_count;
 };
 
-/* Makes picture `task` of the slot's batch: another sample in place of an unreadable one where the options say so. */
-void loader_make_picture(struct loader *loader, struct slot *slot, int task, struct picture_workspace *workspace);
+/* Makes one row of the slot's batch, all its views; false when its picture cannot be read. */
+bool loader_make_row(struct loader *loader, struct slot *slot, int stream, int row,
+                     struct picture_workspace *workspace);
 
-/* Makes contrastive picture `face` of the slot's batch; false when it cannot be read. */
-bool loader_make_face(struct loader *loader, struct slot *slot, int face, struct picture_workspace *workspace);
+/* Puts readable pictures in place of unreadable ones: others of their kind in the group, else another draw of the
+ * group. Without replace_bad it only counts. */
+void loader_repair(struct loader *loader, struct slot *slot, struct picture_workspace *workspace);
 
-/* Makes anchors with unreadable pictures usable: candidates are replaced by others of their kind, and an anchor that
- * cannot be read by other draws of the same step. */
-void loader_repair_faces(struct loader *loader, struct slot *slot, struct picture_workspace *workspace);
-
-/* The number of the slot's batch over all epochs: what contrastive draws are keyed by. */
-uint64_t loader_step_of(const struct loader *loader, const struct slot *slot);
-
-/* Bytes to floats, (x / 255 - mean) / std; 0 inside `erased` (may be NULL). */
-void loader_normalise(int image_size, const uint8_t *rgb, const double mean[3], const double std[3],
-                      const struct pixel_box *erased, float *out);
+/* Row `to` becomes what row `from` is. */
+void loader_copy_row(struct loader *loader, struct slot *slot, int stream, int from, int to);
 
 /* The slot of a batch, counted from where the loader began. */
-struct slot *loader_slot_of(const struct loader *loader, uint64_t number);
+static inline struct slot *loader_slot_of(const struct loader *loader, uint64_t number)
+{
+    return &loader->slots[number % (uint64_t)loader->slot_count];
+}
+
+/* The batch's place as a stream's source sees it. */
+static inline struct batch_place loader_place_of(const struct loader *loader, const struct slot *slot, int stream)
+{
+    struct batch_place place = slot->place;
+    place.groups = loader->streams[stream].groups;
+    return place;
+}
+
+/* Where a row's view is. */
+static inline size_t loader_row_of(const struct loader *loader, int stream, int view, int row)
+{
+    return (size_t)view * (size_t)loader->options.streams[stream].rows + (size_t)row;
+}
 
 #endif

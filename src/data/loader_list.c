@@ -1,7 +1,8 @@
 /* Pictures by path, on threads of their own. */
-#include "data/loader_internal.h"
+#include "data/loader_pictures.h"
 #include "data/parallel.h"
 #include "rmfer/base/threads.h"
+#include "rmfer/data/loader.h"
 
 #include <string.h>
 
@@ -27,7 +28,7 @@ static void load_range(void *context, size_t begin, size_t end)
         float *out = list->images + i * values;
         if (ready == STATUS_OK &&
             picture_from_path(list->paths[i], &whole, format->resize, &workspace, &problem) == STATUS_OK) {
-            loader_normalise(format->image_size, workspace.pixels.rgb, format->mean, format->std, NULL, out);
+            picture_normalise(&workspace.pixels, format->mean, format->std, NULL, out);
         } else {
             memset(out, 0, values * sizeof *out);
             atomic_fetch_add(&list->bad, 1);

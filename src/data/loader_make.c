@@ -1,20 +1,13 @@
-/* Making the pictures of a batch: labelled ones, contrastive ones, and what takes the place of those that cannot be
- * read. Everything drawn here is keyed by the picture's place, so that it does not matter who makes it. */
+/* Making the rows of a batch, one way for every source: read, decode, replace when unreadable, view, place.
+ * Everything drawn here is keyed by the row's place, so that it does not matter who makes it. */
 #include "data/loader_internal.h"
 #include "rmfer/base/log.h"
 
 #include <string.h>
 
-enum {
-    MOST_ATTEMPTS = 32,     /* draws in place of an unreadable picture */
-    MOST_ANCHOR_DRAWS = 16, /* in place of an anchor that cannot be used */
-    NAMED_BAD_PICTURES = 20,
-};
+enum { NAMED_BAD_PICTURES = 20 };
 
-/* Tells contrastive augmentations from labelled ones, whose streams are keyed by epochs. */
-static const uint64_t CONTRASTIVE_KEY = UINT64_C(1) << 63;
-
-/* ---- one picture ---------------------------------------------------------------------------------------------- */
+/* ---- one row -------------------------------------------------------------------------------------------------- */
 
 static void name_bad_picture(struct loader *loader, const char *message)
 {
@@ -24,158 +17,172 @@ static void name_bad_picture(struct loader *loader, const char *message)
         log_verbose("unreadable picture: %s", message);
 }
 
-static void remember_unreadable(struct loader *loader, struct slot *slot, int task, const struct error *problem)
+static void remember_unreadable(struct loader *loader, struct slot_stream *rows, int row, const struct error *problem)
 {
     pthread_mutex_lock(&loader->lock);
-    if (slot->unreadable.code == STATUS_OK || task < slot->unreadable_task) {
-        slot->unreadable = *problem;
-        slot->unreadable_task = task;
+    if (rows->unreadable.code == STATUS_OK || row < rows->unreadable_row) {
+        rows->unreadable = *problem;
+        rows->unreadable_row = row;
     }
     pthread_mutex_unlock(&loader->lock);
 }
 
-/* Loads sample `id`; false when it cannot be read. What is known to be bad is not tried again. */
-static bool load_sample(struct loader *loader, struct slot *slot, int task, int64_t id,
-                        struct picture_workspace *workspace)
+/* The message names the picture, once. */
+static void add_name(const struct picture_source *source, int64_t id, struct error *problem)
 {
-    const struct loader_options *options = &loader->options;
-    atomic_uchar *known = &loader->is_known_bad[id];
-    if (options->on_error == ON_ERROR_SKIP && atomic_load(known) != 0) return false;
-    struct error problem = {0};
-    if (picture_of_sample(options->dataset, (size_t)id, options->resize, &loader->cache, workspace, &problem) ==
-        STATUS_OK)
-        return true;
-    text_make_printable(problem.message);
-    if (atomic_exchange(known, 1) == 0) name_bad_picture(loader, problem.message);
-    remember_unreadable(loader, slot, task, &problem);
-    return false;
-}
-
-void loader_normalise(int image_size, const uint8_t *rgb, const double mean[3], const double std[3],
-                      const struct pixel_box *erased, float *out)
-{
-    float means[3], deviations[3];
-    for (int c = 0; c < 3; c++) {
-        means[c] = (float)mean[c];
-        deviations[c] = (float)std[c];
-    }
-    image_normalise(rgb, image_size, image_size, means, deviations, erased, out);
-}
-
-void loader_make_picture(struct loader *loader, struct slot *slot, int task, struct picture_workspace *workspace)
-{
-    const struct loader_options *options = &loader->options;
-    uint64_t position = slot->index * (uint64_t)options->batch + (uint64_t)task;
-    int64_t id = slot->asked[task];
-    int failures = 0;
-    bool found = load_sample(loader, slot, task, id, workspace);
-    while (!found && options->replace_bad && failures < MOST_ATTEMPTS) {
-        failures++;
-        id = sampler_replacement(&loader->sampler, slot->epoch, position, (uint64_t)failures);
-        found = load_sample(loader, slot, task, id, workspace);
-    }
-    slot->failures[task] = (uint8_t)(failures + !found);
-    slot->is_missing[task] = !found;
-    if (!found) return;
-    slot->ids[task] = id;
-    slot->labels[task] = options->dataset->samples[id].label;
-    size_t classes = (size_t)options->dataset->class_count;
-    if (classes > 0) dataset_target(options->dataset, (size_t)id, slot->targets + (size_t)task * classes);
-    struct pixel_box erased = {0};
-    struct error problem = {0};
-    struct random_stream stream = random_stream(options->seed, RANDOM_AUGMENT, slot->epoch, position);
-    if (options->augment != NULL && augment_apply(&workspace->pixels, options->augment, &stream, &workspace->augment,
-                                                  &erased, &problem) != STATUS_OK)
-        log_warning("%s", problem.message);
-    loader_normalise(options->image_size, workspace->pixels.rgb, options->mean, options->std, &erased,
-                     slot->images + (size_t)task * loader->values);
-}
-
-/* ---- contrastive pictures ------------------------------------------------------------------------------------- */
-
-uint64_t loader_step_of(const struct loader *loader, const struct slot *slot)
-{
-    return slot->epoch * loader->batches + slot->index;
-}
-
-bool loader_make_face(struct loader *loader, struct slot *slot, int face, struct picture_workspace *workspace)
-{
-    const struct loader_contrastive *contrastive = &loader->options.contrastive;
-    const struct contrastive_source *source = &contrastive->source;
-    static const struct image_box whole = {0};
-    struct error problem = {0};
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    uint64_t id = (uint64_t)slot->face_ids[face];
-    status result = source->read(source->context, id, &bytes, &size, &problem);
-    if (result == STATUS_OK)
-        result = picture_from_bytes(bytes, size, &whole, loader->options.resize, workspace, &problem);
-    memory_free(bytes);
-    struct random_stream stream = random_stream(loader->options.seed, RANDOM_AUGMENT,
-                                                CONTRASTIVE_KEY | loader_step_of(loader, slot), (uint64_t)face);
-    slot->erased[face] = (struct pixel_box){0};
-    if (result == STATUS_OK && contrastive->augment != NULL)
-        result = augment_apply(&workspace->pixels, contrastive->augment, &stream, &workspace->augment,
-                               &slot->erased[face], &problem);
-    slot->is_bad_face[face] = result != STATUS_OK;
-    if (result == STATUS_OK) {
-        memcpy(slot->faces + (size_t)face * loader->values, workspace->pixels.rgb, loader->values);
-        return true;
-    }
     struct text name = {0};
-    if (source->name(source->context, id, &name, NULL) == STATUS_OK && strstr(problem.message, name.bytes) == NULL)
-        error_add_context(&problem, "%s", name.bytes);
+    if (source->name(source->context, id, &name, NULL) == STATUS_OK &&
+        strstr(problem->message, text_string(&name)) == NULL)
+        error_add_context(problem, "%s", text_string(&name));
     text_free(&name);
-    text_make_printable(problem.message);
-    name_bad_picture(loader, problem.message);
-    remember_unreadable(loader, slot, slot->pictures + face, &problem);
-    return false;
+    text_make_printable(problem->message);
 }
 
-/* Gives the bad faces of one group (positives, negatives) the next good one's picture. False when none is good. */
-static bool fill_group(struct loader *loader, struct slot *slot, int first, int count)
+static bool is_known_bad(const struct loader *loader, const struct stream *stream, int64_t id)
 {
-    for (int i = 0; i < count; i++) {
-        if (!slot->is_bad_face[first + i]) continue;
-        int step = 1;
-        while (step < count && slot->is_bad_face[first + (i + step) % count]) step++;
-        if (step >= count) return false;
-        int from = first + (i + step) % count, to = first + i;
-        memcpy(slot->faces + (size_t)to * loader->values, slot->faces + (size_t)from * loader->values,
-               loader->values);
-        slot->face_ids[to] = slot->face_ids[from];
-        slot->erased[to] = slot->erased[from];
+    bool may_skip = loader->options.on_error == ON_ERROR_SKIP && stream->is_known_bad != NULL;
+    return may_skip && atomic_load(&stream->is_known_bad[id]) != 0;
+}
+
+/* Draws of view `view` of a row: keyed by (epoch, position) or (step, row), the source and the view. */
+static struct random_stream view_stream(const struct loader *loader, const struct slot *slot, int stream, int row,
+                                        int view)
+{
+    const struct picture_source *source = &loader->options.streams[stream].source;
+    uint64_t rows = (uint64_t)loader->options.streams[stream].rows;
+    uint64_t a = source->by_epoch ? slot->place.epoch : slot->place.step;
+    uint64_t b = source->by_epoch ? slot->place.index * rows + (uint64_t)row : (uint64_t)row;
+    a |= (uint64_t)source->key << 60 | (uint64_t)view << 56;
+    return random_stream(loader->options.seed, RANDOM_AUGMENT, a, b);
+}
+
+/* Every view of the picture in workspace->pixels, at the row's place. */
+static status place_views(struct loader *loader, struct slot *slot, int stream, int row,
+                          struct picture_workspace *workspace, struct error *err)
+{
+    const struct loader_stream *options = &loader->options.streams[stream];
+    struct slot_stream *rows = &slot->streams[stream];
+    status result = STATUS_OK;
+    for (int view = 0; view < options->views && result == STATUS_OK; view++) {
+        size_t at = loader_row_of(loader, stream, view, row);
+        struct image image = workspace->pixels;
+        struct random_stream draws = view_stream(loader, slot, stream, row, view);
+        image.rgb = rows->pixels + at * loader->values;
+        memcpy(image.rgb, workspace->pixels.rgb, loader->values);
+        result = view_apply(options->kinds[view], &image, options->augment, &draws, &workspace->augment,
+                            &rows->erased[at], err);
+    }
+    return result;
+}
+
+bool loader_make_row(struct loader *loader, struct slot *slot, int stream, int row,
+                     struct picture_workspace *workspace)
+{
+    struct stream *of = &loader->streams[stream];
+    const struct picture_source *source = &of->options->source;
+    struct slot_stream *rows = &slot->streams[stream];
+    int64_t id = rows->ids[row];
+    rows->is_bad[row] = true;
+    if (is_known_bad(loader, of, id)) return false;
+    struct error problem = {0};
+    status result = picture_of_source(source, id, loader->options.resize, &of->cache, workspace, &problem);
+    if (result == STATUS_OK) result = place_views(loader, slot, stream, row, workspace, &problem);
+    if (result != STATUS_OK) {
+        add_name(source, id, &problem);
+        bool is_news = of->is_known_bad == NULL || atomic_exchange(&of->is_known_bad[id], 1) == 0;
+        if (is_news) name_bad_picture(loader, problem.message);
+        remember_unreadable(loader, rows, row, &problem);
+        return false;
+    }
+    rows->is_bad[row] = false;
+    rows->labels[row] = source->label == NULL ? -1 : source->label(source->context, id);
+    if (source->class_count > 0)
+        source->target(source->context, id, rows->targets + (size_t)row * (size_t)source->class_count);
+    return true;
+}
+
+/* ---- replacing ------------------------------------------------------------------------------------------------ */
+
+void loader_copy_row(struct loader *loader, struct slot *slot, int stream, int from, int to)
+{
+    struct slot_stream *rows = &slot->streams[stream];
+    size_t classes = (size_t)loader->options.streams[stream].source.class_count;
+    for (int view = 0; view < loader->options.streams[stream].views; view++) {
+        size_t target = loader_row_of(loader, stream, view, to), origin = loader_row_of(loader, stream, view, from);
+        memcpy(rows->pixels + target * loader->values, rows->pixels + origin * loader->values, loader->values);
+        rows->erased[target] = rows->erased[origin];
+    }
+    rows->ids[to] = rows->ids[from];
+    rows->labels[to] = rows->labels[from];
+    if (classes > 0)
+        memcpy(rows->targets + (size_t)to * classes, rows->targets + (size_t)from * classes,
+               classes * sizeof *rows->targets);
+}
+
+/* Gives each unreadable row of a group the next readable one of its kind. False when there is none. */
+static bool fill_group(struct loader *loader, struct slot *slot, int stream, int first)
+{
+    const struct picture_source *source = &loader->options.streams[stream].source;
+    const struct slot_stream *rows = &slot->streams[stream];
+    int group = source->group;
+    for (int i = 0; i < group; i++) {
+        if (!rows->is_bad[first + i]) continue;
+        int from = -1;
+        for (int step = 1; step < group && from < 0 && source->kind != NULL; step++) {
+            int other = (i + step) % group;
+            bool is_alike = source->kind(source->context, other) == source->kind(source->context, i);
+            if (is_alike && !rows->is_bad[first + other]) from = first + other;
+        }
+        if (from < 0) return false;
+        loader_copy_row(loader, slot, stream, from, first + i);
     }
     return true;
 }
 
-static bool repair_anchor(struct loader *loader, struct slot *slot, int anchor)
+/* Makes a group once more, by another draw. */
+static status redraw_group(struct loader *loader, struct slot *slot, int stream, int group, int attempt,
+                           struct picture_workspace *workspace, struct error *err)
 {
-    const struct loader_contrastive *contrastive = &loader->options.contrastive;
-    int first = anchor * loader->drawn, positives = contrastive->positives;
-    if (slot->is_bad_face[first]) return false;
-    return fill_group(loader, slot, first + 1, positives) &&
-           fill_group(loader, slot, first + 1 + positives, contrastive->negatives);
+    const struct picture_source *source = &loader->options.streams[stream].source;
+    struct slot_stream *rows = &slot->streams[stream];
+    struct batch_place place = loader_place_of(loader, slot, stream);
+    int first = group * source->group;
+    status result = source->draw(source->context, &place, (uint64_t)group, (uint64_t)attempt, rows->ids + first, err);
+    if (result != STATUS_OK) return error_add_context(err, "the %s cannot be drawn", source->what);
+    for (int i = 0; i < source->group; i++) rows->bad += !loader_make_row(loader, slot, stream, first + i, workspace);
+    rows->drawn += (size_t)source->group;
+    return STATUS_OK;
 }
 
-void loader_repair_faces(struct loader *loader, struct slot *slot, struct picture_workspace *workspace)
+static void repair_group(struct loader *loader, struct slot *slot, int stream, int group,
+                         struct picture_workspace *workspace)
 {
-    const struct contrastive_source *source = &loader->options.contrastive.source;
-    for (int anchor = 0; anchor < slot->anchors && slot->error.code == STATUS_OK; anchor++) {
-        for (int i = 0; i < loader->drawn; i++) slot->bad_faces += slot->is_bad_face[anchor * loader->drawn + i];
-        bool usable = repair_anchor(loader, slot, anchor);
-        for (int draw = 1; !usable && draw <= MOST_ANCHOR_DRAWS && slot->error.code == STATUS_OK; draw++) {
-            uint64_t key = (uint64_t)anchor + (uint64_t)slot->anchors * (uint64_t)draw;
-            int first = anchor * loader->drawn;
-            if (source->draw(source->context, loader_step_of(loader, slot), key, (uint64_t *)(slot->face_ids + first),
-                             &slot->error) != STATUS_OK)
-                return;
-            for (int i = 0; i < loader->drawn; i++)
-                slot->bad_faces += !loader_make_face(loader, slot, first + i, workspace);
-            usable = repair_anchor(loader, slot, anchor);
-        }
-        if (!usable)
-            error_set(&slot->error, "%d draws of an anchor in a row cannot be read; the first: %s", MOST_ANCHOR_DRAWS,
-                      slot->unreadable.message);
+    const struct picture_source *source = &loader->options.streams[stream].source;
+    struct slot_stream *rows = &slot->streams[stream];
+    int first = group * source->group, attempts = loader->options.replace_bad ? MOST_ATTEMPTS : 0, bad = 0;
+    for (int i = 0; i < source->group; i++) bad += rows->is_bad[first + i];
+    rows->failures[group] = 0;
+    rows->drawn += (size_t)source->group;
+    rows->bad += (size_t)bad;
+    bool is_usable = bad == 0 || fill_group(loader, slot, stream, first);
+    while (!is_usable && rows->failures[group] < attempts) {
+        rows->failures[group]++;
+        if (redraw_group(loader, slot, stream, group, rows->failures[group], workspace, &slot->error) != STATUS_OK)
+            return;
+        is_usable = fill_group(loader, slot, stream, first);
+    }
+    if (is_usable) return;
+    rows->failures[group]++;
+    if (loader->options.replace_bad && slot->exhausted.code == STATUS_OK)
+        error_set(&slot->exhausted, "%d draws of %s in a row cannot be read; the first: %s", MOST_ATTEMPTS,
+                  source->what, rows->unreadable.code != STATUS_OK ? rows->unreadable.message : "named before");
+}
+
+void loader_repair(struct loader *loader, struct slot *slot, struct picture_workspace *workspace)
+{
+    for (int stream = 0; stream < loader->options.stream_count; stream++) {
+        int groups = slot->streams[stream].rows / loader->options.streams[stream].source.group;
+        for (int group = 0; group < groups && slot->error.code == STATUS_OK; group++)
+            repair_group(loader, slot, stream, group, workspace);
     }
 }

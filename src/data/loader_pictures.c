@@ -69,10 +69,11 @@ status picture_from_path(const char *path, const struct image_box *box, enum con
 
 /* ---- the cache ------------------------------------------------------------------------------------------------ */
 
-status picture_cache_init(struct picture_cache *cache, size_t count, size_t limit, struct error *err)
+status picture_cache_init(struct picture_cache *cache, size_t count, size_t limit, atomic_size_t *used,
+                          struct error *err)
 {
-    *cache = (struct picture_cache){.count = count, .limit = limit};
-    if (limit == 0) return STATUS_OK;
+    *cache = (struct picture_cache){.count = count, .limit = limit, .used = used};
+    if (limit == 0 || count == 0) return STATUS_OK;
     cache->pictures = memory_allocate(count, sizeof *cache->pictures, "the cache of pictures", err);
     return cache->pictures == NULL ? STATUS_FAILED : STATUS_OK;
 }
@@ -91,8 +92,8 @@ static void keep_picture(struct picture_cache *cache, size_t sample, const struc
 {
     size_t pixels = (size_t)image->width * (size_t)image->height * 3, bytes = sizeof(struct cached_picture) + pixels;
     if (cache->pictures == NULL) return;
-    if (atomic_fetch_add(&cache->used, bytes) + bytes > cache->limit) {
-        atomic_fetch_sub(&cache->used, bytes);
+    if (atomic_fetch_add(cache->used, bytes) + bytes > cache->limit) {
+        atomic_fetch_sub(cache->used, bytes);
         return;
     }
     struct cached_picture *kept = memory_allocate(bytes, 1, "a cached picture", NULL), *none = NULL;
@@ -105,7 +106,7 @@ static void keep_picture(struct picture_cache *cache, size_t sample, const struc
     }
     /* Another thread was faster, or there was no memory. */
     memory_free(kept);
-    atomic_fetch_sub(&cache->used, bytes);
+    atomic_fetch_sub(cache->used, bytes);
 }
 
 static status use_cached(struct cached_picture *kept, enum config_resize filter, struct picture_workspace *workspace,
@@ -120,9 +121,9 @@ static status use_cached(struct cached_picture *kept, enum config_resize filter,
     return image_resize_into(&image, NULL, filter, to->width, to->height, to->rgb, &workspace->resize, err);
 }
 
-/* ---- samples -------------------------------------------------------------------------------------------------- */
+/* ---- of a source ---------------------------------------------------------------------------------------------- */
 
-/* Pixels that the data set holds itself. */
+/* Pixels that the source holds itself. */
 static status from_gray(const uint8_t *gray, enum config_resize filter, struct picture_workspace *workspace,
                         struct error *err)
 {
@@ -133,36 +134,43 @@ static status from_gray(const uint8_t *gray, enum config_resize filter, struct p
     return image_resize_into(&image, NULL, filter, to->width, to->height, to->rgb, &workspace->resize, err);
 }
 
-static status from_file(const struct dataset *dataset, size_t sample, enum config_resize filter,
-                        struct picture_cache *cache, struct picture_workspace *workspace, struct error *err)
+static status from_encoded(const struct encoded_picture *picture, int64_t id, enum config_resize filter,
+                           struct picture_cache *cache, struct picture_workspace *workspace, struct error *err)
 {
-    const struct image_box *box = &dataset->samples[sample].box;
-    const char *path = dataset_path(dataset, sample);
-    uint8_t *bytes;
-    size_t size;
-    status result = picture_file_read(path, &bytes, &size, err);
-    if (result != STATUS_OK) return result;
+    const struct image_box *box = &picture->box;
     struct image image, *to = &workspace->pixels;
-    result = decode(bytes, size, box, to->width, &image, err);
+    status result = decode(picture->bytes, picture->size, box, to->width, &image, err);
     if (result == STATUS_OK) result = bring_to_size(&image, box, filter, workspace, err);
     if (result == STATUS_OK) {
         bool is_smaller = (int64_t)image.width * image.height < (int64_t)to->width * to->height;
         bool keep_source = is_smaller && box->width == 0 && image.reduction == 1;
-        keep_picture(cache, sample, keep_source ? &image : to, !keep_source);
-    } else {
-        error_add_context(err, "%s", path);
+        keep_picture(cache, (size_t)id, keep_source ? &image : to, !keep_source);
     }
     image_free(&image);
-    memory_free(bytes);
     return result;
 }
 
-status picture_of_sample(const struct dataset *dataset, size_t sample, enum config_resize filter,
+status picture_of_source(const struct picture_source *source, int64_t id, enum config_resize filter,
                          struct picture_cache *cache, struct picture_workspace *workspace, struct error *err)
 {
-    int64_t pixels = dataset->samples[sample].pixels;
-    if (pixels != NO_PIXELS) return from_gray(dataset->pixels + pixels, filter, workspace, err);
-    struct cached_picture *kept = cache->pictures == NULL ? NULL : atomic_load(&cache->pictures[sample]);
+    struct cached_picture *kept = cache->pictures == NULL ? NULL : atomic_load(&cache->pictures[id]);
     if (kept != NULL) return use_cached(kept, filter, workspace, err);
-    return from_file(dataset, sample, filter, cache, workspace, err);
+    struct encoded_picture picture;
+    status result = source->read(source->context, id, &picture, err);
+    if (result != STATUS_OK) return result;
+    if (picture.bytes == NULL) return from_gray(picture.gray, filter, workspace, err);
+    result = from_encoded(&picture, id, filter, cache, workspace, err);
+    memory_free(picture.bytes);
+    return result;
+}
+
+void picture_normalise(const struct image *pixels, const double mean[3], const double std[3],
+                       const struct pixel_box *erased, float *out)
+{
+    float means[3], deviations[3];
+    for (int c = 0; c < 3; c++) {
+        means[c] = (float)mean[c];
+        deviations[c] = (float)std[c];
+    }
+    image_normalise(pixels->rgb, pixels->width, pixels->height, means, deviations, erased, out);
 }

@@ -4,7 +4,7 @@
 #define DATA_LOADER_PICTURES_H
 
 #include "rmfer/data/augment.h"
-#include "rmfer/data/dataset.h"
+#include "rmfer/data/picture_source.h"
 #include "rmfer/data/resize.h"
 
 #include <stdatomic.h>
@@ -29,19 +29,25 @@ status picture_from_path(const char *path, const struct image_box *box, enum con
 
 struct cached_picture;
 
-/* Decoded pictures of a data set, kept as they come until `limit` bytes are used. Any number of threads. */
+/* Decoded pictures of a source, kept as they come until `limit` bytes are used. Any number of threads. */
 struct picture_cache {
     _Atomic(struct cached_picture *) *pictures; /* [count], NULL = not kept; NULL when nothing is cached at all */
     size_t count, limit;
-    atomic_size_t used;
+    atomic_size_t *used; /* bytes, of all caches that share the limit; borrowed */
 };
 
-status picture_cache_init(struct picture_cache *cache, size_t count, size_t limit, struct error *err) MUST_CHECK;
+/* Caches nothing when `count` or `limit` is 0. */
+status picture_cache_init(struct picture_cache *cache, size_t count, size_t limit, atomic_size_t *used,
+                          struct error *err) MUST_CHECK;
 void picture_cache_free(struct picture_cache *cache);
 
-/* Brings a sample to workspace->pixels, out of the cache where it can. */
-status picture_of_sample(const struct dataset *dataset, size_t sample, enum config_resize filter,
+/* Brings a source's picture to workspace->pixels, out of the cache where it can. */
+status picture_of_source(const struct picture_source *source, int64_t id, enum config_resize filter,
                          struct picture_cache *cache, struct picture_workspace *workspace,
                          struct error *err) MUST_CHECK;
+
+/* Bytes to floats [height,width,3], (x / 255 - mean) / std; 0 inside `erased` (may be NULL). */
+void picture_normalise(const struct image *pixels, const double mean[3], const double std[3],
+                       const struct pixel_box *erased, float *out);
 
 #endif

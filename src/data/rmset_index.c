@@ -288,6 +288,45 @@ status rmset_index_draw(const struct rmset_index *index, uint64_t seed, uint64_t
     return STATUS_OK;
 }
 
+/* Single faces and moments are drawn from other streams than anchors. */
+static const uint64_t FACE_KEY = UINT64_C(1) << 63, MOMENT_KEY = UINT64_C(1) << 62;
+
+status rmset_index_draw_face(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t number,
+                             uint64_t *row, struct error *err)
+{
+    if (rmset_index_chosen_faces(index) == 0) return error_set(err, "%s: no face is chosen", index->csv);
+    struct random_stream stream = random_stream(seed, RANDOM_CONTRASTIVE, FACE_KEY | step, number);
+    *row = draw_face(index, &stream);
+    return STATUS_OK;
+}
+
+/* The rows of `row`'s frame in its video: *begin .. *end-1. */
+static void rows_of_frame(const struct rmset_index *index, uint64_t row, uint64_t *begin, uint64_t *end)
+{
+    const struct rmset_video *video = &index->videos[video_of(index, row)];
+    struct view view = view_of(index, video);
+    uint64_t frame = view.frame[row - video->first];
+    *begin = video->first + count_below(view.frame, view.faces, frame);
+    *end = video->first + count_below(view.frame, view.faces, frame + 1);
+}
+
+status rmset_index_draw_moment(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t number,
+                               size_t persons, uint64_t *rows, struct error *err)
+{
+    BUG_UNLESS(persons > 0 && persons <= MOST_RMSET_DRAWS);
+    struct random_stream stream = random_stream(seed, RANDOM_CONTRASTIVE, MOMENT_KEY | step, number);
+    for (int i = 0; i < MOST_REJECTIONS && rmset_index_chosen_faces(index) > 0; i++) {
+        uint64_t begin, end;
+        rows_of_frame(index, draw_face(index, &stream), &begin, &end);
+        if (end <= begin || end - begin < persons) continue;
+        draw_places(&stream, end - begin, persons, rows);
+        for (size_t j = 0; j < persons; j++) rows[j] += begin;
+        return STATUS_OK;
+    }
+    return error_set(err, "%s: no frame of the %" PRIu64 " chosen videos shows %zu persons", index->csv,
+                     index->chosen_count, persons);
+}
+
 /* ---- facts ------------------------------------------------------------------------------------------------------
  */
 

@@ -42,6 +42,7 @@ struct evaluation_setup evaluation_setup_from(const struct config *config)
 
 struct evaluator {
     struct evaluation_setup setup;
+    struct dataset_source source;
     struct loader *loader;
     struct inference *inference;
     struct op_context context; /* for the heads: no scratch of its own */
@@ -91,10 +92,11 @@ static status plan_memory(struct evaluator *e, struct error *err)
 static status start_loader(struct evaluator *e, struct error *err)
 {
     const struct evaluation_setup *setup = &e->setup;
+    status result = dataset_source_init(&e->source, setup->dataset, ORDER_SEQUENTIAL, 0, true, err);
+    if (result != STATUS_OK) return result;
     struct loader_options options = {
-        .dataset = setup->dataset,
-        .order = ORDER_SEQUENTIAL,
-        .batch = setup->batch,
+        .stream_count = 1,
+        .streams = {{.source = dataset_picture_source(&e->source), .rows = setup->batch, .views = 1}},
         .image_size = setup->image_size,
         .resize = setup->resize,
         .workers = setup->workers,
@@ -103,8 +105,8 @@ static status start_loader(struct evaluator *e, struct error *err)
         .on_error = setup->on_error,
         .max_bad = setup->max_bad,
     };
-    memcpy(options.mean, setup->mean, sizeof options.mean);
-    memcpy(options.std, setup->std, sizeof options.std);
+    memcpy(options.streams[0].mean, setup->mean, sizeof setup->mean);
+    memcpy(options.streams[0].std, setup->std, sizeof setup->std);
     return loader_create(&e->loader, &options, err);
 }
 
@@ -151,6 +153,7 @@ void evaluator_free(struct evaluator *e)
 {
     if (e == NULL) return;
     loader_free(e->loader);
+    dataset_source_free(&e->source);
     inference_free(e->inference);
     confusion_free(&e->evaluation.confusion);
     similarity_free(&e->similarity);

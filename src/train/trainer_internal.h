@@ -88,6 +88,7 @@ struct trainer {
     struct dataset training, selection; /* what is learned; what chooses the best */
     struct rmset_index *index;
     struct rmset_source source;
+    struct dataset_source labelled; /* the order of `training` */
     struct loader *loader;
     struct model model;
     struct train_step *step;

@@ -52,42 +52,60 @@ static status open_rmset(struct trainer *t, struct error *err)
                            "negative (the same person more than acl.far frames away)",
                            csv);
     memory_free(csv);
-    t->source = (struct rmset_source){t->index, (uint64_t)config->train.seed, (size_t)config->acl.n_pos,
-                                      (size_t)config->acl.n_neg};
+    t->source = (struct rmset_source){.index = t->index,
+                                      .seed = (uint64_t)config->train.seed,
+                                      .positives = (int)config->acl.n_pos,
+                                      .negatives = (int)config->acl.n_neg};
     return result;
 }
 
-static struct loader_contrastive contrastive_options(struct trainer *t)
+/* Labelled pictures of a batch. */
+static struct loader_stream labelled_stream(struct trainer *t)
 {
     const struct config *config = t->config;
-    struct loader_contrastive options = {0};
-    if (t->index == NULL) return options;
-    options.anchors = (int)config->acl.anchors;
-    options.positives = (int)config->acl.n_pos;
-    options.negatives = (int)config->acl.n_neg;
-    options.source = rmset_contrastive_source(&t->source);
-    options.first_epoch = t->phases.phases[t->phases.count - 1].first_epoch;
-    options.augment = config->rmset.augment && config->augment.enabled ? &config->augment : NULL;
-    memcpy(options.mean, config->rmset.mean, sizeof options.mean);
-    memcpy(options.std, config->rmset.std, sizeof options.std);
-    return options;
+    struct loader_stream stream = {
+        .source = dataset_picture_source(&t->labelled),
+        .rows = (int)config->train.batch,
+        .views = 1,
+        .kinds = {config->augment.enabled ? VIEW_PLAIN : VIEW_AS_IS},
+        .augment = &config->augment,
+    };
+    memcpy(stream.mean, config->data.mean, sizeof stream.mean);
+    memcpy(stream.std, config->data.std, sizeof stream.std);
+    return stream;
+}
+
+/* Anchors of a batch with their candidates, in phase 2. */
+static struct loader_stream contrastive_stream(struct trainer *t)
+{
+    const struct config *config = t->config;
+    struct loader_stream stream = {
+        .source = rmset_draws(&t->source),
+        .first_epoch = t->phases.phases[t->phases.count - 1].first_epoch,
+        .views = 1,
+        .kinds = {config->rmset.augment && config->augment.enabled ? VIEW_PLAIN : VIEW_AS_IS},
+        .augment = &config->augment,
+    };
+    stream.rows = (int)config->acl.anchors * stream.source.group;
+    memcpy(stream.mean, config->rmset.mean, sizeof stream.mean);
+    memcpy(stream.std, config->rmset.std, sizeof stream.std);
+    return stream;
 }
 
 /* Starts where the run stands. */
 static status start_loader(struct trainer *t, struct error *err)
 {
     const struct config_data *data = &t->config->data;
-    uint64_t step = (uint64_t)t->position.step;
+    uint64_t step = (uint64_t)t->position.step, seed = (uint64_t)t->config->train.seed;
+    enum sampler_order order = data->sampler == SAMPLER_BALANCED ? ORDER_BALANCED : ORDER_SHUFFLE;
+    status result = dataset_source_init(&t->labelled, &t->training, order, seed, true, err);
+    if (result != STATUS_OK) return result;
     struct loader_options options = {
-        .dataset = &t->training,
-        .order = data->sampler == SAMPLER_BALANCED ? ORDER_BALANCED : ORDER_SHUFFLE,
-        .seed = (uint64_t)t->config->train.seed,
-        .batch = (int)t->config->train.batch,
+        .seed = seed,
         .drop_last = true,
         .replace_bad = true,
         .image_size = (int)data->image_size,
         .resize = data->resize,
-        .augment = t->config->augment.enabled ? &t->config->augment : NULL,
         .workers = (int)data->workers,
         .prefetch = (int)data->prefetch,
         .cache_bytes = (size_t)data->cache << 20,
@@ -95,11 +113,10 @@ static status start_loader(struct trainer *t, struct error *err)
         .max_bad = data->max_bad,
         .start_epoch = trainer_epoch(t, step),
         .start_batch = trainer_first_batch(t, step),
-        .contrastive = contrastive_options(t),
     };
-    memcpy(options.mean, data->mean, sizeof options.mean);
-    memcpy(options.std, data->std, sizeof options.std);
-    status result = loader_create(&t->loader, &options, err);
+    options.streams[options.stream_count++] = labelled_stream(t);
+    if (t->index != NULL) options.streams[options.stream_count++] = contrastive_stream(t);
+    result = loader_create(&t->loader, &options, err);
     if (result == STATUS_OK) BUG_UNLESS(loader_batches_per_epoch(t->loader) == t->batches_per_epoch);
     return result;
 }
@@ -376,6 +393,7 @@ status trainer_prepare(struct trainer *t, struct error *err)
 void trainer_release(struct trainer *t)
 {
     loader_free(t->loader);
+    dataset_source_free(&t->labelled);
     evaluator_free(t->evaluator);
     event_writer_close(t->events);
     train_step_free(t->step);

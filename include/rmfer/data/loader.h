@@ -1,5 +1,6 @@
 /* The loader: worker threads that read, decode, resize and augment ahead of the network, into a bounded ring of
- * batches planned once.
+ * batches planned once. Every picture of every stream goes one way: read, decode, replaced when unreadable, view,
+ * placed.
  *
  * What is delivered, and in which order, is a function of the options, the seed and the place (epoch, batch) alone:
  * not of the number of workers or of time. An unreadable picture is named in the log and counted; in training another
@@ -11,63 +12,40 @@
 #include "rmfer/base/text.h"
 #include "rmfer/config/config.h"
 #include "rmfer/data/batch.h"
-#include "rmfer/data/dataset.h"
-#include "rmfer/data/sampler.h"
+#include "rmfer/data/picture_source.h"
+#include "rmfer/data/views.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where the pictures of contrastive draws come from. Called by the workers, several at once. */
-struct contrastive_source {
-    void *context;
-    /* ids[1 + positives + negatives]: the anchor, its positives, its negatives. A function of (step, anchor) alone.
-     */
-    status (*draw)(void *context, uint64_t step, uint64_t anchor, uint64_t *ids, struct error *err);
-    /* The encoded picture of an id; release with memory_free. */
-    status (*read)(void *context, uint64_t id, uint8_t **bytes, size_t *size, struct error *err);
-    /* Appends the id's path, for messages. */
-    status (*name)(void *context, uint64_t id, struct text *name, struct error *err);
-};
-
-struct rmset_index;
-
-/* Draws of an RMset. Must outlive the loader. */
-struct rmset_source {
-    const struct rmset_index *index;
-    uint64_t seed;
-    size_t positives, negatives;
-};
-struct contrastive_source rmset_contrastive_source(struct rmset_source *source);
-
-struct loader_contrastive {
-    int anchors; /* of a batch; 0 = no contrastive pictures */
-    int positives, negatives;
-    struct contrastive_source source;
-    uint64_t first_epoch;                 /* batches of earlier epochs come without (phase 1) */
-    const struct config_augment *augment; /* NULL = none */
+/* One stream of a batch: a source, the rows a batch takes from it, and their views. */
+struct loader_stream {
+    struct picture_source source;
+    int rows;                             /* of a batch; a multiple of source.group */
+    uint64_t first_epoch;                 /* batches of earlier epochs come without its rows */
+    int views;                            /* of each picture, at least 1 */
+    enum view_kind kinds[MOST_VIEWS];     /* what each view is */
+    const struct config_augment *augment; /* borrowed; NULL where every view is VIEW_AS_IS */
     double mean[3], std[3];
 };
 
 struct loader_options {
-    const struct dataset *dataset; /* borrowed, must outlive the loader */
-    enum sampler_order order;
-    uint64_t seed;
-    int batch;
-    bool drop_last;   /* leave out an epoch's last short batch (training) */
-    bool replace_bad; /* training: another draw in place of an unreadable picture; else it is left out */
+    int stream_count;
+    struct loader_stream streams[MOST_STREAMS]; /* the first one sets how many batches an epoch has */
+    uint64_t seed;                              /* of the views; sources have seeds of their own */
+    bool drop_last;                             /* leave out an epoch's last short batch (training) */
+    bool replace_bad; /* training: another draw in place of an unreadable picture; else it is left out, which needs
+                         groups of 1 */
     int image_size;
     enum config_resize resize;
-    const struct config_augment *augment; /* NULL = none; borrowed */
-    double mean[3], std[3];
     int workers;        /* 0 = threads_available() */
     int prefetch;       /* batches made ahead, at least 1 */
     size_t cache_bytes; /* decoded pictures kept in memory, first come, first kept; 0 = none */
     enum config_on_error on_error;
-    double max_bad; /* ON_ERROR_SKIP: the largest share of the data set's (or the drawn) pictures */
+    double max_bad; /* ON_ERROR_SKIP: the largest share of a source's samples, or of what was drawn */
     uint64_t start_epoch, start_batch; /* where to begin (resuming) */
     uint64_t end_epoch;                /* epochs before this one are made; 0 = go on for ever */
-    struct loader_contrastive contrastive;
 };
 
 struct loader;
@@ -78,9 +56,8 @@ status loader_create(struct loader **loader, const struct loader_options *option
 /* Stops the workers, whatever they are doing, and frees everything. NULL is fine. */
 void loader_free(struct loader *loader);
 
-/* The next batch: streams[0] are the data set's pictures, streams[1] the contrastive ones (groups of 1 + positives +
- * negatives) where anchors were asked for. Behind end_epoch a batch of that epoch without rows. With ON_ERROR_FAIL the first unreadable picture is an error, otherwise more than max_bad of them.
- */
+/* The next batch, with the streams in the order of the options. Behind end_epoch a batch of that epoch without rows.
+ * With ON_ERROR_FAIL the first unreadable picture is an error, otherwise more than max_bad of a source's. */
 status loader_next(struct loader *loader, struct batch *batch, struct error *err) MUST_CHECK;
 
 uint64_t loader_batches_per_epoch(const struct loader *loader);
@@ -88,7 +65,7 @@ uint64_t loader_batches_per_epoch(const struct loader *loader);
 /* Seconds that loader_next has waited for the workers so far. */
 double loader_wait_seconds(const struct loader *loader);
 
-/* Unreadable pictures met so far: different ones of the data set, and every contrastive one. */
+/* Unreadable pictures met so far: different ones where the source remembers its samples, else each time. */
 size_t loader_bad_pictures(const struct loader *loader);
 
 /* Bytes of the ring and of the cache as it stands. */

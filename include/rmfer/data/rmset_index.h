@@ -61,6 +61,17 @@ void rmset_index_candidates(const struct rmset_index *index, uint64_t anchor, ui
 status rmset_index_draw(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t anchor, size_t n_pos,
                         size_t n_neg, uint64_t *rows, struct error *err) MUST_CHECK;
 
+/* Draws one face of the chosen videos, uniformly. A function of (seed, step, number); any number of threads. Fails
+ * when no face is chosen. */
+status rmset_index_draw_face(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t number,
+                             uint64_t *row, struct error *err) MUST_CHECK;
+
+/* Draws a moment: `persons` different rows of one frame of one video, in random order. The frame is that of a face
+ * drawn uniformly among those whose frame shows enough persons; by rejection, at most 2^20 times. A function of
+ * (seed, step, number); any number of threads. Fails when no such frame is found. */
+status rmset_index_draw_moment(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t number,
+                               size_t persons, uint64_t *rows, struct error *err) MUST_CHECK;
+
 /* Sets `path` to the face's file, joined to the CSV's folder; *offset is its place in a .tar shard, -1 for a file. */
 status rmset_index_path(const struct rmset_index *index, uint64_t row, struct text *path, int64_t *offset,
                         struct error *err) MUST_CHECK;
