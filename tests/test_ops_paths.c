@@ -87,9 +87,13 @@ static struct batchnorm layer(struct run *run, size_t channels)
 /* A layer as it stands inside a backward pass. */
 static struct batchnorm passed_layer(struct run *run, size_t channels)
 {
+    enum { PIXELS = 100 };
     struct batchnorm bn = layer(run, channels);
-    batchnorm_from_running(&bn);
-    batchnorm_backward(&bn, drawn(run, 2 * channels, 0, 1), 100);
+    size_t count = PIXELS;
+    real *values = drawn(run, 2 * channels, 0, 1); /* means, then sums of squares */
+    for (size_t c = channels; c < 2 * channels; c++) values[c] = PIXELS * (3 + values[c] / 10);
+    batchnorm_from_batch(&run->context, &bn, &(struct moments){1, &count, values}, 0.1);
+    batchnorm_backward(&bn, drawn(run, 2 * channels, 0, 1), PIXELS);
     return bn;
 }
 

@@ -49,6 +49,7 @@ static void merge_channels(struct batchnorm *bn, const struct moments *moments, 
 void batchnorm_from_batch(const struct op_context *context, struct batchnorm *bn, const struct moments *moments,
                           double momentum)
 {
+    bn->stage = BATCHNORM_OF_BATCH;
     int64_t chunks = (int64_t)((bn->channels + MERGED - 1) / MERGED);
 #pragma omp parallel for schedule(static) num_threads(context->threads)
     for (int64_t chunk = 0; chunk < chunks; chunk++) {
@@ -59,12 +60,15 @@ void batchnorm_from_batch(const struct op_context *context, struct batchnorm *bn
 
 void batchnorm_from_running(struct batchnorm *bn)
 {
+    bn->stage = BATCHNORM_OF_RUNNING;
     for (size_t c = 0; c < bn->channels; c++)
         set_affine(bn, c, (double)bn->running_mean[c], (double)bn->running_var[c]);
 }
 
 void batchnorm_backward(struct batchnorm *bn, const real *sums, size_t pixels)
 {
+    BUG_UNLESS(bn->stage == BATCHNORM_OF_BATCH);
+    bn->stage = BATCHNORM_GONE_BACK;
     for (size_t c = 0; c < bn->channels; c++) {
         real sum = sums[c], product = sums[bn->channels + c] * bn->rstd[c];
         bn->dbeta[c] += sum;

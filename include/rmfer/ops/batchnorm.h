@@ -3,11 +3,21 @@
 #ifndef RMFER_OPS_BATCHNORM_H
 #define RMFER_OPS_BATCHNORM_H
 
+#include "rmfer/base/error.h"
 #include "rmfer/ops/context.h"
+
+/* How far the numbers below are made: each function that reads them demands what it needs. */
+enum batchnorm_stage {
+    BATCHNORM_EMPTY,
+    BATCHNORM_OF_RUNNING, /* scale and shift of the running statistics */
+    BATCHNORM_OF_BATCH,   /* of a forward pass's own */
+    BATCHNORM_GONE_BACK,  /* and slope and offset of the backward pass behind it */
+};
 
 struct batchnorm {
     size_t channels;
     double epsilon;
+    enum batchnorm_stage stage;
     /* views into the parameter slabs, [channels] */
     const real *gamma, *beta;
     real *dgamma, *dbeta; /* added to */
@@ -36,15 +46,18 @@ void batchnorm_from_running(struct batchnorm *bn);
 
 static inline struct affine batchnorm_affine(const struct batchnorm *bn)
 {
+    BUG_UNLESS(bn->stage != BATCHNORM_EMPTY);
     return (struct affine){bn->scale, bn->shift, bn->mean};
 }
 
 /* From sums over `pixels` of dy ([channels]) and dy (x - mean) ([channels] behind it): adds to dgamma and dbeta and sets
- * what batchnorm_coefficients returns. */
+ * what batchnorm_coefficients returns. Once for each batchnorm_from_batch (a bug otherwise). */
 void batchnorm_backward(struct batchnorm *bn, const real *sums, size_t pixels);
 
+/* A bug before batchnorm_backward. */
 static inline struct bn_backward batchnorm_coefficients(const struct batchnorm *bn)
 {
+    BUG_UNLESS(bn->stage == BATCHNORM_GONE_BACK);
     return (struct bn_backward){bn->scale, bn->slope, bn->offset, bn->mean};
 }
 

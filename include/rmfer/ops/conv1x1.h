@@ -49,7 +49,7 @@ void conv1x1_infer(const struct op_context *context, const struct conv1x1 *conv,
  * the mean over pixels. */
 struct conv1x1_upstream {
     const real *y;              /* the forward output */
-    const struct batchnorm *bn; /* behind y; batchnorm_backward has been called */
+    const struct batchnorm *bn; /* behind y, gone back */
     const real *dy;             /* gradient of bn's output, [N,rows,output]; NULL behind a mean over pixels */
     const real *keep;           /* [N] or NULL: dy counts keep[n] times */
     const real *pooled;         /* [N,output]: gradient of silu(bn(y)) at every pixel of image n, when dy is NULL */

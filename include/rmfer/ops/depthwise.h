@@ -38,7 +38,7 @@ void depthwise_infer(const struct op_context *context, const struct depthwise *c
 /* Gradient of the output: behind y stand batch-norm, SiLU and a gate per image and channel. */
 struct depthwise_upstream {
     const real *y;              /* the forward output */
-    const struct batchnorm *bn; /* behind y; batchnorm_backward has been called */
+    const struct batchnorm *bn; /* behind y, gone back */
     const real *du;             /* gradient of silu(bn(y)) * gate, [N,oH,oW,C] */
     const real *gate;           /* [N,C] */
     const real *mean_gradient;  /* [N,C]: added to the gradient of silu(bn(y)) at every pixel */

@@ -27,8 +27,8 @@ void stem_forward(const struct op_context *context, const struct stem *stem, con
                   const real *images, const struct batchnorm *after, real *y, real *moment_values,
                   size_t *moment_counts);
 
-/* dweight += ..., from dz, the gradient of bn(y); batchnorm_backward has been called. `partials` has
- * [threads-1][output*27] of room. */
+/* dweight += ..., from dz, the gradient of bn(y), and a bn that has gone back. `partials` has [threads-1][output*27] of
+ * room. */
 void stem_backward(const struct op_context *context, const struct stem *stem, const struct tiling *tiling,
                    const real *images, const real *y, const struct batchnorm *bn, const real *dz, real *partials);
 
