@@ -171,7 +171,7 @@ static void test_training_asks_for_its_folders(void **state)
         char text[128];
         snprintf(text, sizeof text, "[data]\nroot = x\n%s", phase1_only[i]);
         assert_int_equal(parse(text), STATUS_OK);
-        assert_false(config_has_phase2(&config));
+        assert_false(config_has_acl(&config));
         assert_int_equal(config_check_training(&config, &err), STATUS_OK);
     }
 }

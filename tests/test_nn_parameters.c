@@ -9,7 +9,7 @@
 #include "rmfer/ckpt/import.h"
 #include "rmfer/nn/inference.h"
 #include "rmfer/train/optimizer.h"
-#include "rmfer/train/weight_average.h"
+#include "rmfer/method/weight_average.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

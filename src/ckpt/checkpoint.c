@@ -17,6 +17,7 @@ struct checkpoint_info checkpoint_info_defaults(const struct architecture *archi
                                     .std = {0.229, 0.224, 0.225},
                                     .resize = "bilinear",
                                     .selected_on = "",
+                                    .method = "",
                                     .config = "",
                                     .metrics = ""};
 }

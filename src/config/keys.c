@@ -26,6 +26,8 @@
     "efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3"
 #define NORMALIZATIONS "affectnet affectnet-validation rmset imagenet custom"
 
+#define METHODS "rmfer"
+
 #define ANY_COUNT 1e9
 #define ANY_SEED  9007199254740992.0 /* seeds stay exact in programs that keep numbers as doubles */
 #define TINY      DBL_MIN            /* above 0 */
@@ -73,6 +75,7 @@ static const struct config_key keys[] = {
     REAL(model, drop_path, "0", 0, 0.99, "stochastic depth of the last block, growing from 0 at the first"),
     REAL(model, bn_momentum, "0.1", 0, 1, "of batch-norm's running statistics, in PyTorch's sense"),
 
+    WORD(train, method, "rmfer", METHODS, "what training optimises; each has a section of its name, rmfer [ial] and [acl]"),
     CHOICE(train, optimizer, "sam", "sgd adam adamw sam", "what turns gradients into steps"),
     CHOICE(train, sam_base, "adam", "sgd adam adamw", "sam: the optimizer it stands on"),
     REAL(train, sam_rho, "0.05", TINY, 100, "sam: length of the step to the sharper weights"),

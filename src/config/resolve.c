@@ -201,7 +201,8 @@ static status check_class_weights(const struct config *config, struct error *err
 static status check_training_keys(const struct config *config, struct error *err)
 {
     const struct config_train *train = &config->train;
-    if (train->batch < 2 && config->ial.weight > 0 && config->ial.self_mask == CONFIG_SELF_MASK_EXCLUDE)
+    bool is_rmfer = strcmp(train->method, "rmfer") == 0;
+    if (is_rmfer && train->batch < 2 && config->ial.weight > 0 && config->ial.self_mask == CONFIG_SELF_MASK_EXCLUDE)
         return refuse(config, "train", "batch", "must be at least 2 with ial.self_mask = exclude (or ial.weight = 0)",
                       err);
     bool sgd =
@@ -222,16 +223,17 @@ status config_resolve(struct config *config, const char *folder, struct error *e
     return result;
 }
 
-bool config_has_phase2(const struct config *config)
+bool config_has_acl(const struct config *config)
 {
-    return config->acl.weight > 0 && config->rmset.fraction > 0 && config->train.warmup_epochs < config->train.epochs;
+    bool is_rmfer = strcmp(config->train.method, "rmfer") == 0;
+    return is_rmfer && config->acl.weight > 0 && config->rmset.fraction > 0 && config->train.warmup_epochs < config->train.epochs;
 }
 
 status config_check_training(const struct config *config, struct error *err)
 {
     if (config->data.root[0] == '\0')
         return refuse(config, "data", "root", "training needs the data set's folder", err);
-    if (!config_has_phase2(config)) return STATUS_OK;
+    if (!config_has_acl(config)) return STATUS_OK;
     if (config->rmset.root[0] == '\0')
         return refuse(config, "rmset", "root", "phase 2 needs an RMset (acl.weight = 0 trains without)", err);
     char *index = path_join(config->rmset.root, config->rmset.index, err);

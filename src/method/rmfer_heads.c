@@ -6,6 +6,7 @@
 #include "rmfer/ops/dropout.h"
 #include "rmfer/ops/softmax_cross_entropy.h"
 
+#include <math.h>
 #include <string.h>
 
 static struct linear bind_linear(const struct model *model, struct linear_indices at)
@@ -157,6 +158,6 @@ void heads_similarities(const struct heads *heads, const struct labelled_batch *
             sums[same] += (double)heads->similarity[i * n + j];
             pairs[same]++;
         }
-    losses->same_class_similarity = pairs[1] > 0 ? sums[1] / (double)pairs[1] : 0;
-    losses->different_class_similarity = pairs[0] > 0 ? sums[0] / (double)pairs[0] : 0;
+    losses->same_class_similarity = pairs[1] > 0 ? sums[1] / (double)pairs[1] : NAN;
+    losses->different_class_similarity = pairs[0] > 0 ? sums[0] / (double)pairs[0] : NAN;
 }

@@ -154,6 +154,11 @@ size_t train_step_packs(const struct train_step *step)
     return backbone_packs(step->backbone) + inference_packs(step->inference);
 }
 
+size_t train_step_chosen(const struct train_step *step)
+{
+    return step->shape.anchors == 0 ? 0 : (size_t)step->shape.anchors * (step->kept - 1);
+}
+
 const real *train_step_fer_logits(const struct train_step *step)
 {
     return step->heads.fer_logits;
@@ -204,20 +209,26 @@ static void scoring_features(struct train_step *step, const real *images)
     backbone_forward(step->scoring_pass, &options, images, (int)step->drawn, step->scoring_features);
 }
 
-/* Chooses one anchor's kept samples and copies its pictures: the anchor, positives, negatives, to `to`. */
-static void gather_anchor(struct train_step *step, const real *images, real *to)
+/* Chooses what is kept of one anchor's candidates: [kept - 1], positives first, each counted within its kind. */
+static void choose(struct train_step *step, const real *images, size_t *chosen)
 {
     size_t d = step->heads.features, positives = (size_t)step->shape.positives;
-    size_t negatives = (size_t)step->shape.negatives, bytes = step->image_reals * sizeof(real);
+    size_t negatives = (size_t)step->shape.negatives;
     scoring_features(step, images);
     heads_project(&step->heads, step->drawn, step->scoring_features, step->scoring);
     const real *anchor = step->scoring.unit, *candidates = anchor + d;
-    contrastive_choose(d, positives, anchor, candidates, false, step->kept_positives, step->chosen, step->scores);
+    contrastive_choose(d, positives, anchor, candidates, false, step->kept_positives, chosen, step->scores);
     contrastive_choose(d, negatives, anchor, candidates + positives * d, true, step->kept_negatives,
-                       step->chosen + step->kept_positives, step->scores);
+                       chosen + step->kept_positives, step->scores);
+}
+
+/* Copies one anchor's picture and those of its kept candidates to `to`. */
+static void gather_anchor(const struct train_step *step, const real *images, const size_t *chosen, real *to)
+{
+    size_t positives = (size_t)step->shape.positives, bytes = step->image_reals * sizeof(real);
     memcpy(to, images, bytes);
     for (size_t i = 0; i + 1 < step->kept; i++) {
-        size_t candidate = 1 + step->chosen[i] + (i < step->kept_positives ? 0 : positives);
+        size_t candidate = 1 + chosen[i] + (i < step->kept_positives ? 0 : positives);
         memcpy(to + (i + 1) * step->image_reals, images + candidate * step->image_reals, bytes);
     }
 }
@@ -226,10 +237,13 @@ static void gather_anchor(struct train_step *step, const real *images, real *to)
 static size_t gather_contrastive(struct train_step *step, const struct contrastive_batch *contrastive, real *to)
 {
     size_t anchors = (size_t)contrastive->anchors;
-    BUG_UNLESS(anchors <= (size_t)step->shape.anchors);
-    for (size_t a = 0; a < anchors; a++)
-        gather_anchor(step, contrastive->images + a * step->drawn * step->image_reals,
-                      to + a * step->kept * step->image_reals);
+    BUG_UNLESS(anchors <= (size_t)step->shape.anchors && (contrastive->choice != NULL || !contrastive->is_chosen));
+    for (size_t a = 0; a < anchors; a++) {
+        const real *images = contrastive->images + a * step->drawn * step->image_reals;
+        size_t *chosen = contrastive->choice == NULL ? step->chosen : contrastive->choice + a * (step->kept - 1);
+        if (!contrastive->is_chosen) choose(step, images, chosen);
+        gather_anchor(step, images, chosen, to + a * step->kept * step->image_reals);
+    }
     return anchors * step->kept;
 }
 
@@ -275,7 +289,7 @@ void train_step_run(struct train_step *step, const struct objective *objective, 
     bool joint = contrasts && step->shape.joint_forward;
     *losses = (struct step_losses){0};
     BUG_UNLESS(labelled->n >= 1 && labelled->n <= step->shape.batch);
-    if (objective->freeze_backbone || (contrasts && !step->shape.scoring_with_batch_statistics))
+    if (objective->freeze_backbone || (contrasts && !contrastive->is_chosen && !step->shape.scoring_with_batch_statistics))
         inference_load(step->inference, step->model);
     if (contrasts) kept = gather_contrastive(step, contrastive, step->images + (joint ? n * step->image_reals : 0));
     if (joint) memcpy(step->images, labelled->images, n * step->image_reals * sizeof(real));

@@ -61,6 +61,12 @@ static void add_backbone(struct builder *builder, const struct architecture *arc
 status model_create(struct model *model, const struct architecture *architecture, int classes, bool with_heads,
                     struct error *err)
 {
+    return model_create_with(model, architecture, classes, with_heads, NULL, 0, err);
+}
+
+status model_create_with(struct model *model, const struct architecture *architecture, int classes, bool with_heads,
+                         const struct parameter *added, size_t added_count, struct error *err)
+{
     *model = (struct model){.architecture = *architecture, .classes = classes, .has_heads = with_heads};
     struct builder builder = {&model->parameters, GROUP_BACKBONE, err, STATUS_OK};
     int d = architecture->features;
@@ -71,6 +77,8 @@ status model_create(struct model *model, const struct architecture *architecture
         model->projection_second = add_linear(&builder, GROUP_PROJECTION, "ial.projection.2", d, d);
         model->ial = add_linear(&builder, GROUP_IAL, "ial.classifier", classes, d);
     }
+    builder.group = GROUP_METHOD;
+    for (size_t i = 0; i < added_count; i++) add(&builder, added[i]);
     if (builder.result == STATUS_OK) builder.result = parameters_allocate(&model->parameters, err);
     if (builder.result != STATUS_OK) model_free(model);
     return builder.result;
@@ -88,13 +96,20 @@ static bool name_ends_with(const struct parameter *entry, const char *ending)
     return length >= wanted && strcmp(entry->name + length - wanted, ending) == 0;
 }
 
-/* The fan of a linear layer's bias is its weight's, which stands before it in the registry. */
+/* A linear layer's bias stands behind its weight in the registry. */
+static bool follows_matrix(const struct model *model, size_t index)
+{
+    const struct parameter *entry = &model->parameters.items[index];
+    return name_ends_with(entry, ".bias") && index > 0 && (entry - 1)->rank == 2;
+}
+
+/* The fan of a linear layer's bias is its weight's. */
 static void initialise_entry(struct model *model, size_t index, uint64_t seed)
 {
     const struct parameter *entry = &model->parameters.items[index];
     real *values = parameter_write(&model->parameters, entry);
     struct random_stream stream = random_stream(seed, RANDOM_INITIALISE, index, 0);
-    bool linear = entry->group != GROUP_BACKBONE;
+    bool linear = entry->group != GROUP_BACKBONE && (entry->rank == 2 || follows_matrix(model, index));
     if (entry->rank == 4) {
         double fan_out = (double)(entry->shape[0] * entry->shape[2] * entry->shape[3]);
         if (entry->shape[1] == 1 && entry->shape[2] > 1) fan_out /= (double)entry->shape[0]; /* depthwise groups */

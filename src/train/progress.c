@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static const double BAR_SECONDS = 0.2, LINE_SECONDS = 30;
-enum { BAR_WIDTH = 24, LINE_BYTES = 256 };
+enum { BAR_WIDTH = 24, LINE_BYTES = 320 };
 
 double clock_seconds(void)
 {
@@ -37,18 +37,17 @@ static void format_duration(char *text, size_t size, double seconds)
 /* "epoch 3.25/20 step 130: loss 1.2345 (fer 1.1, ial 0.2), 20.1 images/s, 1:02:03 left" */
 static void format_line(const struct progress *progress, const struct progress_state *state, char line[LINE_BYTES])
 {
-    char left[32] = "?", parts[96] = "";
+    char left[32] = "?", parts[128] = "";
     uint64_t done = state->step - progress->begin_step;
     if (done > 0) {
         double each = (clock_seconds() - progress->begin) / (double)done;
         format_duration(left, sizeof left, each * (double)(state->steps - state->step));
     }
-    if (state->has_ial || state->has_acl) {
-        size_t used = (size_t)snprintf(parts, sizeof parts, " (fer %.4g", state->fer);
-        if (state->has_ial) used += (size_t)snprintf(parts + used, sizeof parts - used, ", ial %.4g", state->ial);
-        if (state->has_acl) used += (size_t)snprintf(parts + used, sizeof parts - used, ", acl %.4g", state->acl);
-        snprintf(parts + used, sizeof parts - used, ")");
-    }
+    size_t used = 0;
+    for (size_t i = 0; i < state->part_count && state->part_count > 1 && used < sizeof parts; i++)
+        used += (size_t)snprintf(parts + used, sizeof parts - used, "%s%s %.4g", i == 0 ? " (" : ", ",
+                                 state->parts[i].name, state->parts[i].value);
+    if (used > 0 && used < sizeof parts) snprintf(parts + used, sizeof parts - used, ")");
     snprintf(line, LINE_BYTES, "epoch %.2f/%lld step %llu: loss %.4g%s, %.1f images/s, %s left", state->epoch,
              (long long)state->epochs, (unsigned long long)state->step, state->loss, parts, state->images_per_second,
              left);

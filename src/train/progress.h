@@ -2,6 +2,8 @@
 #ifndef RMFER_TRAIN_PROGRESS_H
 #define RMFER_TRAIN_PROGRESS_H
 
+#include "rmfer/method/phases.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,12 +15,19 @@ struct progress {
     uint64_t begin_step;
 };
 
+/* A term of the loss. */
+struct progress_part {
+    const char *name;
+    double value;
+};
+
 struct progress_state {
     uint64_t step, steps; /* done, of all */
     double epoch;
     int64_t epochs;
-    double loss, fer, ial, acl;
-    bool has_ial, has_acl;
+    double loss;
+    struct progress_part parts[MOST_TERMS]; /* shown where there are several */
+    size_t part_count;
     double images_per_second;
 };
 

@@ -41,6 +41,7 @@ void run_folder_free(struct run_folder *run)
         log_set_copy(NULL);
         fclose(run->log_stream);
     }
+    if (run->early_log != NULL) fclose(run->early_log);
     if (run->metrics_stream != NULL) fclose(run->metrics_stream);
     memory_free(run->folder);
     memory_free(run->config);
@@ -52,15 +53,29 @@ void run_folder_free(struct run_folder *run)
     *run = (struct run_folder){0};
 }
 
-status run_folder_open_log(struct run_folder *run, struct error *err)
+status run_folder_lock(struct run_folder *run, struct error *err)
 {
     run->log_stream = fopen(run->log, "a");
     if (run->log_stream == NULL) return error_set_errno(err, "%s: cannot be written", run->log);
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fcntl(fileno(run->log_stream), F_SETLK, &lock) == -1 && (errno == EACCES || errno == EAGAIN))
         return error_set(err, "%s: another process trains in this folder", run->folder);
-    log_set_copy(run->log_stream);
+    run->early_log = tmpfile();
+    log_set_copy(run->early_log);
     return STATUS_OK;
+}
+
+status run_folder_open_log(struct run_folder *run, struct error *err)
+{
+    log_set_copy(run->log_stream);
+    if (run->early_log == NULL) return STATUS_OK;
+    char piece[4096];
+    size_t count;
+    rewind(run->early_log);
+    while ((count = fread(piece, 1, sizeof piece, run->early_log)) > 0) fwrite(piece, 1, count, run->log_stream);
+    fclose(run->early_log);
+    run->early_log = NULL;
+    return fflush(run->log_stream) == 0 ? STATUS_OK : error_set_errno(err, "%s: cannot be written", run->log);
 }
 
 /* The length of the part of metrics.jsonl that stays: whole lines of steps up to `step`, which stand in order. */

@@ -10,6 +10,7 @@ struct run_folder {
     char *folder;
     char *config, *metrics, *log, *last, *best_overall, *best_average; /* paths */
     FILE *metrics_stream, *log_stream;
+    FILE *early_log; /* messages before the log is opened */
 };
 
 /* Makes the folder where there is none and names the files; opens nothing. */
@@ -17,8 +18,11 @@ status run_folder_init(struct run_folder *run, const char *folder, struct error 
 /* Ends the log's copy, closes and frees. Accepts a zeroed structure. */
 void run_folder_free(struct run_folder *run);
 
-/* Opens log.txt to append to; from now on messages are copied into it. Its lock says that a process trains here:
- * fails when another one does (where the file system has no locks, nobody is refused). */
+/* Locks log.txt, which says that a process trains here: fails when another one does (where the file system has no
+ * locks, nobody is refused). From now on messages are kept for it; nothing is written. */
+status run_folder_lock(struct run_folder *run, struct error *err) MUST_CHECK;
+
+/* Appends the messages kept so far to log.txt; from now on messages are copied into it. */
 status run_folder_open_log(struct run_folder *run, struct error *err) MUST_CHECK;
 
 /* Opens metrics.jsonl, without its lines of steps after `step` and without a line that was cut short. */

@@ -1,37 +1,54 @@
-#include "trainer_internal.h"
+/* The loop of a run: step, evaluate, write. What a run will do is run_plan's, who learns learner's, what is left for
+ * people journal's, what it goes on from run_checkpoint's; none of them knows this file. */
+#include "rmfer/train/trainer.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
+#include "rmfer/base/threads.h"
+
+#include "journal.h"
+#include "run_checkpoint.h"
 
 #include <math.h>
 
-static bool must_stop(const struct trainer *t)
+struct trainer {
+    const struct trainer_options *options;
+    struct run_plan plan;
+    struct pictures pictures;
+    struct learner learner;
+    struct run_state state;
+    struct run_checkpoint checkpoint;
+    struct evaluator *evaluator;
+    struct journal journal;
+};
+
+static bool must_stop(const struct trainer_options *options)
 {
-    return t->options->stop != NULL && *t->options->stop != 0;
+    return options->stop != NULL && *options->stop != 0;
 }
 
-static bool is_last(const struct trainer *t)
+static bool is_last(const struct run_plan *plan, const struct position *position)
 {
-    return (uint64_t)t->position.step >= t->last_step;
+    return (uint64_t)position->step >= plan->last_step;
 }
 
 /* Every so many steps, and at the end; a step is evaluated once, before or after a restart. */
-static bool evaluation_is_due(const struct trainer *t)
+static bool evaluation_is_due(const struct run_plan *plan, const struct position *position)
 {
-    const struct position *position = &t->position;
     if (position->step == 0 || position->evaluated_step == position->step) return false;
-    return is_last(t) || (uint64_t)position->step % t->evaluation_steps == 0;
+    return is_last(plan, position) || (uint64_t)position->step % plan->evaluation_steps == 0;
 }
 
-static bool checkpoint_is_due(const struct trainer *t)
+static bool checkpoint_is_due(const struct run_plan *plan, const struct position *position, int64_t written)
 {
-    if (t->position.step == 0 || t->checkpoint_step == t->position.step) return false;
-    return is_last(t) || (uint64_t)t->position.step % t->checkpoint_steps == 0;
+    if (position->step == 0 || written == position->step) return false;
+    return is_last(plan, position) || (uint64_t)position->step % plan->checkpoint_steps == 0;
 }
 
-static bool has_stalled(const struct trainer *t)
+static bool has_stalled(const struct run_plan *plan, const struct position *position)
 {
-    int64_t patience = t->config->train.early_stopping;
-    return patience > 0 && t->position.evaluations_without_better >= patience;
+    int64_t patience = plan->config->train.early_stopping;
+    return patience > 0 && position->evaluations_without_better >= patience;
 }
 
 /* Whether the accuracy is better than the best one so far, which it then becomes. */
@@ -43,28 +60,39 @@ static bool improves(double accuracy, double *best, int64_t *best_step, int64_t 
     return true;
 }
 
+static double epochs_done(const struct trainer *t)
+{
+    return run_plan_epochs_done(&t->plan, (uint64_t)t->state.position.step);
+}
+
+static status write_best(struct trainer *t, const char *path, struct error *err)
+{
+    return run_checkpoint_write_best(&t->checkpoint, path, &t->learner, epochs_done(t), t->state.position.step,
+                                     text_string(&t->journal.last_metrics), t->pictures.selection.split, err);
+}
+
 /* Remembers that this step was evaluated; writes the files of what became better. */
 static status keep_best(struct trainer *t, const struct evaluation *evaluation, struct error *err)
 {
-    struct position *position = &t->position;
-    bool overall = improves(confusion_overall_accuracy(&evaluation->confusion), &t->best.overall,
+    struct position *position = &t->state.position;
+    struct bests *best = &t->state.best;
+    bool overall = improves(confusion_overall_accuracy(&evaluation->confusion), &best->overall,
                             &position->best_overall_step, position->step);
-    bool average = improves(confusion_average_accuracy(&evaluation->confusion), &t->best.average,
+    bool average = improves(confusion_average_accuracy(&evaluation->confusion), &best->average,
                             &position->best_average_step, position->step);
     position->evaluated_step = position->step;
-    if (t->checkpoint_step == position->step) t->checkpoint_step = -1; /* it does not know this evaluation */
+    if (t->checkpoint.step == position->step) t->checkpoint.step = -1; /* it does not know this evaluation */
     position->evaluations_without_better = overall || average ? 0 : position->evaluations_without_better + 1;
-    status result = trainer_report_evaluation(t, evaluation, err);
-    if (result == STATUS_OK && overall) result = trainer_write_best(t, t->run.best_overall, err);
-    if (result == STATUS_OK && average) result = trainer_write_best(t, t->run.best_average, err);
+    status result = journal_report_evaluation(&t->journal, &t->state, &t->pictures.selection, evaluation, err);
+    if (result == STATUS_OK && overall) result = write_best(t, t->journal.run.best_overall, err);
+    if (result == STATUS_OK && average) result = write_best(t, t->journal.run.best_average, err);
     return result;
 }
 
 static status evaluate(struct trainer *t, struct error *err)
 {
     const struct evaluation *evaluation;
-    struct model view = t->has_average ? weight_average_view(&t->average, &t->model) : t->model;
-    status result = evaluator_run(t->evaluator, &view, &evaluation, err);
+    status result = evaluator_run(t->evaluator, learner_model(&t->learner), &evaluation, err);
     if (result != STATUS_OK || evaluation->interrupted) return result;
     return keep_best(t, evaluation, err);
 }
@@ -72,51 +100,141 @@ static status evaluate(struct trainer *t, struct error *err)
 /* What follows a step: its line, its evaluation, its checkpoint. What a signal cuts short is done after resuming. */
 static status follow_up(struct trainer *t, struct error *err)
 {
+    const struct position *position = &t->state.position;
     status result = STATUS_OK;
-    if (evaluation_is_due(t) && !must_stop(t)) result = evaluate(t, err);
-    bool ends = must_stop(t) || has_stalled(t);
-    if (result == STATUS_OK && (checkpoint_is_due(t) || (ends && t->checkpoint_step != t->position.step)))
-        result = trainer_write_last(t, err);
+    if (evaluation_is_due(&t->plan, position) && !must_stop(t->options)) result = evaluate(t, err);
+    bool ends = must_stop(t->options) || has_stalled(&t->plan, position);
+    if (result == STATUS_OK && (checkpoint_is_due(&t->plan, position, t->checkpoint.step) ||
+                                (ends && t->checkpoint.step != position->step)))
+        result = run_checkpoint_write_last(&t->checkpoint, t->journal.run.last, &t->learner, epochs_done(t),
+                                           position->step, text_string(&t->journal.last_metrics), err);
     return result;
 }
 
 static status make_step(struct trainer *t, struct error *err)
 {
-    status result = trainer_step(t, err);
+    struct learner_failure failure;
+    double begin = clock_seconds(), images = t->state.window.images;
+    status result = learner_step(&t->learner, &t->plan, &t->pictures, &t->state, &failure, err);
+    if (result != STATUS_OK && failure.happened)
+        return journal_report_not_finite(&t->journal, &t->state, &failure, &t->pictures, t->checkpoint.step, err);
     if (result != STATUS_OK) return result;
-    trainer_show_progress(t);
-    bool line_is_due = t->position.step % t->config->output.log_every == 0 || is_last(t);
-    return line_is_due ? trainer_report_window(t, err) : STATUS_OK;
+    journal_count_step(&t->journal, clock_seconds() - begin, t->state.window.images - images,
+                       loader_wait_seconds(t->pictures.loader));
+    journal_show_progress(&t->journal, &t->state);
+    bool line_is_due =
+        t->state.position.step % t->plan.config->output.log_every == 0 || is_last(&t->plan, &t->state.position);
+    return line_is_due ? journal_report_window(&t->journal, &t->state, err) : STATUS_OK;
 }
 
 static status run(struct trainer *t, struct error *err)
 {
-    t->progress = progress_begin((uint64_t)t->position.step);
+    const struct position *position = &t->state.position;
     status result = follow_up(t, err);
-    while (result == STATUS_OK && !must_stop(t) && !has_stalled(t) && !is_last(t)) {
+    while (result == STATUS_OK && !must_stop(t->options) && !has_stalled(&t->plan, position) &&
+           !is_last(&t->plan, position)) {
         result = make_step(t, err);
         if (result == STATUS_OK) result = follow_up(t, err);
     }
-    progress_hide(&t->progress);
+    progress_hide(&t->journal.progress);
     return result;
 }
 
-static void summarise(const struct trainer *t, struct training_summary *summary)
+/* ---- beginning and end ---- */
+
+/* Looks whether there is something to go on with; without `resume` a run in the folder is left alone. */
+static status find_checkpoint(const struct trainer *t, struct checkpoint *checkpoint, bool *resumes, struct error *err)
 {
-    const struct stopwatch *watch = &t->watch;
+    const struct run_folder *run = &t->journal.run;
+    *resumes = false;
+    bool exists = file_exists(run->last);
+    if (exists && !t->options->resume)
+        return error_set_usage(
+            err, "%s: there is a run already (--resume goes on with it, --out takes another folder)", run->folder);
+    if (!exists && t->options->resume)
+        log_info("%s: nothing to go on with, training starts from the beginning", run->folder);
+    if (!exists) return STATUS_OK;
+    status result = checkpoint_open(checkpoint, run->last, err);
+    if (result == STATUS_OK) result = run_checkpoint_check(&t->plan, checkpoint, run->folder, err);
+    *resumes = result == STATUS_OK;
+    return result;
+}
+
+static status create_evaluator(struct trainer *t, struct error *err)
+{
+    struct evaluation_setup setup = evaluation_setup_from(t->plan.config);
+    setup.dataset = &t->pictures.selection;
+    setup.prefetch = 1;
+    setup.stop = t->options->stop;
+    setup.with_attention = setup.with_attention && t->plan.method->has_attention_heads;
+    return evaluator_create(&t->evaluator, &t->learner.model, &setup, err);
+}
+
+/* Everything a run needs; nothing in the run folder changes. */
+static status build(struct trainer *t, const struct checkpoint *from, bool resumes, struct error *err)
+{
+    status result = pictures_open(&t->pictures, &t->plan, err);
+    if (result != STATUS_OK) return result;
+    run_plan_count(&t->plan, t->pictures.training.count);
+    result = journal_report_data(&t->journal, &t->pictures, err);
+    if (result == STATUS_OK) result = learner_create(&t->learner, &t->plan, &t->pictures, resumes, err);
+    if (result == STATUS_OK)
+        result = run_checkpoint_init(&t->checkpoint, &t->plan, &t->pictures, &t->learner, &t->state,
+                                     text_string(&t->journal.config_text), err);
+    if (result == STATUS_OK && resumes) {
+        result = run_checkpoint_restore(&t->checkpoint, &t->plan, from, &t->learner, &t->state, err);
+        if (result == STATUS_OK)
+            result = text_append_format(&t->journal.last_metrics, err, "%s", from->info.metrics);
+    }
+    if (result == STATUS_OK)
+        result = pictures_start(&t->pictures, &t->plan, (uint64_t)t->state.position.step, err);
+    if (result == STATUS_OK) result = create_evaluator(t, err);
+    if (result == STATUS_OK) journal_report_memory(&t->journal, &t->learner, &t->pictures, t->evaluator);
+    return result;
+}
+
+static status prepare(struct trainer *t, struct error *err)
+{
+    const struct config *config = t->options->config;
+    struct checkpoint from = {0};
+    bool resumes = false;
+    t->state = (struct run_state){.position = {.threads = threads_get()}, .best = {NAN, NAN}};
+    status result = config_check_training(config, err);
+    if (result == STATUS_OK) result = run_plan_init(&t->plan, config, err);
+    if (result == STATUS_OK) result = journal_init(&t->journal, &t->plan, err);
+    if (result == STATUS_OK) result = find_checkpoint(t, &from, &resumes, err);
+    if (result == STATUS_OK) result = build(t, &from, resumes, err);
+    if (result == STATUS_OK) result = journal_open(&t->journal, t->state.position.step, err);
+    checkpoint_close(&from);
+    return result;
+}
+
+static void release(struct trainer *t)
+{
+    evaluator_free(t->evaluator);
+    run_checkpoint_free(&t->checkpoint);
+    learner_free(&t->learner);
+    pictures_free(&t->pictures);
+    journal_free(&t->journal);
+}
+
+static struct training_summary summarise(const struct trainer *t)
+{
+    const struct stopwatch *watch = &t->journal.watch;
+    const struct position *position = &t->state.position;
     bool timed = watch->training_seconds > 0;
-    bool complete = is_last(t) && t->position.evaluated_step == t->position.step;
-    *summary = (struct training_summary){
-        .end = complete         ? TRAINING_COMPLETE
-               : has_stalled(t) ? TRAINING_STOPPED_EARLY
-                                : TRAINING_INTERRUPTED,
-        .steps = t->position.step,
-        .epochs = trainer_epochs_done(t, (uint64_t)t->position.step),
-        .selected_on = t->config->eval.select == SELECT_TEST ? "test" : "valid",
-        .overall = {t->best.overall, t->position.best_overall_step},
-        .average = {t->best.average, t->position.best_average_step},
+    bool complete = is_last(&t->plan, position) && position->evaluated_step == position->step;
+    return (struct training_summary){
+        .end = complete                          ? TRAINING_COMPLETE
+               : has_stalled(&t->plan, position) ? TRAINING_STOPPED_EARLY
+                                                 : TRAINING_INTERRUPTED,
+        .steps = position->step,
+        .epochs = epochs_done(t),
+        .selected_on = t->plan.config->eval.select == SELECT_TEST ? "test" : "valid",
+        .overall = {t->state.best.overall, position->best_overall_step},
+        .average = {t->state.best.average, position->best_average_step},
         .images_per_second = timed ? watch->images / watch->training_seconds : 0,
-        .data_wait_share = timed ? loader_wait_seconds(t->loader) / watch->training_seconds : 0,
+        .data_wait_share = timed ? loader_wait_seconds(t->pictures.loader) / watch->training_seconds : 0,
     };
 }
 
@@ -126,11 +244,10 @@ status trainer_run(const struct trainer_options *options, struct training_summar
     struct trainer *t = memory_allocate(1, sizeof *t, "the trainer", err);
     if (t == NULL) return STATUS_FAILED;
     t->options = options;
-    t->config = options->config;
-    status result = trainer_prepare(t, err);
+    status result = prepare(t, err);
     if (result == STATUS_OK) result = run(t, err);
     if (result == STATUS_OK) {
-        summarise(t, summary);
+        *summary = summarise(t);
         log_info(
             "%lld steps, %.1f images/s, %.1f%% of the training time spent waiting for pictures, peak memory %.0f MiB",
             (long long)summary->steps, summary->images_per_second, 100 * summary->data_wait_share,
@@ -138,7 +255,7 @@ status trainer_run(const struct trainer_options *options, struct training_summar
     } else {
         log_verbose("training ended: %s", err->message); /* for log.txt, which is closed before the error is shown */
     }
-    trainer_release(t);
+    release(t);
     memory_free(t);
     return result;
 }

@@ -64,7 +64,7 @@ void engine_start(struct engine_case *c, bool same_padding, struct train_step_sh
     c->labelled = (struct labelled_batch){shape.batch, c->images, c->targets};
     size_t drawn = (size_t)(shape.anchors * (1 + shape.positives + shape.negatives));
     c->contrastive_images = random_reals(drawn * image, 2);
-    c->contrastive = (struct contrastive_batch){shape.anchors, c->contrastive_images};
+    c->contrastive = (struct contrastive_batch){.anchors = shape.anchors, .images = c->contrastive_images};
 }
 
 void engine_stop(struct engine_case *c)

@@ -21,6 +21,7 @@ struct checkpoint_info {
     const char *selected_on; /* the split that chose these weights, "valid" or "test"; "" when none did */
     double epoch;            /* epochs done, with a fraction */
     int64_t step;            /* optimizer steps done */
+    const char *method;      /* rmfer.method, what trained them (train.method); "" = not said */
     const char *config;      /* the resolved configuration as INI text */
     const char *metrics;     /* the evaluation that chose them, a JSON object */
     bool folded;             /* batch-norm was folded before import: fit for evaluation, not for training */

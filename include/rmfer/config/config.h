@@ -89,6 +89,7 @@ enum config_phase2_lr {
 };
 
 struct config_train {
+    char *method; /* a row of method.c's table */
     enum config_optimizer optimizer;
     enum config_optimizer sam_base; /* never OPTIMIZER_SAM */
     double sam_rho;
@@ -246,7 +247,7 @@ const char *config_preset(const char *name);
 /* Writes at most `most` names, sorted; returns how many. */
 size_t config_preset_list(const char *names[], size_t most);
 
-/* Whether phase 2 will happen: acl.weight > 0, rmset.fraction > 0 and epochs after the warm-up. */
-bool config_has_phase2(const struct config *config);
+/* Whether ACL will join: the method is rmfer, acl.weight > 0, rmset.fraction > 0 and epochs after the warm-up. */
+bool config_has_acl(const struct config *config);
 
 #endif

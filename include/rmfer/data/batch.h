@@ -3,6 +3,8 @@
 #ifndef RMFER_DATA_BATCH_H
 #define RMFER_DATA_BATCH_H
 
+#include "rmfer/base/real.h"
+
 #include <stdint.h>
 
 enum { MOST_STREAMS = 4, MOST_VIEWS = 4 };
@@ -14,8 +16,8 @@ struct batch_stream {
     int group;                       /* rows that belong together: an anchor with its candidates, the persons of a
                                         moment; 1 = each row for itself. Divides `rows` */
     int views;                       /* images[0 .. views-1] are there */
-    const float *images[MOST_VIEWS]; /* [rows,H,W,3] each: normalised RGB */
-    const float *targets;            /* [rows,class_count], rows of zeros where unlabelled; NULL without classes */
+    const real *images[MOST_VIEWS];  /* [rows,H,W,3] each: normalised RGB */
+    const real *targets;             /* [rows,class_count], rows of zeros where unlabelled; NULL without classes */
     const int32_t *labels;           /* [rows], -1 = unlabelled */
     const int64_t *ids;              /* [rows], of the stream's source: samples of a data set, faces of an RMset */
 };

@@ -56,12 +56,16 @@ struct labelled_batch {
 struct contrastive_batch {
     int anchors;
     const real *images; /* [anchors, 1 + positives + negatives, H, W, 3] */
+    size_t *choice;     /* [train_step_chosen]: what attention keeps, written here; NULL = nobody asks */
+    bool is_chosen;     /* `choice` says it already: nothing is scored. SAM's second pass, which would otherwise be the
+                           gradient of another function */
 };
 
 struct step_losses {
     double total, fer, ial, acl;   /* total = fer + lambda1 * ial + lambda2 * acl; parts left out are 0 */
     int correct_fer, correct_ial;  /* arg max of logits equals arg max of the target */
-    double same_class_similarity, different_class_similarity; /* mean cosine of Z over pairs; 0 where there is none */
+    double same_class_similarity, different_class_similarity; /* mean cosine of Z over pairs; NaN where there is none,
+                                                                   0 without IAL */
 };
 
 struct train_step;
@@ -83,6 +87,9 @@ size_t train_step_packs(const struct train_step *step);
 void train_step_run(struct train_step *step, const struct objective *objective, const struct labelled_batch *labelled,
                     const struct contrastive_batch *contrastive, uint64_t seed, uint64_t draw,
                     struct step_losses *losses);
+
+/* How many numbers the choice of a batch of shape.anchors has. */
+size_t train_step_chosen(const struct train_step *step);
 
 /* Logits of the last labelled batch, [n,E]; the IAL ones are NULL when IAL was left out. */
 const real *train_step_fer_logits(const struct train_step *step);

@@ -23,6 +23,12 @@ status model_create(struct model *model, const struct architecture *architecture
                     struct error *err) MUST_CHECK;
 void model_free(struct model *model);
 
+/* The same with `added` entries behind them (name, shape, rank, is_buffer, decays), in GROUP_METHOD. A rank-2 entry and
+ * a ".bias" behind one start as a linear layer's; of the others a ".weight" and a ".running_var" start at 1, the rest
+ * at 0. */
+status model_create_with(struct model *model, const struct architecture *architecture, int classes, bool with_heads,
+                         const struct parameter *added, size_t added_count, struct error *err) MUST_CHECK;
+
 /* Random weights: convolutions normal(0, sqrt(2 / fan_out)) as timm does for EfficientNet, linear layers as PyTorch's
  * default (uniform within 1/sqrt(fan_in)), batch-norm scale 1, shift 0, running mean 0 and variance 1. f_IAL starts as
  * a copy of f_FER. */

@@ -19,6 +19,7 @@ enum parameter_group {
     GROUP_FER,        /* the expression classifier */
     GROUP_PROJECTION, /* H */
     GROUP_IAL,        /* the attention classifier */
+    GROUP_METHOD,     /* heads that a method adds */
     GROUP_COUNT
 };
 

@@ -4,7 +4,7 @@
 
 #include "rmfer/data/loader.h"
 #include "rmfer/nn/model.h"
-#include "rmfer/method/rmfer_step.h"
+#include "rmfer/method/rmfer.h"
 #include "rmfer/train/metrics.h"
 
 #include <signal.h>
@@ -25,13 +25,10 @@ struct evaluation_setup {
     bool with_attention;
     double ial_temperature;
     enum self_mask self_mask;
-    bool keep_features;                /* evaluation.features and what follows it are wanted */
+    bool keep_features;                /* evaluation.features and .feature_labels are wanted */
     const bool *may_predict;           /* [classes], NULL = every output; borrowed */
     const volatile sig_atomic_t *stop; /* not 0: end soon; NULL = never */
 };
-
-/* The attention's mask, as objective and evaluation know it. */
-enum self_mask self_mask_of(enum config_self_mask mask);
 
 /* What a configuration says of an evaluation; the data set, and what differs, is the caller's to add. */
 struct evaluation_setup evaluation_setup_from(const struct config *config);
@@ -45,15 +42,11 @@ struct evaluation {
      * there is no pair, or no attention. */
     double same_class_similarity, different_class_similarity;
     double projected_same_class_similarity, projected_different_class_similarity;
-    double centre_distance; /* of the features; NaN unless they are kept */
-    size_t unreadable;      /* pictures left out */
-    bool interrupted;       /* `stop` ended it: nothing else counts */
-    /* When kept, one row a counted sample: */
-    const real *features;          /* [n, D] */
-    const real *projections;       /* [n, D], Z = H(F) with rows of length one; NULL without attention */
-    const real *logits;            /* [n, classes] of f_FER */
+    double centre_distance;        /* of the features; NaN unless they are kept */
+    size_t unreadable;             /* pictures left out */
+    bool interrupted;              /* `stop` ended it: nothing else counts */
+    const real *features;          /* [n, D] when kept */
     const int32_t *feature_labels; /* [n] */
-    const int64_t *ids;            /* [n], places in the data set */
 };
 
 struct evaluator;

@@ -11,6 +11,7 @@
 
 #include "rmfer/config/config.h"
 #include "rmfer/nn/parameters.h"
+#include "rmfer/nn/rates.h"
 
 struct optimizer_options {
     enum config_optimizer rule; /* OPTIMIZER_SGD, _ADAM or _ADAMW: with SAM, what it stands on */
@@ -24,12 +25,6 @@ struct optimizer_options {
 
 /* What [train] asks for. */
 struct optimizer_options optimizer_options_of(const struct config_train *train);
-
-/* What may change from step to step. A frozen group keeps its values and its state, and no norm counts it. */
-struct optimizer_rates {
-    double learning_rate[GROUP_COUNT];
-    bool frozen[GROUP_COUNT];
-};
 
 struct optimizer;
 

@@ -1,0 +1,9 @@
+/* The rows of the table of methods, each defined in the file of its name. */
+#ifndef RMFER_METHOD_METHODS_H
+#define RMFER_METHOD_METHODS_H
+
+#include "rmfer/method/method.h"
+
+extern const struct method method_rmfer;
+
+#endif

@@ -1,0 +1,210 @@
+/* RMFER's row of the table: FER and IAL on the labelled pictures, from train.warmup_epochs on ACL on draws of the RMset.
+ *
+ * Rates. Phase 1: the backbone and f_FER learn at train.lr, the projection H and f_IAL at train.lr_ial. Phase 2: all
+ * four at train.lr_contrastive with train.phase2_lr = contrastive, as before with `same`; so too where acl.weight is 0,
+ * the row of the ablation. A group that no loss of a phase reaches is frozen, so that weight decay does not shrink it:
+ * f_IAL without IAL, H without IAL and ACL, the backbone with freeze_backbone. */
+#include "rmfer/method/rmfer.h"
+
+#include "method/methods.h"
+#include "rmfer/base/memory.h"
+
+#include <math.h>
+
+/* Streams, in the order of rmfer_streams. */
+enum { LABELLED, DRAWS };
+
+enum { ACCURACY, IAL_ACCURACY, SAME_CLASS, DIFFERENT_CLASS };
+
+static const struct method_term terms[RMFER_TERMS] = {{"fer", "FER"}, {"ial", "IAL"}, {"acl", "ACL"}};
+
+static const struct method_figure figures[] = {
+    [ACCURACY] = {"accuracy", -1},
+    [IAL_ACCURACY] = {"ial_accuracy", RMFER_IAL},
+    [SAME_CLASS] = {"same_class_similarity", RMFER_IAL},
+    [DIFFERENT_CLASS] = {"different_class_similarity", RMFER_IAL},
+};
+
+struct rmfer {
+    struct train_step *step;
+    struct objective objective; /* what steps do not change */
+    size_t *choices;            /* [places, chosen]: what attention kept, for SAM's second pass */
+    size_t chosen;              /* of all anchors of a batch */
+};
+
+enum self_mask self_mask_of(enum config_self_mask mask)
+{
+    switch (mask) {
+    case CONFIG_SELF_MASK_EXCLUDE: return SELF_MASK_EXCLUDE;
+    case CONFIG_SELF_MASK_LITERAL: return SELF_MASK_LITERAL;
+    case CONFIG_SELF_MASK_NONE: return SELF_MASK_NONE;
+    }
+    return SELF_MASK_EXCLUDE;
+}
+
+/* ---- phases and streams ---- */
+
+static void set_rates(struct phase *phase, const struct config_train *train)
+{
+    bool one_rate = phase->number == 2 && train->phase2_lr == PHASE2_LR_CONTRASTIVE;
+    double base = one_rate ? train->lr_contrastive : train->lr, heads = one_rate ? train->lr_contrastive : train->lr_ial;
+    bool ial = phase->weights[RMFER_IAL] > 0, acl = phase->weights[RMFER_ACL] > 0;
+    struct optimizer_rates *rates = &phase->rates;
+    rates->learning_rate[GROUP_BACKBONE] = rates->learning_rate[GROUP_FER] = base;
+    rates->learning_rate[GROUP_PROJECTION] = rates->learning_rate[GROUP_IAL] = heads;
+    rates->frozen[GROUP_BACKBONE] = train->freeze_backbone;
+    rates->frozen[GROUP_PROJECTION] = !ial && !acl;
+    rates->frozen[GROUP_IAL] = !ial;
+    rates->frozen[GROUP_METHOD] = true;
+}
+
+static void rmfer_phases(const struct config *config, struct phase_table *table)
+{
+    int64_t epochs = config->train.epochs, joins = config->train.warmup_epochs;
+    if (joins > epochs) joins = epochs;
+    const int64_t first[] = {0, joins}, end[] = {joins, epochs};
+    for (int i = 0; i < 2; i++) {
+        struct phase *phase = phase_table_add(table, i + 1, first[i], end[i]);
+        if (phase == NULL) continue;
+        phase->weights[RMFER_FER] = 1;
+        phase->weights[RMFER_IAL] = config->ial.weight;
+        phase->weights[RMFER_ACL] = i == 1 && config_has_acl(config) ? config->acl.weight : 0;
+        set_rates(phase, &config->train);
+    }
+}
+
+static size_t rmfer_streams(const struct config *config, struct stream_request *requests)
+{
+    requests[LABELLED] = (struct stream_request){.source = STREAM_LABELLED,
+                                                 .rows = (int)config->train.batch,
+                                                 .view_count = 1,
+                                                 .views = {VIEW_PLAIN}};
+    if (!config_has_acl(config)) return 1;
+    requests[DRAWS] =
+        (struct stream_request){.source = STREAM_RMSET_DRAWS,
+                                .rows = (int)(config->acl.anchors * (1 + config->acl.n_pos + config->acl.n_neg)),
+                                .view_count = 1,
+                                .views = {VIEW_PLAIN},
+                                .first_epoch = (uint64_t)config->train.warmup_epochs};
+    return 2;
+}
+
+/* ---- creation ---- */
+
+static struct objective objective_of(const struct config *config, const real *class_weights)
+{
+    struct objective objective = objective_defaults();
+    objective.ial_temperature = config->ial.temperature;
+    objective.acl_temperature = config->acl.temperature;
+    objective.self_mask = self_mask_of(config->ial.self_mask);
+    objective.label_smoothing = config->train.label_smoothing;
+    objective.class_weights = class_weights;
+    objective.dropout = config->model.dropout;
+    objective.drop_path = config->model.drop_path;
+    objective.freeze_backbone = config->train.freeze_backbone;
+    return objective;
+}
+
+static struct train_step_shape shape_of(const struct config *config)
+{
+    struct train_step_shape shape = {.image_size = (int)config->data.image_size, .batch = (int)config->train.batch};
+    if (!config_has_acl(config)) return shape;
+    shape.anchors = (int)config->acl.anchors;
+    shape.positives = (int)config->acl.n_pos;
+    shape.negatives = (int)config->acl.n_neg;
+    shape.kept_share = config->acl.gamma;
+    shape.scoring_with_batch_statistics = config->acl.scoring_bn == SCORING_BN_TRAIN;
+    shape.joint_forward = config->acl.forward == ACL_FORWARD_JOINT;
+    return shape;
+}
+
+static void rmfer_free(void *self)
+{
+    struct rmfer *rmfer = self;
+    if (rmfer == NULL) return;
+    train_step_free(rmfer->step);
+    memory_free(rmfer->choices);
+    memory_free(rmfer);
+}
+
+static status rmfer_create(void **self, const struct method_setup *setup, struct error *err)
+{
+    *self = NULL;
+    struct rmfer *rmfer = memory_allocate(1, sizeof *rmfer, "the method", err);
+    if (rmfer == NULL) return STATUS_FAILED;
+    struct train_step_shape shape = shape_of(setup->config);
+    rmfer->objective = objective_of(setup->config, setup->class_weights);
+    status result = train_step_create(&rmfer->step, setup->model, &shape, err);
+    if (result == STATUS_OK && shape.anchors > 0) {
+        rmfer->chosen = train_step_chosen(rmfer->step);
+        rmfer->choices =
+            memory_allocate(size_multiply(setup->places, rmfer->chosen), sizeof *rmfer->choices, "kept candidates", err);
+        if (rmfer->choices == NULL) result = STATUS_FAILED;
+    }
+    if (result != STATUS_OK) rmfer_free(rmfer);
+    else *self = rmfer;
+    return result;
+}
+
+/* ---- a step ---- */
+
+static void set_figure(struct step_outcome *outcome, int figure, double sum, double count)
+{
+    outcome->figures[figure].sum = sum;
+    outcome->figures[figure].count = count;
+}
+
+/* A batch without a pair has no similarity, which says nothing of the others'. */
+static void set_mean(struct step_outcome *outcome, int figure, double mean)
+{
+    if (!isnan(mean)) set_figure(outcome, figure, mean, 1);
+}
+
+static void rmfer_step(void *self, const struct method_step *step, struct step_outcome *outcome)
+{
+    struct rmfer *rmfer = self;
+    const struct batch_stream *rows = &step->batch->streams[LABELLED], *draws = &step->batch->streams[DRAWS];
+    bool draws_came = step->batch->stream_count > DRAWS && draws->rows > 0;
+    struct objective objective = rmfer->objective;
+    objective.ial_weight = step->weights[RMFER_IAL];
+    objective.acl_weight = step->weights[RMFER_ACL];
+    objective.gradient_scale = step->gradient_scale;
+    objective.bn_momentum = step->bn_momentum;
+    struct labelled_batch labelled = {rows->rows, rows->images[0], rows->targets};
+    struct contrastive_batch contrastive = {0};
+    if (draws_came)
+        contrastive = (struct contrastive_batch){.anchors = draws->rows / draws->group,
+                                                 .images = draws->images[0],
+                                                 .choice = rmfer->choices + step->place * rmfer->chosen,
+                                                 .is_chosen = step->again};
+    struct step_losses losses;
+    train_step_run(rmfer->step, &objective, &labelled, draws_came ? &contrastive : NULL, step->seed, step->draw,
+                   &losses);
+    *outcome = (struct step_outcome){.total = losses.total, .terms = {losses.fer, losses.ial, losses.acl}};
+    set_figure(outcome, ACCURACY, losses.correct_fer, rows->rows);
+    if (objective.ial_weight == 0) return;
+    set_figure(outcome, IAL_ACCURACY, losses.correct_ial, rows->rows);
+    set_mean(outcome, SAME_CLASS, losses.same_class_similarity);
+    set_mean(outcome, DIFFERENT_CLASS, losses.different_class_similarity);
+}
+
+static struct method_bytes rmfer_bytes(const void *self)
+{
+    const struct rmfer *rmfer = self;
+    return (struct method_bytes){train_step_saved_bytes(rmfer->step), train_step_scratch_bytes(rmfer->step)};
+}
+
+const struct method method_rmfer = {
+    .name = "rmfer",
+    .terms = terms,
+    .term_count = RMFER_TERMS,
+    .figures = figures,
+    .figure_count = sizeof figures / sizeof figures[0],
+    .has_attention_heads = true,
+    .phases = rmfer_phases,
+    .streams = rmfer_streams,
+    .create = rmfer_create,
+    .free = rmfer_free,
+    .step = rmfer_step,
+    .bytes = rmfer_bytes,
+};

@@ -1,0 +1,177 @@
+/* The run folder opened, and the messages before the first step and when numbers go wrong. Lines of metrics are
+ * journal_lines.c's. */
+#include "journal.h"
+
+#include "rmfer/base/log.h"
+
+#include <string.h>
+
+/* ---- the folder ---- */
+
+status journal_init(struct journal *journal, const struct run_plan *plan, struct error *err)
+{
+    const char *folder = plan->config->output.dir;
+    *journal = (struct journal){.plan = plan};
+    if (folder[0] == '\0') return error_set_usage(err, "no run folder: --out DIR or output.dir says where");
+    status result = run_folder_init(&journal->run, folder, err);
+    if (result == STATUS_OK) result = run_folder_lock(&journal->run, err);
+    return result == STATUS_OK ? config_print(plan->config, &journal->config_text, err) : result;
+}
+
+status journal_open(struct journal *journal, int64_t step, struct error *err)
+{
+    status result = run_folder_write_config(&journal->run, text_string(&journal->config_text), err);
+    if (result == STATUS_OK) result = run_folder_open_metrics(&journal->run, (uint64_t)step, err);
+    if (result == STATUS_OK) result = run_folder_open_log(&journal->run, err);
+    if (result == STATUS_OK && journal->plan->config->output.tensorboard)
+        result = event_writer_open(&journal->events, journal->run.folder, err);
+    journal->progress = progress_begin((uint64_t)step);
+    return result;
+}
+
+void journal_free(struct journal *journal)
+{
+    event_writer_close(journal->events);
+    text_free(&journal->config_text);
+    text_free(&journal->last_metrics);
+    text_free(&journal->line);
+    run_folder_free(&journal->run);
+    *journal = (struct journal){0};
+}
+
+/* ---- before the first step ---- */
+
+/* A text of several lines as messages. */
+static void log_lines(const char *text)
+{
+    for (const char *at = text; *at != '\0';) {
+        size_t length = strcspn(at, "\n");
+        log_info("%.*s", (int)length, at);
+        at += length + (at[length] == '\n');
+    }
+}
+
+static void report_phase(const struct method *method, const struct phase *phase)
+{
+    const struct optimizer_rates *rates = &phase->rates;
+    char terms[128] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < method->term_count; i++)
+        if (phase->weights[i] > 0 && used < sizeof terms)
+            used += (size_t)snprintf(terms + used, sizeof terms - used, "%s%s", used > 0 ? ", " : "",
+                                     method->terms[i].label);
+    log_info("phase %d, epochs %llu to %llu: %s; learning rates %g, heads %g%s", phase->number,
+             (unsigned long long)phase->first_epoch + 1, (unsigned long long)phase->end_epoch, terms,
+             rates->learning_rate[GROUP_FER], rates->learning_rate[GROUP_PROJECTION],
+             rates->frozen[GROUP_BACKBONE] ? "; backbone frozen" : "");
+}
+
+status journal_report_data(const struct journal *journal, const struct pictures *pictures, struct error *err)
+{
+    const struct run_plan *plan = journal->plan;
+    struct text text = {0};
+    status result = dataset_describe(&pictures->training, &text, err);
+    if (result == STATUS_OK && pictures->unlabelled.count > 0) result = dataset_describe(&pictures->unlabelled, &text, err);
+    if (result == STATUS_OK) result = dataset_describe(&pictures->selection, &text, err);
+    if (result == STATUS_OK) log_lines(text_string(&text));
+    text_free(&text);
+    if (result != STATUS_OK) return result;
+    const struct rmset_index *index = pictures->index;
+    if (index != NULL)
+        log_info("RMset: %llu faces of %llu videos (%llu faces of %llu videos in all)",
+                 (unsigned long long)rmset_index_chosen_faces(index),
+                 (unsigned long long)rmset_index_chosen_videos(index), (unsigned long long)rmset_index_faces(index),
+                 (unsigned long long)rmset_index_videos(index));
+    for (size_t i = 0; i < plan->phases.count; i++) report_phase(plan->method, &plan->phases.phases[i]);
+    log_info("%llu steps of %lld x %lld pictures, %llu an epoch; an evaluation every %llu steps",
+             (unsigned long long)plan->last_step, (long long)plan->config->train.accumulate,
+             (long long)plan->config->train.batch, (unsigned long long)plan->steps_per_epoch,
+             (unsigned long long)plan->evaluation_steps);
+    return STATUS_OK;
+}
+
+static double mebibytes(size_t bytes)
+{
+    return (double)bytes / 1048576.0;
+}
+
+void journal_report_memory(const struct journal *journal, const struct learner *learner,
+                           const struct pictures *pictures, const struct evaluator *evaluator)
+{
+    struct method_bytes method = learner->method->bytes(learner->self);
+    size_t weights = learner->model.parameters.arena.size, state = optimizer_bytes(learner->optimizer);
+    size_t average = learner->average.arena.size, kept = pictures_bytes(pictures);
+    size_t evaluation = evaluator_bytes(evaluator);
+    log_info("memory: %.0f MiB planned: weights and gradients %.0f, optimizer %.0f, average %.0f, saved for backward "
+             "%.0f, scratch %.0f, pictures %.0f, evaluation %.0f; a cache of pictures may add %lld",
+             mebibytes(weights + state + average + method.saved + method.scratch + kept + evaluation),
+             mebibytes(weights), mebibytes(state), mebibytes(average), mebibytes(method.saved),
+             mebibytes(method.scratch), mebibytes(kept), mebibytes(evaluation),
+             (long long)journal->plan->config->data.cache);
+}
+
+/* ---- when numbers go wrong ---- */
+
+enum { NAMED_PICTURES = 3 };
+
+/* Every picture of a stream into the log; the first few of the labelled ones also into `first`. */
+static status name_stream(const struct pictures *pictures, enum stream_source source, const struct batch_stream *stream,
+                          struct text *first, struct error *err)
+{
+    struct text name = {0};
+    status result = STATUS_OK;
+    bool labelled = source == STREAM_LABELLED;
+    for (int i = 0; i < stream->rows && result == STATUS_OK; i++) {
+        name.length = 0;
+        result = pictures_name(pictures, source, stream->ids[i], &name, err);
+        if (result != STATUS_OK) break;
+        log_verbose("not finite: %s %s",
+                    labelled                       ? "labelled picture"
+                    : source == STREAM_UNLABELLED ? "unlabelled picture"
+                                                   : "RMset face",
+                    text_string(&name));
+        if (labelled && i < NAMED_PICTURES)
+            result = text_append_format(first, err, "%s%s", i == 0 ? "" : ", ", text_string(&name));
+    }
+    text_free(&name);
+    return result;
+}
+
+static void describe_cause(const struct method *method, const struct learner_failure *failure, char *text, size_t size)
+{
+    if (!failure->is_loss) {
+        snprintf(text, size, "the gradient is not finite (length %g)", failure->norm);
+        return;
+    }
+    size_t used = (size_t)snprintf(text, size, "the loss is not finite (");
+    for (size_t i = 0; i < method->term_count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s %g", i > 0 ? ", " : "", method->terms[i].label,
+                                 failure->outcome.terms[i]);
+    if (used < size) snprintf(text + used, size - used, ")");
+}
+
+status journal_report_not_finite(struct journal *journal, const struct run_state *state,
+                                 const struct learner_failure *failure, const struct pictures *pictures,
+                                 int64_t checkpoint_step, struct error *err)
+{
+    const struct run_plan *plan = journal->plan;
+    struct text first = {0};
+    char cause[256], last[64] = "none was written yet";
+    status result = STATUS_OK;
+    progress_hide(&journal->progress);
+    error_clear(err);
+    for (size_t b = 0; b < failure->count; b++)
+        for (size_t s = 0; s < plan->stream_count && result == STATUS_OK; s++)
+            result = name_stream(pictures, plan->streams[s].source, &failure->batches[b].streams[s], &first, err);
+    describe_cause(plan->method, failure, cause, sizeof cause);
+    if (checkpoint_step >= 0) snprintf(last, sizeof last, "of step %lld", (long long)checkpoint_step);
+    if (result == STATUS_OK)
+        result = error_set(err,
+                           "step %lld (epoch %.2f): %s on %.300s, ... (all are named in %s); last good checkpoint: "
+                           "%s, %s; a smaller train.lr or train.clip_norm may help",
+                           (long long)state->position.step + 1,
+                           run_plan_epochs_done(plan, (uint64_t)state->position.step), cause, text_string(&first),
+                           journal->run.log, journal->run.last, last);
+    text_free(&first);
+    return result;
+}

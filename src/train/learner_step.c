@@ -1,0 +1,173 @@
+/* One optimizer step: an epoch's begin, accumulation, SAM's two passes, finite or not. */
+#include "learner.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What the batches of one step have in common. */
+struct group {
+    struct learner *learner;
+    const struct run_plan *plan;
+    struct pictures *pictures;
+    uint64_t step;
+    size_t batches;
+    struct optimizer_rates rates;
+    struct learner_failure *failure;
+};
+
+static const struct batch *batch_at(const struct group *group, size_t place)
+{
+    return group->pictures->store.count > 0 ? &group->pictures->store.batches[place] : &group->learner->batch;
+}
+
+static status fail_on_loss(const struct group *group, const struct step_outcome *outcome, size_t place,
+                           struct error *err)
+{
+    *group->failure = (struct learner_failure){
+        .happened = true, .is_loss = true, .outcome = *outcome, .batches = batch_at(group, place), .count = 1};
+    return error_set(err, "the loss is not finite");
+}
+
+/* Forward and backward of one batch; `again` in SAM's pass up the slope: the same choices and masks, running
+ * statistics left alone. */
+static status run_batch(const struct group *group, size_t place, bool again, struct step_outcome *outcome,
+                        struct error *err)
+{
+    const struct run_plan *plan = group->plan;
+    const struct batch *batch = batch_at(group, place);
+    struct method_step step = {
+        .batch = batch,
+        .weights = run_plan_phase(plan, group->step)->weights,
+        .gradient_scale = 1 / (double)group->batches,
+        .progress = (double)group->step / (double)plan->last_step,
+        .bn_momentum = again ? 0 : plan->config->model.bn_momentum,
+        .seed = (uint64_t)plan->config->train.seed,
+        .draw = batch->epoch * plan->batches_per_epoch + batch->index,
+        .place = group->pictures->store.count > 0 ? place : 0,
+        .again = again,
+    };
+    *outcome = (struct step_outcome){0};
+    plan->method->step(group->learner->self, &step, outcome);
+    return isfinite(outcome->total) ? STATUS_OK : fail_on_loss(group, outcome, place, err);
+}
+
+static void add_to_window(struct loss_window *window, const struct batch *batch, const struct step_outcome *outcome)
+{
+    window->batches++;
+    window->images += batch->streams[0].rows;
+    window->total += outcome->total;
+    for (size_t i = 0; i < MOST_TERMS; i++) window->terms[i] += outcome->terms[i];
+    for (size_t i = 0; i < MOST_FIGURES; i++) {
+        window->figure_sums[i] += outcome->figures[i].sum;
+        window->figure_counts[i] += outcome->figures[i].count;
+    }
+}
+
+/* The pass at the weights as they are: reads the batches and adds up their gradients. */
+static status first_pass(struct group *group, struct loss_window *window, struct error *err)
+{
+    for (size_t i = 0; i < group->batches; i++) {
+        struct step_outcome outcome;
+        status result = pictures_next(group->pictures, group->plan, i, &group->learner->batch, err);
+        if (result == STATUS_OK) result = run_batch(group, i, false, &outcome, err);
+        if (result != STATUS_OK) return result;
+        add_to_window(window, batch_at(group, i), &outcome);
+    }
+    return STATUS_OK;
+}
+
+static status second_pass(struct group *group, struct error *err)
+{
+    struct step_outcome outcome;
+    status result = STATUS_OK;
+    for (size_t i = 0; i < group->batches && result == STATUS_OK; i++)
+        result = run_batch(group, i, true, &outcome, err);
+    return result;
+}
+
+/* The gradient's length; an error when it is not finite. */
+static status gradient_norm(const struct group *group, double *norm, struct error *err)
+{
+    *norm = optimizer_gradient_norm(group->learner->optimizer, &group->rates);
+    if (isfinite(*norm)) return STATUS_OK;
+    *group->failure = (struct learner_failure){.happened = true,
+                                               .norm = *norm,
+                                               .batches = batch_at(group, 0),
+                                               .count = group->pictures->store.count > 0 ? group->batches : 1};
+    return error_set(err, "the gradient is not finite");
+}
+
+/* The gradients that the optimizer steps along, and their length: at w, or with SAM up the slope from there. */
+static status find_gradients(struct group *group, struct loss_window *window, double *norm, struct error *err)
+{
+    struct learner *learner = group->learner;
+    parameters_zero_gradients(&learner->model.parameters);
+    status result = first_pass(group, window, err);
+    if (result == STATUS_OK) result = gradient_norm(group, norm, err);
+    if (result != STATUS_OK || !group->plan->sharpness_aware) return result;
+    optimizer_sharpen(learner->optimizer, &group->rates, *norm);
+    result = second_pass(group, err);
+    if (result == STATUS_OK) result = gradient_norm(group, norm, err);
+    if (result != STATUS_OK) optimizer_restore(learner->optimizer, &group->rates);
+    return result;
+}
+
+/* Moves the weights, and what follows them. */
+static void update(struct group *group, double norm)
+{
+    struct learner *learner = group->learner;
+    const struct config_train *train = &group->plan->config->train;
+    optimizer_step(learner->optimizer, &group->rates, optimizer_clip_factor(norm, train->clip_norm));
+    if (learner->has_average)
+        weight_average_update(&learner->average, &learner->model.parameters,
+                              weight_average_decay(train->ema_decay, group->step + 1));
+    if (learner->method->after_update != NULL)
+        learner->method->after_update(learner->self,
+                                      (double)(group->step + 1) / (double)group->plan->last_step);
+}
+
+static status begin_epoch(struct group *group, struct error *err)
+{
+    const struct method *method = group->learner->method;
+    if (method->begin_epoch == NULL || run_plan_first_batch(group->plan, group->step) != 0) return STATUS_OK;
+    struct pictures_walk walk = {0};
+    struct labelled_walk labelled = {&walk, pictures_walk_next};
+    status result = STATUS_OK;
+    if (method->walks_labelled) result = pictures_walk_begin(&walk, group->pictures, group->plan, err);
+    struct method_epoch epoch = {run_plan_epoch(group->plan, group->step), method->walks_labelled ? &labelled : NULL};
+    if (result == STATUS_OK) result = method->begin_epoch(group->learner->self, &epoch, err);
+    pictures_walk_end(&walk);
+    return result;
+}
+
+status learner_step(struct learner *learner, const struct run_plan *plan, struct pictures *pictures,
+                    struct run_state *state, struct learner_failure *failure, struct error *err)
+{
+    uint64_t step = (uint64_t)state->position.step;
+    struct parameters *parameters = &learner->model.parameters;
+    size_t buffer_bytes = parameters->buffer_count * sizeof(real);
+    struct group group = {.learner = learner,
+                          .plan = plan,
+                          .pictures = pictures,
+                          .step = step,
+                          .batches = run_plan_batches(plan, step),
+                          .rates = run_plan_rates(plan, step),
+                          .failure = failure};
+    struct loss_window window = state->window;
+    double norm = 0;
+    *failure = (struct learner_failure){0};
+    status result = begin_epoch(&group, err);
+    if (result != STATUS_OK) return result;
+    memcpy(learner->buffers_before, parameters->buffers, buffer_bytes);
+    result = find_gradients(&group, &window, &norm, err);
+    if (result != STATUS_OK) {
+        memcpy(parameters_write_buffers(parameters), learner->buffers_before, buffer_bytes);
+        return result;
+    }
+    update(&group, norm);
+    window.steps++;
+    window.gradient_norm += norm;
+    state->window = window;
+    state->position.step++;
+    return STATUS_OK;
+}

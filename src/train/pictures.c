@@ -1,0 +1,314 @@
+/* Opening what the streams of a plan ask for, and keeping batches where a step meets them twice. */
+#include "pictures.h"
+
+#include "rmfer/base/file.h"
+#include "rmfer/base/plan.h"
+
+#include <string.h>
+
+/* ---- opening ---- */
+
+/* With eval.select = test everything but the test split is learned, as published work does. */
+static status open_data(struct pictures *pictures, const struct config *config, struct error *err)
+{
+    bool by_test = config->eval.select == SELECT_TEST;
+    status result = dataset_open(&pictures->training, &config->data, by_test ? SPLIT_TRAIN_WHOLE : SPLIT_TRAIN, err);
+    if (result == STATUS_OK)
+        result = dataset_open(&pictures->selection, &config->data, by_test ? SPLIT_TEST : SPLIT_VALID, err);
+    if (result != STATUS_OK) return result;
+    if (pictures->training.count < (size_t)config->train.batch)
+        return error_set(err, "%s: the training split has %zu pictures, fewer than train.batch = %lld",
+                         config->data.root, pictures->training.count, (long long)config->train.batch);
+    if (pictures->selection.count == 0)
+        return error_set(err,
+                         "%s: the %s split, which chooses the best checkpoint, has no pictures (eval.select, "
+                         "data.valid_fraction)",
+                         config->data.root, pictures->selection.split);
+    return STATUS_OK;
+}
+
+/* What data.labelled left without a label. */
+static status open_unlabelled(struct pictures *pictures, const struct config *config, struct error *err)
+{
+    bool by_test = config->eval.select == SELECT_TEST;
+    status result = dataset_open(&pictures->unlabelled, &config->data,
+                                 by_test ? SPLIT_TRAIN_WHOLE_UNLABELLED : SPLIT_UNLABELLED, err);
+    if (result == STATUS_OK && pictures->unlabelled.count == 0)
+        result = error_set(err,
+                           "%s: every training picture is labelled, but train.method = %s learns from unlabelled "
+                           "ones too (data.labelled says how many keep their label)",
+                           config->data.root, config->train.method);
+    return result;
+}
+
+static status open_rmset(struct pictures *pictures, const struct config *config, struct error *err)
+{
+    char *csv = path_join(config->rmset.root, config->rmset.index, err);
+    if (csv == NULL) return STATUS_FAILED;
+    struct rmset_options options = {
+        .csv = csv,
+        .every = config->rmset.every,
+        .fraction = config->rmset.fraction,
+        .seed = (uint64_t)config->rmset.seed,
+        .near = config->acl.near,
+        .far = config->acl.far,
+    };
+    status result = rmset_index_open(&pictures->index, &options, err);
+    if (result == STATUS_OK && !rmset_index_has_anchors(pictures->index))
+        result = error_set(err,
+                           "%s: no face has both a positive (another person within acl.near frames) and a "
+                           "negative (the same person more than acl.far frames away)",
+                           csv);
+    memory_free(csv);
+    return result;
+}
+
+static bool is_rmset(enum stream_source source)
+{
+    return source == STREAM_RMSET_DRAWS || source == STREAM_RMSET_FACES || source == STREAM_RMSET_MOMENTS;
+}
+
+status pictures_open(struct pictures *pictures, const struct run_plan *plan, struct error *err)
+{
+    status result = open_data(pictures, plan->config, err);
+    for (size_t i = 0; i < plan->stream_count && result == STATUS_OK; i++) {
+        enum stream_source source = plan->streams[i].source;
+        if (source == STREAM_UNLABELLED && pictures->unlabelled.count == 0)
+            result = open_unlabelled(pictures, plan->config, err);
+        else if (is_rmset(source) && pictures->index == NULL)
+            result = open_rmset(pictures, plan->config, err);
+    }
+    return result;
+}
+
+/* ---- the loader ---- */
+
+static status init_orders(struct pictures *pictures, const struct config *config, struct error *err)
+{
+    enum sampler_order order = config->data.sampler == SAMPLER_BALANCED ? ORDER_BALANCED : ORDER_SHUFFLE;
+    uint64_t seed = (uint64_t)config->train.seed;
+    status result = dataset_source_init(&pictures->labelled_order, &pictures->training, order, seed, true, err);
+    if (result == STATUS_OK && pictures->unlabelled.count > 0)
+        result = dataset_source_init(&pictures->unlabelled_order, &pictures->unlabelled, ORDER_SHUFFLE, seed, false, err);
+    return result;
+}
+
+static struct picture_source source_of(struct pictures *pictures, const struct run_plan *plan, size_t stream)
+{
+    const struct config *config = plan->config;
+    const struct stream_request *request = &plan->streams[stream];
+    struct rmset_source *rmset = &pictures->rmset[stream];
+    *rmset = (struct rmset_source){.index = pictures->index,
+                                   .seed = (uint64_t)config->train.seed,
+                                   .positives = (int)config->acl.n_pos,
+                                   .negatives = (int)config->acl.n_neg,
+                                   .persons = request->persons};
+    switch (request->source) {
+    case STREAM_LABELLED: return dataset_picture_source(&pictures->labelled_order);
+    case STREAM_UNLABELLED: return dataset_picture_source(&pictures->unlabelled_order);
+    case STREAM_RMSET_DRAWS: return rmset_draws(rmset);
+    case STREAM_RMSET_FACES: return rmset_faces(rmset);
+    case STREAM_RMSET_MOMENTS: return rmset_moments(rmset);
+    }
+    return (struct picture_source){0};
+}
+
+static struct loader_stream stream_of(struct pictures *pictures, const struct run_plan *plan, size_t at)
+{
+    const struct config *config = plan->config;
+    const struct stream_request *request = &plan->streams[at];
+    bool rmset = is_rmset(request->source);
+    bool augments = config->augment.enabled && (!rmset || config->rmset.augment);
+    struct loader_stream stream = {
+        .source = source_of(pictures, plan, at),
+        .rows = request->rows,
+        .first_epoch = request->first_epoch,
+        .views = request->view_count,
+        .augment = &config->augment,
+    };
+    for (int v = 0; v < request->view_count; v++)
+        stream.kinds[v] = request->views[v] == VIEW_PLAIN && !augments ? VIEW_AS_IS : request->views[v];
+    memcpy(stream.mean, rmset ? config->rmset.mean : config->data.mean, sizeof stream.mean);
+    memcpy(stream.std, rmset ? config->rmset.std : config->data.std, sizeof stream.std);
+    return stream;
+}
+
+static struct loader_options options_of(const struct config *config)
+{
+    const struct config_data *data = &config->data;
+    return (struct loader_options){
+        .seed = (uint64_t)config->train.seed,
+        .image_size = (int)data->image_size,
+        .resize = data->resize,
+        .workers = (int)data->workers,
+        .prefetch = (int)data->prefetch,
+        .on_error = data->on_error,
+        .max_bad = data->max_bad,
+    };
+}
+
+static status start_loader(struct pictures *pictures, const struct run_plan *plan, uint64_t step, struct error *err)
+{
+    struct loader_options options = options_of(plan->config);
+    options.drop_last = options.replace_bad = true;
+    options.cache_bytes = (size_t)plan->config->data.cache << 20;
+    options.start_epoch = run_plan_epoch(plan, step);
+    options.start_batch = run_plan_first_batch(plan, step);
+    status result = init_orders(pictures, plan->config, err);
+    if (result != STATUS_OK) return result;
+    for (size_t i = 0; i < plan->stream_count; i++) options.streams[i] = stream_of(pictures, plan, i);
+    options.stream_count = (int)plan->stream_count;
+    result = loader_create(&pictures->loader, &options, err);
+    if (result == STATUS_OK) BUG_UNLESS(loader_batches_per_epoch(pictures->loader) == plan->batches_per_epoch);
+    return result;
+}
+
+/* ---- batches that are kept ---- */
+
+static void place_stream(struct batch_stream *stream, const struct stream_request *request, size_t image_reals,
+                         size_t classes, struct plan *memory)
+{
+    size_t rows = (size_t)request->rows;
+    for (int v = 0; v < request->view_count; v++)
+        stream->images[v] = plan_reals(memory, size_multiply(rows, image_reals));
+    if (!is_rmset(request->source)) stream->targets = plan_reals(memory, rows * classes);
+    stream->labels = plan_take(memory, rows, sizeof *stream->labels);
+    stream->ids = plan_take(memory, rows, sizeof *stream->ids);
+}
+
+static void place_batches(struct batch_store *store, const struct run_plan *plan, size_t classes, struct plan *memory)
+{
+    size_t side = (size_t)plan->config->data.image_size;
+    for (size_t b = 0; b < store->count; b++)
+        for (size_t s = 0; s < plan->stream_count; s++)
+            place_stream(&store->batches[b].streams[s], &plan->streams[s], side * side * 3, classes, memory);
+}
+
+static status create_store(struct pictures *pictures, const struct run_plan *plan, struct error *err)
+{
+    struct batch_store *store = &pictures->store;
+    size_t classes = (size_t)pictures->training.class_count, count = (size_t)plan->config->train.accumulate;
+    if (!plan->sharpness_aware || count < 2) return STATUS_OK;
+    store->batches = memory_allocate(count, sizeof *store->batches, "kept batches", err);
+    if (store->batches == NULL) return STATUS_FAILED;
+    store->count = count;
+    struct plan memory = {0};
+    place_batches(store, plan, classes, &memory);
+    status result = arena_init(&store->arena, memory.used, "the batches that SAM meets twice", err);
+    if (result != STATUS_OK) return result;
+    memory = (struct plan){arena_take(&store->arena, memory.used), 0};
+    place_batches(store, plan, classes, &memory);
+    return STATUS_OK;
+}
+
+/* Copies `bytes` to a place of the store, whose numbers are const for everybody else. */
+static void keep(const void *place, const void *from, size_t bytes)
+{
+    if (place != NULL && from != NULL && bytes > 0) memcpy((void *)(uintptr_t)place, from, bytes);
+}
+
+static void keep_stream(struct batch_stream *kept, const struct batch_stream *from, size_t image_reals, size_t classes)
+{
+    size_t rows = (size_t)from->rows;
+    for (int v = 0; v < from->views; v++) keep(kept->images[v], from->images[v], rows * image_reals * sizeof(real));
+    keep(kept->targets, from->targets, rows * classes * sizeof(real));
+    keep(kept->labels, from->labels, rows * sizeof *from->labels);
+    keep(kept->ids, from->ids, rows * sizeof *from->ids);
+    kept->rows = from->rows;
+    kept->group = from->group;
+    kept->views = from->views;
+}
+
+status pictures_next(struct pictures *pictures, const struct run_plan *plan, size_t place, struct batch *batch,
+                     struct error *err)
+{
+    status result = loader_next(pictures->loader, batch, err);
+    if (result != STATUS_OK) return result;
+    if (batch->streams[0].rows < plan->streams[0].rows)
+        return error_set(err, "batch %llu of epoch %llu has only %d readable pictures",
+                         (unsigned long long)batch->index, (unsigned long long)batch->epoch, batch->streams[0].rows);
+    if (pictures->store.count == 0) return STATUS_OK;
+    size_t side = (size_t)plan->config->data.image_size, classes = (size_t)pictures->training.class_count;
+    struct batch *kept = &pictures->store.batches[place];
+    kept->epoch = batch->epoch;
+    kept->index = batch->index;
+    kept->stream_count = batch->stream_count;
+    for (int s = 0; s < batch->stream_count; s++)
+        keep_stream(&kept->streams[s], &batch->streams[s], side * side * 3, classes);
+    *batch = *kept;
+    return STATUS_OK;
+}
+
+/* ---- a walk over the labelled samples ---- */
+
+status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pictures, const struct run_plan *plan,
+                           struct error *err)
+{
+    const struct config_data *data = &plan->config->data;
+    struct loader_options options = options_of(plan->config);
+    status result = dataset_source_init(&walk->order, &pictures->training, ORDER_SEQUENTIAL, 0, true, err);
+    if (result != STATUS_OK) return result;
+    options.prefetch = 1;
+    options.end_epoch = 1;
+    options.stream_count = 1;
+    options.streams[0] = (struct loader_stream){
+        .source = dataset_picture_source(&walk->order), .rows = plan->streams[0].rows, .views = 1};
+    memcpy(options.streams[0].mean, data->mean, sizeof data->mean);
+    memcpy(options.streams[0].std, data->std, sizeof data->std);
+    return loader_create(&walk->loader, &options, err);
+}
+
+status pictures_walk_next(void *context, struct batch_stream *rows, struct error *err)
+{
+    struct pictures_walk *walk = context;
+    struct batch batch;
+    do {
+        status result = loader_next(walk->loader, &batch, err);
+        if (result != STATUS_OK) return result;
+    } while (batch.epoch == 0 && batch.streams[0].rows == 0); /* every picture of that batch was unreadable */
+    *rows = batch.streams[0];
+    return STATUS_OK;
+}
+
+void pictures_walk_end(struct pictures_walk *walk)
+{
+    loader_free(walk->loader);
+    dataset_source_free(&walk->order);
+    *walk = (struct pictures_walk){0};
+}
+
+/* ---- the rest ---- */
+
+status pictures_start(struct pictures *pictures, const struct run_plan *plan, uint64_t step, struct error *err)
+{
+    status result = create_store(pictures, plan, err);
+    return result == STATUS_OK ? start_loader(pictures, plan, step, err) : result;
+}
+
+void pictures_free(struct pictures *pictures)
+{
+    loader_free(pictures->loader);
+    dataset_source_free(&pictures->labelled_order);
+    dataset_source_free(&pictures->unlabelled_order);
+    rmset_index_close(pictures->index);
+    dataset_free(&pictures->training);
+    dataset_free(&pictures->selection);
+    dataset_free(&pictures->unlabelled);
+    arena_free(&pictures->store.arena);
+    memory_free(pictures->store.batches);
+    *pictures = (struct pictures){0};
+}
+
+status pictures_name(const struct pictures *pictures, enum stream_source source, int64_t id, struct text *name,
+                     struct error *err)
+{
+    int64_t offset;
+    if (is_rmset(source)) return rmset_index_path(pictures->index, (uint64_t)id, name, &offset, err);
+    const struct dataset *dataset = source == STREAM_LABELLED ? &pictures->training : &pictures->unlabelled;
+    return text_append_format(name, err, "%s", dataset_path(dataset, (size_t)id));
+}
+
+size_t pictures_bytes(const struct pictures *pictures)
+{
+    return loader_bytes(pictures->loader) + pictures->store.arena.size;
+}

@@ -1,0 +1,55 @@
+/* The pictures of a run: data sets, RMset, the loader, and the batches of an accumulated step that SAM meets twice. */
+#ifndef RMFER_TRAIN_PICTURES_H
+#define RMFER_TRAIN_PICTURES_H
+
+#include "rmfer/data/loader.h"
+#include "rmfer/data/rmset_index.h"
+
+#include "run_plan.h"
+
+/* Room to keep batches beyond the loader's next one. */
+struct batch_store {
+    struct arena arena;
+    size_t count;          /* batches there is room for; 0 = none are kept */
+    struct batch *batches; /* [count], pointing into the arena */
+};
+
+struct pictures {
+    struct dataset training, selection; /* what is learned; what chooses the best */
+    struct dataset unlabelled;          /* the rest of training; empty where no stream asks for it */
+    struct rmset_index *index;          /* NULL where no stream asks for it */
+    struct dataset_source labelled_order, unlabelled_order;
+    struct rmset_source rmset[MOST_STREAMS]; /* by stream */
+    struct loader *loader;
+    struct batch_store store;
+};
+
+/* Reads lists and index. */
+status pictures_open(struct pictures *pictures, const struct run_plan *plan, struct error *err) MUST_CHECK;
+/* Starts the loader where the run stands, after `step` steps, and makes room for what is kept. */
+status pictures_start(struct pictures *pictures, const struct run_plan *plan, uint64_t step,
+                      struct error *err) MUST_CHECK;
+void pictures_free(struct pictures *pictures);
+
+/* The next batch; with a store it is copied to place `place`, else it is valid until the next call. */
+status pictures_next(struct pictures *pictures, const struct run_plan *plan, size_t place, struct batch *batch,
+                     struct error *err) MUST_CHECK;
+
+/* The labelled samples as they are, each once, in batches of at most train.batch. */
+struct pictures_walk {
+    struct dataset_source order;
+    struct loader *loader;
+};
+status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pictures, const struct run_plan *plan,
+                           struct error *err) MUST_CHECK;
+/* A labelled_walk's `next`; `context` is the walk. */
+status pictures_walk_next(void *context, struct batch_stream *rows, struct error *err) MUST_CHECK;
+void pictures_walk_end(struct pictures_walk *walk);
+
+/* Appends the path of a row's picture. */
+status pictures_name(const struct pictures *pictures, enum stream_source source, int64_t id, struct text *name,
+                     struct error *err) MUST_CHECK;
+
+size_t pictures_bytes(const struct pictures *pictures);
+
+#endif

@@ -1,0 +1,253 @@
+/* What last.safetensors holds besides the model: optimizer.SLAB.PARAMETER, optimizer.group_steps [groups], ema.NAME for
+ * every parameter and running statistic, method.NAME for what the method remembers, and in trainer.* the position, the
+ * best accuracies and the sums of the line of metrics that is under way. Random numbers need no state: they are functions
+ * of the seed and the position. */
+#include "run_checkpoint.h"
+
+#include "rmfer/base/log.h"
+#include "rmfer/base/threads.h"
+#include "rmfer/config/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the extra tensors ---- */
+
+static void add_tensor(struct extra_tensors *extra, enum tensor_type type, int rank, const size_t *shape, void *data,
+                       const char *prefix, const char *name)
+{
+    BUG_UNLESS(extra->count < extra->capacity);
+    char *full = extra->names[extra->count];
+    snprintf(full, sizeof extra->names[0], "%s%s", prefix, name);
+    struct tensor tensor = {.name = full, .type = type, .data = data};
+    BUG_UNLESS(tensor_set_shape(&tensor, rank, shape));
+    extra->targets[extra->count] = data;
+    extra->items[extra->count++] = tensor;
+}
+
+static void add_vector(struct extra_tensors *extra, enum tensor_type type, size_t count, void *data, const char *name)
+{
+    add_tensor(extra, type, 1, &count, data, "", name);
+}
+
+static void add_slab(struct extra_tensors *extra, const struct parameters *parameters,
+                     const struct optimizer_slab *slab)
+{
+    char prefix[40];
+    snprintf(prefix, sizeof prefix, "optimizer.%s.", slab->name);
+    for (size_t i = 0; i < parameters->count; i++) {
+        const struct parameter *entry = &parameters->items[i];
+        if (!entry->is_buffer)
+            add_tensor(extra, TENSOR_F32, entry->rank, entry->shape, slab->values + entry->offset, prefix, entry->name);
+    }
+}
+
+static void add_average(struct extra_tensors *extra, const struct parameters *parameters,
+                        const struct weight_average *average)
+{
+    for (size_t i = 0; i < parameters->count; i++) {
+        const struct parameter *entry = &parameters->items[i];
+        double *slab = entry->is_buffer ? average->buffers : average->values;
+        add_tensor(extra, TENSOR_F64, entry->rank, entry->shape, slab + entry->offset, CHECKPOINT_AVERAGE, entry->name);
+    }
+}
+
+static void add_memories(struct extra_tensors *extra, const struct method_memory *memories, size_t count)
+{
+    static const enum tensor_type types[] = {
+        [MEMORY_F32] = TENSOR_F32, [MEMORY_F64] = TENSOR_F64, [MEMORY_U64] = TENSOR_U64};
+    for (size_t i = 0; i < count; i++)
+        add_tensor(extra, types[memories[i].type], memories[i].rank, memories[i].shape, memories[i].data, "method.",
+                   memories[i].name);
+}
+
+static status allocate_extra(struct extra_tensors *extra, size_t capacity, struct error *err)
+{
+    extra->capacity = capacity;
+    extra->items = memory_allocate(capacity, sizeof *extra->items, "the checkpoint's list", err);
+    extra->names = memory_allocate(capacity, sizeof *extra->names, "the checkpoint's names", err);
+    extra->targets = memory_allocate(capacity, sizeof *extra->targets, "the checkpoint's list", err);
+    return extra->items == NULL || extra->names == NULL || extra->targets == NULL ? STATUS_FAILED : STATUS_OK;
+}
+
+static status plan_extra(struct extra_tensors *extra, struct learner *learner, struct run_state *state,
+                         struct error *err)
+{
+    struct optimizer_slab slabs[OPTIMIZER_MOST_SLABS];
+    struct method_memory memories[MOST_MEMORIES] = {0};
+    const struct parameters *parameters = &learner->model.parameters;
+    size_t slab_count = optimizer_slabs(learner->optimizer, slabs), memory_count = 0;
+    if (learner->method->memories != NULL) memory_count = learner->method->memories(learner->self, memories);
+    size_t capacity = (slab_count + (learner->has_average ? 1 : 0)) * parameters->count + memory_count + 4;
+    status result = allocate_extra(extra, capacity, err);
+    if (result != STATUS_OK) return result;
+    for (size_t i = 0; i < slab_count; i++) add_slab(extra, parameters, &slabs[i]);
+    if (learner->has_average) add_average(extra, parameters, &learner->average);
+    add_memories(extra, memories, memory_count);
+    add_vector(extra, TENSOR_U64, GROUP_COUNT, optimizer_group_steps(learner->optimizer), "optimizer.group_steps");
+    add_vector(extra, TENSOR_I64, POSITION_INTEGERS, &state->position, "trainer.position");
+    add_vector(extra, TENSOR_F64, BESTS_DOUBLES, &state->best, "trainer.best");
+    add_vector(extra, TENSOR_F64, LOSS_WINDOW_DOUBLES, &state->window, "trainer.window");
+    return STATUS_OK;
+}
+
+status run_checkpoint_init(struct run_checkpoint *checkpoint, const struct run_plan *plan,
+                           const struct pictures *pictures, struct learner *learner, struct run_state *state,
+                           const char *config_text, struct error *err)
+{
+    const struct config *config = plan->config;
+    struct checkpoint_info *info = &checkpoint->info;
+    *checkpoint = (struct run_checkpoint){.step = -1};
+    *info = checkpoint_info_defaults(&learner->model.architecture);
+    info->classes = (const char *const *)pictures->training.classes;
+    info->class_count = (size_t)pictures->training.class_count;
+    info->image_size = (int)config->data.image_size;
+    memcpy(info->mean, config->eval.mean, sizeof info->mean);
+    memcpy(info->std, config->eval.std, sizeof info->std);
+    info->resize = config->data.resize == RESIZE_BICUBIC ? "bicubic" : "bilinear";
+    info->method = plan->method->name;
+    info->config = config_text;
+    return plan_extra(&checkpoint->extra, learner, state, err);
+}
+
+void run_checkpoint_free(struct run_checkpoint *checkpoint)
+{
+    memory_free(checkpoint->extra.items);
+    memory_free(checkpoint->extra.names);
+    memory_free(checkpoint->extra.targets);
+    *checkpoint = (struct run_checkpoint){0};
+}
+
+/* ---- writing ---- */
+
+static void describe(struct checkpoint_info *info, double epochs, int64_t step, const char *metrics, const char *split)
+{
+    info->step = step;
+    info->epoch = epochs;
+    info->metrics = metrics;
+    info->selected_on = split;
+}
+
+status run_checkpoint_write_last(struct run_checkpoint *checkpoint, const char *path, const struct learner *learner,
+                                 double epochs, int64_t step, const char *metrics, struct error *err)
+{
+    describe(&checkpoint->info, epochs, step, metrics, "");
+    status result = checkpoint_write(path, &learner->model, &checkpoint->info, checkpoint->extra.items,
+                                     checkpoint->extra.count, err);
+    if (result == STATUS_OK) checkpoint->step = step;
+    return result;
+}
+
+status run_checkpoint_write_best(struct run_checkpoint *checkpoint, const char *path, const struct learner *learner,
+                                 double epochs, int64_t step, const char *metrics, const char *split,
+                                 struct error *err)
+{
+    describe(&checkpoint->info, epochs, step, metrics, split);
+    return checkpoint_write(path, learner_model(learner), &checkpoint->info, NULL, 0, err);
+}
+
+/* ---- resuming ---- */
+
+/* Keys that may be different when a run goes on: where things are, how fast, and how long. */
+static bool may_change(const struct config_key *key)
+{
+    static const char *const names[] = {
+        "data.root",       "data.images",          "data.workers", "data.prefetch", "data.cache",
+        "data.on_error",   "data.max_bad",         "model.init",   "rmset.root",    "train.epochs",
+        "train.max_steps", "train.early_stopping", "eval.every",
+    };
+    char full[96];
+    snprintf(full, sizeof full, "%s.%s", key->section, key->name);
+    if (strcmp(key->section, "output") == 0) return true;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(names[i], full) == 0) return true;
+    return false;
+}
+
+static status compare_key(const struct config *config, const struct config_key *key, const struct config *before,
+                          const char *folder, struct error *err)
+{
+    struct text now = {0}, then = {0};
+    status result = config_key_print(key, config, &now, err);
+    if (result == STATUS_OK) result = config_key_print(key, before, &then, err);
+    if (result == STATUS_OK && strcmp(text_string(&now), text_string(&then)) != 0)
+        result = error_set_usage(err,
+                                 "%s.%s = %.200s, but the run in %s was begun with %.200s: --resume goes on with "
+                                 "the same settings (another --out begins a new run)",
+                                 key->section, key->name, text_string(&now), folder, text_string(&then));
+    text_free(&now);
+    text_free(&then);
+    return result;
+}
+
+status run_checkpoint_check(const struct run_plan *plan, const struct checkpoint *checkpoint, const char *folder,
+                            struct error *err)
+{
+    /* Before there was a choice there was one method. */
+    const char *method = checkpoint->info.method[0] == '\0' ? "rmfer" : checkpoint->info.method;
+    if (strcmp(method, plan->method->name) != 0)
+        return error_set_usage(err,
+                               "%s was trained with train.method = %.40s, not %s: --resume goes on with the same "
+                               "method (model.init takes over its weights into a new run)",
+                               checkpoint->path, method, plan->method->name);
+    struct config before;
+    size_t count;
+    const struct config_key *keys = config_keys(&count);
+    status result = config_parse(&before, checkpoint->info.config, checkpoint->path, "", NULL, 0, err);
+    for (size_t i = 0; i < count && result == STATUS_OK; i++)
+        if (!may_change(&keys[i])) result = compare_key(plan->config, &keys[i], &before, folder, err);
+    config_free(&before);
+    return result;
+}
+
+static status restore_tensor(const struct checkpoint *checkpoint, const struct tensor *wanted, void *target,
+                             struct error *err)
+{
+    const struct tensor *found = checkpoint_tensor(checkpoint, wanted->name);
+    if (found == NULL || found->type != wanted->type || !tensor_has_shape(found, wanted->rank, wanted->shape))
+        return error_set(err, "%s: %s is missing or of another type or shape: this run cannot go on from it",
+                         checkpoint->path, wanted->name);
+    memcpy(target, found->data, found->count * tensor_type_size(found->type));
+    return STATUS_OK;
+}
+
+/* A step count that came from a file. */
+static bool is_count(int64_t number)
+{
+    return number >= 0 && number <= INT64_C(1) << 53;
+}
+
+static status check_position(const struct position *p, const struct checkpoint *checkpoint, uint64_t last_step,
+                             struct error *err)
+{
+    if (!is_count(p->step) || !is_count(p->evaluated_step) || !is_count(p->evaluations_without_better) ||
+        !is_count(p->best_overall_step) || !is_count(p->best_average_step) || p->step != checkpoint->info.step)
+        return error_set(err, "%s: trainer.position is damaged", checkpoint->path);
+    if ((uint64_t)p->step > last_step)
+        return error_set_usage(err,
+                               "%s stands at step %lld, after the run's end at step %llu (train.epochs, "
+                               "train.max_steps)",
+                               checkpoint->path, (long long)p->step, (unsigned long long)last_step);
+    if (p->threads != threads_get())
+        log_warning("%s was made with %lld threads: with %d the bits will not be those of an uninterrupted run",
+                    checkpoint->path, (long long)p->threads, threads_get());
+    return STATUS_OK;
+}
+
+status run_checkpoint_restore(struct run_checkpoint *checkpoint, const struct run_plan *plan,
+                              const struct checkpoint *from, struct learner *learner, struct run_state *state,
+                              struct error *err)
+{
+    const struct extra_tensors *extra = &checkpoint->extra;
+    status result = checkpoint_load_model(from, &learner->model, err);
+    for (size_t i = 0; i < extra->count && result == STATUS_OK; i++)
+        result = restore_tensor(from, &extra->items[i], extra->targets[i], err);
+    if (result == STATUS_OK) result = check_position(&state->position, from, plan->last_step, err);
+    if (result != STATUS_OK) return result;
+    if (learner->has_average) weight_average_round(&learner->average, &learner->model.parameters);
+    state->position.threads = threads_get();
+    checkpoint->step = state->position.step;
+    log_info("%s: going on after step %lld, epoch %.2f", from->path, (long long)state->position.step,
+             run_plan_epochs_done(plan, (uint64_t)state->position.step));
+    return STATUS_OK;
+}

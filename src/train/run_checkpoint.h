@@ -1,0 +1,46 @@
+/* last.safetensors and best_*.safetensors: what they hold besides the model, and going on from the former. */
+#ifndef RMFER_TRAIN_RUN_CHECKPOINT_H
+#define RMFER_TRAIN_RUN_CHECKPOINT_H
+
+#include "rmfer/ckpt/checkpoint.h"
+
+#include "learner.h"
+
+/* The tensors besides the model's, named and shaped once. */
+struct extra_tensors {
+    struct tensor *items;
+    void **targets; /* where their data live, for resuming */
+    char (*names)[112];
+    size_t count, capacity;
+};
+
+struct run_checkpoint {
+    struct extra_tensors extra;
+    struct checkpoint_info info;
+    int64_t step; /* of the last writing of last.safetensors in this session, -1 = none */
+};
+
+/* Names the tensors; `learner` and `state` must stay where they are. `config_text` is borrowed. */
+status run_checkpoint_init(struct run_checkpoint *checkpoint, const struct run_plan *plan,
+                           const struct pictures *pictures, struct learner *learner, struct run_state *state,
+                           const char *config_text, struct error *err) MUST_CHECK;
+void run_checkpoint_free(struct run_checkpoint *checkpoint);
+
+/* The whole run, to go on from. `metrics` is the last evaluation as JSON. */
+status run_checkpoint_write_last(struct run_checkpoint *checkpoint, const char *path, const struct learner *learner,
+                                 double epochs, int64_t step, const char *metrics, struct error *err) MUST_CHECK;
+/* The weights that were evaluated, with the evaluation and the split that chose them. */
+status run_checkpoint_write_best(struct run_checkpoint *checkpoint, const char *path, const struct learner *learner,
+                                 double epochs, int64_t step, const char *metrics, const char *split,
+                                 struct error *err) MUST_CHECK;
+
+/* Refuses a checkpoint of another method, or of a run that had other settings. */
+status run_checkpoint_check(const struct run_plan *plan, const struct checkpoint *checkpoint, const char *folder,
+                            struct error *err) MUST_CHECK;
+
+/* Reads everything that run_checkpoint_write_last wrote. */
+status run_checkpoint_restore(struct run_checkpoint *checkpoint, const struct run_plan *plan,
+                              const struct checkpoint *from, struct learner *learner, struct run_state *state,
+                              struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,74 @@
+/* The plan of a run out of its configuration and the number of its samples. */
+#include "run_plan.h"
+
+#include <math.h>
+
+status run_plan_init(struct run_plan *plan, const struct config *config, struct error *err)
+{
+    *plan = (struct run_plan){.config = config, .method = method_find(config->train.method)};
+    if (plan->method == NULL) return error_set_usage(err, "train.method = %s: no such method", config->train.method);
+    plan->sharpness_aware = config->train.optimizer == OPTIMIZER_SAM;
+    if (plan->method->check != NULL) {
+        status result = plan->method->check(config, err);
+        if (result != STATUS_OK) return result;
+    }
+    plan->method->phases(config, &plan->phases);
+    plan->stream_count = plan->method->streams(config, plan->streams);
+    BUG_UNLESS(plan->stream_count >= 1 && plan->streams[0].source == STREAM_LABELLED);
+    return STATUS_OK;
+}
+
+static uint64_t steps_of_epochs(const struct run_plan *plan, double epochs)
+{
+    double steps = round(epochs * (double)plan->steps_per_epoch);
+    return steps < 1 ? 1 : (uint64_t)steps;
+}
+
+void run_plan_count(struct run_plan *plan, uint64_t samples)
+{
+    const struct config_train *train = &plan->config->train;
+    uint64_t accumulate = (uint64_t)train->accumulate;
+    plan->batches_per_epoch = samples / (uint64_t)train->batch;
+    plan->steps_per_epoch = (plan->batches_per_epoch + accumulate - 1) / accumulate;
+    plan->schedule = schedule_of(train, plan->steps_per_epoch);
+    plan->last_step = (uint64_t)train->epochs * plan->steps_per_epoch;
+    if (train->max_steps > 0 && (uint64_t)train->max_steps < plan->last_step)
+        plan->last_step = (uint64_t)train->max_steps;
+    plan->evaluation_steps = steps_of_epochs(plan, plan->config->eval.every);
+    plan->checkpoint_steps = steps_of_epochs(plan, plan->config->output.checkpoint_every);
+}
+
+uint64_t run_plan_epoch(const struct run_plan *plan, uint64_t step)
+{
+    return step / plan->steps_per_epoch;
+}
+
+double run_plan_epochs_done(const struct run_plan *plan, uint64_t steps)
+{
+    return (double)steps / (double)plan->steps_per_epoch;
+}
+
+uint64_t run_plan_first_batch(const struct run_plan *plan, uint64_t step)
+{
+    return step % plan->steps_per_epoch * (uint64_t)plan->config->train.accumulate;
+}
+
+size_t run_plan_batches(const struct run_plan *plan, uint64_t step)
+{
+    uint64_t left = plan->batches_per_epoch - run_plan_first_batch(plan, step);
+    uint64_t most = (uint64_t)plan->config->train.accumulate;
+    return (size_t)(left < most ? left : most);
+}
+
+const struct phase *run_plan_phase(const struct run_plan *plan, uint64_t step)
+{
+    return phase_table_at(&plan->phases, run_plan_epoch(plan, step));
+}
+
+struct optimizer_rates run_plan_rates(const struct run_plan *plan, uint64_t step)
+{
+    struct optimizer_rates rates = run_plan_phase(plan, step)->rates;
+    double factor = schedule_factor(&plan->schedule, step);
+    for (int i = 0; i < GROUP_COUNT; i++) rates.learning_rate[i] *= factor;
+    return rates;
+}

@@ -1,0 +1,38 @@
+/* What a run will do, made once and never changed: phases, streams, how many steps, what falls due when. */
+#ifndef RMFER_TRAIN_RUN_PLAN_H
+#define RMFER_TRAIN_RUN_PLAN_H
+
+#include "rmfer/method/method.h"
+#include "rmfer/train/schedule.h"
+
+struct run_plan {
+    const struct config *config; /* borrowed */
+    const struct method *method;
+    struct phase_table phases;
+    struct stream_request streams[MOST_STREAMS];
+    size_t stream_count;
+    struct schedule schedule;
+    uint64_t batches_per_epoch, steps_per_epoch, last_step;
+    uint64_t evaluation_steps, checkpoint_steps; /* between two of them */
+    bool sharpness_aware;                        /* a step meets its batches twice */
+};
+
+/* The method and what it asks for; refuses an unknown one and settings that it cannot use. */
+status run_plan_init(struct run_plan *plan, const struct config *config, struct error *err) MUST_CHECK;
+
+/* The steps, once it is known how many labelled samples there are. */
+void run_plan_count(struct run_plan *plan, uint64_t samples);
+
+/* The epoch that holds the step numbered `step` from 0, and epochs done after so many steps, with a fraction. */
+uint64_t run_plan_epoch(const struct run_plan *plan, uint64_t step);
+double run_plan_epochs_done(const struct run_plan *plan, uint64_t steps);
+
+/* The first batch, within its epoch, of a step; its batches: train.accumulate, fewer at an epoch's end. */
+uint64_t run_plan_first_batch(const struct run_plan *plan, uint64_t step);
+size_t run_plan_batches(const struct run_plan *plan, uint64_t step);
+
+/* The phase of a step, and its rates with the schedule's factor. */
+const struct phase *run_plan_phase(const struct run_plan *plan, uint64_t step);
+struct optimizer_rates run_plan_rates(const struct run_plan *plan, uint64_t step);
+
+#endif

@@ -1,0 +1,38 @@
+/* Where a run is: what its checkpoint remembers besides tensors of the model, the optimizer and the method. Plain
+ * numbers, kept as they stand. */
+#ifndef RMFER_TRAIN_RUN_STATE_H
+#define RMFER_TRAIN_RUN_STATE_H
+
+#include "rmfer/method/method.h"
+
+/* Sums over the batches since the last line of metrics. Doubles only. */
+struct loss_window {
+    double batches, images, steps;
+    double total, gradient_norm;
+    double terms[MOST_TERMS];
+    double figure_sums[MOST_FIGURES], figure_counts[MOST_FIGURES];
+};
+enum { LOSS_WINDOW_DOUBLES = sizeof(struct loss_window) / sizeof(double) };
+
+struct position {
+    int64_t step;           /* optimizer steps done */
+    int64_t evaluated_step; /* of the last evaluation, 0 = none */
+    int64_t evaluations_without_better;
+    int64_t best_overall_step, best_average_step;
+    int64_t threads; /* that the run was made with */
+};
+enum { POSITION_INTEGERS = sizeof(struct position) / sizeof(int64_t) };
+
+/* The best accuracies so far; NaN = none. */
+struct bests {
+    double overall, average;
+};
+enum { BESTS_DOUBLES = sizeof(struct bests) / sizeof(double) };
+
+struct run_state {
+    struct position position;
+    struct bests best;
+    struct loss_window window;
+};
+
+#endif
