@@ -1,4 +1,4 @@
-/* Opening a data set: classes, the kind's reader, the split, the check of the files; and what all kinds share. */
+/* Opening a data set: classes, the kind's reader, the split, the check of the files; and telling what is in it. */
 #include "rmfer/data/dataset.h"
 #include "data/dataset_reader.h"
 #include "rmfer/base/file.h"
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST_CAPACITY = 256, NAMED_BAD_FILES = 10 };
+enum { NAMED_BAD_FILES = 10 };
 
 static const struct {
     const char *name;
@@ -48,244 +48,6 @@ status dataset_split_find(const char *name, enum dataset_split *split, struct er
     return error_set_usage(err, "split '%s' is not known (train, valid, test, unlabelled)", name);
 }
 
-/* ---- names and notes ------------------------------------------------------------------------------------------ */
-
-static status add_name(struct dataset *dataset, const char *folder, const char *name, size_t *place,
-                       struct error *err)
-{
-    char *path = path_join(folder, name, err);
-    if (path == NULL) return STATUS_FAILED;
-    *place = dataset->names.length;
-    status result = text_append(&dataset->names, path, strlen(path) + 1, err);
-    memory_free(path);
-    return result;
-}
-
-const char *dataset_path(const struct dataset *dataset, size_t sample)
-{
-    return dataset->names.bytes + dataset->samples[sample].path;
-}
-
-status reader_begin_list(struct dataset_reader *reader, const char *path, struct error *err)
-{
-    struct dataset *dataset = reader->dataset;
-    char **lists =
-        memory_grow(dataset->lists, dataset->list_count, dataset->list_count + 1, sizeof *lists, "lists", err);
-    if (lists == NULL) return STATUS_FAILED;
-    dataset->lists = lists;
-    lists[dataset->list_count] = memory_copy_string(path, err);
-    if (lists[dataset->list_count] == NULL) return STATUS_FAILED;
-    reader->list = (uint32_t)dataset->list_count++;
-    return STATUS_OK;
-}
-
-const char *reader_list(const struct dataset_reader *reader)
-{
-    return reader->dataset->lists[reader->list];
-}
-
-status reader_leave_out(struct dataset_reader *reader, const char *reason, size_t row, const char *name,
-                        struct error *err)
-{
-    struct dataset *dataset = reader->dataset;
-    dataset->listed++;
-    for (size_t i = 0; i < dataset->note_count; i++) {
-        if (strcmp(dataset->notes[i].reason, reason) != 0) continue;
-        dataset->notes[i].count++;
-        return STATUS_OK;
-    }
-    struct dataset_note *notes =
-        memory_grow(dataset->notes, dataset->note_count, dataset->note_count + 1, sizeof *notes, "notes", err);
-    if (notes == NULL) return STATUS_FAILED;
-    dataset->notes = notes;
-    struct dataset_note *note = &notes[dataset->note_count++];
-    struct text example = {0};
-    note->count = 1;
-    note->reason = memory_copy_string(reason, err);
-    status result = note->reason == NULL ? STATUS_FAILED : STATUS_OK;
-    if (result == STATUS_OK && row > 0)
-        result = text_append_format(&example, err, "%s:%zu: %s", path_name(reader_list(reader)), row, name);
-    else if (result == STATUS_OK)
-        result = text_append_format(&example, err, "%s", name);
-    if (example.bytes != NULL) text_make_printable(example.bytes);
-    note->example = example.bytes;
-    return result;
-}
-
-/* ---- samples -------------------------------------------------------------------------------------------------- */
-
-static const char *refusal_of_extension(const char *name)
-{
-    static const struct {
-        const char *extension, *reason;
-    } refused[] = {{".bmp", "BMP is not supported"},
-                   {".tif", "TIFF is not supported"},
-                   {".tiff", "TIFF is not supported"},
-                   {".gif", "GIF is not supported"},
-                   {".webp", "WebP is not supported"}};
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if (text_ends_with_ignoring_case(name, refused[i].extension)) return refused[i].reason;
-    return NULL;
-}
-
-static status grow_samples(struct dataset *dataset, struct error *err)
-{
-    if (dataset->count < dataset->capacity) return STATUS_OK;
-    size_t capacity = dataset->capacity == 0 ? FIRST_CAPACITY : size_multiply(dataset->capacity, 2);
-    struct dataset_sample *samples =
-        memory_grow(dataset->samples, dataset->count, capacity, sizeof *samples, "samples", err);
-    if (samples == NULL) return STATUS_FAILED;
-    dataset->samples = samples;
-    if (dataset->targets != NULL) {
-        size_t classes = (size_t)dataset->class_count;
-        float *targets = memory_grow(dataset->targets, dataset->count * classes, size_multiply(capacity, classes),
-                                     sizeof *targets, "soft targets", err);
-        if (targets == NULL) return STATUS_FAILED;
-        dataset->targets = targets;
-    }
-    dataset->capacity = capacity;
-    return STATUS_OK;
-}
-
-/* Soft targets begin with the first row that has one. */
-static status store_target(struct dataset *dataset, const float *target, struct error *err)
-{
-    size_t classes = (size_t)dataset->class_count;
-    if (dataset->targets == NULL) {
-        dataset->targets =
-            memory_allocate(size_multiply(dataset->capacity, classes), sizeof(float), "soft targets", err);
-        if (dataset->targets == NULL) return STATUS_FAILED;
-    }
-    memcpy(dataset->targets + dataset->count * classes, target, classes * sizeof *target);
-    return STATUS_OK;
-}
-
-static status add_sample(struct dataset_reader *reader, const struct dataset_row *row, int64_t pixels, size_t path,
-                         struct error *err)
-{
-    struct dataset *dataset = reader->dataset;
-    status result = grow_samples(dataset, err);
-    if (result == STATUS_OK && row->target != NULL) result = store_target(dataset, row->target, err);
-    if (result != STATUS_OK) return result;
-    dataset->samples[dataset->count++] =
-        (struct dataset_sample){path, pixels, row->box, reader->list, (uint32_t)row->row, row->label};
-    dataset->listed++;
-    return STATUS_OK;
-}
-
-/* FNV-1a over the path and the box. */
-static uint64_t sample_hash(const struct dataset *dataset, size_t path, const struct image_box *box)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (const char *c = dataset->names.bytes + path; *c != '\0'; c++)
-        hash = (hash ^ (uint8_t)*c) * UINT64_C(1099511628211);
-    const uint8_t *bytes = (const uint8_t *)box;
-    for (size_t i = 0; i < sizeof *box; i++) hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
-static void remember(struct dataset_reader *reader, size_t sample)
-{
-    const struct dataset_sample *s = &reader->dataset->samples[sample];
-    size_t at = (size_t)sample_hash(reader->dataset, s->path, &s->box) & (reader->seen_capacity - 1);
-    while (reader->seen[at] != 0) at = (at + 1) & (reader->seen_capacity - 1);
-    reader->seen[at] = sample + 1;
-}
-
-/* Keeps the table at most half full. */
-static status grow_seen(struct dataset_reader *reader, struct error *err)
-{
-    if (2 * (reader->dataset->count + 1) <= reader->seen_capacity) return STATUS_OK;
-    size_t capacity = reader->seen_capacity == 0 ? 4 * FIRST_CAPACITY : size_multiply(reader->seen_capacity, 2);
-    size_t *seen = memory_allocate(capacity, sizeof *seen, "the table of pictures", err);
-    if (seen == NULL) return STATUS_FAILED;
-    memory_free(reader->seen);
-    reader->seen = seen;
-    reader->seen_capacity = capacity;
-    for (size_t i = 0; i < reader->dataset->count; i++) remember(reader, i);
-    return STATUS_OK;
-}
-
-/* The earlier sample with the same picture and box, NULL when there is none. */
-static const struct dataset_sample *find_seen(const struct dataset_reader *reader, size_t path,
-                                              const struct image_box *box)
-{
-    const struct dataset *dataset = reader->dataset;
-    size_t at = (size_t)sample_hash(dataset, path, box) & (reader->seen_capacity - 1);
-    for (; reader->seen[at] != 0; at = (at + 1) & (reader->seen_capacity - 1)) {
-        const struct dataset_sample *sample = &dataset->samples[reader->seen[at] - 1];
-        if (strcmp(dataset->names.bytes + sample->path, dataset->names.bytes + path) == 0 &&
-            memcmp(&sample->box, box, sizeof *box) == 0)
-            return sample;
-    }
-    return NULL;
-}
-
-status reader_add(struct dataset_reader *reader, const struct dataset_row *row, struct error *err)
-{
-    const char *refusal = refusal_of_extension(row->name);
-    if (refusal != NULL) return reader_leave_out(reader, refusal, row->row, row->name, err);
-    struct dataset *dataset = reader->dataset;
-    size_t path;
-    status result = grow_seen(reader, err);
-    if (result == STATUS_OK) result = add_name(dataset, row->folder, row->name, &path, err);
-    if (result != STATUS_OK) return result;
-    const struct dataset_sample *earlier = row->may_repeat ? NULL : find_seen(reader, path, &row->box);
-    if (earlier != NULL) {
-        dataset->names.length = path;
-        const char *reason = earlier->label == row->label
-                                 ? "the same picture as in an earlier row"
-                                 : "the same picture as in an earlier row, labelled otherwise";
-        return reader_leave_out(reader, reason, row->row, row->name, err);
-    }
-    result = add_sample(reader, row, NO_PIXELS, path, err);
-    if (result == STATUS_OK && !row->may_repeat) remember(reader, dataset->count - 1);
-    return result;
-}
-
-status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row *row, const uint8_t *pixels,
-                         struct error *err)
-{
-    struct dataset *dataset = reader->dataset;
-    const size_t bytes = (size_t)PIXEL_SIDE * PIXEL_SIDE;
-    if (dataset->pixel_count + bytes > dataset->pixel_capacity) {
-        size_t capacity =
-            dataset->pixel_capacity == 0 ? FIRST_CAPACITY * bytes : size_multiply(dataset->pixel_capacity, 2);
-        uint8_t *larger = memory_grow(dataset->pixels, dataset->pixel_count, capacity, 1, "pixels", err);
-        if (larger == NULL) return STATUS_FAILED;
-        dataset->pixels = larger;
-        dataset->pixel_capacity = capacity;
-    }
-    size_t path;
-    status result = add_name(dataset, row->folder, row->name, &path, err);
-    if (result == STATUS_OK) result = add_sample(reader, row, (int64_t)dataset->pixel_count, path, err);
-    if (result != STATUS_OK) return result;
-    memcpy(dataset->pixels + dataset->pixel_count, pixels, bytes);
-    dataset->pixel_count += bytes;
-    return STATUS_OK;
-}
-
-void dataset_keep(struct dataset *dataset, const bool *keep)
-{
-    size_t kept = 0, classes = (size_t)dataset->class_count;
-    for (size_t i = 0; i < dataset->count; i++) {
-        if (!keep[i]) continue;
-        dataset->samples[kept] = dataset->samples[i];
-        if (dataset->targets != NULL)
-            memmove(dataset->targets + kept * classes, dataset->targets + i * classes, classes * sizeof(float));
-        kept++;
-    }
-    dataset->count = kept;
-}
-
-void dataset_count_classes(struct dataset *dataset)
-{
-    if (dataset->class_counts == NULL) return;
-    memset(dataset->class_counts, 0, (size_t)dataset->class_count * sizeof *dataset->class_counts);
-    for (size_t i = 0; i < dataset->count; i++)
-        if (dataset->samples[i].label >= 0) dataset->class_counts[dataset->samples[i].label]++;
-}
-
 /* ---- classes -------------------------------------------------------------------------------------------------- */
 
 /* Takes the names over and tells which output each expression has. The fixed kinds know the eight expressions only.
@@ -320,28 +82,6 @@ static status take_classes(struct dataset_reader *reader, struct error *err)
         dataset->class_count = (int)i + 1;
     }
     return STATUS_OK;
-}
-
-int reader_class_of_name(const struct dataset_reader *reader, const char *name)
-{
-    const struct dataset *dataset = reader->dataset;
-    for (int i = 0; i < dataset->class_count; i++)
-        if (text_equal_ignoring_case(dataset->classes[i], name)) return i;
-    int expression = expression_find(name);
-    return expression < 0 ? CLASS_UNKNOWN : reader->output_of[expression];
-}
-
-const char *reader_wanted(const struct dataset_reader *reader)
-{
-    const char *wanted = reader->part == PART_TRAIN   ? reader->options->train
-                         : reader->part == PART_VALID ? reader->options->valid
-                                                      : reader->options->test;
-    return wanted == NULL ? "" : wanted;
-}
-
-char *reader_path(const struct dataset_reader *reader, const char *wanted, const char *name, struct error *err)
-{
-    return path_join(reader->options->root, wanted[0] != '\0' ? wanted : name, err);
 }
 
 /* ---- opening -------------------------------------------------------------------------------------------------- */
@@ -488,12 +228,7 @@ status dataset_from_paths(struct dataset *dataset, const char *const *paths, siz
     snprintf(dataset->kind, sizeof dataset->kind, "paths");
     snprintf(dataset->split, sizeof dataset->split, "paths");
     status result = STATUS_OK;
-    for (size_t i = 0; i < count && result == STATUS_OK; i++) {
-        size_t path;
-        struct dataset_row row = {.label = -1};
-        result = add_name(dataset, "", paths[i], &path, err);
-        if (result == STATUS_OK) result = add_sample(&reader, &row, NO_PIXELS, path, err);
-    }
+    for (size_t i = 0; i < count && result == STATUS_OK; i++) result = reader_add_path(&reader, paths[i], err);
     return result;
 }
 

@@ -56,6 +56,9 @@ status reader_add(struct dataset_reader *reader, const struct dataset_row *row, 
 status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row *row, const uint8_t *pixels,
                          struct error *err) MUST_CHECK;
 
+/* Adds an unlabelled sample by its path alone. */
+status reader_add_path(struct dataset_reader *reader, const char *path, struct error *err) MUST_CHECK;
+
 /* Counts a row that is not a sample, under its reason. */
 status reader_leave_out(struct dataset_reader *reader, const char *reason, size_t row, const char *name,
                         struct error *err) MUST_CHECK;
