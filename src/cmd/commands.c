@@ -16,6 +16,7 @@ static const struct command {
     {"train", command_train, "trains both phases from a configuration, or goes on with a run"},
     {"eval", command_eval, "accuracy of a checkpoint on a data set"},
     {"predict", command_predict, "the expressions of the faces in pictures and videos"},
+    {"rmset", command_rmset, "builds an RMset of reaction-mashup videos, previews and checks it"},
     {"synth", command_synth, "draws small labelled faces in every layout, or makes an RMset of a labelled set"},
     {"config", command_config, "prints presets and the table of keys"},
     {"import", command_import, "weights of PyTorch, timm, torchvision or ONNX as a native checkpoint"},

@@ -71,4 +71,10 @@ double video_frame_rate(const struct video *video)
     return 0;
 }
 
+int64_t video_frame_estimate(const struct video *video)
+{
+    (void)video;
+    return 0;
+}
+
 #endif

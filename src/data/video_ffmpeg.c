@@ -131,6 +131,13 @@ double video_frame_rate(const struct video *video)
     return rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
 }
 
+int64_t video_frame_estimate(const struct video *video)
+{
+    if (video->stream->nb_frames > 0) return video->stream->nb_frames;
+    double seconds = (double)video->container->duration / AV_TIME_BASE, frames = seconds * video_frame_rate(video);
+    return video->container->duration > 0 && frames < 1e12 ? (int64_t)llround(frames) : 0;
+}
+
 /* ---- decoding
  * ------------------------------------------------------------------------------------------------------ */
 

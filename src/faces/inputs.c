@@ -156,6 +156,7 @@ static bool next_frame(struct face_inputs *inputs, struct face_input *input)
         input->frame = frame.index;
         input->time = frame.time;
         input->frame_rate = video_frame_rate(inputs->video);
+        input->frames = video_frame_estimate(inputs->video);
         input->image = frame.image;
         input->error = error;
         return true;

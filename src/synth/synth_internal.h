@@ -27,12 +27,6 @@ status synth_list(struct atomic_file *out, struct error *err, const char *format
 /* Writes a whole file, plainly: drawn data can be drawn again, and thousands of synced files would take long. */
 status synth_write_file(const char *path, const void *bytes, size_t size, struct error *err) MUST_CHECK;
 
-/* Appends a member to an open tar file; *place is where its header stands. */
-status synth_tar_member(FILE *tar, const char *name, const uint8_t *bytes, size_t size, uint64_t *place,
-                        struct error *err) MUST_CHECK;
-/* The two empty blocks at the end. */
-status synth_tar_end(FILE *tar, struct error *err) MUST_CHECK;
-
 /* The drawn RMset, below options->folder/rmset. */
 status synth_write_rmset(const struct synth_options *options, struct error *err) MUST_CHECK;
 

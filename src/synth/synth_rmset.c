@@ -5,6 +5,7 @@
 
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
+#include "rmfer/data/tar_writer.h"
 
 #include <string.h>
 
@@ -96,11 +97,11 @@ static status pack(const struct mashup *mashup, FILE *shard, FILE *list, struct 
             uint64_t place;
             size_t index = (size_t)(frame * mashup->persons + person);
             face_name(mashup, person, frame, name);
-            result = synth_tar_member(shard, name, mashup->bytes[index], mashup->sizes[index], &place, err);
+            result = tar_write_member(shard, name, mashup->bytes[index], mashup->sizes[index], &place, err);
             snprintf(path, sizeof path, "shards/mashup%03zu.tar#%llu", mashup->video, (unsigned long long)place);
             print_row(mashup, person, frame, path, list);
         }
-    return result == STATUS_OK ? synth_tar_end(shard, err) : result;
+    return result == STATUS_OK ? tar_write_end(shard, err) : result;
 }
 
 static status write_shard(struct mashup *mashup, FILE *list, struct error *err)

@@ -39,6 +39,9 @@ size_t video_damaged(const struct video *video);
 /* Frames a second as the container states it, 0 when it does not. */
 double video_frame_rate(const struct video *video);
 
+/* Frames in all as the container states or its length tells, 0 when neither does; for progress, not for counting. */
+int64_t video_frame_estimate(const struct video *video);
+
 /* Whether the file's first bytes or, where they say nothing, its name are those of a video. */
 bool video_is_named(const char *path);
 bool video_is_content(const uint8_t *bytes, size_t size);

@@ -21,6 +21,7 @@ struct face_input {
     int64_t frame;
     double time;        /* seconds since the first frame */
     double frame_rate;  /* of the video, frames a second; 0 = the container does not say */
+    int64_t frames;     /* in all, about; 0 = not known */
     struct image image; /* a video frame's pixels; pictures are decoded by who works on them */
     struct error error; /* why there is no picture */
 };

@@ -1,0 +1,71 @@
+/* From reaction-mashup films to an RMset: removal areas, faces of the first frame, tracks, crops, lists.
+ *
+ *   FOLDER/FILM/         one film, finished: FRAME_FACE.jpg or NNNNN.tar, rows.csv, tracks.csv, film.ini
+ *   FOLDER/.FILM.part/   one being made; thrown away when the build is started again
+ *   FOLDER/index.csv     all rows (../INTERFACE: video,frame,face,path,x,y,w,h,score), and its binary index
+ *   FOLDER/videos.csv    video,fps,frames,faces,persons,removal_areas
+ *   FOLDER/tracks.csv    video,face,first,last,faces,end
+ *   FOLDER/statistics.ini  mean and standard deviation of all faces' pixels, for rmset.normalize = own */
+#ifndef RMFER_RMSET_BUILD_H
+#define RMFER_RMSET_BUILD_H
+
+#include "rmfer/faces/tracks.h"
+#include "rmfer/rmset/notes.h"
+
+/* Of an image and what is made of it; sums of 8-bit values, exact. */
+struct pixel_sums {
+    uint64_t count, sum[3], squares[3];
+};
+
+/* How a face is cut out: a square about the box's centre, as wide as the box and `margin` of it. */
+struct rmset_crop {
+    double margin;
+    bool pad;    /* what lies beyond the border is black; false = it is cut off */
+    int64_t size; /* resized to size x size; 0 = as large as it is */
+    int64_t quality;
+};
+
+/* The square in whole pixels; it may reach over the border. */
+struct image_box rmset_crop_square(const struct image_box *face, double margin);
+
+/* Cuts it out. An error when no pixel of it lies in the picture. */
+status rmset_crop_cut(const struct image *image, const struct image_box *face, const struct rmset_crop *crop,
+                      struct image *result, struct error *err) MUST_CHECK;
+
+struct rmset_progress {
+    const char *film;
+    size_t film_number, films; /* from 1 */
+    int64_t frame, frames;     /* of the film; frames 0 = not known */
+    uint64_t frames_done, faces_done;
+};
+
+struct rmset_build_options {
+    const char *folder;
+    const struct detector *detector; /* NULL: lists beside the films */
+    struct detector_options detection;
+    const char *detections;        /* list of one film, or NULL */
+    const char *const *areas;      /* --remove, for every film */
+    size_t area_count;
+    int64_t every, first_frame;
+    double overlap, follow;
+    bool cuts;
+    struct rmset_crop crop;
+    int64_t shard_bytes; /* 0 = files */
+    size_t most_pixels;
+    int threads;
+    void (*report)(void *context, const struct rmset_progress *progress); /* after every frame; or NULL */
+    void (*fail)(void *context, const char *message); /* of a film that could not be built */
+    void *context;
+};
+
+struct rmset_counts {
+    uint64_t films, built, failed; /* asked for, made now, not made */
+    uint64_t frames, faces, persons; /* of the whole set */
+};
+
+/* Builds what is not finished, then the lists over all finished films of the folder. A film that cannot be built is
+ * told to options->fail, and counted; the others go on. */
+status rmset_build(const char *const *films, size_t count, const struct rmset_build_options *options,
+                   struct rmset_counts *counts, struct error *err) MUST_CHECK;
+
+#endif

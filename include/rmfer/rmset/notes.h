@@ -1,0 +1,62 @@
+/* What a person says about a film: where the film they watch is shown (removal areas), faces that the detector missed
+ * or invented in the first frame, and detections of another detector. In CSV files beside the film, named after it:
+ *
+ *   STEM.film.csv        x,y,w,h[,from,to]   frames from .. to, both included; without them all frames
+ *   STEM.faces.csv       x,y,w,h[,action]    action add (default): a face's box, in place of one found there;
+ *                                            remove: no face there
+ *   STEM.detections.csv  frame,x,y,w,h[,score]
+ */
+#ifndef RMFER_RMSET_NOTES_H
+#define RMFER_RMSET_NOTES_H
+
+#include "rmfer/base/text.h"
+#include "rmfer/nn/detector.h"
+
+struct rmset_area {
+    struct image_box box;
+    int64_t from, to; /* frames, both included */
+};
+
+struct rmset_correction {
+    struct image_box box;
+    bool is_removal;
+};
+
+struct rmset_detection {
+    int64_t frame;
+    struct image_box box;
+    double score;
+};
+
+/* Zeroed is empty. */
+struct rmset_notes {
+    struct rmset_area *areas;
+    size_t area_count;
+    struct rmset_correction *corrections;
+    size_t correction_count;
+    struct rmset_detection *detections; /* by frame, ascending */
+    size_t detection_count;
+    bool has_detections; /* a list was given, be it empty */
+};
+
+void rmset_notes_free(struct rmset_notes *notes);
+
+/* Reads the files beside `film` that are there. `detections` (or NULL) is read instead of STEM.detections.csv, which
+ * is looked at only when `wants_detections`. */
+status rmset_notes_read(struct rmset_notes *notes, const char *film, const char *detections, bool wants_detections,
+                        struct error *err) MUST_CHECK;
+
+/* Adds an area written "X,Y,W,H" or "X,Y,W,H@FROM-TO" (frames; TO may be left out). */
+status rmset_notes_add_area(struct rmset_notes *notes, const char *text, struct error *err) MUST_CHECK;
+
+/* Blackens the frame's areas. */
+void rmset_notes_mask(const struct rmset_notes *notes, int64_t frame, struct image *image);
+
+/* The frame's detections, as a new array (memory_free). */
+status rmset_notes_detections(const struct rmset_notes *notes, int64_t frame, struct detected_face **faces,
+                              size_t *count, struct error *err) MUST_CHECK;
+
+/* All areas as X,Y,W,H[@FROM-TO], separated by blanks. */
+status rmset_notes_print_areas(const struct rmset_notes *notes, struct text *out, struct error *err) MUST_CHECK;
+
+#endif

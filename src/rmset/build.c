@@ -1,0 +1,192 @@
+/* All films, one after the other: each is finished, or not there. */
+#define _GNU_SOURCE /* syncfs */
+#include "rmfer/rmset/build.h"
+
+#include "rmfer/base/file.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/base/text.h"
+#include "rmset/folder.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LONGEST_NAME = 80 };
+
+/* The film's name in the lists: its file's stem, with what a list, a path or a terminal may stumble over made "_". */
+static void film_name(const char *path, char name[LONGEST_NAME])
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/') end--;
+    size_t begin = end;
+    while (begin > 0 && path[begin - 1] != '/') begin--;
+    struct stat facts;
+    bool is_folder = stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
+    for (size_t at = end; !is_folder && at > begin + 1; at--)
+        if (path[at - 1] == '.') {
+            end = at - 1;
+            break;
+        }
+    size_t length = end - begin < LONGEST_NAME - 1 ? end - begin : LONGEST_NAME - 1;
+    static const char kept[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    for (size_t i = 0; i < length; i++) name[i] = strchr(kept, path[begin + i]) != NULL ? path[begin + i] : '_';
+    name[length] = '\0';
+    if (name[0] == '.') name[0] = '_';
+}
+
+static status check_names(const char *const *films, size_t count, struct error *err)
+{
+    char (*names)[LONGEST_NAME] = memory_allocate(count, sizeof *names, "the films' names", err);
+    if (names == NULL) return STATUS_FAILED;
+    status result = STATUS_OK;
+    for (size_t i = 0; i < count && result == STATUS_OK; i++) {
+        film_name(films[i], names[i]);
+        for (size_t j = 0; j < i && result == STATUS_OK; j++)
+            if (strcmp(names[i], names[j]) == 0)
+                result = error_set_usage(err, "%s and %s would both be called %s: rename one of them", films[j],
+                                         films[i], names[i]);
+    }
+    memory_free(names);
+    return result;
+}
+
+/* Everything that the film's faces depend on; a finished film with other settings is not taken for this one. */
+static status describe(const char *film, const struct rmset_build_options *options, const struct rmset_notes *notes,
+                       struct text *out, struct error *err)
+{
+    struct stat facts;
+    int64_t size = stat(film, &facts) == 0 && S_ISREG(facts.st_mode) ? (int64_t)facts.st_size : 0;
+    status result = text_append_format(
+        out, err, "bytes %" PRId64 " every %" PRId64 " first %" PRId64 " overlap %g follow %g cuts %d margin %g pad %d ",
+        size, options->every, options->first_frame, options->overlap, options->follow, options->cuts,
+        options->crop.margin, options->crop.pad);
+    if (result == STATUS_OK)
+        result = text_append_format(out, err, "size %" PRId64 " quality %" PRId64 " shards %" PRId64 " ",
+                                    options->crop.size, options->crop.quality, options->shard_bytes);
+    if (result == STATUS_OK && notes->has_detections)
+        result = text_append_format(out, err, "detections %zu ", notes->detection_count);
+    else if (result == STATUS_OK)
+        result = text_append_format(out, err, "detector %g %g %d %g %zu ", options->detection.min_score,
+                                    options->detection.overlap, options->detection.detect_size,
+                                    options->detection.min_face, options->detection.max_faces);
+    for (size_t i = 0; i < notes->correction_count && result == STATUS_OK; i++) {
+        const struct image_box *box = &notes->corrections[i].box;
+        result = text_append_format(out, err, "%s %g,%g,%g,%g ", notes->corrections[i].is_removal ? "less" : "face",
+                                    box->x, box->y, box->width, box->height);
+    }
+    if (result == STATUS_OK) result = text_append_format(out, err, "areas ");
+    return result == STATUS_OK ? rmset_notes_print_areas(notes, out, err) : result;
+}
+
+/* A finished film stays; *done says so. One that was made otherwise is an error. */
+static status look_for(const char *folder, const char *settings, bool *done, struct error *err)
+{
+    struct text path = {0};
+    struct film_facts facts;
+    *done = false;
+    status result = text_append_format(&path, err, "%s/film.ini", folder);
+    if (result == STATUS_OK && folder_exists(folder)) {
+        result = film_facts_read(&facts, text_string(&path), err);
+        *done = result == STATUS_OK;
+        if (*done && strcmp(facts.settings, settings) != 0)
+            result = error_set(err, "%s: was made with other settings (%s); remove it, or build into another folder",
+                               folder, facts.settings);
+        if (*done) film_facts_free(&facts);
+    }
+    text_free(&path);
+    return result;
+}
+
+/* Syncs what was written and gives it its name: from then on it is finished. */
+static status put_in_place(const char *part, const char *folder, struct error *err)
+{
+    int descriptor = open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) return error_set_errno(err, "%s", part);
+    bool synced = syncfs(descriptor) == 0;
+    close(descriptor);
+    if (!synced) return error_set_errno(err, "%s: cannot be written", part);
+    return rename(part, folder) == 0 ? STATUS_OK : error_set_errno(err, "%s: cannot be put in place", folder);
+}
+
+struct set_work {
+    const struct rmset_build_options *options;
+    struct rmset_counts *counts;
+    struct rmset_progress progress;
+};
+
+static status make_film(struct set_work *work, const char *film, const char *name, const char *folder,
+                        const char *settings, struct rmset_notes *notes, struct error *err)
+{
+    struct text part = {0};
+    struct film_facts facts = {0};
+    status result = text_append_format(&part, err, "%s/.%s.part", work->options->folder, name);
+    if (result == STATUS_OK) result = folder_remove_flat(text_string(&part), err);
+    if (result == STATUS_OK) result = folder_create(text_string(&part), err);
+    const struct film_job job = {work->options, film,  name, text_string(&part), settings,
+                                 notes,         &work->progress};
+    if (result == STATUS_OK) result = film_build(&job, &facts, err);
+    if (result == STATUS_OK) result = put_in_place(text_string(&part), folder, err);
+    if (result != STATUS_OK) {
+        status removed = folder_remove_flat(text_string(&part), NULL);
+        (void)removed; /* what is left goes at the next start */
+    }
+    film_facts_free(&facts);
+    text_free(&part);
+    return result;
+}
+
+static status build_film(struct set_work *work, const char *film, struct error *err)
+{
+    const struct rmset_build_options *options = work->options;
+    struct rmset_notes notes = {0};
+    struct text settings = {0};
+    char name[LONGEST_NAME];
+    bool done = false;
+    film_name(film, name);
+    work->progress.film = name;
+    char *folder = path_join(options->folder, name, err);
+    status result = folder == NULL ? STATUS_FAILED : STATUS_OK;
+    for (size_t i = 0; i < options->area_count && result == STATUS_OK; i++)
+        result = rmset_notes_add_area(&notes, options->areas[i], err);
+    if (result == STATUS_OK)
+        result = rmset_notes_read(&notes, film, options->detections, options->detector == NULL, err);
+    if (result == STATUS_OK && options->detector == NULL && !notes.has_detections)
+        result = error_set(err, "%s: neither a detector (--detector) nor a list of detections beside it", film);
+    if (result == STATUS_OK) result = describe(film, options, &notes, &settings, err);
+    if (result == STATUS_OK) result = look_for(folder, text_string(&settings), &done, err);
+    if (result == STATUS_OK && !done) {
+        result = make_film(work, film, name, folder, text_string(&settings), &notes, err);
+        work->counts->built += result == STATUS_OK;
+    }
+    rmset_notes_free(&notes);
+    text_free(&settings);
+    memory_free(folder);
+    return result;
+}
+
+status rmset_build(const char *const *films, size_t count, const struct rmset_build_options *options,
+                   struct rmset_counts *counts, struct error *err)
+{
+    struct set_work work = {.options = options, .counts = counts};
+    *counts = (struct rmset_counts){.films = count};
+    status result = check_names(films, count, err);
+    for (size_t i = 0; i < options->area_count && result == STATUS_OK; i++) {
+        struct rmset_notes notes = {0};
+        result = rmset_notes_add_area(&notes, options->areas[i], err);
+        rmset_notes_free(&notes);
+    }
+    if (result == STATUS_OK) result = folder_create(options->folder, err);
+    if (result != STATUS_OK) return result;
+    work.progress.films = count;
+    for (size_t i = 0; i < count; i++) {
+        struct error own = {0};
+        work.progress.film_number = i + 1;
+        if (build_film(&work, films[i], &own) == STATUS_OK) continue;
+        counts->failed++;
+        options->fail(options->context, own.message);
+    }
+    return set_write_lists(options->folder, counts, err);
+}

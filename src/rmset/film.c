@@ -1,0 +1,332 @@
+/* One film through the faces pipeline: mask and find (any worker), track (in order), cut and encode (any worker),
+ * write (this thread, in order). */
+#include "rmset/film.h"
+
+#include "rmset/film_writer.h"
+#include "rmfer/base/log.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/base/text.h"
+#include "rmfer/faces/crops.h"
+#include "rmfer/faces/pipeline.h"
+#include "rmfer/faces/scene_cuts.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WAITING_BUDGET = 256 << 20, FULL_HD = 1080 };
+static const double CORRECTION_OVERLAP = 0.3; /* a corrected box means the found face that it overlaps so much */
+
+/* Sums over all faces, in whatever order: they are whole numbers. */
+struct shared_sums {
+    pthread_mutex_t lock;
+    struct pixel_sums sums;
+};
+
+struct film_work {
+    const struct film_job *job;
+    struct face_tracker tracker;
+    bool has_begun; /* the present scene has its references */
+    bool is_first;  /* it is the first scene, which the corrections are about */
+    struct scene_samples samples;
+    struct shared_sums *shared;
+};
+
+/* ---- finding ----------------------------------------------------------------------------------------------------
+ */
+
+static bool is_in_area(const struct rmset_notes *notes, int64_t frame, const struct image_box *face)
+{
+    double x = face->x + face->width / 2, y = face->y + face->height / 2;
+    for (size_t i = 0; i < notes->area_count; i++) {
+        const struct rmset_area *area = &notes->areas[i];
+        const struct image_box *box = &area->box;
+        if (frame >= area->from && frame <= area->to && x >= box->x && x < box->x + box->width && y >= box->y &&
+            y < box->y + box->height)
+            return true;
+    }
+    return false;
+}
+
+static status find_faces(const void *context, struct face_picture *picture, struct face_worker *worker,
+                         struct error *err)
+{
+    const struct film_work *work = context;
+    const struct rmset_build_options *options = work->job->options;
+    const struct rmset_notes *notes = work->job->notes;
+    int64_t frame = picture->input.frame;
+    rmset_notes_mask(notes, frame, &picture->input.image);
+    status result;
+    if (notes->has_detections) {
+        picture->is_detected = true;
+        result = rmset_notes_detections(notes, frame, &picture->faces, &picture->face_count, err);
+    } else {
+        result = face_find(options->detector, &options->detection, picture, worker, err);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < picture->face_count; i++)
+        if (!is_in_area(notes, frame, &picture->faces[i].shape.box)) picture->faces[kept++] = picture->faces[i];
+    picture->face_count = kept;
+    return result;
+}
+
+/* ---- tracking ---------------------------------------------------------------------------------------------------
+ */
+
+/* The found box, or what a correction says instead of it. */
+static bool is_removed(const struct rmset_notes *notes, const struct image_box *box)
+{
+    for (size_t i = 0; i < notes->correction_count; i++)
+        if (box_overlap(&notes->corrections[i].box, box) >= CORRECTION_OVERLAP) return true;
+    return false;
+}
+
+/* The references of a scene: its first frame's faces, with the corrections, in reading order. */
+static status begin_scene(struct film_work *work, const struct face_picture *picture, struct error *err)
+{
+    const struct rmset_notes *notes = work->job->notes;
+    size_t added = work->is_first ? notes->correction_count : 0, count = 0;
+    struct image_box *boxes =
+        memory_allocate(picture->face_count + added, sizeof *boxes, "the first frame's faces", err);
+    if (boxes == NULL) return STATUS_FAILED;
+    for (size_t i = 0; i < picture->face_count; i++)
+        if (!work->is_first || !is_removed(notes, &picture->faces[i].shape.box))
+            boxes[count++] = picture->faces[i].shape.box;
+    for (size_t i = 0; i < added; i++)
+        if (!notes->corrections[i].is_removal) boxes[count++] = notes->corrections[i].box;
+    boxes_in_reading_order(boxes, count);
+    status result = STATUS_OK;
+    for (size_t i = 0; i < count && result == STATUS_OK; i++)
+        result = face_tracker_begin(&work->tracker, &boxes[i], picture->input.frame, err);
+    work->has_begun = count > 0;
+    work->is_first = work->is_first && !work->has_begun;
+    memory_free(boxes);
+    return result;
+}
+
+static void note_cut(struct film_work *work, const struct face_picture *picture)
+{
+    const struct rmset_notes *notes = work->job->notes;
+    struct image_box ignored[16];
+    size_t count = 0;
+    for (size_t i = 0; i < notes->area_count && count < 16; i++) ignored[count++] = notes->areas[i].box;
+    if (!scene_cut_seen(&work->samples, &picture->input.image, ignored, count) || !work->has_begun) return;
+    face_tracker_cut(&work->tracker, picture->input.frame);
+    work->has_begun = false;
+}
+
+/* Keeps the faces that have an id, sorted by it. */
+static void keep_known(struct face_picture *picture)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < picture->face_count; i++) {
+        if (picture->ids[i] < 0) continue;
+        struct detected_face face = picture->faces[i];
+        int64_t id = picture->ids[i];
+        size_t at = kept++;
+        for (; at > 0 && picture->ids[at - 1] > id; at--) {
+            picture->ids[at] = picture->ids[at - 1];
+            picture->faces[at] = picture->faces[at - 1];
+        }
+        picture->ids[at] = id;
+        picture->faces[at] = face;
+    }
+    picture->face_count = kept;
+}
+
+static status track_faces(void *tracker, struct face_picture *picture, struct error *err)
+{
+    struct film_work *work = tracker;
+    if (picture->input.error.code != STATUS_OK) return STATUS_OK;
+    if (picture->input.frame < work->job->options->first_frame) {
+        picture->face_count = 0;
+        return STATUS_OK;
+    }
+    if (work->job->options->cuts) note_cut(work, picture);
+    status result = work->has_begun ? STATUS_OK : begin_scene(work, picture, err);
+    picture->ids = memory_allocate(picture->face_count, sizeof *picture->ids, "the faces' numbers", err);
+    if (result != STATUS_OK || picture->ids == NULL) return STATUS_FAILED;
+    result = face_tracker_match(&work->tracker, picture->input.frame, picture->faces, picture->face_count,
+                                picture->ids, err);
+    if (result == STATUS_OK) keep_known(picture);
+    return result;
+}
+
+/* ---- cutting ----------------------------------------------------------------------------------------------------
+ */
+
+static size_t cut_bytes(const void *context, const struct face_picture *picture)
+{
+    const struct film_work *work = context;
+    size_t bytes = 0;
+    for (size_t i = 0; i < picture->face_count; i++) {
+        struct image_box square = rmset_crop_square(&picture->faces[i].shape.box, work->job->options->crop.margin);
+        bytes = size_add(bytes, (size_t)(square.width * square.height)); /* JPEG takes less than a byte a pixel */
+    }
+    return bytes;
+}
+
+static void add_pixels(struct pixel_sums *sums, const struct image *image)
+{
+    size_t pixels = (size_t)image->width * (size_t)image->height;
+    sums->count += pixels;
+    for (size_t i = 0; i < pixels; i++)
+        for (int c = 0; c < 3; c++) {
+            uint64_t value = image->rgb[3 * i + (size_t)c];
+            sums->sum[c] += value;
+            sums->squares[c] += value * value;
+        }
+}
+
+static void merge_sums(struct pixel_sums *sums, const struct pixel_sums *other)
+{
+    sums->count += other->count;
+    for (int c = 0; c < 3; c++) {
+        sums->sum[c] += other->sum[c];
+        sums->squares[c] += other->squares[c];
+    }
+}
+
+/* A face of which no pixel lies in the picture makes no file. */
+static status cut_faces(const void *context, struct face_picture *picture, struct face_worker *worker,
+                        struct error *err)
+{
+    const struct film_work *work = context;
+    const struct rmset_crop *crop = &work->job->options->crop;
+    struct pixel_sums sums = {0};
+    (void)worker;
+    picture->files = memory_allocate(picture->face_count, sizeof *picture->files, "the faces", err);
+    if (picture->files == NULL) return STATUS_FAILED;
+    size_t kept = 0;
+    for (size_t i = 0; i < picture->face_count; i++) {
+        struct image face = {0};
+        struct face_file *file = &picture->files[kept];
+        if (rmset_crop_cut(&picture->input.image, &picture->faces[i].shape.box, crop, &face, NULL) != STATUS_OK)
+            continue;
+        add_pixels(&sums, &face);
+        status result = image_encode_jpeg(&face, (int)crop->quality, &file->bytes, &file->size, err);
+        image_free(&face);
+        if (result != STATUS_OK) return result;
+        picture->ids[kept] = picture->ids[i];
+        picture->faces[kept++] = picture->faces[i];
+    }
+    picture->face_count = kept;
+    pthread_mutex_lock(&work->shared->lock);
+    merge_sums(&work->shared->sums, &sums);
+    pthread_mutex_unlock(&work->shared->lock);
+    return STATUS_OK;
+}
+
+/* ---- the film ---------------------------------------------------------------------------------------------------
+ */
+
+static void warn_of_size(const struct film_job *job, const struct face_input *input)
+{
+    if (input->image.height > 0 && input->image.height < FULL_HD && input->image.width < FULL_HD * 16 / 9)
+        log_warning("%s: %d x %d pixels; below 1080p the faces of a mashup are small", job->path, input->image.width,
+                    input->image.height);
+}
+
+static void report(const struct film_job *job, const struct face_picture *picture)
+{
+    struct rmset_progress *progress = job->progress;
+    progress->frame = picture->input.frame;
+    progress->frames = picture->input.frames;
+    progress->frames_done++;
+    progress->faces_done += picture->face_count;
+    if (job->options->report != NULL) job->options->report(job->options->context, progress);
+}
+
+/* A frame of a folder that cannot be read is one line; a film that cannot be is an error. */
+static status take_picture(const struct film_job *job, struct film_writer *writer, const struct face_picture *picture,
+                           struct film_facts *facts, struct error *err)
+{
+    const struct face_input *input = &picture->input;
+    if (input->error.code != STATUS_OK && !input->is_frame) {
+        if (err->code == STATUS_OK) *err = input->error;
+        return STATUS_FAILED;
+    }
+    if (!input->is_frame) return error_set(err, "%s: a picture, not a film or a folder of frames", job->path);
+    if (input->error.code != STATUS_OK) {
+        log_warning("%s; the frame is left out", input->error.message);
+        return STATUS_OK;
+    }
+    if (facts->frames++ == 0) {
+        facts->rate = input->frame_rate;
+        warn_of_size(job, input);
+    }
+    facts->faces += picture->face_count;
+    report(job, picture);
+    return film_writer_add(writer, picture, err);
+}
+
+static status run_film(struct film_work *work, struct face_inputs *inputs, struct film_writer *writer,
+                       struct film_facts *facts, struct error *err)
+{
+    const struct rmset_build_options *options = work->job->options;
+    struct face_pipeline *pipeline;
+    struct face_picture *picture;
+    struct face_pipeline_settings settings = {
+        .steps = {.context = work,
+                  .find = find_faces,
+                  .assign = track_faces,
+                  .tracker = work,
+                  .cut_bytes = cut_bytes,
+                  .cut = cut_faces},
+        .most_pixels = options->most_pixels,
+        .keep_image = true, /* the receiver looks at its size */
+        .workers = options->threads,
+        .ahead = 2 * (size_t)options->threads + 2,
+        .budget = WAITING_BUDGET,
+    };
+    status result = face_pipeline_create(&pipeline, inputs, &settings, err);
+    if (result != STATUS_OK) return result;
+    while (result == STATUS_OK && (picture = face_pipeline_receive(pipeline)) != NULL) {
+        result = take_picture(work->job, writer, picture, facts, err);
+        if (result == STATUS_OK) face_pipeline_release(pipeline);
+    }
+    face_pipeline_free(pipeline);
+    return result;
+}
+
+static status finish_film(struct film_work *work, struct film_writer *writer, struct film_facts *facts,
+                          struct error *err)
+{
+    const struct film_job *job = work->job;
+    struct text areas = {0};
+    facts->sums = work->shared->sums;
+    for (size_t i = 0; i < work->tracker.count; i++) facts->persons += work->tracker.tracks[i].faces > 0;
+    if (facts->faces == 0) return error_set(err, "%s: no faces in its %llu frames", job->path,
+                                            (unsigned long long)facts->frames);
+    status result = rmset_notes_print_areas(job->notes, &areas, err);
+    facts->areas = result == STATUS_OK ? memory_copy_string(text_string(&areas), err) : NULL;
+    facts->settings = memory_copy_string(job->settings, err);
+    text_free(&areas);
+    if (facts->areas == NULL || facts->settings == NULL) return STATUS_FAILED;
+    return film_writer_finish(writer, &work->tracker, facts, err);
+}
+
+status film_build(const struct film_job *job, struct film_facts *facts, struct error *err)
+{
+    const struct rmset_build_options *options = job->options;
+    struct shared_sums shared = {.sums = {0}};
+    struct film_work work = {
+        .job = job,
+        .is_first = true,
+        .shared = &shared,
+        .tracker.options = {.overlap = options->overlap, .follow = options->follow, .keep_ended = true}};
+    struct face_input_options wanted = {.every = options->every, .most_pixels = options->most_pixels,
+                                        .folder_of_frames = true};
+    struct face_inputs *inputs = NULL;
+    struct film_writer *writer = NULL;
+    pthread_mutex_init(&shared.lock, NULL);
+    status result = face_inputs_create(&inputs, &job->path, 1, &wanted, err);
+    if (result == STATUS_OK) result = film_writer_create(&writer, job->folder, job->name, options->shard_bytes, err);
+    if (result == STATUS_OK) result = run_film(&work, inputs, writer, facts, err);
+    if (result == STATUS_OK) result = finish_film(&work, writer, facts, err);
+    film_writer_free(writer);
+    face_inputs_free(inputs);
+    face_tracker_free(&work.tracker);
+    pthread_mutex_destroy(&shared.lock);
+    return result;
+}

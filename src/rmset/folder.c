@@ -1,0 +1,211 @@
+/* Lists are put together from the films' own, in order of names, so that they do not depend on the order of building. */
+#include "rmset/folder.h"
+
+#include "rmfer/base/file.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/base/text.h"
+#include "rmfer/data/rmset_index.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { COPY_BYTES = 1 << 16 };
+
+/* ---- names ------------------------------------------------------------------------------------------------------
+ */
+
+static status add_name(struct film_names *names, const char *name, struct error *err)
+{
+    if (names->count == names->capacity) {
+        size_t capacity = names->capacity == 0 ? 64 : 2 * names->capacity;
+        char **grown = memory_grow(names->names, names->count, capacity, sizeof *grown, "the films' names", err);
+        if (grown == NULL) return STATUS_FAILED;
+        names->names = grown;
+        names->capacity = capacity;
+    }
+    names->names[names->count] = memory_copy_string(name, err);
+    return names->names[names->count] == NULL ? STATUS_FAILED : (names->count++, STATUS_OK);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_finished(const char *folder, const char *name)
+{
+    struct text path = {0};
+    bool there = text_append_format(&path, NULL, "%s/%s/film.ini", folder, name) == STATUS_OK &&
+                 file_exists(text_string(&path));
+    text_free(&path);
+    return there;
+}
+
+status film_names_list(struct film_names *names, const char *folder, struct error *err)
+{
+    *names = (struct film_names){0};
+    DIR *stream = opendir(folder);
+    if (stream == NULL) return error_set_errno(err, "%s", folder);
+    status result = STATUS_OK;
+    for (struct dirent *entry; result == STATUS_OK && (entry = readdir(stream)) != NULL;)
+        if (entry->d_name[0] != '.' && is_finished(folder, entry->d_name)) result = add_name(names, entry->d_name, err);
+    closedir(stream);
+    if (names->count > 0) qsort(names->names, names->count, sizeof *names->names, compare_names);
+    return result;
+}
+
+void film_names_free(struct film_names *names)
+{
+    for (size_t i = 0; i < names->count; i++) memory_free(names->names[i]);
+    memory_free(names->names);
+    *names = (struct film_names){0};
+}
+
+status folder_remove_flat(const char *folder, struct error *err)
+{
+    DIR *stream = opendir(folder);
+    if (stream == NULL) return errno == ENOENT ? STATUS_OK : error_set_errno(err, "%s", folder);
+    status result = STATUS_OK;
+    for (struct dirent *entry; result == STATUS_OK && (entry = readdir(stream)) != NULL;) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        if (unlinkat(dirfd(stream), entry->d_name, 0) != 0)
+            result = error_set_errno(err, "%s/%s: cannot be removed", folder, entry->d_name);
+    }
+    closedir(stream);
+    if (result == STATUS_OK && rmdir(folder) != 0) result = error_set_errno(err, "%s: cannot be removed", folder);
+    return result;
+}
+
+/* ---- lists ------------------------------------------------------------------------------------------------------
+ */
+
+static status append_file(FILE *out, const char *folder, const char *film, const char *name, struct error *err)
+{
+    struct text path = {0};
+    status result = text_append_format(&path, err, "%s/%s/%s", folder, film, name);
+    FILE *in = result == STATUS_OK ? fopen(text_string(&path), "rbe") : NULL;
+    if (result == STATUS_OK && in == NULL) result = error_set_errno(err, "%s", text_string(&path));
+    char *buffer = result == STATUS_OK ? memory_allocate(COPY_BYTES, 1, "a list", err) : NULL;
+    if (result == STATUS_OK && buffer == NULL) result = STATUS_FAILED;
+    for (size_t got; result == STATUS_OK && (got = fread(buffer, 1, COPY_BYTES, in)) > 0;)
+        if (fwrite(buffer, 1, got, out) != got) result = error_set_errno(err, "%s/%s: cannot be written", folder, name);
+    if (result == STATUS_OK && ferror(in)) result = error_set_errno(err, "%s", text_string(&path));
+    if (in != NULL) fclose(in);
+    memory_free(buffer);
+    text_free(&path);
+    return result;
+}
+
+static status open_list(struct atomic_file *file, const char *folder, const char *name, const char *header,
+                        struct error *err)
+{
+    char *path = path_join(folder, name, err);
+    if (path == NULL) return STATUS_FAILED;
+    status result = atomic_file_open(file, path, err);
+    if (result == STATUS_OK) fputs(header, file->stream);
+    memory_free(path);
+    return result;
+}
+
+/* A list put together from the films' lists `part`. */
+static status join_lists(const char *folder, const struct film_names *names, const char *part, const char *name,
+                         const char *header, struct error *err)
+{
+    struct atomic_file file = {0};
+    status result = open_list(&file, folder, name, header, err);
+    for (size_t i = 0; i < names->count && result == STATUS_OK; i++)
+        result = append_file(file.stream, folder, names->names[i], part, err);
+    if (result == STATUS_OK) return atomic_file_commit(&file, err);
+    atomic_file_abandon(&file);
+    return result;
+}
+
+static void merge_sums(struct pixel_sums *sums, const struct pixel_sums *other)
+{
+    sums->count += other->count;
+    for (int c = 0; c < 3; c++) {
+        sums->sum[c] += other->sum[c];
+        sums->squares[c] += other->squares[c];
+    }
+}
+
+static status write_videos(const char *folder, const struct film_names *names, struct rmset_counts *counts,
+                           struct pixel_sums *sums, struct error *err)
+{
+    struct atomic_file file = {0};
+    status result = open_list(&file, folder, "videos.csv", "video,fps,frames,faces,persons,removal_areas\n", err);
+    for (size_t i = 0; i < names->count && result == STATUS_OK; i++) {
+        struct text path = {0};
+        struct film_facts facts = {0};
+        result = text_append_format(&path, err, "%s/%s/film.ini", folder, names->names[i]);
+        if (result == STATUS_OK) result = film_facts_read(&facts, text_string(&path), err);
+        text_free(&path);
+        if (result != STATUS_OK) break;
+        fprintf(file.stream, "%s,%.6g,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",\"%s\"\n", names->names[i], facts.rate,
+                facts.frames, facts.faces, facts.persons, facts.areas);
+        counts->frames += facts.frames;
+        counts->faces += facts.faces;
+        counts->persons += facts.persons;
+        merge_sums(sums, &facts.sums);
+        film_facts_free(&facts);
+    }
+    if (result == STATUS_OK) return atomic_file_commit(&file, err);
+    atomic_file_abandon(&file);
+    return result;
+}
+
+/* mean = S / n, variance = Q / n - mean^2, of values in 0 .. 1. */
+static status write_statistics(const char *folder, const struct pixel_sums *sums, struct error *err)
+{
+    struct atomic_file file = {0};
+    status result = open_list(&file, folder, "statistics.ini",
+                              "# Over all pixels of all faces; training uses it with rmset.normalize = own\n"
+                              "[rmset]\n",
+                              err);
+    if (result != STATUS_OK) return result;
+    double mean[3], deviation[3], count = sums->count > 0 ? (double)sums->count : 1;
+    for (int c = 0; c < 3; c++) {
+        mean[c] = (double)sums->sum[c] / count / 255;
+        deviation[c] = sqrt(fmax((double)sums->squares[c] / count / (255.0 * 255.0) - mean[c] * mean[c], 1e-12));
+    }
+    fprintf(file.stream, "mean = %.8f, %.8f, %.8f\nstd = %.8f, %.8f, %.8f\n", mean[0], mean[1], mean[2], deviation[0],
+            deviation[1], deviation[2]);
+    return atomic_file_commit(&file, err);
+}
+
+/* Opening makes the binary index. */
+static status make_index(const char *folder, struct error *err)
+{
+    char *csv = path_join(folder, "index.csv", err);
+    if (csv == NULL) return STATUS_FAILED;
+    struct rmset_index *index;
+    struct rmset_options options = {.csv = csv, .every = 1, .fraction = 1, .near = 3, .far = 30};
+    status result = rmset_index_open(&index, &options, err);
+    if (result == STATUS_OK) rmset_index_close(index);
+    memory_free(csv);
+    return result;
+}
+
+status set_write_lists(const char *folder, struct rmset_counts *counts, struct error *err)
+{
+    struct film_names names;
+    struct pixel_sums sums = {0};
+    status result = film_names_list(&names, folder, err);
+    if (result == STATUS_OK && names.count == 0) result = error_set(err, "%s: no film could be built", folder);
+    if (result == STATUS_OK)
+        result = join_lists(folder, &names, "rows.csv", "index.csv", "video,frame,face,path,x,y,w,h,score\n", err);
+    if (result == STATUS_OK)
+        result = join_lists(folder, &names, "tracks.csv", "tracks.csv", "video,face,first,last,faces,end\n", err);
+    if (result == STATUS_OK) result = write_videos(folder, &names, counts, &sums, err);
+    if (result == STATUS_OK) result = write_statistics(folder, &sums, err);
+    if (result == STATUS_OK) result = make_index(folder, err);
+    film_names_free(&names);
+    return result;
+}

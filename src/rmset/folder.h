@@ -1,0 +1,22 @@
+/* An RMset's folder: its finished films, and the lists over all of them. */
+#ifndef RMFER_SRC_RMSET_FOLDER_H
+#define RMFER_SRC_RMSET_FOLDER_H
+
+#include "rmset/film.h"
+
+/* Names of the finished films (folders with a film.ini), sorted. */
+struct film_names {
+    char **names;
+    size_t count, capacity;
+};
+
+status film_names_list(struct film_names *names, const char *folder, struct error *err) MUST_CHECK;
+void film_names_free(struct film_names *names);
+
+/* Removes a folder with the files in it; a missing one is fine. Folders within are not looked into. */
+status folder_remove_flat(const char *folder, struct error *err) MUST_CHECK;
+
+/* Writes index.csv, videos.csv, tracks.csv and statistics.ini over the finished films, and the binary index. */
+status set_write_lists(const char *folder, struct rmset_counts *counts, struct error *err) MUST_CHECK;
+
+#endif
