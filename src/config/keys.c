@@ -134,7 +134,8 @@ static const struct config_key keys[] = {
     REAL(rmset, fraction, "1", 0, 1, "share of the videos, a seeded choice"),
     WHOLE(rmset, seed, "0", 0, ANY_SEED, "of that choice"),
     TRUTH(rmset, augment, "true", "[augment] applies to RMset faces too"),
-    CHOICE(rmset, normalize, "same", NORMALIZATIONS " same", "same: as the labelled pictures"),
+    CHOICE(rmset, normalize, "same", NORMALIZATIONS " same own",
+           "same: as the labelled pictures; own: as statistics.ini in its folder says"),
     THREE(rmset, mean, -10, 10, "custom: mean of red, green, blue in 0..1"),
     THREE(rmset, std, 1e-6, 10, "custom: standard deviation of red, green, blue"),
 

@@ -1,6 +1,7 @@
 /* Paths made absolute, presets of normalisation filled in, and what only shows when two keys are seen together. */
 #include "config/resolve.h"
 
+#include "config/ini.h"
 #include "config/values.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
@@ -135,6 +136,38 @@ static status resolve_normalization(struct config *config, const struct normaliz
     return STATUS_OK;
 }
 
+enum { LONGEST_STATISTICS = 65536 };
+
+static status take_statistics(struct config *config, const char *path, struct error *err)
+{
+    uint8_t *bytes;
+    size_t size;
+    status result = file_read(path, LONGEST_STATISTICS, &bytes, &size, err);
+    if (result != STATUS_OK) return result;
+    struct ini_reader reader = ini_reader((char *)bytes);
+    struct ini_item item = {0};
+    while ((result = ini_next(&reader, &item, err)) == STATUS_OK && item.kind != INI_END) {
+        bool is_wanted = item.kind == INI_VALUE && (strcmp(item.name, "mean") == 0 || strcmp(item.name, "std") == 0);
+        if (is_wanted) result = value_set(config_key_find("rmset", item.name), config, item.value, err);
+        if (result != STATUS_OK) break;
+    }
+    memory_free(bytes);
+    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", path);
+}
+
+/* The numbers that rmset build wrote. Ones given beside `own`, as in a resolved configuration, stay, unless the RMset is
+ * another one now; a missing file is asked for when training starts. */
+static status resolve_own_statistics(struct config *config, struct error *err)
+{
+    bool is_elsewhere = line_of(config, config_key_find("rmset", "root")) == LINE_OVERRIDE;
+    if (config->rmset.normalize != NORMALIZE_OWN || (given(config->rmset.std) && !is_elsewhere)) return STATUS_OK;
+    char *path = path_join(config->rmset.root, "statistics.ini", err);
+    if (path == NULL) return STATUS_FAILED;
+    status result = file_exists(path) ? take_statistics(config, path, err) : STATUS_OK;
+    memory_free(path);
+    return result;
+}
+
 static status resolve_normalizations(struct config *config, struct error *err)
 {
     struct normalization all[] = {
@@ -143,10 +176,11 @@ static status resolve_normalizations(struct config *config, struct error *err)
         {"eval", &config->eval.normalize, config->eval.mean, config->eval.std},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (*all[i].choice == NORMALIZE_OWN) continue;
         status result = resolve_normalization(config, &all[i], err);
         if (result != STATUS_OK) return result;
     }
-    return STATUS_OK;
+    return resolve_own_statistics(config, err);
 }
 
 /* ---- checks across keys -----------------------------------------------------------------------------------------
@@ -242,5 +276,8 @@ status config_check_training(const struct config *config, struct error *err)
     memory_free(index);
     if (!there)
         return refuse(config, "rmset", "root", "the RMset's list is not there (acl.weight = 0 trains without)", err);
+    if (config->rmset.normalize == NORMALIZE_OWN && !given(config->rmset.std))
+        return refuse(config, "rmset", "normalize", "needs statistics.ini in rmset.root, as rmfer rmset build makes it",
+                      err);
     return STATUS_OK;
 }

@@ -1,5 +1,5 @@
 /* All films, one after the other: each is finished, or not there. */
-#define _GNU_SOURCE /* syncfs */
+#define _GNU_SOURCE /* syncfs, flock */
 #include "rmfer/rmset/build.h"
 
 #include "rmfer/base/file.h"
@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -167,6 +168,23 @@ static status build_film(struct set_work *work, const char *film, struct error *
     return result;
 }
 
+/* Two builds in one folder would take each other's films apart. The lock ends with the process. */
+static int lock_folder(const char *folder, struct error *err)
+{
+    char *path = path_join(folder, ".lock", err);
+    if (path == NULL) return -1;
+    int descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (descriptor < 0) {
+        error_set_errno(err, "%s: cannot be written", path);
+    } else if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+        error_set(err, "%s: another build works in this folder", folder);
+        close(descriptor);
+        descriptor = -1;
+    }
+    memory_free(path);
+    return descriptor;
+}
+
 status rmset_build(const char *const *films, size_t count, const struct rmset_build_options *options,
                    struct rmset_counts *counts, struct error *err)
 {
@@ -180,6 +198,8 @@ status rmset_build(const char *const *films, size_t count, const struct rmset_bu
     }
     if (result == STATUS_OK) result = folder_create(options->folder, err);
     if (result != STATUS_OK) return result;
+    int lock = lock_folder(options->folder, err);
+    if (lock < 0) return STATUS_FAILED;
     work.progress.films = count;
     for (size_t i = 0; i < count; i++) {
         struct error own = {0};
@@ -188,5 +208,7 @@ status rmset_build(const char *const *films, size_t count, const struct rmset_bu
         counts->failed++;
         options->fail(options->context, own.message);
     }
-    return set_write_lists(options->folder, counts, err);
+    result = set_write_lists(options->folder, counts, err);
+    close(lock);
+    return result;
 }

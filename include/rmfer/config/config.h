@@ -40,6 +40,7 @@ enum config_normalize {
     NORMALIZE_IMAGENET,
     NORMALIZE_CUSTOM, /* mean and std as given */
     NORMALIZE_SAME,   /* only for [rmset] and [eval]: what [data] says */
+    NORMALIZE_OWN,    /* only for [rmset]: what statistics.ini in its folder says */
 };
 
 struct config_data {

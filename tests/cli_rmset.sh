@@ -1,0 +1,149 @@
+#!/bin/sh
+# rmfer rmset as people use it: mashup videos (drawn ones, and ones composed of real clips where they are) become an
+# RMset; killed builds go on; shards hold what files hold; what is broken is found; phase 2 trains from the result.
+. tests/support/cli.sh
+material=$(cd "${RMFER_TEST_MATERIAL:-../shared}" 2>/dev/null && pwd)
+cd "$folder" || exit 1
+export RMFER
+rmset() { "$RMFER" rmset "$@"; }
+
+check "help" rmset --help
+says "help" 'rmfer rmset build VIDEO'
+run rmset biuld
+holds "an unknown part" test "$code $(cat err)" = \
+    "2 rmfer: error: unknown command 'rmset biuld' (did you mean 'rmset build'?)"
+run rmset build
+holds "nothing to build" test $code -eq 2
+run rmset stats nowhere
+holds "no RMset" test $code -eq 1
+
+"$RMFER" synth drawn --faces 64 --mashups 3 >out 2>err
+if [ ! -f drawn/mashups/mashup0.mp4 ]; then
+    skip "videos, as this rmfer was built without FFmpeg"
+    finish
+    exit
+fi
+mashups=drawn/mashups
+
+# ---- drawn mashups, with their truth
+check "a build" rmset build $mashups/*.mp4 -o set
+says "it" '^set: 2502 faces of 15 persons in 576 frames; 3 of 3 videos built now'
+says "it" 'mashup0\.mp4: 384 x 384 pixels; below 1080p'
+# Persons of the truth in the first frame are numbered in reading order; each later row is of one person.
+for film in mashup0 mashup1; do
+    awk -F, -v film=$film 'NR == FNR { if (FNR > 1) { n = ++count[$1]; who[$1, n] = $2; x[$1, n] = $4; y[$1, n] = $5
+                                              w[$1, n] = $6; h[$1, n] = $7 } next }
+        $1 == film { best = 0
+            for (i = 1; i <= count[$2]; i++) {
+                l = $5 > x[$2, i] ? $5 : x[$2, i]; t = $6 > y[$2, i] ? $6 : y[$2, i]
+                r = $5 + $7 < x[$2, i] + w[$2, i] ? $5 + $7 : x[$2, i] + w[$2, i]
+                b = $6 + $8 < y[$2, i] + h[$2, i] ? $6 + $8 : y[$2, i] + h[$2, i]
+                if (r <= l || b <= t) continue
+                o = (r - l) * (b - t); o /= $7 * $8 + w[$2, i] * h[$2, i] - o
+                if (o > best) { best = o; is = who[$2, i] } }
+            if (best < 0.9) wrong++
+            if (!($3 in person)) person[$3] = is
+            if (person[$3] != is) wrong++
+            rows++ }
+        END { print rows + 0, wrong + 0 }' $mashups/$film.truth.csv set/index.csv >told
+    holds "$film: every face is its person's, IoU 0.9 or more" test "$(cut -d ' ' -f 2 told)" = 0 -a \
+        "$(cut -d ' ' -f 1 told)" -gt 500
+done
+holds "who comes late has no number" test "$(awk -F, '$1 == "mashup0" { print $3 }' set/index.csv | sort -u | wc -l)" -eq 7
+holds "an absent face makes no row" test "$(grep -c '^mashup0,[0-9]*,2,' set/index.csv)" -eq 142
+holds "a track says why it ended" grep -q '^mashup2,1,0,95,96,not found after frame 95$' set/tracks.csv
+check "cuts" rmset build -q $mashups/mashup2.mp4 -o cuts --cuts
+holds "end all tracks" test "$(grep -c 'scene cut at frame 96$' cuts/tracks.csv)" -eq 5
+holds "and begin others" test "$(grep -c '^mashup2,[5-9],96,191,96,end of the film$' cuts/tracks.csv)" -eq 5
+check "check" rmset check set
+check "stats" rmset stats set
+says "stats" '^persons  *15$'
+check "--every" rmset build -q $mashups/mashup1.mp4 -o every --every 48
+holds "takes every Nth frame" test "$(awk -F, 'NR > 1 { print $2 }' every/index.csv | sort -nu | tr '\n' ' ')" = "0 48 96 144 "
+
+# ---- the same, whatever the way
+check "shards" rmset build -q $mashups/mashup[01].mp4 -o shards --shards 1M
+check "check of shards" rmset check shards
+mkdir unpacked
+for film in mashup0 mashup1; do
+    mkdir unpacked/$film
+    for tar in shards/$film/*.tar; do tar -xf "$tar" -C unpacked/$film; done
+    holds "$film: shards hold what the files hold" diff -r -x '*.csv' -x film.ini set/$film unpacked/$film
+done
+holds "no shard is larger" test -z "$(find shards -name '*.tar' -size +1100k)"
+check "one thread" rmset build -q $mashups/mashup0.mp4 -o one --threads 1
+holds "gives the same files" diff -r one/mashup0 set/mashup0
+
+# ---- killed at random moments (RMFER_KILLS of them)
+kills=0 seed=${RMFER_SEED:-1}
+while [ $kills -lt "${RMFER_KILLS:-6}" ]; do
+    "$RMFER" rmset build -q $mashups/mashup[12].mp4 -o killed >out 2>err &
+    process=$!
+    seed=$(((seed * 1103515245 + 12345) % 2147483648))
+    sleep "0.$(printf '%03d' $((seed / 65536 % 500)))"
+    if kill -9 $process 2>/dev/null; then kills=$((kills + 1)); fi
+    wait $process 2>/dev/null
+    [ ! -f killed/statistics.ini ] || rm -rf killed
+done 2>/dev/null
+check "a build killed and started again" rmset build -q $mashups/mashup[12].mp4 -o killed
+for film in mashup1 mashup2; do diff -r killed/$film set/$film; done >differs
+holds "ends with the same files" test ! -s differs
+holds "leaves nothing half" test -z "$(find killed -name '.*.part')"
+if command -v flock >/dev/null; then
+    run flock killed/.lock "$RMFER" rmset build -q $mashups/*.mp4 -o killed
+    holds "two builds at once" test "$code $(cat err)" = "1 rmfer: error: killed: another build works in this folder"
+fi
+
+# ---- films that cannot be built
+cp $mashups/mashup0.mp4 lonely.mp4
+head -c 1000 $mashups/mashup0.mp4 >$mashups/broken.mp4
+cp $mashups/mashup0.detections.csv $mashups/broken.detections.csv
+cp $mashups/mashup1.mp4 empty.mp4
+echo 'frame,x,y,w,h' >empty.detections.csv
+run rmset build -q lonely.mp4 $mashups/broken.mp4 empty.mp4 missing.mp4 $mashups/mashup1.mp4 -o partly
+holds "the exit status" test $code -eq 1
+holds "each is a line" test "$(wc -l <err)" -eq 4
+says "no detector" '^rmfer: error: lonely\.mp4: neither a detector'
+says "a broken one" '^rmfer: error: drawn/mashups/broken\.mp4: '
+says "no faces" '^rmfer: error: empty\.mp4: no faces in its 192 frames$'
+holds "the other is done" diff -r partly/mashup1 set/mashup1
+run rmset build -q lonely.mp4 drawn/../lonely.mp4 -o twice
+holds "two of one name" test $code -eq 2
+run rmset build -q lonely.mp4 -o twice --remove 1,2,3
+holds "an area that is none" test $code -eq 2
+
+# ---- what is broken is found
+rm killed/mashup1/0000005_1.jpg
+run rmset check killed
+holds "a missing face" test $code -eq 1
+says "it" 'killed/mashup1/0000005_1\.jpg: No such file'
+
+# ---- phase 2 trains from it, with the set's own mean and deviation
+"$RMFER" config quickstart |
+    sed "s|^root = synth/rmset.*|root = $folder/set|; s|^root = synth/affectnet.*|root = $folder/drawn/affectnet|" >own.ini
+check "training" "$RMFER" train --config own.ini --out run --set rmset.normalize=own --set train.epochs=2 \
+    --set train.warmup_epochs=1 --set train.batch=8
+says "training" 'RMset: 2502 faces of 3 videos'
+holds "takes its own mean" test "$(sed -n 's/^mean = \(0\.[0-9]\{5\}\).*/\1/p' set/statistics.ini)" = \
+    "$(awk '/^\[rmset\]/ { on = 1 } on && /^mean/ { print substr($3, 1, 7); exit }' run/config.ini)"
+run "$RMFER" train --config own.ini --out run2 --set rmset.normalize=own --set rmset.root="$folder/drawn/rmset"
+says "no statistics" 'rmset\.normalize = own: .*statistics\.ini'
+
+# ---- a mashup of real clips
+yunet=$material/models/yunet_n_dynamic.onnx
+if [ -n "$material" ] && [ -f "$yunet" ] && [ -f "$material/video/person_eat.mkv" ] && command -v ffmpeg >/dev/null; then
+    v=$material/video
+    ffmpeg -v error -y -i "$v/person_eat.mkv" -i "$v/person_help.mkv" -i "$v/person_milk.mkv" \
+        -i "$v/film_clip_640x360.mp4" -filter_complex \
+        "[0:v]scale=640:480,fps=25[a];[1:v]scale=640:480,fps=25[b];[2:v]scale=640:480,fps=25[c];[3:v]scale=640:480,fps=25[d];[a][b]hstack[t];[c][d]hstack[u];[t][u]vstack=shortest=1" \
+        -frames:v 24 -c:v mpeg4 -q:v 2 real.mp4 2>err
+    check "real clips" rmset build -q real.mp4 -o real --detector "$yunet" --remove 640,480,640,480 --every 2
+    holds "three persons" test "$(awk -F, 'NR > 1 { print $3 }' real/index.csv | sort -nu | tr '\n' ' ')" = "0 1 2 "
+    holds "each in their panel" test -z "$(awk -F, 'NR > 1 { p = ($5 + $7 / 2 >= 640) + 2 * ($6 + $8 / 2 >= 480)
+                                               if (p != $3) print }' real/index.csv)"
+    check "their check" rmset check real
+else
+    skip "a mashup of real clips, as there are none, or no ffmpeg"
+fi
+
+finish

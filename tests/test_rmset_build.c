@@ -1,0 +1,310 @@
+/* RMsets of films whose every pixel is known: numbers in reading order, crops to the pixel, the masked film,
+ * corrections, a late person, statistics; and notes that are not what they should be. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "rmfer/base/file.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/data/rmset_index.h"
+#include "rmfer/rmset/build.h"
+#include "rmfer/rmset/check.h"
+#include "support/scratch.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { WIDTH = 200, HEIGHT = 100, FRAMES = 6 };
+
+static char *folder;
+
+/* A film of one colour a panel: left 60, right 120 (from frame 2 on, before it black), the film's window 255. */
+static int make_film(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    folder = scratch_make();
+    for (int frame = 0; frame < FRAMES; frame++) {
+        struct image image;
+        char name[32];
+        assert_int_equal(image_create(&image, WIDTH, HEIGHT, &err), STATUS_OK);
+        for (int y = 0; y < HEIGHT; y++)
+            for (int x = 0; x < WIDTH; x++) {
+                int value = x < 80 ? 60 + x / 8 : x < 120 ? 255 : frame < 2 ? 0 : 120;
+                memset(image.rgb + ((size_t)y * WIDTH + (size_t)x) * 3, value, 3);
+            }
+        snprintf(name, sizeof name, "film/%d.png", frame);
+        if (frame == 0) scratch_text(folder, "film/notes.txt", "a folder");
+        assert_int_equal(image_write_png(scratch_path(folder, name), &image, &err), STATUS_OK);
+        image_free(&image);
+    }
+    return 0;
+}
+
+static int remove_film(void **state)
+{
+    (void)state;
+    scratch_remove(folder);
+    return 0;
+}
+
+static char last_failure[1024];
+
+static void note_failure(void *context, const char *message)
+{
+    (void)context;
+    snprintf(last_failure, sizeof last_failure, "%s", message);
+}
+
+static struct rmset_build_options options_of(const char *out)
+{
+    return (struct rmset_build_options){.folder = out,
+                                        .every = 1,
+                                        .overlap = 0.3,
+                                        .crop = {.margin = 0.31, .quality = 100},
+                                        .most_pixels = 1000000,
+                                        .threads = 3,
+                                        .fail = note_failure};
+}
+
+static status build(const struct rmset_build_options *options, struct rmset_counts *counts)
+{
+    struct error err = {0};
+    const char *films[] = {scratch_path(folder, "film")};
+    last_failure[0] = '\0';
+    return rmset_build(films, 1, options, counts, &err);
+}
+
+static char *content_of(const char *name)
+{
+    struct error err = {0};
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    if (file_read(scratch_path(folder, name), 1 << 20, &bytes, &size, &err) != STATUS_OK) fail_msg("%s", err.message);
+    return (char *)bytes;
+}
+
+/* Lists of detections: the left person in all frames, the right from frame 2 on, a face in the film's window. */
+static void write_lists(void)
+{
+    scratch_text(folder, "film.detections.csv",
+                 "frame,x,y,w,h,score\n0,20,30,40,50,0.9\n0,90,40,20,20,0.99\n1,22,30,40,50,0.9\n2,20,30,40,50,0.9\n"
+                 "2,140,30,40,50,0.8\n3,20,30,40,50,0.9\n3,140,30,40,50,0.8\n3,24,33,40,50,0.7\n5,141,31,40,50,0.8\n");
+    scratch_text(folder, "film.film.csv", "x,y,w,h,from,to\n80,0,40,100,0,9\n");
+    scratch_text(folder, "film.faces.csv", "x,y,w,h\n140,30,40,50\n");
+}
+
+static void faces_get_the_numbers_of_the_first_frame(void **state)
+{
+    (void)state;
+    struct rmset_counts counts;
+    write_lists();
+    const char *out = scratch_path(folder, "set");
+    struct rmset_build_options options = options_of(out);
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    assert_string_equal(last_failure, "");
+    char *index = content_of("set/index.csv"), *videos = content_of("set/videos.csv");
+    char *tracks = content_of("set/tracks.csv");
+    assert_string_equal(index, "video,frame,face,path,x,y,w,h,score\n"
+                               "film,0,0,film/0000000_0.jpg,20,30,40,50,0.9\n"
+                               "film,1,0,film/0000001_0.jpg,22,30,40,50,0.9\n"
+                               "film,2,0,film/0000002_0.jpg,20,30,40,50,0.9\n"
+                               "film,2,1,film/0000002_1.jpg,140,30,40,50,0.8\n"
+                               "film,3,0,film/0000003_0.jpg,20,30,40,50,0.9\n"
+                               "film,3,1,film/0000003_1.jpg,140,30,40,50,0.8\n"
+                               "film,5,1,film/0000005_1.jpg,141,31,40,50,0.8\n");
+    assert_string_equal(videos, "video,fps,frames,faces,persons,removal_areas\nfilm,0,6,7,2,\"80,0,40,100@0-9\"\n");
+    assert_string_equal(tracks, "video,face,first,last,faces,end\nfilm,0,0,3,4,not found after frame 3\n"
+                                "film,1,2,5,3,end of the film\n");
+    memory_free(index);
+    memory_free(videos);
+    memory_free(tracks);
+}
+
+/* The square of 52 pixels (1.31 * 40 = 52.4) about 40, 55 is 14, 29 to 66, 81; of the right one, 134 to 186. */
+static void crops_are_right_to_the_pixel(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct image image;
+    const struct image_box face = {20, 30, 40, 50};
+    struct image_box square = rmset_crop_square(&face, 0.31);
+    assert_true(square.x == 14 && square.y == 29 && square.width == 52 && square.height == 52);
+    assert_int_equal(image_read(scratch_path(folder, "set/film/0000003_0.jpg"), NULL, &image, &err), STATUS_OK);
+    assert_int_equal(image.width, 52);
+    assert_int_equal(image.height, 52);
+    for (int x = 0; x < 52; x++) {
+        int wanted = 60 + (14 + x) / 8; /* steps of one survive JPEG at quality 100 within one */
+        assert_in_range(image.rgb[(20 * 52 + x) * 3], wanted - 1, wanted + 1);
+    }
+    image_free(&image);
+}
+
+static void borders_are_cut_or_filled(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct image image, cut;
+    const struct image_box face = {-10, 60, 40, 60}, outside = {-80, 10, 40, 40};
+    struct rmset_crop crop = {.margin = 0.31};
+    assert_int_equal(image_read(scratch_path(folder, "film/0.png"), NULL, &image, &err), STATUS_OK);
+    assert_int_equal(rmset_crop_cut(&image, &face, &crop, &cut, &err), STATUS_OK); /* -16, 64 to 36, 116 */
+    assert_int_equal(cut.width, 36);
+    assert_int_equal(cut.height, 36);
+    assert_int_equal(cut.rgb[0], 60);
+    image_free(&cut);
+    crop.pad = true;
+    assert_int_equal(rmset_crop_cut(&image, &face, &crop, &cut, &err), STATUS_OK);
+    assert_int_equal(cut.width, 52);
+    assert_int_equal(cut.height, 52);
+    assert_int_equal(cut.rgb[15 * 3], 0);
+    assert_int_equal(cut.rgb[16 * 3], 60);
+    assert_int_equal(cut.rgb[(35 * 52 + 51) * 3], 64);
+    assert_int_equal(cut.rgb[(36 * 52 + 51) * 3], 0);
+    image_free(&cut);
+    crop.size = 30;
+    assert_int_equal(rmset_crop_cut(&image, &face, &crop, &cut, &err), STATUS_OK);
+    assert_int_equal(cut.width, 30);
+    image_free(&cut);
+    assert_int_equal(rmset_crop_cut(&image, &outside, &crop, &cut, &err), STATUS_FAILED);
+    image_free(&image);
+}
+
+/* A crop that reaches into the film's window shows black there, never the film. */
+static void the_film_is_masked(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct rmset_notes notes = {0};
+    struct image image;
+    assert_int_equal(image_read(scratch_path(folder, "film/0.png"), NULL, &image, &err), STATUS_OK);
+    assert_int_equal(rmset_notes_add_area(&notes, "80,0,40,100@2-3", &err), STATUS_OK);
+    rmset_notes_mask(&notes, 1, &image);
+    assert_int_equal(image.rgb[100 * 3], 255);
+    rmset_notes_mask(&notes, 3, &image);
+    for (int x = 0; x < 120; x++) assert_int_equal(image.rgb[x * 3], x < 80 ? 60 + x / 8 : 0);
+    image_free(&image);
+    rmset_notes_free(&notes);
+}
+
+static void statistics_are_of_all_pixels(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char *text = content_of("set/statistics.ini");
+    double mean = 0, sum = 0;
+    size_t count = 0;
+    static const char *const faces[] = {"0000000_0", "0000001_0", "0000002_0", "0000002_1",
+                                        "0000003_0", "0000003_1", "0000005_1"};
+    assert_int_equal(sscanf(text, "%*[^[][rmset]\nmean = %lf", &mean), 1);
+    for (size_t i = 0; i < 7; i++) {
+        char name[64];
+        struct image image;
+        snprintf(name, sizeof name, "set/film/%s.jpg", faces[i]);
+        assert_int_equal(image_read(scratch_path(folder, name), NULL, &image, &err), STATUS_OK);
+        for (int p = 0; p < image.width * image.height; p++) sum += image.rgb[3 * p];
+        count += (size_t)image.width * (size_t)image.height;
+        image_free(&image);
+    }
+    assert_true(fabs(mean - sum / (double)count / 255) < 1.0 / 255);
+    assert_true(mean > 0.2);
+    memory_free(text);
+}
+
+static void other_settings_are_refused(void **state)
+{
+    (void)state;
+    struct rmset_counts counts;
+    const char *out = scratch_path(folder, "set");
+    struct rmset_build_options options = options_of(out);
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    assert_int_equal(counts.built, 0); /* it is finished */
+    options.every = 2;
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    assert_int_equal(counts.failed, 1);
+    assert_non_null(strstr(last_failure, "was made with other settings"));
+}
+
+static void count_complaints(void *context, const char *message)
+{
+    (void)context;
+    snprintf(last_failure, sizeof last_failure, "%s", message);
+}
+
+static void check_finds_what_is_broken(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct rmset_stats stats;
+    struct rmset_complaints complaints = {.tell = count_complaints};
+    const char *set = scratch_path(folder, "set");
+    assert_int_equal(rmset_check(set, 2, &complaints, &stats, &err), STATUS_OK);
+    assert_int_equal(complaints.count, 0);
+    assert_int_equal(stats.faces, 7);
+    assert_int_equal(stats.persons, 2);
+    assert_int_equal(stats.frames, 5);
+    assert_int_equal(stats.frames_read, 6);
+    assert_int_equal(stats.faces_of_person, 4);
+    assert_int_equal(stats.faces_of_frame, 2);
+    scratch_text(folder, "set/film/0000003_1.jpg", "not a picture");
+    assert_int_equal(remove(scratch_path(folder, "set/film/0000001_0.jpg")), 0);
+    assert_int_equal(rmset_check(set, 2, &complaints, &stats, &err), STATUS_OK);
+    assert_int_equal(complaints.count, 2);
+    assert_non_null(strstr(last_failure, "0000003_1.jpg"));
+    scratch_text(folder, "set/videos.csv", "video,fps,frames,faces,persons,removal_areas\nfilm,0,6,8,2,\"\"\n");
+    complaints.count = 0;
+    assert_int_equal(rmset_check(set, 2, &complaints, &stats, &err), STATUS_OK);
+    assert_int_equal(complaints.count, 3);
+}
+
+static void bad_notes_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *text, *message;
+    } cases[] = {
+        {"film.film.csv", "x,y,w,h\n1,2,3\n", "film.film.csv:2: not x,y,w,h"},
+        {"film.film.csv", "1,2,3,-4\n", "film.film.csv:1: not x,y,w,h"},
+        {"film.film.csv", "1,2,3,4,9,8\n", "film.film.csv:1: not x,y,w,h"},
+        {"film.faces.csv", "1,2,3,4,perhaps\n", "film.faces.csv:1: not x,y,w,h"},
+        {"film.detections.csv", "frame,x\n-1,2,3,4,5\n", "film.detections.csv:2: not frame,x"},
+        {"film.detections.csv", "0,2,3,4,5,nan\n", "film.detections.csv:1: not frame,x"},
+    };
+    struct error err = {0};
+    struct rmset_notes notes = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_lists();
+        scratch_text(folder, cases[i].name, cases[i].text);
+        error_clear(&err);
+        assert_int_not_equal(rmset_notes_read(&notes, scratch_path(folder, "film"), NULL, true, &err), STATUS_OK);
+        assert_non_null(strstr(err.message, cases[i].message));
+        rmset_notes_free(&notes);
+    }
+    static const char *const areas[] = {"", "1,2,3", "1,2,3,4,5", "1,2,0,4", "1,2,3,4@", "1,2,3,4@5", "1,2,3,4@5-4"};
+    for (size_t i = 0; i < sizeof areas / sizeof *areas; i++) {
+        error_clear(&err);
+        assert_int_equal(rmset_notes_add_area(&notes, areas[i], &err), STATUS_USAGE);
+    }
+    error_clear(&err);
+    assert_int_equal(rmset_notes_add_area(&notes, "1,2,3,4@5-", &err), STATUS_OK);
+    rmset_notes_free(&notes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(faces_get_the_numbers_of_the_first_frame),
+        cmocka_unit_test(crops_are_right_to_the_pixel),
+        cmocka_unit_test(borders_are_cut_or_filled),
+        cmocka_unit_test(the_film_is_masked),
+        cmocka_unit_test(statistics_are_of_all_pixels),
+        cmocka_unit_test(other_settings_are_refused),
+        cmocka_unit_test(check_finds_what_is_broken),
+        cmocka_unit_test(bad_notes_are_named),
+    };
+    return cmocka_run_group_tests_name("rmset build", tests, make_film, remove_film);
+}
