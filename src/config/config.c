@@ -238,6 +238,13 @@ void config_free(struct config *config)
     *config = (struct config){0};
 }
 
+/* The RMset's own numbers, whose file is not there yet. */
+static bool is_not_known(const struct config *config, const struct config_key *key)
+{
+    bool is_number = key == config_key_find("rmset", "mean") || key == config_key_find("rmset", "std");
+    return is_number && config->rmset.normalize == NORMALIZE_OWN && config->rmset.std[0] <= 0;
+}
+
 status config_print(const struct config *config, struct text *out, struct error *err)
 {
     size_t count;
@@ -247,6 +254,7 @@ status config_print(const struct config *config, struct text *out, struct error 
             status result = text_append_format(out, err, "%s[%s]\n", i == 0 ? "" : "\n", keys[i].section);
             if (result != STATUS_OK) return result;
         }
+        if (is_not_known(config, &keys[i])) continue;
         if (text_append_format(out, err, "%s = ", keys[i].name) != STATUS_OK) return STATUS_FAILED;
         if (config_key_print(&keys[i], config, out, err) != STATUS_OK) return STATUS_FAILED;
         if (text_append(out, "\n", 1, err) != STATUS_OK) return STATUS_FAILED;
