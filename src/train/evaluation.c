@@ -30,6 +30,13 @@ struct evaluation_setup evaluation_setup_from(const struct config *config)
     return setup;
 }
 
+/* What is kept of every labelled sample, [dataset count, ...]. */
+struct kept_samples {
+    real *features, *projections, *logits;
+    int32_t *labels;
+    int64_t *ids;
+};
+
 struct evaluator {
     struct evaluation_setup setup;
     struct dataset_source source;
@@ -41,8 +48,7 @@ struct evaluator {
     size_t classes, dimensions, image_reals;
     real *features, *logits;                 /* [batch, ...] */
     real *mirrored_images, *mirrored_logits; /* with flip */
-    real *kept_features;                     /* [dataset count, D] */
-    int32_t *kept_labels;                    /* [dataset count] */
+    struct kept_samples kept;
     struct similarity similarity, projected_similarity;
     struct evaluation evaluation;
     /* Sums of a run. */
@@ -64,8 +70,11 @@ static void place(struct evaluator *e, struct plan *plan)
     }
     if (e->setup.with_attention) heads_place(&e->heads, batch, 0, plan);
     if (kept == 0) return;
-    e->kept_features = plan_reals(plan, size_multiply(kept, e->dimensions));
-    e->kept_labels = plan_take(plan, kept, sizeof *e->kept_labels);
+    e->kept.features = plan_reals(plan, size_multiply(kept, e->dimensions));
+    if (e->setup.with_attention) e->kept.projections = plan_reals(plan, size_multiply(kept, e->dimensions));
+    e->kept.logits = plan_reals(plan, size_multiply(kept, e->classes));
+    e->kept.labels = plan_take(plan, kept, sizeof *e->kept.labels);
+    e->kept.ids = plan_take(plan, kept, sizeof *e->kept.ids);
 }
 
 static status plan_memory(struct evaluator *e, struct error *err)
@@ -202,11 +211,23 @@ static void count_batch(struct evaluator *e, const struct batch_stream *batch)
         e->loss_sum += cross_entropy(&one, logits, batch->targets + i * e->classes, 1, NULL);
         confusion_add(&out->confusion, label, predicted_class(e, logits));
         similarity_add(&e->similarity, features, label);
-        if (e->setup.keep_features && out->n < e->setup.dataset->count) {
-            memcpy(e->kept_features + out->n * e->dimensions, features, e->dimensions * sizeof *features);
-            e->kept_labels[out->n] = batch->labels[i];
-        }
         out->n++;
+    }
+}
+
+/* The batch's labelled samples, from place `at` on; room is there for as many as the data set has. */
+static void keep_batch(struct evaluator *e, const struct batch_stream *pictures, size_t at)
+{
+    size_t d = e->dimensions, classes = e->classes;
+    for (size_t i = 0; i < (size_t)pictures->rows && at < e->setup.dataset->count; i++) {
+        if (pictures->labels[i] < 0) continue;
+        memcpy(e->kept.features + at * d, e->features + i * d, d * sizeof *e->features);
+        memcpy(e->kept.logits + at * classes, e->logits + i * classes, classes * sizeof *e->logits);
+        if (e->setup.with_attention)
+            memcpy(e->kept.projections + at * d, e->heads.labelled.unit + i * d, d * sizeof *e->features);
+        e->kept.labels[at] = pictures->labels[i];
+        e->kept.ids[at] = pictures->ids[i];
+        at++;
     }
 }
 
@@ -227,7 +248,6 @@ static void count_attention(struct evaluator *e, const struct batch_stream *batc
     if (n < 2 && e->setup.self_mask == SELF_MASK_EXCLUDE) return;
     struct heads *heads = &e->heads;
     struct attention attention = {n, e->dimensions, e->setup.ial_temperature, attention_mask_of(e->setup.self_mask)};
-    heads_project(heads, n, e->features, heads->labelled);
     attention_forward(&e->context, &attention, heads->labelled.unit, e->features, heads->attention, heads->mixed);
     linear_forward(&e->context, &heads->ial, n, heads->mixed, heads->ial_logits);
     for (size_t i = 0; i < n; i++) {
@@ -269,9 +289,12 @@ static status finish_run(struct evaluator *e, struct error *err)
                          &out->projected_different_class_similarity);
     }
     if (!e->setup.keep_features) return STATUS_OK;
-    out->features = e->kept_features;
-    out->feature_labels = e->kept_labels;
-    return centre_distance(e->kept_features, e->kept_labels, (size_t)out->n, e->dimensions, e->classes,
+    out->features = e->kept.features;
+    out->projections = e->kept.projections;
+    out->logits = e->kept.logits;
+    out->feature_labels = e->kept.labels;
+    out->ids = e->kept.ids;
+    return centre_distance(e->kept.features, e->kept.labels, (size_t)out->n, e->dimensions, e->classes,
                            &out->centre_distance, err);
 }
 
@@ -296,9 +319,12 @@ status evaluator_run(struct evaluator *e, const struct model *model, const struc
         if (result != STATUS_OK) return result;
         const struct batch_stream *pictures = &batch.streams[0];
         if (pictures->rows == 0) continue;
+        size_t before = (size_t)e->evaluation.n;
         run_network(e, pictures);
         count_batch(e, pictures);
+        if (e->setup.with_attention) heads_project(&e->heads, (size_t)pictures->rows, e->features, e->heads.labelled);
         if (e->setup.with_attention) count_attention(e, pictures);
+        if (e->setup.keep_features) keep_batch(e, pictures, before);
     }
     return finish_run(e, err);
 }

@@ -25,7 +25,7 @@ struct evaluation_setup {
     bool with_attention;
     double ial_temperature;
     enum self_mask self_mask;
-    bool keep_features;                /* evaluation.features and .feature_labels are wanted */
+    bool keep_features;                /* evaluation.features and what follows it are wanted */
     const bool *may_predict;           /* [classes], NULL = every output; borrowed */
     const volatile sig_atomic_t *stop; /* not 0: end soon; NULL = never */
 };
@@ -42,11 +42,15 @@ struct evaluation {
      * there is no pair, or no attention. */
     double same_class_similarity, different_class_similarity;
     double projected_same_class_similarity, projected_different_class_similarity;
-    double centre_distance;        /* of the features; NaN unless they are kept */
-    size_t unreadable;             /* pictures left out */
-    bool interrupted;              /* `stop` ended it: nothing else counts */
-    const real *features;          /* [n, D] when kept */
+    double centre_distance; /* of the features; NaN unless they are kept */
+    size_t unreadable;      /* pictures left out */
+    bool interrupted;       /* `stop` ended it: nothing else counts */
+    /* When kept, one row a counted sample: */
+    const real *features;          /* [n, D] */
+    const real *projections;       /* [n, D], Z = H(F) with rows of length one; NULL without attention */
+    const real *logits;            /* [n, classes] of f_FER */
     const int32_t *feature_labels; /* [n] */
+    const int64_t *ids;            /* [n], places in the data set */
 };
 
 struct evaluator;

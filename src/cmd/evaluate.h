@@ -1,0 +1,38 @@
+/* A checkpoint made ready to be evaluated on a split of a data set, for every command that does so: eval, plot,
+ * report.
+ *
+ * The checkpoint says what its outputs are and how pictures become its input; the configuration (--config, or the
+ * one in the checkpoint, or --dataset and --data) says which pictures. Classes are matched by name. */
+#ifndef CMD_EVALUATE_H
+#define CMD_EVALUATE_H
+
+#include "rmfer/ckpt/checkpoint.h"
+#include "rmfer/cmd/options.h"
+#include "rmfer/train/evaluation.h"
+
+/* What the command line asks for; strings are borrowed, NULL where an option was not given. */
+struct evaluation_request {
+    const char *checkpoint, *config, *dataset, *data, *split;
+    struct option_list overrides;
+    bool flip, present_only;
+};
+
+/* Everything an evaluation stands on. */
+struct evaluation_work {
+    const struct evaluation_request *request;
+    struct checkpoint checkpoint;
+    struct model model;
+    struct config config;
+    bool has_ial_settings; /* the configuration knows how the attention branch was trained */
+    struct dataset dataset;
+    bool *may_predict; /* [classes] */
+    struct evaluator *evaluator;
+};
+
+/* Opens checkpoint and data set and plans the evaluation. The caller closes `work` even after a failure; `request`
+ * must outlive it. */
+status evaluation_work_open(struct evaluation_work *work, const struct evaluation_request *request,
+                            struct error *err) MUST_CHECK;
+void evaluation_work_close(struct evaluation_work *work);
+
+#endif
