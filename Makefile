@@ -80,7 +80,7 @@ TEST_SUPPORT := $(wildcard tests/support/*.c)
 DOUBLE_SUPPORT := $(wildcard tests/double/support/*.c)
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help test check check-arm bench demo deps detector install uninstall dist fuzz sign-flip format clean need-build need-test tests
+.PHONY: all help test check check-arm check-sanitized run-sanitized deps-ci bench demo deps detector install uninstall dist fuzz sign-flip format clean need-build need-test tests
 all: rmfer
 
 help:
@@ -94,7 +94,8 @@ help:
 	@echo 'make dist       rmfer-$(VERSION).tar.gz of what is committed'
 	@echo 'make SAN=address|undefined|thread [test]   the same with a sanitizer'
 	@echo 'make check-arm  the kernels of 64-bit Arm under an emulator'
-	@echo 'make fuzz       the fuzz targets (clang, libFuzzer)'
+	@echo 'make check-sanitized  the test programs under the sanitizers'
+	@echo 'make fuzz SECONDS=10  the fuzz targets (clang, libFuzzer), each for so long'
 	@echo 'make sign-flip  turns signs of formulas round, one by one: the tests must fail'
 	@echo 'make format     clang-format over the sources'
 	@echo 'make clean      removes what was built'
@@ -156,6 +157,19 @@ check: rmfer tests
 
 tests: $(TESTS) $(DOUBLE_TESTS)
 
+# The test programs, and the scripts that meet the most foreign input, under the address and undefined-behaviour
+# sanitizers. OpenBLAS keeps its buffers until the end, which is no leak.
+SANITIZED_SCRIPTS := tests/cli_basic.sh tests/cli_config.sh tests/cli_lookup.sh
+check-sanitized:
+	@$(MAKE) --no-print-directory $(PARALLEL) SAN=address,undefined run-sanitized
+
+run-sanitized: $(OUT)/rmfer tests
+	@RMFER=$(CURDIR)/$(OUT)/rmfer SCRIPTS="$(SANITIZED_SCRIPTS)" ASAN_OPTIONS=detect_leaks=0 sh tests/run.sh $(OUT) $(TESTS) $(DOUBLE_TESTS)
+
+# What .ci/run needs beyond `make test`.
+deps-ci:
+	@sh scripts/install_deps.sh $(ALL_PACKAGES) clang
+
 TEST_LIBS = $(shell $(PKG_CONFIG) --cflags --libs cmocka)
 
 $(OUT)/tests/double/%: tests/double/%.c $(DOUBLE_SUPPORT) $(OUT)/librmfer_double.a
@@ -175,8 +189,10 @@ $(OUT)/fuzz/%: tests/fuzz/%.c $(FUZZED) $(OUT)/librmfer.a
 	@mkdir -p $(@D)
 	clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(LIBRARY_CFLAGS) -o $@ $< $(FUZZED) $(OUT)/librmfer.a $(LDLIBS) -lgomp -pthread
 
+# SECONDS for each target.
+SECONDS ?= 10
 fuzz: $(FUZZERS)
-	@sh tests/fuzz/run.sh $(FUZZERS)
+	@FUZZ_SECONDS=$(SECONDS) sh tests/fuzz/run.sh $(FUZZERS)
 
 # The kernels of 64-bit Arm, built by a cross compiler and tested under an emulator (Debian: gcc-aarch64-linux-gnu,
 # qemu-user, libcmocka-dev:arm64). Said and passed over where these are missing.
@@ -210,9 +226,9 @@ detector:
 	@mkdir -p models
 	@sh scripts/get_detector.sh models/yunet.onnx
 
-# Minutes; not a part of `make test`.
+# Minutes; not a part of `make test`. SHARE=K/N turns only every N-th sign, beginning with the K-th.
 sign-flip: tests
-	@sh scripts/check_sign_flip.sh
+	@SHARE=$(SHARE) sh scripts/check_sign_flip.sh
 
 install: rmfer
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/rmfer/configs

@@ -181,7 +181,6 @@ printf '[data]\nkind = affectnet\nroot = faces/affectnet\ncrop = none\nclasses =
 check "a configuration with fewer classes in another order" "$RMFER" eval --checkpoint run/last.safetensors --config two.ini
 grep -q 'does not name, neither predicted nor counted: Neutral, Sadness' err && pass || fail "says what is left out"
 grep -q '^Happiness  *[1-9]' out && grep -q '^Neutral  *0 ' out && pass || fail "counts two classes"
-refuses "no checkpoint" 2 'needs --checkpoint' "$RMFER" eval
 refuses "a file that is none" 1 'both.ini' "$RMFER" eval --checkpoint both.ini
 refuses "two data sets" 2 'give one of them' "$RMFER" eval --checkpoint run/last.safetensors --config two.ini --dataset rafdb
 refuses "half a data set" 2 'belong together' "$RMFER" eval --checkpoint run/last.safetensors --dataset rafdb

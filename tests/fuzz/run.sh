@@ -1,5 +1,7 @@
 #!/bin/sh
 # Runs each fuzz target for FUZZ_SECONDS (10). What crashes one is left in the current folder.
+# The closing line counts the targets.
+passed=0
 for target in "$@"; do
     echo "== $(basename "$target")"
     corpus=$(mktemp -d)
@@ -10,6 +12,8 @@ for target in "$@"; do
         -print_final_stats=1 "$corpus" $examples 2>"$corpus.log"
     code=$?
     grep -E 'number_of_executed_units|peak_rss' "$corpus.log"
-    [ $code -eq 0 ] || { cat "$corpus.log"; rm -rf "$corpus" "$corpus.log"; exit 1; }
+    [ $code -eq 0 ] || { cat "$corpus.log"; rm -rf "$corpus" "$corpus.log"; echo "$passed passed, 1 failed"; exit 1; }
     rm -rf "$corpus" "$corpus.log"
+    passed=$((passed + 1))
 done
+echo "$passed passed, 0 failed"
