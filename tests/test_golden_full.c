@@ -72,7 +72,7 @@ static void whole_network(void **state)
     char folder[] = "/tmp/rmfer-golden-XXXXXX", command[800];
     assert_non_null(mkdtemp(folder));
     snprintf(command, sizeof command, "PYTHONDONTWRITEBYTECODE=1 '%.500s' scripts/golden_engine.py %s --full %s",
-             python, folder, size);
+             python != NULL ? python : "", folder, size);
     int made = system(command);
     size_t agreed = 0, count = made == 0 ? run_folder(folder, &agreed) : 0;
     remove_folder(folder);
