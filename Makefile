@@ -185,13 +185,23 @@ $(OUT)/tests/%: tests/%.c $(TEST_SUPPORT) $(OUT)/librmfer.a
 # The rooms that meet foreign bytes are built for the fuzzer; what they call above comes from the library.
 FUZZED := $(filter src/base/% src/config/% src/data/% src/ckpt/% $(BUILD)/generated/%,$(SOURCES))
 
-$(OUT)/fuzz/%: tests/fuzz/%.c $(FUZZED) $(OUT)/librmfer.a
+FUZZ_CC := clang -std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_OBJECTS := $(FUZZED:%.c=$(OUT)/fuzz/objects/%.o)
+
+$(OUT)/fuzz/objects/%.o: %.c | need-build
 	@mkdir -p $(@D)
-	clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(LIBRARY_CFLAGS) -o $@ $< $(FUZZED) $(OUT)/librmfer.a $(LDLIBS) -lgomp -pthread
+	$(call say,FUZZ,$<)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer-no-link $(CPPFLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS) $(OUT)/librmfer.a
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(CPPFLAGS) $(LIBRARY_CFLAGS) -o $@ $< $(FUZZ_OBJECTS) $(OUT)/librmfer.a $(LDLIBS) -lgomp -pthread
 
 # SECONDS for each target.
 SECONDS ?= 10
-fuzz: $(FUZZERS)
+fuzz:
+	@$(MAKE) --no-print-directory $(PARALLEL) $(FUZZERS)
 	@FUZZ_SECONDS=$(SECONDS) sh tests/fuzz/run.sh $(FUZZERS)
 
 # The kernels of 64-bit Arm, built by a cross compiler and tested under an emulator (Debian: gcc-aarch64-linux-gnu,
@@ -253,7 +263,7 @@ format:
 clean:
 	rm -rf $(BUILD) rmfer
 
--include $(OBJECTS:.o=.d) $(DOUBLE_OBJECTS:.o=.d) $(OUT)/src/main.d
+-include $(FUZZ_OBJECTS:.o=.d) $(OBJECTS:.o=.d) $(DOUBLE_OBJECTS:.o=.d) $(OUT)/src/main.d
 
 # ---- measurements ----------------------------------------------------------------------------------------------------
 .PHONY: layouts
