@@ -106,6 +106,15 @@ size_t backbone_packs(const struct backbone *b)
 
 /* ---- what a pass keeps --------------------------------------------------------------------------------------------- */
 
+static void place_gate(struct layer_saved *saved, size_t n, size_t channels, size_t squeezed, struct plan *plan)
+{
+    saved->sums = plan_reals(plan, n * 3 * channels);
+    saved->mean = plan_reals(plan, n * channels);
+    saved->gate.reduced = plan_reals(plan, n * squeezed);
+    saved->gate.activated = plan_reals(plan, n * squeezed);
+    saved->gate.gate = plan_reals(plan, n * channels);
+}
+
 /* What a layer leaves behind, each layer in a place of its own. */
 static void place_saved(struct layer_saved *saved, const struct layer *row, size_t n, struct plan *plan)
 {
@@ -116,13 +125,8 @@ static void place_saved(struct layer_saved *saved, const struct layer *row, size
         saved->output = plan_reals(plan, map);
         saved->keep = plan_reals(plan, n);
     }
-    if (row->role == ROLE_GATE || row->role == ROLE_HEAD) saved->sums = plan_reals(plan, n * 3 * row->output);
-    if (row->role == ROLE_GATE) {
-        saved->mean = plan_reals(plan, n * row->output);
-        saved->gate.reduced = plan_reals(plan, n * row->squeezed);
-        saved->gate.activated = plan_reals(plan, n * row->squeezed);
-        saved->gate.gate = plan_reals(plan, n * row->output);
-    }
+    if (row->role == ROLE_HEAD) saved->sums = plan_reals(plan, n * 3 * row->output);
+    if (row->role == ROLE_GATE) place_gate(saved, n, row->output, row->squeezed, plan);
 }
 
 static void place_every_map(struct backbone_pass *p, struct plan *plan)
@@ -131,46 +135,18 @@ static void place_every_map(struct backbone_pass *p, struct plan *plan)
         place_saved(&p->saved[i], &p->network.list.items[i], p->rows, plan);
 }
 
-/* The largest maps that the layers of a pass without a backward take turns in, and the widest gate. */
-struct shared_sizes {
-    size_t narrow;    /* a block's input or output */
-    size_t wide;      /* what the depthwise convolution or the last pooling reads */
-    size_t depthwise; /* what it writes */
-    struct layer gate;
-};
-
-static struct shared_sizes find_shared_sizes(const struct layers *list, size_t n)
-{
-    struct shared_sizes sizes = {.gate = {.operation = LAYER_SQUEEZE_EXCITE, .role = ROLE_GATE, .side_out = 1}};
-    for (size_t i = 0; i < list->count; i++) {
-        const struct layer *row = &list->items[i];
-        size_t map = n * layer_output_pixels(row) * row->output;
-        switch (row->role) {
-        case ROLE_STEM:
-        case ROLE_PROJECT: at_least(&sizes.narrow, map); break;
-        case ROLE_EXPAND:
-        case ROLE_HEAD: at_least(&sizes.wide, map); break;
-        case ROLE_DEPTHWISE: at_least(&sizes.depthwise, map); break;
-        case ROLE_GATE:
-            at_least(&sizes.gate.output, row->output);
-            at_least(&sizes.gate.squeezed, row->squeezed);
-            break;
-        }
-    }
-    return sizes;
-}
-
 /* Without a backward pass a map is needed until the next layer has read it, and a block's output until the next block
  * ends: the blocks' outputs go to and fro between two maps, the first of them from the stem's. */
 static void place_shared_maps(struct backbone_pass *p, struct plan *plan)
 {
     const struct layers *list = &p->network.list;
-    struct shared_sizes sizes = find_shared_sizes(list, p->rows);
-    struct layer_saved gate;
-    place_saved(&gate, &sizes.gate, p->rows, plan);
-    real *wide = plan_reals(plan, sizes.wide), *depthwise = plan_reals(plan, sizes.depthwise);
-    real *narrow[2] = {plan_reals(plan, sizes.narrow), plan_reals(plan, sizes.narrow)};
-    real *keep = plan_reals(plan, p->rows), *sums = plan_reals(plan, p->rows * 3 * p->network.head->row->output);
+    struct shared_maps most = network_shared_maps(&p->network);
+    size_t n = p->rows;
+    real *wide = plan_reals(plan, n * most.wide), *depthwise = plan_reals(plan, n * most.depthwise);
+    real *narrow[2] = {plan_reals(plan, n * most.narrow), plan_reals(plan, n * most.narrow)};
+    real *keep = plan_reals(plan, n), *sums = plan_reals(plan, n * 3 * p->network.head->row->output);
+    struct layer_saved gate = {0};
+    place_gate(&gate, n, most.gate, most.squeezed, plan);
     for (size_t i = 0; i < list->count; i++) {
         struct layer_saved *saved = &p->saved[i];
         *saved = (struct layer_saved){0};

@@ -42,37 +42,11 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Reals of the widest maps of one image: block inputs and outputs, expanded, depthwise; and of the gates. */
-struct widths {
-    size_t narrow, expanded, depthwise, gate, squeezed;
-};
-
-static struct widths find_widths(const struct layers *list)
-{
-    struct widths w = {0};
-    for (size_t i = 0; i < list->count; i++) {
-        const struct layer *row = &list->items[i];
-        size_t map = layer_output_pixels(row) * row->output;
-        switch (row->role) {
-        case ROLE_STEM:
-        case ROLE_PROJECT: w.narrow = larger(w.narrow, map); break;
-        case ROLE_EXPAND:
-        case ROLE_HEAD: w.expanded = larger(w.expanded, map); break;
-        case ROLE_DEPTHWISE: w.depthwise = larger(w.depthwise, map); break;
-        case ROLE_GATE:
-            w.gate = larger(w.gate, row->output);
-            w.squeezed = larger(w.squeezed, row->squeezed);
-            break;
-        }
-    }
-    return w;
-}
-
 /* Images of a group: as many as fit the cache, but work for every thread. */
 static size_t group_size(const struct inference *inference)
 {
-    struct widths w = find_widths(&inference->network.list);
-    size_t bytes = (w.expanded + w.depthwise + 2 * w.narrow) * sizeof(real);
+    struct shared_maps w = network_shared_maps(&inference->network);
+    size_t bytes = (w.wide + w.depthwise + 2 * w.narrow) * sizeof(real);
     size_t group = larger(GROUP_BYTES / bytes, 2 * (size_t)inference->context.threads);
     return group < inference->batch ? group : inference->batch;
 }
@@ -85,13 +59,13 @@ static struct own_linear place_linear(const struct linear *layer, struct plan *p
 
 static void place(struct inference *i, struct plan *plan)
 {
-    struct widths w = find_widths(&i->network.list);
+    struct shared_maps w = network_shared_maps(&i->network);
     size_t group = group_size(i), d = i->network.head->row->output, threads = (size_t)i->context.threads;
     network_place_weights(&i->network, &i->context, false, plan);
     network_place_norms(&i->network, plan);
     i->current = plan_reals(plan, group * w.narrow);
     i->next = plan_reals(plan, group * w.narrow);
-    i->expanded = plan_reals(plan, group * w.expanded);
+    i->expanded = plan_reals(plan, group * w.wide);
     i->depthwise = plan_reals(plan, group * w.depthwise);
     i->mean = plan_reals(plan, group * w.gate);
     i->gate.reduced = plan_reals(plan, group * w.squeezed);

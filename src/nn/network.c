@@ -217,6 +217,32 @@ void network_use_running_statistics(struct network *network)
         if (network->list.items[i].norm[0] != '\0') batchnorm_from_running(&network->layers[i].bn);
 }
 
+static void at_least(size_t *most, size_t wanted)
+{
+    if (wanted > *most) *most = wanted;
+}
+
+struct shared_maps network_shared_maps(const struct network *network)
+{
+    struct shared_maps most = {0};
+    for (size_t i = 0; i < network->list.count; i++) {
+        const struct layer *row = &network->list.items[i];
+        size_t map = layer_output_pixels(row) * row->output;
+        switch (row->role) {
+        case ROLE_STEM:
+        case ROLE_PROJECT: at_least(&most.narrow, map); break;
+        case ROLE_EXPAND:
+        case ROLE_HEAD: at_least(&most.wide, map); break;
+        case ROLE_DEPTHWISE: at_least(&most.depthwise, map); break;
+        case ROLE_GATE:
+            at_least(&most.gate, row->output);
+            at_least(&most.squeezed, row->squeezed);
+            break;
+        }
+    }
+    return most;
+}
+
 static size_t layer_scratch_reals(const struct network_layer *layer, const struct op_context *context, size_t images)
 {
     struct tiling tiling = layer_tiling(context, layer->row, images);
@@ -233,9 +259,7 @@ static size_t layer_scratch_reals(const struct network_layer *layer, const struc
 size_t network_scratch_reals(const struct network *network, const struct op_context *context, size_t images)
 {
     size_t most = 0;
-    for (size_t i = 0; i < network->list.count; i++) {
-        size_t wanted = layer_scratch_reals(&network->layers[i], context, images);
-        if (wanted > most) most = wanted;
-    }
+    for (size_t i = 0; i < network->list.count; i++)
+        at_least(&most, layer_scratch_reals(&network->layers[i], context, images));
     return arena_rounded(most * sizeof(real)) / sizeof(real);
 }

@@ -64,6 +64,16 @@ void network_use_running_statistics(struct network *network);
 /* Scratch of one thread, in reals, for at most `images` images. */
 size_t network_scratch_reals(const struct network *network, const struct op_context *context, size_t images);
 
+/* The largest maps of one image, in reals, where nothing is kept and the layers take turns in them. */
+struct shared_maps {
+    size_t narrow;    /* a block's input or output */
+    size_t wide;      /* what the depthwise convolution or the last pooling reads */
+    size_t depthwise; /* what the depthwise convolution writes */
+    size_t gate, squeezed; /* a gate's factors, and what is between its two convolutions */
+};
+
+struct shared_maps network_shared_maps(const struct network *network);
+
 /* A layer's place in the list. */
 static inline size_t network_index(const struct network *network, const struct network_layer *layer)
 {
