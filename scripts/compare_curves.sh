@@ -36,7 +36,7 @@ for seed in ${PYTORCH_SEEDS:-0}; do
         xargs -d '\n' "$python" "$scripts/train_pytorch.py" --stop-after "${EPOCHS:-12}" --out "$run"
     touch "$run/done"
 done
-"$python" "$scripts/plot_curves.py" --out "$out/curves.svg" \
-    --title 'FERPlus, 4,000 labels, random weights: overall accuracy on validation' "rmfer=$curves" "PyTorch=$others"
-"$python" "$scripts/plot_curves.py" --key loss_fer --out "$out/losses.svg" \
-    --title 'The same runs: training loss' "rmfer=$curves" "PyTorch=$others"
+"$rmfer" plot curves "rmfer=$curves" "PyTorch=$others" --key overall_accuracy -o "$out/curves.svg" \
+    --title 'FERPlus, 4,000 labels, random weights: overall accuracy on validation'
+"$rmfer" plot curves "rmfer=$curves" "PyTorch=$others" --key loss_fer -o "$out/losses.svg" \
+    --title 'The same runs: training loss'

@@ -20,4 +20,4 @@ for split in valid test; do
     done
 done
 "$rmfer" export "$out/last.safetensors" -o "$out/ferplus-b0.safetensors" --half
-python3 "$scripts/plot_curves.py" --out "$out/curve.svg" --title "FERPlus, validation accuracy" "rmfer=$out"
+"$rmfer" plot curves "rmfer=$out" --key overall_accuracy --title "FERPlus, validation accuracy" -o "$out/curve.svg"

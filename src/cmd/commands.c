@@ -22,6 +22,7 @@ static const struct command {
     {"import", command_import, "weights of PyTorch, timm, torchvision or ONNX as a native checkpoint"},
     {"export", command_export, "a checkpoint as ONNX or safetensors for other programs"},
     {"info", command_info, "what is inside an architecture, a checkpoint or a run folder"},
+    {"plot", command_plot, "learning curves and confusion of runs as figures"},
     {"bench", command_bench, "speed of training or inference beside the processor's peak"},
 };
 

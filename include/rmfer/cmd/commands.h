@@ -15,6 +15,7 @@ int command_export(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_rmset(int argc, char **argv);
 int command_synth(int argc, char **argv);
+int command_plot(int argc, char **argv);
 int command_bench(int argc, char **argv);
 
 #endif

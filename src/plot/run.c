@@ -1,0 +1,241 @@
+/* Reading a run folder's metrics.jsonl and class names. */
+#include "rmfer/plot/run.h"
+
+#include "rmfer/base/file.h"
+#include "rmfer/base/memory.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_SERIES = 256, MOST_CLASSES = 1000 };
+static const size_t LARGEST_METRICS = (size_t)1 << 30, LARGEST_CONFIG = 1 << 20;
+
+/* ---- series ------------------------------------------------------------------------------------------------------
+ */
+
+const struct series *run_series(const struct run *run, const char *name, bool is_evaluation)
+{
+    for (size_t i = 0; i < run->series_count; i++)
+        if (run->series[i].is_evaluation == is_evaluation && strcmp(run->series[i].name, name) == 0)
+            return &run->series[i];
+    return NULL;
+}
+
+static struct series *series_of(struct run *run, const char *name, bool is_evaluation, struct error *err)
+{
+    struct series *found = (struct series *)(uintptr_t)run_series(run, name, is_evaluation);
+    if (found != NULL) return found;
+    if (run->series_count == MOST_SERIES) {
+        error_set(err, "more than %d different numbers a line", MOST_SERIES);
+        return NULL;
+    }
+    struct series *grown =
+        memory_grow(run->series, run->series_count, run->series_count + 1, sizeof *grown, "series", err);
+    if (grown == NULL) return NULL;
+    run->series = grown;
+    char *copy = memory_copy_string(name, err);
+    if (copy == NULL) return NULL;
+    grown[run->series_count] = (struct series){.name = copy, .is_evaluation = is_evaluation};
+    return &grown[run->series_count++];
+}
+
+static status series_add(struct series *series, double epoch, double value, struct error *err)
+{
+    if (series->count == series->capacity) {
+        size_t capacity = series->capacity == 0 ? 64 : 2 * series->capacity;
+        double *epochs = memory_grow(series->epochs, series->count, capacity, sizeof *epochs, "a series", err);
+        if (epochs == NULL) return STATUS_FAILED;
+        series->epochs = epochs;
+        double *values = memory_grow(series->values, series->count, capacity, sizeof *values, "a series", err);
+        if (values == NULL) return STATUS_FAILED;
+        series->values = values;
+        series->capacity = capacity;
+    }
+    series->epochs[series->count] = epoch;
+    series->values[series->count++] = value;
+    return STATUS_OK;
+}
+
+/* ---- evaluations -------------------------------------------------------------------------------------------------
+ */
+
+static double number_of(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    return cJSON_IsNumber(item) ? item->valuedouble : NAN;
+}
+
+static status read_confusion(struct run_confusion *confusion, const cJSON *rows, struct error *err)
+{
+    int classes = cJSON_IsArray(rows) ? cJSON_GetArraySize(rows) : 0;
+    if (classes == 0) return STATUS_OK;
+    if (classes > MOST_CLASSES) return error_set(err, "a confusion of %d classes", classes);
+    confusion->counts = memory_allocate((size_t)classes * (size_t)classes, sizeof(double), "a confusion", err);
+    if (confusion->counts == NULL) return STATUS_FAILED;
+    confusion->classes = (size_t)classes;
+    size_t at = 0;
+    for (const cJSON *row = rows->child; row != NULL; row = row->next) {
+        if (!cJSON_IsArray(row) || cJSON_GetArraySize(row) != classes)
+            return error_set(err, "the confusion is not square");
+        for (const cJSON *cell = row->child; cell != NULL; cell = cell->next) {
+            if (!cJSON_IsNumber(cell) || !(cell->valuedouble >= 0) || !isfinite(cell->valuedouble))
+                return error_set(err, "the confusion holds something else than counts");
+            confusion->counts[at++] = cell->valuedouble;
+        }
+    }
+    return STATUS_OK;
+}
+
+static void evaluation_free(struct run_evaluation *evaluation)
+{
+    memory_free(evaluation->confusion.counts);
+    *evaluation = (struct run_evaluation){0};
+}
+
+static status read_evaluation(struct run_evaluation *evaluation, const cJSON *line, struct error *err)
+{
+    evaluation_free(evaluation);
+    evaluation->epoch = number_of(line, "epoch");
+    evaluation->overall = number_of(line, "overall_accuracy");
+    evaluation->average = number_of(line, "average_accuracy");
+    return read_confusion(&evaluation->confusion, cJSON_GetObjectItemCaseSensitive(line, "confusion"), err);
+}
+
+static status keep_evaluation(struct run *run, const cJSON *line, struct error *err)
+{
+    double overall = number_of(line, "overall_accuracy");
+    bool is_best =
+        run->evaluation_count == 0 || overall > run->best.overall || (isnan(run->best.overall) && !isnan(overall));
+    const char *split = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(line, "split"));
+    snprintf(run->split, sizeof run->split, "%s", split == NULL ? "" : split);
+    run->evaluation_count++;
+    status result = read_evaluation(&run->last, line, err);
+    if (result == STATUS_OK && is_best) result = read_evaluation(&run->best, line, err);
+    return result;
+}
+
+/* ---- lines -------------------------------------------------------------------------------------------------------
+ */
+
+static void note_phase(struct run *run, double epoch, double phase)
+{
+    if (isnan(phase)) return;
+    if (run->last_phase > 0 && phase > run->last_phase && isnan(run->phase_switch))
+        run->phase_switch = run->last_epoch;
+    run->last_phase = phase;
+    run->last_epoch = epoch;
+}
+
+static bool is_place(const char *name)
+{
+    return strcmp(name, "step") == 0 || strcmp(name, "epoch") == 0 || strcmp(name, "phase") == 0;
+}
+
+static status take_line(struct run *run, const cJSON *line, struct error *err)
+{
+    double epoch = number_of(line, "epoch");
+    bool is_evaluation = cJSON_HasObjectItem(line, "split");
+    if (!cJSON_IsObject(line) || !isfinite(epoch)) return error_set(err, "no object with an epoch");
+    if (!is_evaluation) note_phase(run, epoch, number_of(line, "phase"));
+    for (const cJSON *item = line->child; item != NULL; item = item->next) {
+        if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble) || is_place(item->string)) continue;
+        struct series *series = series_of(run, item->string, is_evaluation, err);
+        if (series == NULL || series_add(series, epoch, item->valuedouble, err) != STATUS_OK) return STATUS_FAILED;
+    }
+    return is_evaluation ? keep_evaluation(run, line, err) : STATUS_OK;
+}
+
+static status take_lines(struct run *run, const char *bytes, size_t size, const char *path, struct error *err)
+{
+    size_t number = 1;
+    for (const char *at = bytes, *end = bytes + size; at < end; number++) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        if (stop == NULL) return STATUS_OK; /* a line that is being written */
+        if (stop > at) {
+            cJSON *line = cJSON_ParseWithLength(at, (size_t)(stop - at));
+            status result = line == NULL ? error_set(err, "no JSON") : take_line(run, line, err);
+            cJSON_Delete(line);
+            if (result != STATUS_OK) return error_add_context(err, "%s:%zu", path, number);
+        }
+        at = stop + 1;
+    }
+    return STATUS_OK;
+}
+
+/* ---- the folder --------------------------------------------------------------------------------------------------
+ */
+
+/* "Neutral, Happiness, ..." */
+static status take_classes(struct run *run, char *list, struct error *err)
+{
+    for (char *name = strtok(list, ","); name != NULL && run->class_count < MOST_CLASSES; name = strtok(NULL, ",")) {
+        char **grown =
+            memory_grow(run->classes, run->class_count, run->class_count + 1, sizeof *grown, "classes", err);
+        if (grown == NULL) return STATUS_FAILED;
+        run->classes = grown;
+        grown[run->class_count] = memory_copy_string(text_trim(name), err);
+        if (grown[run->class_count] == NULL) return STATUS_FAILED;
+        run->class_count++;
+    }
+    return STATUS_OK;
+}
+
+/* The line "classes = ..." alone, so that the configuration of any version of the program serves. */
+static status read_classes(struct run *run, const char *path, struct error *err)
+{
+    uint8_t *bytes;
+    size_t size;
+    if (!file_exists(path)) return STATUS_OK;
+    status result = file_read(path, LARGEST_CONFIG, &bytes, &size, err);
+    if (result != STATUS_OK) return result;
+    char *found = strstr((char *)bytes, "\nclasses = ");
+    if (found != NULL) {
+        found += strlen("\nclasses = ");
+        found[strcspn(found, "\n")] = '\0';
+        result = take_classes(run, found, err);
+    }
+    memory_free(bytes);
+    return result;
+}
+
+static status read_metrics(struct run *run, const char *path, struct error *err)
+{
+    uint8_t *bytes;
+    size_t size;
+    status result = file_read(path, LARGEST_METRICS, &bytes, &size, err);
+    if (result != STATUS_OK) return result;
+    result = take_lines(run, (const char *)bytes, size, path, err);
+    memory_free(bytes);
+    return result;
+}
+
+status run_read(struct run *run, const char *folder, struct error *err)
+{
+    *run = (struct run){.phase_switch = NAN};
+    run->folder = memory_copy_string(folder, err);
+    char *metrics = path_join(folder, "metrics.jsonl", err), *config = path_join(folder, "config.ini", err);
+    status result = run->folder == NULL || metrics == NULL || config == NULL ? STATUS_FAILED : STATUS_OK;
+    if (result == STATUS_OK) result = read_metrics(run, metrics, err);
+    if (result == STATUS_OK) result = read_classes(run, config, err);
+    memory_free(metrics);
+    memory_free(config);
+    return result;
+}
+
+void run_free(struct run *run)
+{
+    for (size_t i = 0; i < run->series_count; i++) {
+        memory_free(run->series[i].name);
+        memory_free(run->series[i].epochs);
+        memory_free(run->series[i].values);
+    }
+    for (size_t i = 0; i < run->class_count; i++) memory_free(run->classes[i]);
+    memory_free(run->series);
+    memory_free(run->classes);
+    memory_free(run->folder);
+    evaluation_free(&run->best);
+    evaluation_free(&run->last);
+    *run = (struct run){0};
+}

@@ -1,0 +1,73 @@
+/* Runs of one name, from the command line's words. */
+#include "rmfer/plot/run.h"
+
+#include "rmfer/base/memory.h"
+
+#include <string.h>
+
+/* Cuts "-seed7" and slashes off at the end, in place. */
+static char *name_of_folder(char *folder)
+{
+    for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--) folder[n - 1] = '\0';
+    char *name = (char *)(uintptr_t)path_name(folder), *digits = name + strlen(name);
+    while (digits > name && digits[-1] >= '0' && digits[-1] <= '9') digits--;
+    if (*digits != '\0' && digits - name > 5 && strncmp(digits - 5, "-seed", 5) == 0) digits[-5] = '\0';
+    return name;
+}
+
+static struct run_group *group_of(struct run_group **groups, size_t *count, const char *name, struct error *err)
+{
+    if (*count > 0 && strcmp((*groups)[*count - 1].name, name) == 0) return &(*groups)[*count - 1];
+    struct run_group *grown = memory_grow(*groups, *count, *count + 1, sizeof *grown, "runs", err);
+    if (grown == NULL) return NULL;
+    *groups = grown;
+    grown[*count].name = memory_copy_string(name, err);
+    return grown[*count].name == NULL ? NULL : &grown[(*count)++];
+}
+
+static status add_run(struct run_group *group, const char *folder, struct error *err)
+{
+    struct run *grown = memory_grow(group->runs, group->count, group->count + 1, sizeof *grown, "runs", err);
+    if (grown == NULL) return STATUS_FAILED;
+    group->runs = grown;
+    return run_read(&grown[group->count++], folder, err);
+}
+
+static status read_argument(struct run_group **groups, size_t *count, char *argument, struct error *err)
+{
+    char *equals = strchr(argument, '='), *next = equals == NULL ? argument : equals + 1, *saved = NULL;
+    if (equals != NULL) *equals = '\0';
+    for (char *folder = strtok_r(next, ",", &saved); folder != NULL; folder = strtok_r(NULL, ",", &saved)) {
+        char *copy = memory_copy_string(folder, err);
+        if (copy == NULL) return STATUS_FAILED;
+        struct run_group *group = group_of(groups, count, equals != NULL ? argument : name_of_folder(copy), err);
+        status result = group == NULL ? STATUS_FAILED : add_run(group, folder, err);
+        memory_free(copy);
+        if (result != STATUS_OK) return result;
+    }
+    return STATUS_OK;
+}
+
+status run_groups_read(struct run_group **groups, size_t *count, const char *const *arguments, size_t argument_count,
+                       struct error *err)
+{
+    *groups = NULL;
+    *count = 0;
+    for (size_t i = 0; i < argument_count; i++) {
+        char *copy = memory_copy_string(arguments[i], err);
+        status result = copy == NULL ? STATUS_FAILED : read_argument(groups, count, copy, err);
+        memory_free(copy);
+        if (result != STATUS_OK) return result;
+    }
+    return STATUS_OK;
+}
+
+void run_groups_free(struct run_group *groups, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < groups[i].count; k++) run_free(&groups[i].runs[k]);
+        memory_free(groups[i].runs);
+        memory_free(groups[i].name);
+    }
+    memory_free(groups);
+}

@@ -1,0 +1,54 @@
+#!/bin/sh
+# rmfer plot: figures of run folders with nothing, one evaluation, NaN, hostile names, many steps; and what it refuses.
+. tests/support/cli.sh
+cd "$folder" || exit 1
+
+# expect WHAT CODE PATTERN FILE COMMAND...: the exit code, and a file that holds the pattern
+expect() {
+    what=$1 wanted=$2 pattern=$3 file=$4
+    shift 4
+    run "$@"
+    if [ $code -eq "$wanted" ] && grep -q -- "$pattern" "$file"; then pass; else fail "$what: exit $code"; fi
+}
+evaluation='{"step": 4, "epoch": 2, "phase": 2, "split": "valid", "n": 10, "loss": 0.5, "overall_accuracy": 0.7, "average_accuracy": 0.6875, "confusion": [[3, 1], [2, 4]]}'
+
+mkdir a-seed0 a-seed1 none gaps long
+for seed in 0 1; do
+    printf '[data]\nclasses = A<b, C&"d\n' >a-seed$seed/config.ini
+    {
+        echo '{"step": 1, "epoch": 0.5, "phase": 1, "loss": 2.5, "loss_new": 1.5, "lr": 0.1}'
+        echo '{"step": 2, "epoch": 1, "phase": 1, "loss": 2, "loss_new": 1, "lr": 0.1}'
+        echo '{"step": 3, "epoch": 1.5, "phase": 2, "loss": 1.'$seed', "loss_new": 0.5, "lr": 0.05}'
+        echo "$evaluation"
+        printf '{"step": 5, "epo'
+    } >a-seed$seed/metrics.jsonl
+done
+: >none/metrics.jsonl
+echo '{"step": 1, "epoch": 1, "phase": 1, "loss": null, "lr": 0.1}' >gaps/metrics.jsonl
+awk 'BEGIN { for (i = 1; i <= 200000; i++) printf "{\"step\": %d, \"epoch\": %g, \"phase\": 1, \"loss\": %g}\n", i, i / 1000, 1 / i }' \
+    >long/metrics.jsonl
+
+expect "a term no one knew" 0 'loss_new' a.svg "$RMFER" plot curves a-seed0 a-seed1 -o a.svg
+expect "the seeds' band" 0 'fill-opacity="0.20"' a.svg "$RMFER" plot curves a-seed0 a-seed1 -o a.svg
+expect "the phase switch" 0 'phase 2' a.svg "$RMFER" plot curves a-seed0 a-seed1 -o a.svg
+expect "one key" 0 'loss_new' k.svg "$RMFER" plot curves 'x<y=a-seed0,a-seed1' --key loss_new -o k.svg
+if grep -q 'x<y' k.svg; then fail "a hostile name stands raw"; else pass; fi
+expect "confusion" 0 '75.0 %' f.svg "$RMFER" plot confusion a-seed0 -o f.svg
+expect "an escaped class" 0 'A&lt;b' f.svg "$RMFER" plot confusion a-seed0 -o f.svg
+expect "NaN alone leaves the rest" 0 'learning rate' n.svg "$RMFER" plot curves gaps -o n.svg
+if grep -qi 'nan[ ",]' n.svg; then fail "a coordinate is NaN"; else pass; fi
+expect "200,000 steps" 0 'loss' l.svg "$RMFER" plot curves long -o l.svg
+if [ "$(wc -c <l.svg)" -lt 100000 ]; then pass; else fail "a long run makes a large figure"; fi
+expect "no line" 1 'no line of metrics yet' err "$RMFER" plot curves none -o e.svg
+expect "no evaluation" 1 'no evaluation yet' err "$RMFER" plot confusion none -o e.svg
+expect "no such number" 1 "number 'zzz'" err "$RMFER" plot curves long --key zzz -o e.svg
+expect "no folder" 1 'metrics.jsonl' err "$RMFER" plot curves nowhere -o e.svg
+expect "no figure" 2 'curves or confusion' err "$RMFER" plot pie a-seed0 -o e.svg
+expect "no target" 2 'needs -o' err "$RMFER" plot curves a-seed0
+mkdir bad && echo '{broken' >bad/metrics.jsonl
+expect "a damaged line" 1 'metrics.jsonl:1' err "$RMFER" plot curves bad -o e.svg
+echo '{"epoch": 1, "split": "valid", "confusion": [[1, 2], [3]]}' >bad/metrics.jsonl
+expect "a crooked confusion" 1 'not square' err "$RMFER" plot confusion bad -o e.svg
+if [ -e e.svg ]; then fail "a failure left a file"; else pass; fi
+
+finish
