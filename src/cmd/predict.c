@@ -17,7 +17,7 @@
 #include "rmfer/cmd/options.h"
 #include "rmfer/faces/crops.h"
 #include "rmfer/faces/pipeline.h"
-#include "train/progress.h"
+#include "rmfer/train/progress.h"
 
 #include <stdio.h>
 #include <string.h>

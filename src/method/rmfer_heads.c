@@ -1,6 +1,6 @@
 /* The heads of RMFER, forward and, with the gradient of each loss, backward, over rows of pooled features. No picture
  * passes here. */
-#include "method/rmfer_heads.h"
+#include "rmfer/method/rmfer_heads.h"
 
 #include "rmfer/ops/cosine.h"
 #include "rmfer/ops/dropout.h"

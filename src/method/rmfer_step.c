@@ -3,7 +3,7 @@
  * their losses are rmfer_heads.c's. */
 #include "rmfer/method/rmfer_step.h"
 
-#include "method/rmfer_heads.h"
+#include "rmfer/method/rmfer_heads.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/nn/backbone.h"
 #include "rmfer/nn/inference.h"

@@ -1,7 +1,7 @@
 /* A data set through the folded network, batch by batch, with its mirror image where asked. */
 #include "rmfer/train/evaluation.h"
 
-#include "method/rmfer_heads.h"
+#include "rmfer/method/rmfer_heads.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/nn/inference.h"
 #include "rmfer/ops/softmax_cross_entropy.h"

@@ -6,7 +6,7 @@
 #include "rmfer/train/events.h"
 
 #include "learner.h"
-#include "progress.h"
+#include "rmfer/train/progress.h"
 #include "run_folder.h"
 
 /* Time of this session. */

@@ -1,5 +1,5 @@
 /* The bar, redrawn in place a few times a second, or a line now and then. */
-#include "progress.h"
+#include "rmfer/train/progress.h"
 
 #include "rmfer/base/log.h"
 
