@@ -150,6 +150,16 @@ else
     holds "its number and time" grep -q '^{"file": "clip.avi", "frame": 9, "time": 2.25, "faces": \[{"box": \[80, 28, ' out
     check "a table of a video" faces clip.avi
     holds "has times" grep -q '^clip\.avi  *2\.25 s .* at 80,28 ' out
+    check "--track" faces --csv --track clip.avi two.png
+    holds "one face keeps its number" test "$(grep '^clip' out | sed 's/.*,//' | sort | uniq -c | tr -d ' \n')" = 100
+    holds "a picture has none" test "$(grep '^two' out | sed 's/.*,//' | tr -d '\n')" = ""
+    cp out plain.csv
+    check "--smooth" faces --csv --track --smooth 60 clip.avi
+    holds "is the mean so far" test "$(awk -F, '/^clip/ { if (FNR == NR) { n++; sum += $12; mean[n] = sum / n }
+        else { m++; d = mean[m] - $12; if (d > 2e-6 || d < -2e-6) bad++ } } END { print n, m, bad + 0 }' plain.csv out)" = \
+        "10 10 0"
+    check "--track as JSON" faces --json --track clip.avi
+    holds "has the number" grep -q '"score": [0-9.]*, "track": 0, "label"' out
     ends "a video cut short" 1 faces --json cut.avi two.png
     holds "is reported" grep -q '^{"file": "cut.avi", "error": "' out
     holds "the rest is done" grep -q '^{"file": "two.png", "faces": ' out
@@ -319,6 +329,7 @@ refuses "two kinds of output" 2 '--json and --csv: give one of them' predict --j
 refuses "an unknown crop" 2 "crop 'round' is not known (square, box, aligned)" faces --crop round two.png
 refuses "faces without a detector" 2 'options about faces need --detector FILE; without one each picture is a face' \
     predict --min-face 20 two.png
+refuses "smoothing without tracks" 2 '--smooth needs --track' faces --smooth 1 two.png
 refuses "a temperature of nothing" 2 '--temperature 0: must be between 0.001 and 1000' predict --temperature 0 two.png
 
 # ---- real photos

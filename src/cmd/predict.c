@@ -5,6 +5,7 @@
  * (predict_output.c). Here are the options and the wiring. */
 #include "cmd/predict_batches.h"
 #include "cmd/predict_output.h"
+#include "cmd/predict_tracks.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
@@ -33,9 +34,9 @@ enum {
 
 struct predict_command {
     const char *checkpoint, *detector, *crop, *annotate, *features;
-    double min_score, overlap, min_face, margin, temperature;
+    double min_score, overlap, min_face, margin, temperature, smooth;
     int64_t detect_size, max_faces, every, batch, top, max_megapixels;
-    bool json, csv, flip, force, null_separated;
+    bool json, csv, flip, force, track, null_separated;
 };
 
 struct predict_work {
@@ -43,6 +44,7 @@ struct predict_work {
     struct checkpoint checkpoint;
     struct detector *detector;
     struct face_crops crops;
+    struct video_tracker tracker; /* with --track */
     struct face_inputs *inputs;
     struct face_pipeline *pipeline;
     struct predict_batches *batches;
@@ -70,12 +72,14 @@ static status check_command(const struct predict_command *command, const struct 
     if (paths->count == 0)
         return error_set_usage(err, "predict needs pictures, folders or videos, or - for a list of them");
     if (command->json && command->csv) return error_set_usage(err, "--json and --csv: give one of them");
+    if (command->smooth > 0 && !command->track) return error_set_usage(err, "--smooth needs --track");
     return check_features(command, paths, err);
 }
 
 static status check_face_options(const struct predict_command *command, struct error *err)
 {
     if (command->detector != NULL) return STATUS_OK;
+    if (command->track) return error_set_usage(err, "--track needs --detector FILE");
     if (command->crop != NULL || command->margin >= 0 || command->min_score >= 0 || command->overlap >= 0 ||
         command->min_face > 0 || command->max_faces > 0 || command->detect_size >= 0)
         return error_set_usage(err, "options about faces need --detector FILE; without one each picture is a face");
@@ -150,6 +154,11 @@ static status start_pipeline(struct predict_work *work, struct error *err)
         .ahead = PICTURES_A_FACE * (size_t)command->batch + 2 * (size_t)work->threads,
         .budget = WAITING_BUDGET,
     };
+    if (command->track) {
+        work->tracker = video_tracker();
+        settings.steps.assign = video_tracker_assign;
+        settings.steps.tracker = &work->tracker;
+    }
     return face_pipeline_create(&work->pipeline, work->inputs, &settings, err);
 }
 
@@ -182,6 +191,8 @@ static status open_output(struct predict_work *work, struct error *err)
         .name_width = face_inputs_name_width(work->inputs),
         .annotate = command->annotate,
         .force = command->force,
+        .tracks = command->track,
+        .smooth = command->smooth,
         .features = command->features,
     };
     return predict_output_create(&work->output, &settings, err);
@@ -208,6 +219,7 @@ static void take_down(struct predict_work *work)
 {
     face_pipeline_free(work->pipeline);
     predict_output_free(work->output);
+    video_tracker_free(&work->tracker);
     predict_batches_free(work->batches);
     face_inputs_free(work->inputs);
     detector_free(work->detector);
@@ -310,6 +322,9 @@ int command_predict(int argc, char **argv)
          0},
         {"annotate", OPTION_STRING, &command.annotate, "DIR", "write the pictures with boxes and expressions there",
          0, 0, 0},
+        {"track", OPTION_FLAG, &command.track, NULL, "faces of videos get numbers that last", 0, 0, 0},
+        {"smooth", OPTION_REAL, &command.smooth, "S", "--track: mean over the last S seconds of each face (0)", 0, 60,
+         0},
         {"force", OPTION_FLAG, &command.force, NULL, "--annotate may replace files that are there", 0, 0, 0},
         {"features", OPTION_STRING, &command.features, "FILE", "write the faces' features, float32, as NumPy array",
          0, 0, 0},

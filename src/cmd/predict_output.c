@@ -1,6 +1,7 @@
 /* Writing results: numbers rounded to what they mean, names made fit for JSON and terminals. */
 #include "cmd/predict_output.h"
 
+#include "cmd/predict_tracks.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
@@ -20,6 +21,8 @@ struct predict_output {
     struct text line;
     struct annotation annotation;
     struct npy_rows *features;
+    struct track_smoother *smoother; /* with settings.smooth */
+    double *probabilities;           /* [class_count], of one face */
 };
 
 /* ---- numbers
@@ -32,7 +35,7 @@ static int compare_ranked(const void *a, const void *b)
     return left->index < right->index ? -1 : left->index > right->index;
 }
 
-/* softmax(logits / temperature), sorted. False when a logit is not finite. */
+/* softmax(logits / temperature). False when a logit is not finite. */
 static bool rank_classes(const float *logits, size_t count, double temperature, struct ranked_class *ranked)
 {
     double largest = -INFINITY, total = 0;
@@ -45,8 +48,20 @@ static bool rank_classes(const float *logits, size_t count, double temperature, 
         total += ranked[i].probability;
     }
     for (size_t i = 0; i < count; i++) ranked[i].probability /= total;
-    qsort(ranked, count, sizeof *ranked, compare_ranked);
     return true;
+}
+
+/* Means over the last seconds of the face's track, where it has one. */
+static status smooth_face(struct predict_output *output, const struct face_picture *picture, size_t face,
+                          struct ranked_class *ranked, struct error *err)
+{
+    if (output->smoother == NULL || picture->ids == NULL) return STATUS_OK;
+    size_t count = output->settings.class_count;
+    for (size_t i = 0; i < count; i++) output->probabilities[i] = ranked[i].probability;
+    status result = track_smoother_apply(output->smoother, picture->input.file, picture->ids[face],
+                                         picture->input.time, output->probabilities, err);
+    for (size_t i = 0; i < count; i++) ranked[i].probability = output->probabilities[i];
+    return result;
 }
 
 static status rank_item(struct predict_output *output, const struct predict_item *item, struct error *err)
@@ -59,11 +74,15 @@ static status rank_item(struct predict_output *output, const struct predict_item
         if (output->ranked == NULL) return STATUS_FAILED;
         output->ranked_capacity = needed;
     }
-    for (size_t i = 0; i < item->picture->face_count; i++)
-        if (!rank_classes(item->logits + i * classes, classes, output->settings.temperature,
-                          output->ranked + i * classes))
+    for (size_t i = 0; i < item->picture->face_count; i++) {
+        struct ranked_class *ranked = output->ranked + i * classes;
+        if (!rank_classes(item->logits + i * classes, classes, output->settings.temperature, ranked))
             return error_set(err, "%s: the network's output is not finite: the checkpoint's weights are damaged",
                              item->picture->input.path);
+        status result = smooth_face(output, item->picture, i, ranked, err);
+        if (result != STATUS_OK) return result;
+        qsort(ranked, classes, sizeof *ranked, compare_ranked);
+    }
     return STATUS_OK;
 }
 
@@ -134,7 +153,7 @@ static const char *message_of(const struct face_input *input)
  * ---------------------------------------------------------------------------------------------------------- */
 
 static void json_face(struct json_writer *json, const struct predict_output *output, const struct detected_face *face,
-                      const struct ranked_class *ranked)
+                      const int64_t *track, const struct ranked_class *ranked)
 {
     const struct output_settings *settings = &output->settings;
     json_open(json, '{');
@@ -149,6 +168,7 @@ static void json_face(struct json_writer *json, const struct predict_output *out
         json_real(json, NAN); /* null */
     }
     json_real_member(json, "score", face != NULL ? rounded(face->score, PROBABILITY_DIGITS) : (double)NAN);
+    if (track != NULL) json_integer_member(json, "track", *track);
     json_string_member(json, "label", settings->classes[ranked[0].index]);
     json_real_member(json, "confidence", rounded(ranked[0].probability, PROBABILITY_DIGITS));
     json_name(json, "probabilities");
@@ -178,7 +198,7 @@ static status write_json(struct predict_output *output, const struct predict_ite
         json_open(&json, '[');
         for (size_t i = 0; i < item->picture->face_count; i++)
             json_face(&json, output, item->picture->is_detected ? &item->picture->faces[i] : NULL,
-                      output->ranked + i * output->settings.class_count);
+                      item->picture->ids != NULL ? &item->picture->ids[i] : NULL, output->ranked + i * output->settings.class_count);
         json_close(&json, ']');
     }
     json_close(&json, '}');
@@ -206,7 +226,8 @@ static status write_csv_header(struct predict_output *output, struct error *err)
         result = text_append(&output->line, ",", 1, err);
         if (result == STATUS_OK) result = append_field(&output->line, output->settings.classes[i], err);
     }
-    return result == STATUS_OK ? text_append(&output->line, ",error\n", 7, err) : result;
+    const char *end = output->settings.tracks ? ",error,track\n" : ",error\n";
+    return result == STATUS_OK ? text_append(&output->line, end, strlen(end), err) : result;
 }
 
 /* file,frame,time, */
@@ -242,7 +263,11 @@ static status append_csv_face(struct predict_output *output, const struct predic
         for (size_t i = 0; i < settings->class_count && result == STATUS_OK; i++)
             if (ranked[i].index == class)
                 result = text_append_format(line, err, ",%.6g", rounded(ranked[i].probability, PROBABILITY_DIGITS));
-    return result == STATUS_OK ? text_append(line, ",\n", 2, err) : result;
+    if (result == STATUS_OK) result = text_append(line, ",", 1, err);
+    if (result == STATUS_OK && settings->tracks) result = text_append(line, ",", 1, err);
+    if (result == STATUS_OK && item->picture->ids != NULL)
+        result = text_append_format(line, err, "%lld", (long long)item->picture->ids[index]);
+    return result == STATUS_OK ? text_append(line, "\n", 1, err) : result;
 }
 
 static status write_csv(struct predict_output *output, const struct predict_item *item, struct error *err)
@@ -255,6 +280,7 @@ static status write_csv(struct predict_output *output, const struct predict_item
     for (size_t i = 0; i < 8 + output->settings.class_count && result == STATUS_OK; i++)
         result = text_append(&output->line, ",", 1, err);
     if (result == STATUS_OK) result = append_field(&output->line, message_of(&item->picture->input), err);
+    if (result == STATUS_OK && output->settings.tracks) result = text_append(&output->line, ",", 1, err);
     return result == STATUS_OK ? text_append(&output->line, "\n", 1, err) : result;
 }
 
@@ -289,6 +315,8 @@ static status append_table_face(struct predict_output *output, const struct pred
         result = text_append_format(&output->line, err, "at %.0f,%.0f  %.0fx%.0f  score %.2f", rounded(box->x, 0),
                                     rounded(box->y, 0), box->width, box->height, face->score);
     }
+    if (result == STATUS_OK && item->picture->ids != NULL)
+        result = text_append_format(&output->line, err, "  track %lld", (long long)item->picture->ids[index]);
     while (output->line.length > 0 && output->line.bytes[output->line.length - 1] == ' ') output->line.length--;
     return result == STATUS_OK ? text_append(&output->line, "\n", 1, err) : result;
 }
@@ -336,6 +364,11 @@ status predict_output_create(struct predict_output **out, const struct output_se
     }
     if (result == STATUS_OK && settings->features != NULL)
         result = npy_rows_open(&output->features, settings->features, settings->feature_count, err);
+    if (result == STATUS_OK && settings->smooth > 0) {
+        result = track_smoother_create(&output->smoother, settings->smooth, settings->class_count, err);
+        output->probabilities = memory_allocate(settings->class_count, sizeof(double), "a face's results", err);
+        if (output->probabilities == NULL) return STATUS_FAILED;
+    }
     if (result == STATUS_OK && settings->kind == OUTPUT_CSV) {
         result = write_csv_header(output, err);
         fputs(text_string(&output->line), stdout);
@@ -348,6 +381,8 @@ void predict_output_free(struct predict_output *output)
     if (output == NULL) return;
     used_names_free(output->annotation.used);
     npy_rows_free(output->features);
+    track_smoother_free(output->smoother);
+    memory_free(output->probabilities);
     text_free(&output->line);
     memory_free(output->ranked);
     memory_free(output);
