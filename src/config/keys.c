@@ -26,7 +26,7 @@
     "efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3"
 #define NORMALIZATIONS "affectnet affectnet-validation rmset imagenet custom"
 
-#define METHODS "rmfer"
+#define METHODS "rmfer fixmatch"
 
 #define ANY_COUNT 1e9
 #define ANY_SEED  9007199254740992.0 /* seeds stay exact in programs that keep numbers as doubles */
@@ -127,6 +127,10 @@ static const struct config_key keys[] = {
            "batch-norm while candidates are scored: running or batch statistics"),
     CHOICE(acl, forward, "separate", "separate joint",
            "anchor and kept candidates are a pass of their own, or one with the labelled batch"),
+
+    REAL(fixmatch, threshold, "0.95", 0, 1, "c: a guess counts where its probability is at least this"),
+    REAL(fixmatch, weight, "1", 0, 1e6, "lambda u, weight of the unlabelled loss"),
+    WHOLE(fixmatch, ratio, "7", 1, 1024, "mu: unlabelled pictures of a step for each labelled one"),
 
     PATH(rmset, root, "", "the RMset's folder"),
     STRING(rmset, index, "index.csv", "its list, under root"),

@@ -8,6 +8,7 @@
 
 static const struct method *const methods[] = {
     &method_rmfer,
+    &method_fixmatch,
 };
 
 const struct method *const *method_table(size_t *count)

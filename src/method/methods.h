@@ -4,6 +4,7 @@
 
 #include "rmfer/method/method.h"
 
+extern const struct method method_fixmatch;
 extern const struct method method_rmfer;
 
 #endif

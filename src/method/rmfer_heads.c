@@ -2,24 +2,13 @@
  * passes here. */
 #include "rmfer/method/rmfer_heads.h"
 
+#include "method/bind.h"
 #include "rmfer/ops/cosine.h"
 #include "rmfer/ops/dropout.h"
 #include "rmfer/ops/softmax_cross_entropy.h"
 
 #include <math.h>
 #include <string.h>
-
-static struct linear bind_linear(const struct model *model, struct linear_indices at)
-{
-    const struct parameters *all = &model->parameters;
-    const struct parameter *weight = &all->items[at.weight], *bias = &all->items[at.bias];
-    return (struct linear){.input = weight->shape[1],
-                           .output = weight->shape[0],
-                           .weight = parameter_values(all, weight),
-                           .bias = parameter_values(all, bias),
-                           .dweight = parameter_gradients(all, weight),
-                           .dbias = parameter_gradients(all, bias)};
-}
 
 void heads_bind(struct heads *heads, const struct op_context *context, const struct model *model)
 {

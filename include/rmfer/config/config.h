@@ -142,6 +142,12 @@ struct config_acl {
     enum config_acl_forward forward;
 };
 
+struct config_fixmatch {
+    double threshold; /* c */
+    double weight;    /* lambda u */
+    int64_t ratio;    /* mu */
+};
+
 struct config_rmset {
     char *root;      /* absolute; "" = none */
     char *index;     /* the CSV index, relative to root unless absolute */
@@ -203,6 +209,7 @@ struct config {
     struct config_train train;
     struct config_ial ial;
     struct config_acl acl;
+    struct config_fixmatch fixmatch;
     struct config_rmset rmset;
     struct config_augment augment;
     struct config_eval eval;

@@ -1,0 +1,44 @@
+/* All rows of a step in one pass through the network and f_FER, so that batch-norm sees them together: the way of the
+ * semi-supervised methods. Rows are added from views of the streams, the losses write the gradient of the logits, and one
+ * call goes back. What the losses are is the method's. */
+#ifndef RMFER_METHOD_ONE_PASS_H
+#define RMFER_METHOD_ONE_PASS_H
+
+#include "rmfer/base/memory.h"
+#include "rmfer/method/method.h"
+#include "rmfer/nn/backbone.h"
+#include "rmfer/ops/linear.h"
+
+struct one_pass {
+    struct backbone *backbone;
+    struct backbone_pass *pass;
+    struct op_context context;
+    struct linear classifier;
+    struct arena arena;
+    double dropout, drop_path;
+    size_t most_rows, rows, classes, dimensions, image_reals;
+    real *images;                     /* [most_rows,H,W,3] */
+    real *features, *dfeatures;       /* [most_rows,D]; features after dropout */
+    real *factors;                    /* [most_rows,D], dropout's */
+    real *logits, *dlogits;           /* [most_rows,E] */
+};
+
+/* Plans memory for at most `most_rows` rows of a step. */
+status one_pass_init(struct one_pass *pass, struct model *model, const struct config *config, size_t most_rows,
+                     struct error *err) MUST_CHECK;
+/* Accepts a zeroed structure. */
+void one_pass_free(struct one_pass *pass);
+
+/* Forgets the last step's rows. */
+void one_pass_begin(struct one_pass *pass);
+/* Copies `rows` pictures behind those already there. Returns the number of the first. */
+size_t one_pass_add(struct one_pass *pass, const real *images, size_t rows);
+
+/* Features and logits of all rows; sets dlogits to zero: rows that no loss writes carry no gradient. */
+void one_pass_forward(struct one_pass *pass, const struct method_step *step);
+/* Adds every parameter's gradient from dlogits. */
+void one_pass_backward(struct one_pass *pass);
+
+struct method_bytes one_pass_bytes(const struct one_pass *pass);
+
+#endif
