@@ -7,7 +7,7 @@
 #include "rmfer/ckpt/detector_onnx.h"
 #include "rmfer/cmd/options.h"
 #include "rmfer/rmset/build.h"
-#include "train/progress.h"
+#include "rmfer/train/progress.h"
 
 #include <inttypes.h>
 #include <stdio.h>
