@@ -16,7 +16,7 @@ refuses() {
 
 check help "$RMFER" config --help
 check list "$RMFER" config --list
-for name in affectnet7 affectnet8 rafdb rafdb-4000labels ferplus quickstart ablation-baseline ablation-no-acl \
+for name in affectnet7 affectnet8 rafdb rafdb-4000labels rafdb-4000labels-fixmatch ferplus quickstart ablation-baseline ablation-no-acl \
     ablation-full ablation-no-sm ablation-no-sm-no-acl ablation-rmset-0 ablation-rmset-50 ablation-rmset-100; do
     "$RMFER" config --list | grep -q "^$name " || fail "$name is not listed"
     "$RMFER" config "$name" >"$folder/$name.ini"
