@@ -16,7 +16,7 @@ refuses() {
 
 check help "$RMFER" config --help
 check list "$RMFER" config --list
-for name in affectnet7 affectnet8 rafdb rafdb-4000labels rafdb-4000labels-fixmatch ferplus quickstart ablation-baseline ablation-no-acl \
+for name in affectnet7 affectnet8 rafdb rafdb-scratch rafdb-4000labels rafdb-4000labels-fixmatch ferplus quickstart ablation-baseline ablation-no-acl \
     ablation-full ablation-no-sm ablation-no-sm-no-acl ablation-rmset-0 ablation-rmset-50 ablation-rmset-100; do
     "$RMFER" config --list | grep -q "^$name " || fail "$name is not listed"
     "$RMFER" config "$name" >"$folder/$name.ini"
@@ -52,5 +52,10 @@ refuses "a wrong override" 2 'rmfer: error: --set: train.bacth: unknown key (did
 refuses "an unknown preset" 2 "rmfer: error: no preset 'rafdb8' (did you mean 'rafdb'?)" "$RMFER" config rafdb8
 refuses "no name" 2 "rmfer: error: rmfer config needs one preset's NAME, --list or --keys" "$RMFER" config
 refuses "a missing file" 1 'rmfer: error: none.ini: No such file or directory' "$RMFER" config none.ini --resolved
+
+"$RMFER" config rafdb >"$folder/rafdb.ini"
+run "$RMFER" train --config "$folder/rafdb.ini" --out "$folder/run"
+holds "all that is missing is named at once" [ $code -eq 2 ]
+for key in data.root model.init rmset.root; do says "what is missing" "$key = .* is not there"; done
 
 finish

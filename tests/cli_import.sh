@@ -49,10 +49,22 @@ says "info" "0.5 0.4 0.3"
 check "fewer classes leave the classifier fresh" "$RMFER" import "$golden/timm_plain.pth" -o "$folder/b.safetensors" \
     --arch tiny_tf_64_1 --classes A,B,C
 says "fewer classes" "classifier: fresh"
+says "fewer classes" "to start a training from"
 check "info of a foreign file" "$RMFER" info "$golden/lukemelas_training.pth"
 says "info of a foreign file" "state_dict.module._blocks.0._depthwise_conv.weight"
 check "info of an architecture" "$RMFER" info tiny_tf_64_1
 refuses "info of an empty folder" 1 "no checkpoint in this folder" "$RMFER" info scripts
+
+# A classifier that nothing has trained is said to be so, and neither predicts nor leaves by mistake.
+says_untrained="fresh and random"
+check "info of an untrained classifier" "$RMFER" info "$folder/b.safetensors"
+says "info of an untrained classifier" "$says_untrained"
+refuses "export of an untrained classifier" 2 "$says_untrained" "$RMFER" export "$folder/b.safetensors" -o "$new"
+check "export of it all the same" "$RMFER" export "$folder/b.safetensors" -o "$new" --allow-untrained
+refuses "prediction with it" 2 "$says_untrained" "$RMFER" predict --checkpoint "$folder/b.safetensors" --detector none \
+    docs/demo.png
+check "prediction all the same" "$RMFER" predict --checkpoint "$folder/b.safetensors" --detector none \
+    --allow-untrained docs/demo.png
 
 # A file without its prefix's weights, and two sets of weights of which one is chosen.
 check "the same again" "$RMFER" import "$folder/a.safetensors" -o "$folder/c.safetensors"

@@ -4,6 +4,7 @@
 #include "rmfer/base/text.h"
 
 #include <pthread.h>
+#include <string.h>
 #include <time.h>
 
 static struct {
@@ -60,3 +61,12 @@ LOG_FUNCTION(log_error, "rmfer: error: ", LOG_QUIET)
 LOG_FUNCTION(log_warning, "rmfer: warning: ", LOG_NORMAL)
 LOG_FUNCTION(log_info, "", LOG_NORMAL)
 LOG_FUNCTION(log_verbose, "", LOG_VERBOSE)
+
+void log_info_lines(const char *text)
+{
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+        if (length > 0) log_info("%.*s", (int)length, text);
+        text += length + (text[length] == '\n');
+    }
+}

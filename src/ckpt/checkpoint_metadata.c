@@ -74,6 +74,9 @@ status metadata_from_info(struct metadata_list *list, const char *architecture, 
     if (result == STATUS_OK) result = add_text(list, "rmfer.method", info->method, err);
     if (result == STATUS_OK) result = add_text(list, "rmfer.config", info->config, err);
     if (result == STATUS_OK) result = add_text(list, "rmfer.metrics", info->metrics, err);
+    if (result == STATUS_OK && info->temperature > 0)
+        result = append_real(next_item(list, "rmfer.temperature"), info->temperature, err);
+    if (result == STATUS_OK) result = add_text(list, "rmfer.classifier", info->untrained ? "fresh" : "", err);
     if (result == STATUS_OK) result = add_text(list, "rmfer.folded", info->folded ? "true" : "", err);
     for (size_t i = 0; i < list->count; i++) list->items[i].value = text_string(&list->text[i]);
     return result;
@@ -143,7 +146,7 @@ static status read_normalisation(struct checkpoint_info *info, const struct safe
 status metadata_read_info(struct checkpoint_info *info, const struct safetensors *file, struct error *err)
 {
     int64_t version, image_size, step = 0;
-    double epoch = 0;
+    double epoch = 0, temperature = 0;
     if (!text_to_integer(value_of(file, "rmfer.format"), &version))
         return error_set(err,
                          "no checkpoint of rmfer: metadata rmfer.format is missing ('rmfer import' reads others)");
@@ -163,6 +166,12 @@ status metadata_read_info(struct checkpoint_info *info, const struct safetensors
         return error_set(err, "metadata rmfer.epoch is not a number");
     if (step_text[0] != '\0' && (!text_to_integer(step_text, &step) || step < 0))
         return error_set(err, "metadata rmfer.step is not a whole number");
+    const char *temperature_text = value_of(file, "rmfer.temperature");
+    if (temperature_text[0] != '\0' &&
+        (!text_to_real(temperature_text, &temperature) || !(temperature >= 1e-3 && temperature <= 1e3)))
+        return error_set(err, "metadata rmfer.temperature is not a number from 0.001 to 1000");
+    info->temperature = temperature;
+    info->untrained = strcmp(value_of(file, "rmfer.classifier"), "fresh") == 0;
     info->epoch = epoch;
     info->step = step;
     info->resize = value_of(file, "rmfer.resize");

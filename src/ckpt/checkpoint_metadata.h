@@ -5,7 +5,7 @@
 #include "rmfer/base/text.h"
 #include "rmfer/ckpt/checkpoint.h"
 
-enum { METADATA_MOST = 16, METADATA_FORMAT_VERSION = 1 };
+enum { METADATA_MOST = 24, METADATA_FORMAT_VERSION = 1 };
 
 /* Keys and values to be written; the values live in `text`, which the caller frees. */
 struct metadata_list {

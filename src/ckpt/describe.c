@@ -98,6 +98,12 @@ status checkpoint_describe(const struct checkpoint *checkpoint, struct text *out
                                     (long long)info->step);
     if (result == STATUS_OK) result = describe_line(out, "selected on", info->selected_on, err);
     if (result == STATUS_OK) result = describe_line(out, "metrics", info->metrics, err);
+    if (result == STATUS_OK && info->temperature > 0)
+        result = text_append_format(out, err, "%-12s %.4g, fitted on the validation split\n", "temperature",
+                                    info->temperature);
+    if (result == STATUS_OK && info->untrained)
+        result = text_append_format(out, err, "the classifier is fresh and random: to start a training from, not to "
+                                              "predict with\n");
     if (result == STATUS_OK && info->folded)
         result = text_append_format(out, err, "batch-norm was folded before import: for evaluation only\n");
     if (result == STATUS_OK) result = describe_groups(&checkpoint->file, out, err);

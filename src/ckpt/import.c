@@ -5,7 +5,6 @@
 #include "ckpt/import_loading.h"
 #include "rmfer/base/memory.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,22 +16,6 @@ void import_report_free(struct import_report *report)
     memory_free(report->class_names);
     text_free(&report->notes);
     *report = (struct import_report){0};
-}
-
-void import_note(struct import_report *report, const char *format, ...)
-{
-    char line[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    text_make_printable(line);
-    if (text_append_format(&report->notes, NULL, "%s\n", line) != STATUS_OK) return;
-}
-
-void import_mark_used(struct loading *loading, const struct tensor *tensor)
-{
-    loading->used[tensor - loading->source->tensors] = true;
 }
 
 /* ---- tensors into the model ---- */
@@ -178,7 +161,10 @@ static void note_file(const struct loading *loading)
                     source->sets[0].is_module ? ", a whole module" : "", source->found,
                     naming_title(source->match.naming), prefix[0] == '\0' ? "" : " behind '", prefix,
                     prefix[0] == '\0' ? "" : "'");
-        if (source->candidates > 1)
+        if (strcmp(prefix, CHECKPOINT_AVERAGE) == 0 && import_source_metadata(source, "rmfer.format") != NULL)
+            import_note(loading->report, "weights: their moving average, which evaluation takes too (--prefix '' takes "
+                                         "the weights that training went on with)");
+        else if (source->candidates > 1)
             import_note(loading->report,
                         "%zu sets of weights are in it; this one was taken (--prefix chooses another)",
                         source->candidates);
@@ -316,6 +302,9 @@ static void fill_info(struct checkpoint_info *info, const struct import_source *
     info->classes = (const char *const *)report->class_names;
     info->class_count = report->class_count;
     info->folded = report->folded;
+    info->untrained = report->classifier == IMPORT_CLASSIFIER_FRESH;
+    const char *earlier = import_source_metadata(source, "rmfer.classifier");
+    if (earlier != NULL && strcmp(earlier, "fresh") == 0) info->untrained = true;
     int64_t image_size;
     double triple[3];
     const char *said = import_source_metadata(source, "rmfer.image_size");

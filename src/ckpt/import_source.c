@@ -59,11 +59,13 @@ static status no_backbone(const struct import_source *source, const char *prefix
                      source->count, name);
 }
 
-/* Our own checkpoints may hold averaged weights and optimizer state beside the network, which has no prefix there. */
+/* Our own checkpoints may hold the weights' moving average and optimizer state beside the network, which has no prefix
+ * there. The average is what evaluation judges, so it is what a new run starts from. */
 static const char *wanted_prefix(const struct import_source *source, const char *prefix)
 {
-    if (prefix == NULL && import_source_metadata(source, "rmfer.format") != NULL) return "";
-    return prefix;
+    if (prefix != NULL || import_source_metadata(source, "rmfer.format") == NULL) return prefix;
+    bool has_average = tensor_find_sorted(source->tensors, source->count, CHECKPOINT_AVERAGE "conv_stem.weight") != NULL;
+    return has_average ? CHECKPOINT_AVERAGE : "";
 }
 
 static status find_network(struct import_source *source, const char *prefix, struct error *err)
@@ -186,8 +188,13 @@ status import_source_architecture(const struct import_source *source, struct arc
         return STATUS_OK;
     }
     int same = import_source_padding(source, reason);
-    if (same < 0) *reason = "nothing in the file tells; the recipe's backbone is, --arch decides otherwise";
-    return architecture_of_size(source, architecture, same != 0) ? STATUS_OK : unknown_size(source, err);
+    if (!architecture_of_size(source, architecture, same != 0)) return unknown_size(source, err);
+    if (same >= 0) return STATUS_OK;
+    /* Both flavours have the same tensors, and the wrong one moves probabilities by more than half. */
+    return error_set_usage(err,
+                           "%s: nothing in it tells whether it is %s (SAME padding, TensorFlow's weights) or %s "
+                           "(symmetric padding, PyTorch's own): --arch says which",
+                           source->paths[0], architecture->name, architecture->name + strlen("tf_"));
 }
 
 status import_source_check_size(const struct import_source *source, const struct architecture *architecture,

@@ -127,16 +127,17 @@ bool naming_foreign(char name[FOREIGN_NAME_BYTES], enum naming naming, const str
 
 /* ---- finding a backbone ---- */
 
-/* Two names that a backbone of each naming has: the stem, and the first depthwise convolution. The last part counts
- * blocks: each has exactly one name that ends so. */
+/* Two names that a backbone of each naming has: the stem, and the first depthwise convolution. The last parts count
+ * blocks: each has exactly one name that begins and ends so. */
 static const struct {
-    const char *stem, *depthwise, *head, *block_ending;
+    const char *stem, *depthwise, *head, *block_beginning, *block_ending;
 } signatures[NAMING_COUNT] = {
-    {"conv_stem.weight", "blocks.0.0.conv_dw.weight", "conv_head.weight", ".conv_dw.weight"},
-    {"features.0.0.weight", "features.1.0.block.0.0.weight", "features.8.0.weight", ".fc1.weight"},
-    {"_conv_stem.weight", "_blocks.0._depthwise_conv.weight", "_conv_head.weight", "._depthwise_conv.weight"},
-    {"0.weight", "3.0.0.conv_dw.weight", "4.weight", ".conv_dw.weight"},
-    {"0.weight", "2.0.0.conv_dw.weight", "3.weight", ".conv_dw.weight"},
+    {"conv_stem.weight", "blocks.0.0.conv_dw.weight", "conv_head.weight", "blocks.", ".conv_dw.weight"},
+    {"features.0.0.weight", "features.1.0.block.0.0.weight", "features.8.0.weight", "features.", ".fc1.weight"},
+    {"_conv_stem.weight", "_blocks.0._depthwise_conv.weight", "_conv_head.weight", "_blocks.",
+     "._depthwise_conv.weight"},
+    {"0.weight", "3.0.0.conv_dw.weight", "4.weight", "3.", ".conv_dw.weight"},
+    {"0.weight", "2.0.0.conv_dw.weight", "3.weight", "2.", ".conv_dw.weight"},
 };
 
 static const struct tensor *find_with_prefix(const struct tensor *tensors, size_t count, const char *prefix,
@@ -200,10 +201,13 @@ struct backbone_size naming_size(const struct naming_match *match, const struct 
 {
     struct backbone_size size = {0};
     size_t prefix_length = strlen(match->prefix);
+    const char *beginning = signatures[match->naming].block_beginning;
     const char *ending = signatures[match->naming].block_ending;
     for (size_t i = 0; i < count; i++) {
         size_t length = strlen(tensors[i].name);
         if (strncmp(tensors[i].name, match->prefix, prefix_length) != 0 || length < strlen(ending)) continue;
+        /* An optimizer's moments and an average have the same names behind one of their own. */
+        if (strncmp(tensors[i].name + prefix_length, beginning, strlen(beginning)) != 0) continue;
         size.blocks += strcmp(tensors[i].name + length - strlen(ending), ending) == 0;
     }
     const struct tensor *stem = find_with_prefix(tensors, count, match->prefix, signatures[match->naming].stem);

@@ -57,7 +57,7 @@ static status run(struct eval_command *command, struct error *err)
     if (result == STATUS_OK) result = evaluation_work_open(&work, &command->request, err);
     if (result == STATUS_OK) result = dataset_describe(&work.dataset, &description, err);
     if (result == STATUS_OK) {
-        log_verbose("%s", text_string(&description));
+        log_info_lines(text_string(&description));
         result = evaluator_run(work.evaluator, &work.model, &evaluation, err);
     }
     if (result == STATUS_OK) result = print_results(&work, command->json, evaluation, err);

@@ -5,6 +5,7 @@
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/lookup.h"
 #include "rmfer/cmd/options.h"
+#include "rmfer/cmd/untrained.h"
 #include "rmfer/config/config.h"
 
 enum { LARGEST_IMAGE = 4096 };
@@ -12,7 +13,7 @@ enum { LARGEST_IMAGE = 4096 };
 struct export_arguments {
     const char *output;
     int64_t image_size;
-    bool with_preprocess, narrow;
+    bool with_preprocess, narrow, allow_untrained;
 };
 
 static status write_output(const struct export_arguments *arguments, const struct model *model,
@@ -36,6 +37,7 @@ static status convert(const struct export_arguments *arguments, const char *path
     info.config = text_string(&portable);
     if (arguments->image_size != 0) info.image_size = (int)arguments->image_size;
     /* Heads are not exported, so they are not read either. */
+    if (result == STATUS_OK) result = untrained_refuse(&checkpoint, arguments->allow_untrained, err);
     if (result == STATUS_OK) result = checkpoint_create_model(&checkpoint, false, &model, err);
     if (result == STATUS_OK) {
         result = write_output(arguments, &model, &info, err);
@@ -76,6 +78,8 @@ int command_export(int argc, char **argv)
          0},
         {"half", OPTION_FLAG, &arguments.narrow, NULL,
          ".safetensors: weights as float16 (batch-norm and biases stay float32)", 0, 0, 0},
+        {"allow-untrained", OPTION_FLAG, &arguments.allow_untrained, NULL,
+         "export a network whose classifier is fresh and random", 0, 0, 0},
         {"image-size", OPTION_INTEGER, &arguments.image_size, "N", "side of the input (default: the checkpoint's)",
          SMALLEST_IMAGE, LARGEST_IMAGE, 0},
     };

@@ -45,17 +45,6 @@ static status read_triple(const char *option, const char *given, double values[3
     return STATUS_OK;
 }
 
-/* The notes are facts about the result, one a line: they go where progress goes. */
-static void print_notes(const struct import_report *report)
-{
-    const char *line = text_string(&report->notes);
-    while (*line != '\0') {
-        size_t length = strcspn(line, "\n");
-        log_info("%.*s", (int)length, line);
-        line += length + (line[length] == '\n');
-    }
-}
-
 static status convert(const struct import_arguments *arguments, const struct option_list *sources,
                       const struct name_list *classes, struct error *err)
 {
@@ -67,7 +56,7 @@ static status convert(const struct import_arguments *arguments, const struct opt
                                            .class_count = classes->count,
                                            .prefix = arguments->prefix};
     status result = import_create_model(&model, sources->items, sources->count, &options, &report, &info, err);
-    print_notes(&report);
+    log_info_lines(text_string(&report.notes)); /* facts about the result go where progress goes */
     if (result == STATUS_OK) {
         if (arguments->image_size != 0) info.image_size = (int)arguments->image_size;
         result = read_triple("mean", arguments->mean, info.mean, false, err);
@@ -78,6 +67,10 @@ static status convert(const struct import_arguments *arguments, const struct opt
                 "%s: %zu tensors loaded, %zu fresh; of the file's %zu, %zu are of no use here, %zu not understood",
                 arguments->output, report.mapped, report.missing, report.found, report.passed_over,
                 report.unexpected);
+        if (result == STATUS_OK && info.untrained)
+            log_warning("%s: the classifier is fresh and random: to start a training from (model.init), not to predict "
+                        "with",
+                        arguments->output);
         model_free(&model);
     }
     import_report_free(&report);

@@ -16,6 +16,7 @@
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/lookup.h"
 #include "rmfer/cmd/options.h"
+#include "rmfer/cmd/untrained.h"
 #include "rmfer/faces/crops.h"
 #include "rmfer/faces/pipeline.h"
 #include "rmfer/train/progress.h"
@@ -36,7 +37,7 @@ struct predict_command {
     const char *checkpoint, *detector, *crop, *annotate, *features;
     double min_score, overlap, min_face, margin, temperature, smooth;
     int64_t detect_size, max_faces, every, batch, top, max_megapixels;
-    bool json, csv, flip, force, track, null_separated;
+    bool json, csv, flip, force, track, null_separated, allow_untrained;
 };
 
 struct predict_work {
@@ -130,6 +131,7 @@ static status read_checkpoint(struct predict_work *work, struct error *err)
         return error_set(err, "%s: not a checkpoint of rmfer; 'rmfer import %s -o FILE.safetensors' makes one", path,
                          path);
     status result = checkpoint_open(&work->checkpoint, path, err);
+    if (result == STATUS_OK) result = untrained_refuse(&work->checkpoint, work->command->allow_untrained, err);
     if (result != STATUS_OK) return result;
     const struct checkpoint_info *info = &work->checkpoint.info;
     if (info->image_size < SMALLEST_IMAGE || info->image_size > LARGEST_INPUT)
@@ -187,7 +189,9 @@ static status open_output(struct predict_work *work, struct error *err)
         .feature_count = predict_batches_features(work->batches),
         .top = command->top > 0 ? (size_t)command->top : TABLE_TOP,
         .annotated_top = command->top > 0 ? (size_t)command->top : 1,
-        .temperature = command->temperature,
+        .temperature = command->temperature > 0 ? command->temperature
+                       : info->temperature > 0  ? info->temperature
+                                                : 1,
         .name_width = face_inputs_name_width(work->inputs),
         .annotate = command->annotate,
         .force = command->force,
@@ -305,7 +309,7 @@ int command_predict(int argc, char **argv)
     struct predict_command command = {.min_score = -1,
                                       .overlap = -1,
                                       .margin = -1,
-                                      .temperature = 1,
+                                      
                                       .detect_size = -1,
                                       .every = 1,
                                       .batch = 8,
@@ -328,7 +332,7 @@ int command_predict(int argc, char **argv)
         {"force", OPTION_FLAG, &command.force, NULL, "--annotate may replace files that are there", 0, 0, 0},
         {"features", OPTION_STRING, &command.features, "FILE", "write the faces' features, float32, as NumPy array",
          0, 0, 0},
-        {"temperature", OPTION_REAL, &command.temperature, "T", "probabilities are softmax(logits / T) (1)", 0.001,
+        {"temperature", OPTION_REAL, &command.temperature, "T", "probabilities are softmax(logits / T) (as fitted with the checkpoint, else 1)", 0.001,
          1000, 0},
         {"flip", OPTION_FLAG, &command.flip, NULL, "mean of each face's and its mirror image's output", 0, 0, 0},
         {"crop", OPTION_STRING, &command.crop, "HOW", "square, box or aligned (square)", 0, 0, 0},
@@ -346,6 +350,8 @@ int command_predict(int argc, char **argv)
         {"max-megapixels", OPTION_INTEGER, &command.max_megapixels, "N", "refuse larger pictures (100)", 1, 4000, 0},
         {"null", OPTION_FLAG, &command.null_separated, NULL, "the list on standard input is separated by NUL bytes",
          0, 0, '0'},
+        {"allow-untrained", OPTION_FLAG, &command.allow_untrained, NULL,
+         "go on with a network whose classifier is fresh and random", 0, 0, 0},
         {"batch", OPTION_INTEGER, &command.batch, "N", "faces that go through the network together (8)", 1,
          LARGEST_BATCH, 0},
     };

@@ -5,6 +5,7 @@
 #include "config/values.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/base/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -263,18 +264,51 @@ bool config_has_acl(const struct config *config)
     return is_rmfer && config->acl.weight > 0 && config->rmset.fraction > 0 && config->train.warmup_epochs < config->train.epochs;
 }
 
+/* A file or folder that training needs and that is named but not there, for one message. */
+static status note_absent(struct text *list, size_t *count, bool there, const char *key, const char *path,
+                          const char *otherwise, struct error *err)
+{
+    if (there || path[0] == '\0') return STATUS_OK;
+    return text_append_format(list, err, "%s%s = %s is not there%s", (*count)++ == 0 ? "" : "; ", key, path, otherwise);
+}
+
+static bool has_rmset_list(const struct config *config)
+{
+    char *index = path_join(config->rmset.root, config->rmset.index, NULL);
+    bool there = index != NULL && file_exists(index);
+    memory_free(index);
+    return there;
+}
+
+/* A preset's places are somebody else's: who has several of them to change shall hear of all at once. */
+static status check_places(const struct config *config, struct error *err)
+{
+    struct text list = {0};
+    size_t count = 0;
+    const char *root = config->data.root, *init = config->model.init;
+    bool no_rmset = config_has_acl(config) && !has_rmset_list(config);
+    status result = note_absent(&list, &count, folder_exists(root) || file_exists(root), "data.root", root, "", err);
+    if (result == STATUS_OK)
+        result = note_absent(&list, &count, file_exists(init), "model.init", init, " (empty: random weights)", err);
+    if (result == STATUS_OK)
+        result = note_absent(&list, &count, !no_rmset, "rmset.root", config->rmset.root,
+                             " or has no list (acl.weight = 0 trains without)", err);
+    /* What is missing alone has a message of its own, where it is opened. */
+    if (result == STATUS_OK && count > 1) result = error_set_usage(err, "%s", text_string(&list));
+    text_free(&list);
+    return result;
+}
+
 status config_check_training(const struct config *config, struct error *err)
 {
     if (config->data.root[0] == '\0')
         return refuse(config, "data", "root", "training needs the data set's folder", err);
+    status result = check_places(config, err);
+    if (result != STATUS_OK) return result;
     if (!config_has_acl(config)) return STATUS_OK;
     if (config->rmset.root[0] == '\0')
         return refuse(config, "rmset", "root", "phase 2 needs an RMset (acl.weight = 0 trains without)", err);
-    char *index = path_join(config->rmset.root, config->rmset.index, err);
-    if (index == NULL) return STATUS_FAILED;
-    bool there = file_exists(index);
-    memory_free(index);
-    if (!there)
+    if (!has_rmset_list(config))
         return refuse(config, "rmset", "root", "the RMset's list is not there (acl.weight = 0 trains without)", err);
     if (config->rmset.normalize == NORMALIZE_OWN && !given(config->rmset.std))
         return refuse(config, "rmset", "normalize", "needs statistics.ini in rmset.root, as rmfer rmset build makes it",

@@ -102,7 +102,7 @@ static void forget_rows(struct dataset_reader *reader)
         memory_free(dataset->notes[i].example);
     }
     for (size_t i = 0; i < dataset->list_count; i++) memory_free(dataset->lists[i]);
-    dataset->note_count = dataset->list_count = 0;
+    dataset->note_count = dataset->list_count = dataset->mappings.length = 0;
     dataset->count = dataset->listed = dataset->names.length = dataset->pixel_count = 0;
     memory_free(reader->seen);
     reader->seen = NULL;
@@ -144,6 +144,8 @@ static status choose_rows(struct dataset *dataset, const struct config_data *opt
     bool *keep = memory_allocate(dataset->count, sizeof *keep, "the split", err);
     if (keep == NULL) return STATUS_FAILED;
     status result = split_choose(dataset, options, split, valid_is_share, keep, err);
+    if (result == STATUS_OK && split == SPLIT_TRAIN && valid_is_share && options->labelled == 0)
+        for (size_t i = 0; i < dataset->count; i++) dataset->validation_share += !keep[i];
     if (result == STATUS_OK) dataset_keep(dataset, keep);
     memory_free(keep);
     if (result != STATUS_OK || (split != SPLIT_UNLABELLED && split != SPLIT_TRAIN_WHOLE_UNLABELLED)) return result;
@@ -198,6 +200,18 @@ static status check_samples(struct dataset *dataset, const struct config_data *o
     return result;
 }
 
+static status no_samples(const struct dataset *dataset, const char *root, struct error *err)
+{
+    if (dataset->note_count == 0)
+        return error_set(err, "%s: the %s split has no samples (%zu rows were looked at)", root, dataset->split,
+                         dataset->listed);
+    const struct dataset_note *most = &dataset->notes[0];
+    for (size_t i = 1; i < dataset->note_count; i++)
+        if (dataset->notes[i].count > most->count) most = &dataset->notes[i];
+    return error_set(err, "%s: the %s split has no samples (of %zu rows %zu were left out: %s, as %s)", root,
+                     dataset->split, dataset->listed, most->count, most->reason, most->example);
+}
+
 status dataset_open(struct dataset *dataset, const struct config_data *options, enum dataset_split split,
                     struct error *err)
 {
@@ -216,8 +230,7 @@ status dataset_open(struct dataset *dataset, const struct config_data *options, 
     dataset_count_classes(dataset);
     bool may_be_empty = split == SPLIT_UNLABELLED || split == SPLIT_TRAIN_WHOLE_UNLABELLED;
     if (result == STATUS_OK && dataset->count == 0 && !may_be_empty)
-        result = error_set(err, "%s: the %s split has no samples (%zu rows were looked at)", options->root,
-                           dataset->split, dataset->listed);
+        result = no_samples(dataset, options->root, err);
     return result;
 }
 
@@ -248,6 +261,7 @@ void dataset_free(struct dataset *dataset)
     memory_free(dataset->lists);
     memory_free(dataset->notes);
     text_free(&dataset->names);
+    text_free(&dataset->mappings);
     *dataset = (struct dataset){0};
 }
 
@@ -279,6 +293,15 @@ status dataset_describe(const struct dataset *dataset, struct text *out, struct 
         result = text_append_format(out, err, "%s %s %zu", i == 0 ? ":" : ",", dataset->classes[i],
                                     dataset->class_counts[i]);
     if (result == STATUS_OK) result = text_append(out, "\n", 1, err);
+    if (result == STATUS_OK && dataset->mappings.length > 0)
+        result = text_append_format(out, err, "  class folders: %s\n", text_string(&dataset->mappings));
+    if (result == STATUS_OK && dataset->remark != NULL)
+        result = text_append_format(out, err, "  %s\n", dataset->remark);
+    if (result == STATUS_OK && dataset->validation_share > 0)
+        result = text_append_format(out, err,
+                                    "  not among them: %zu pictures, the share of training that is kept for "
+                                    "validation (data.valid_fraction)\n",
+                                    dataset->validation_share);
     for (size_t i = 0; i < dataset->note_count && result == STATUS_OK; i++) {
         const struct dataset_note *note = &dataset->notes[i];
         result = text_append_format(out, err, "  left out: %zu, %s (the first: %s)\n", note->count, note->reason,

@@ -220,6 +220,9 @@ static bool has_lists(const struct dataset_reader *reader, const char *pixels, c
     return reader->options->ferplus_layout == FERPLUS_CSV || (file_exists(pixels) && file_exists(votes));
 }
 
+static const char votes_remark[] = "votes: the folders' label.csv and fer2013new.csv are not the same release, 1,602 rows "
+                                   "differ; compare results of one layout only";
+
 status ferplus_read(struct dataset_reader *reader, bool *exists, struct error *err)
 {
     static const char *const folders[] = {
@@ -233,9 +236,11 @@ status ferplus_read(struct dataset_reader *reader, bool *exists, struct error *e
     bool folder_first = reader->options->ferplus_layout != FERPLUS_CSV && folder != NULL && folder_exists(folder);
     if (result == STATUS_OK && (folder_first || wanted[0] != '\0')) {
         *exists = true;
+        reader->dataset->remark = votes_remark;
         if (!reader->only_asks) result = read_folder(reader, folder, err);
     } else if (result == STATUS_OK && has_lists(reader, pixels, votes)) {
         *exists = true;
+        reader->dataset->remark = votes_remark;
         if (!reader->only_asks) result = read_lists(reader, pixels, votes, err);
     }
     memory_free(folder);

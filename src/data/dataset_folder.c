@@ -4,6 +4,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/data/csv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { NAMES_OF_A_PART = 3 };
@@ -45,26 +46,34 @@ static status read_class(struct dataset_reader *reader, const char *folder, int 
     return result;
 }
 
-/* Numbered folders count from 0, or from 1 when there is no 0 but one more. */
-static int64_t first_number(const struct dataset_reader *reader, const struct folder_list *list)
+/* By name, or by number where data.numbers says what numbers mean. */
+static int class_of_folder(const struct dataset_reader *reader, const char *name)
 {
-    bool has_zero = false, has_count = false;
-    for (size_t i = 0; i < list->count; i++) {
-        int64_t number;
-        if (!text_to_integer(list->names[i], &number)) continue;
-        has_zero |= number == 0;
-        has_count |= number == reader->dataset->class_count;
-    }
-    return !has_zero && has_count ? 1 : 0;
+    int label = reader_class_of_name(reader, name);
+    return label != CLASS_UNKNOWN ? label : reader_class_of_number(reader, reader->options->numbers, name);
 }
 
-static int class_of_folder(const struct dataset_reader *reader, const char *name, int64_t first)
+static status unknown_folder(const struct dataset_reader *reader, const char *path, struct error *err)
 {
     int64_t number;
-    int label = reader_class_of_name(reader, name);
-    if (label != CLASS_UNKNOWN || !text_to_integer(name, &number)) return label;
-    number -= first;
-    return number >= 0 && number < reader->dataset->class_count ? (int)number : CLASS_UNKNOWN;
+    if (reader->options->numbers == NUMBERS_UNSAID && text_to_integer(path_name(path), &number))
+        return error_set_usage(err,
+                               "%s: folders called by numbers mean another class in each data set: data.numbers = "
+                               "affectnet, rafdb, ferplus, 0-based or 1-based says which",
+                               path);
+    return error_set(err, "%s: not one of data.classes%s", path,
+                     reader->options->numbers == NUMBERS_UNSAID ? "" : ", nor a number of data.numbers");
+}
+
+/* Which class a folder became, for the data set's description: nobody should have to trust an order. */
+static status note_mapping(struct dataset_reader *reader, const char *name, int label, struct error *err)
+{
+    struct dataset *dataset = reader->dataset;
+    char printable[64];
+    snprintf(printable, sizeof printable, "%s", name);
+    text_make_printable(printable);
+    return text_append_format(&dataset->mappings, err, "%s%s = %s", dataset->mappings.length == 0 ? "" : ", ", printable,
+                              label < 0 ? "left out" : dataset->classes[label]);
 }
 
 static status read_classes(struct dataset_reader *reader, const char *folder, struct error *err)
@@ -73,18 +82,18 @@ static status read_classes(struct dataset_reader *reader, const char *folder, st
     status result = reader_begin_list(reader, folder, err);
     if (result == STATUS_OK) result = folder_list_read(&list, folder, err);
     if (result != STATUS_OK) return result;
-    int64_t first = first_number(reader, &list);
     for (size_t i = 0; i < list.count && result == STATUS_OK; i++) {
         char *path = path_join(folder, list.names[i], err);
-        int label = class_of_folder(reader, list.names[i], first);
+        int label = class_of_folder(reader, list.names[i]);
         if (path == NULL)
             result = STATUS_FAILED;
         else if (!folder_exists(path))
             result = reader_leave_out(reader, "not in a class folder", 0, list.names[i], err);
         else if (label == CLASS_UNKNOWN)
-            result = error_set(err, "%s: not one of data.classes, nor the number of one", path);
+            result = unknown_folder(reader, path, err);
         else
-            result = read_class(reader, path, label, err);
+            result = note_mapping(reader, list.names[i], label, err);
+        if (path != NULL && result == STATUS_OK && folder_exists(path)) result = read_class(reader, path, label, err);
         memory_free(path);
     }
     folder_list_free(&list);
@@ -140,13 +149,13 @@ static bool belongs_to_part(const char *split, enum dataset_part part)
     return false;
 }
 
-/* A class by name, another word for it, or its number in data.classes from 0. */
+/* A class by name, another word for it, or its number: in data.classes from 0 unless data.numbers says otherwise. */
 static int class_of_label(const struct dataset_reader *reader, const char *label)
 {
-    int64_t number;
+    enum config_numbers numbers = reader->options->numbers;
     int class = reader_class_of_name(reader, label);
-    if (class != CLASS_UNKNOWN || !text_to_integer(label, &number)) return class;
-    return number >= 0 && number < reader->dataset->class_count ? (int)number : CLASS_UNKNOWN;
+    if (class != CLASS_UNKNOWN) return class;
+    return reader_class_of_number(reader, numbers == NUMBERS_UNSAID ? NUMBERS_FROM_0 : numbers, label);
 }
 
 static status add_row(struct dataset_reader *reader, const struct csv_reader *csv, const struct list_columns *columns,
@@ -165,8 +174,9 @@ static status add_row(struct dataset_reader *reader, const struct csv_reader *cs
     if (name[0] == '\0') return error_set(err, "%s:%zu: the path is empty", csv->name, csv->line);
     int class = class_of_label(reader, label);
     if (class == CLASS_UNKNOWN)
-        return error_set(err, "%s:%zu: label '%.40s' is not one of data.classes, nor a number of 0 to %d", csv->name,
-                         csv->line, label, reader->dataset->class_count - 1);
+        return error_set(err, "%s:%zu: label '%.40s' is not one of data.classes, nor a number of 0 to %d (data.numbers counts "
+                         "otherwise)",
+                         csv->name, csv->line, label, reader->dataset->class_count - 1);
     if (class == CLASS_DROPPED) return reader_leave_out(reader, dropped, csv->line, name, err);
     struct dataset_row row = {.folder = folder, .name = name, .row = csv->line, .label = class};
     return reader_add(reader, &row, err);

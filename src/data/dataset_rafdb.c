@@ -10,12 +10,6 @@
 
 enum { LABELS = 7 };
 
-/* Labels 1 to 7. */
-static const enum expression expression_of_label[LABELS + 1] = {
-    EXPRESSION_COUNT,     EXPRESSION_SURPRISE, EXPRESSION_FEAR,  EXPRESSION_DISGUST,
-    EXPRESSION_HAPPINESS, EXPRESSION_SADNESS,  EXPRESSION_ANGER, EXPRESSION_NEUTRAL,
-};
-
 static const char dropped[] = "of a class that data.classes does not name";
 
 static status parse_label(const struct dataset_reader *reader, const struct csv_reader *csv, const char *text,
@@ -24,7 +18,7 @@ static status parse_label(const struct dataset_reader *reader, const struct csv_
     int64_t label;
     if (!text_to_integer(text, &label) || label < 1 || label > LABELS)
         return error_set(err, "%s:%zu: label '%.40s': not one of RAF-DB (1 to 7)", csv->name, csv->line, text);
-    *output = reader->output_of[expression_of_label[label]];
+    *output = reader->output_of[rafdb_expression(label)];
     return STATUS_OK;
 }
 
@@ -151,7 +145,7 @@ static status read_label_folder(struct dataset_reader *reader, const char *folde
     struct folder_list list = {0};
     status result = path == NULL ? STATUS_FAILED : STATUS_OK;
     if (result == STATUS_OK && folder_exists(path)) result = folder_list_read(&list, path, err);
-    int output = reader->output_of[expression_of_label[label]];
+    int output = reader->output_of[rafdb_expression(label)];
     for (size_t i = 0; i < list.count && result == STATUS_OK; i++) {
         struct dataset_row row = {.folder = path, .name = list.names[i], .label = output};
         result =

@@ -67,6 +67,13 @@ status reader_leave_out(struct dataset_reader *reader, const char *reason, size_
  * name, CLASS_UNKNOWN otherwise. */
 int reader_class_of_name(const struct dataset_reader *reader, const char *name);
 
+/* The output that a class's number stands for, as data.numbers says (dataset_numbers.c); CLASS_UNKNOWN for what is no
+ * number or none of that data set's, CLASS_DROPPED for an expression that data.classes does not name. */
+int reader_class_of_number(const struct dataset_reader *reader, enum config_numbers numbers, const char *text);
+
+/* RAF-DB's labels 1 to 7; EXPRESSION_COUNT for other numbers. */
+enum expression rafdb_expression(int64_t label);
+
 /* root/name, with `wanted` (data.train and the like, may be "") in place of `name`. The caller frees. */
 char *reader_path(const struct dataset_reader *reader, const char *wanted, const char *name, struct error *err);
 

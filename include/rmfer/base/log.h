@@ -28,4 +28,7 @@ void log_info(const char *format, ...) PRINTF_LIKE(1, 2);
 /* A plain line of detail, only when verbose. */
 void log_verbose(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/* Each line of a text by log_info; empty lines are passed over. */
+void log_info_lines(const char *text);
+
 #endif

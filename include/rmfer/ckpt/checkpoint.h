@@ -24,6 +24,8 @@ struct checkpoint_info {
     const char *method;      /* rmfer.method, what trained them (train.method); "" = not said */
     const char *config;      /* the resolved configuration as INI text */
     const char *metrics;     /* the evaluation that chose them, a JSON object */
+    double temperature;      /* rmfer.temperature: probabilities are softmax(logits / temperature); 0 = none was fitted */
+    bool untrained;          /* rmfer.classifier = fresh: the classifier's rows are random, nothing has trained them */
     bool folded;             /* batch-norm was folded before import: fit for evaluation, not for training */
 };
 

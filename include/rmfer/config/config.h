@@ -29,6 +29,15 @@ enum config_affectnet_release { AFFECTNET_AUTO, AFFECTNET_ORIGINAL, AFFECTNET_LA
 enum config_rafdb_images { RAFDB_ALIGNED, RAFDB_ORIGINAL };
 enum config_ferplus_layout { FERPLUS_AUTO, FERPLUS_CSV, FERPLUS_FOLDERS };
 enum config_crop { CROP_BOX, CROP_NONE };
+/* What a number means that stands for a class (UNSAID: refused for folders, places from 0 in lists). */
+enum config_numbers {
+    NUMBERS_UNSAID,
+    NUMBERS_AFFECTNET,
+    NUMBERS_RAFDB,
+    NUMBERS_FERPLUS,
+    NUMBERS_FROM_0,
+    NUMBERS_FROM_1,
+};
 enum config_votes { VOTES_ARGMAX, VOTES_MAJORITY, VOTES_PROBABILITY };
 enum config_on_error { ON_ERROR_SKIP, ON_ERROR_FAIL };
 enum config_sampler { SAMPLER_BALANCED, SAMPLER_SHUFFLE };
@@ -54,6 +63,7 @@ struct config_data {
     enum config_ferplus_layout ferplus_layout;
     enum config_crop crop;
     double crop_margin; /* the box grows by this share of its width and height, half on each side */
+    enum config_numbers numbers;
     enum config_votes votes;
     struct config_strings classes;          /* names in output order; at least 2 */
     int64_t labelled;                       /* labelled training samples kept, 0 = all */
