@@ -523,10 +523,31 @@ static void test_inference_loads_one_model_after_another(void **state)
     engine_stop(&c);
 }
 
+/* SAM's second pass is the gradient of the first pass's function: what attention kept at w stays kept at w + e. */
+static void test_kept_candidates_stay_where_they_are_given(void **state)
+{
+    (void)state;
+    struct engine_case c;
+    engine_start(&c, true, engine_shape(true));
+    size_t count = train_step_chosen(c.step), choice[64], before[64];
+    assert_true(count == 2 * 4); /* two anchors, half of 4 positives and of 4 negatives each */
+    c.contrastive.choice = choice;
+    engine_step(&c, 1);
+    for (size_t i = 0; i < count; i++) choice[i] = 3 - choice[i]; /* others than attention would keep */
+    double chosen = c.losses.acl;
+    c.contrastive.is_chosen = true;
+    memcpy(before, choice, sizeof before);
+    engine_step(&c, 1);
+    assert_memory_equal(before, choice, count * sizeof *choice);
+    assert_true(c.losses.acl != chosen);
+    engine_stop(&c);
+}
+
 int main(void)
 {
     threads_set(2);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kept_candidates_stay_where_they_are_given),
         cmocka_unit_test(test_the_same_seed_gives_the_same_bits),
         cmocka_unit_test(test_masks_hang_on_the_draw),
         cmocka_unit_test(test_threads_change_rounding_alone),
