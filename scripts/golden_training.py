@@ -27,6 +27,8 @@ CLASSES = ("Neutral", "Happiness", "Sadness", "Surprise")
 ARCHITECTURE = "tf_efficientnet_b0"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LOSS_BOUND = 1e-4
+# Four times what PyTorch itself moves by when SAM's sums are reordered, on processors with other vector widths.
+SAM_LOSS_BOUND = 6.4e-4
 RATE, RATE_IAL = 1e-3, 5e-4
 
 # Adam moves every weight by the sign of its gradient, also those whose gradient is zero but for rounding (a shift that the

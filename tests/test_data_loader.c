@@ -517,9 +517,9 @@ static void test_stopping_early_and_failing_allocations(void **state)
         status result = loader_create(&loader, &options, NULL);
         if (result == STATUS_OK) result = loader_next(loader, &batch, NULL);
         assert_true(result == STATUS_OK || result == STATUS_FAILED);
+        memory_fail_after(0);
         loader_free(loader);
     }
-    memory_fail_after(0);
     loader_free(NULL);
     dataset_free(&dataset);
 }
