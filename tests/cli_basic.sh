@@ -43,11 +43,13 @@ note "no command" $?
 "$RMFER" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' >"$folder/commands"
 [ "$(wc -l <"$folder/commands")" -ge 3 ]
 note "--help lists the commands" $?
+# A command with commands of its own is tried by these.
+sed 's/^rmset$/rmset build\nrmset stats\nrmset check/' "$folder/commands" >"$folder/each" && mv "$folder/each" "$folder/commands"
 while read -r command; do
-    shows "$command --help" 0 "^usage: rmfer $command" "$command" --help
-    shows "$command -h" 0 '^ *--threads N\|^  .*--threads N' "$command" -h
-    refuses "$command with an unknown option" 2 'unknown option --nonsense-of-mine' "$command" --nonsense-of-mine
-    refuses "$command with a wrong number" 2 '--threads many: not a whole number' "$command" --threads many
+    shows "$command --help" 0 "^usage: rmfer $command" $command --help
+    shows "$command -h" 0 '^ *--threads N\|^  .*--threads N' $command -h
+    refuses "$command with an unknown option" 2 'unknown option --nonsense-of-mine' $command --nonsense-of-mine
+    refuses "$command with a wrong number" 2 '--threads many: not a whole number' $command --threads many
 done <"$folder/commands"
 
 refuses "a misspelt command" 2 "unknown command 'bnech' (did you mean 'bench'?)" bnech
