@@ -148,14 +148,14 @@ def train(settings, images, targets, faces):
     optimizer = make_optimizer(settings, model)
     parameters, losses = list(model.parameters()), []
 
-    def compute(contrastive):
+    def compute(contrastive, kept_choice=None):
         optimizer.zero_grad(set_to_none=False)
         out = reference.objective(
             model, images, targets, contrastive, ial_weight=settings["ial.weight"],
             acl_weight=settings["acl.weight"], ial_temperature=settings["ial.temperature"],
             acl_temperature=settings["acl.temperature"], self_mask=settings["ial.self_mask"],
             label_smoothing=settings["train.label_smoothing"], joint=settings["acl.forward"] == "joint",
-            scoring_bn=settings["acl.scoring_bn"], kept_share=0.5)
+            scoring_bn=settings["acl.scoring_bn"], kept_share=0.5, kept_choice=kept_choice)
         assert out["margin"] > 3e-5, f"candidates too close to tell apart: {out['margin']:.1e}"
         out["total"].backward()
         return out
@@ -172,7 +172,7 @@ def train(settings, images, targets, faces):
                 for p in with_gradient:
                     p += settings["train.sam_rho"] * p.grad / (length + 1e-12)
             model.set_momentum(0.0)  # the second pass leaves the running statistics alone
-            compute(contrastive)
+            compute(contrastive, out["chosen"])  # two passes over one function: the choice stays
             model.set_momentum(0.1)
             with torch.no_grad():
                 for p, value in zip(with_gradient, before):
