@@ -152,7 +152,7 @@ test:
 	@$(MAKE) --no-print-directory $(PARALLEL) check
 
 check: rmfer tests
-	@sh tests/check_layers.sh
+	@sh tests/check_layers.sh $(OUT)
 	@sh tests/run.sh $(OUT) $(TESTS) $(DOUBLE_TESTS)
 
 tests: $(TESTS) $(DOUBLE_TESTS)

@@ -1,6 +1,8 @@
 #!/bin/sh
-# The house rules that a compiler does not check: includes go only downward, every header compiles alone.
-# Floors: a room may include itself, rooms of lower floors, and nothing else.
+# The house rules that a compiler does not check: includes go only downward, a room's private headers (src/ROOM/*.h) are
+# its own, every header compiles alone, and inside a room no files stand in a circle.
+# Floors: a room may include itself, rooms of lower floors, and nothing else. Usage: check_layers.sh [BUILT], for
+# check_circles.sh.
 set -u
 floor() {
     case $1 in
@@ -21,11 +23,24 @@ for file in src/*/*.[ch] include/rmfer/*/*.h; do
         # A batch is pixels, labels and ids; the kernels see nothing but mathematics.
         if [ "$room" = kern ] && [ "$other" != base ]; then echo "$file: kern sees only base"; bad=1; fi
     done
+    # What is not under rmfer/ is private: "ROOM/x.h" must be of the file's own room, "x.h" lies beside it.
+    for private in $(sed -n 's/^#include "\([^"]*\)".*/\1/p' "$file" | grep -v '^rmfer/'); do
+        case $private in
+        "$room"/*) [ -e "src/$private" ] && [ "${file#src/}" != "$file" ] && continue ;;
+        */*) ;;
+        *) [ -e "src/$room/$private" ] && [ "${file#src/}" != "$file" ] && continue ;;
+        esac
+        echo "$file: may not include $private, a private header"
+        bad=1
+    done
 done
-for header in include/rmfer/*/*.h; do
+for header in include/rmfer/*/*.h src/*/*.h; do
     [ -e "$header" ] || continue
-    echo "#include \"${header#include/}\"" |
-        ${CC:-cc} -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude -fopenmp -fsyntax-only -x c - || { echo "$header: does not compile alone"; bad=1; }
+    grep -q '^#include <lib' "$header" && continue # needs a library that may be absent
+    name=${header#include/}
+    echo "#include \"${name#src/}\"" |
+        ${CC:-cc} -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude -Isrc -fopenmp -fsyntax-only -x c - || { echo "$header: does not compile alone"; bad=1; }
 done
-[ $bad -eq 0 ] && echo "layers: includes go downward, headers compile alone"
+[ $bad -eq 0 ] && echo "layers: includes go downward, private headers stay private, headers compile alone"
+sh tests/check_circles.sh "${1:-build/release}" || bad=1
 exit $bad

@@ -1,7 +1,7 @@
 /* Loading: defaults, then the file, then --set, then resolve.c. Printing and freeing walk the same table. */
 #include "rmfer/config/config.h"
 
-#include "config/ini.h"
+#include "rmfer/config/ini.h"
 #include "config/resolve.h"
 #include "config/values.h"
 #include "rmfer/base/file.h"

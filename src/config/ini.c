@@ -1,6 +1,6 @@
 /* A reader of its own because the packaged inih cuts lines at 200 bytes and its handlers learn no line numbers;
  * resolved configurations hold absolute paths, and every message names its line. */
-#include "config/ini.h"
+#include "rmfer/config/ini.h"
 
 #include "rmfer/base/text.h"
 

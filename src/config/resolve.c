@@ -1,7 +1,7 @@
 /* Paths made absolute, presets of normalisation filled in, and what only shows when two keys are seen together. */
 #include "config/resolve.h"
 
-#include "config/ini.h"
+#include "rmfer/config/ini.h"
 #include "config/values.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"

@@ -1,7 +1,7 @@
 /* Each kind of value (number, choice, list, path, ...) from text, to text, and freed: one row a kind. */
 #include "config/values.h"
 
-#include "config/ini.h"
+#include "rmfer/config/ini.h"
 #include "rmfer/base/memory.h"
 
 #include <ctype.h>

@@ -1,7 +1,7 @@
 /* film.ini: what a finished film is, to be added up without looking at its faces again. */
 #include "rmset/film.h"
 
-#include "config/ini.h"
+#include "rmfer/config/ini.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"

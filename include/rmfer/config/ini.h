@@ -1,6 +1,6 @@
 /* INI text, one item at a time: sections, keys, values, comments, with line numbers for messages. */
-#ifndef RMFER_SRC_CONFIG_INI_H
-#define RMFER_SRC_CONFIG_INI_H
+#ifndef RMFER_CONFIG_INI_H
+#define RMFER_CONFIG_INI_H
 
 #include "rmfer/base/error.h"
 
