@@ -51,4 +51,13 @@ echo '{"epoch": 1, "split": "valid", "confusion": [[1, 2], [3]]}' >bad/metrics.j
 expect "a crooked confusion" 1 'not square' err "$RMFER" plot confusion bad -o e.svg
 if [ -e e.svg ]; then fail "a failure left a file"; else pass; fi
 
+expect "a report" 0 'A&lt;b' r.html "$RMFER" report a-seed0 a-seed1 -o r.html
+if grep -q 'A<b\|http[^ ]*//[^w]' r.html; then fail "the page holds raw names or reaches out"; else pass; fi
+expect "a report of a run with nothing" 0 'No evaluation yet' r.html "$RMFER" report none -o r.html
+expect "a long report" 0 '</html>' r.html "$RMFER" report long -o r.html
+expect "Markdown" 0 '| a | 2 | 70.00 ± 0.00 | 68.75 ± 0.00 |' out "$RMFER" table a-seed0 a-seed1
+expect "LaTeX" 0 'x.. & 1 & 70.00 & 68.75' out "$RMFER" table 'x_=a-seed0' --format latex
+expect "CSV" 0 '"x""",1,70.00,,68.75,' out "$RMFER" table 'x"=a-seed0' --format csv
+expect "an unknown format" 2 'markdown, csv, latex' err "$RMFER" table a-seed0 --format pdf
+
 finish

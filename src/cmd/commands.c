@@ -23,6 +23,8 @@ static const struct command {
     {"export", command_export, "a checkpoint as ONNX or safetensors for other programs"},
     {"info", command_info, "what is inside an architecture, a checkpoint or a run folder"},
     {"plot", command_plot, "learning curves and confusion of runs as figures"},
+    {"report", command_report, "one HTML page about runs"},
+    {"table", command_table, "runs as a table: Markdown, CSV, LaTeX"},
     {"bench", command_bench, "speed of training or inference beside the processor's peak"},
 };
 

@@ -16,6 +16,8 @@ int command_info(int argc, char **argv);
 int command_rmset(int argc, char **argv);
 int command_synth(int argc, char **argv);
 int command_plot(int argc, char **argv);
+int command_report(int argc, char **argv);
+int command_table(int argc, char **argv);
 int command_bench(int argc, char **argv);
 
 #endif
