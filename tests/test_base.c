@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* fork and its kin beside C11 */
 #include "rmfer/base/error.h"
 #include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
@@ -548,6 +549,90 @@ static void test_atomic_files(void **state)
     scratch_remove(folder);
 }
 
+/* A link is followed to its file; a device and a pipe are written through, and stay what they are. */
+static void test_targets_that_are_no_files(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct atomic_file file;
+    struct stat facts;
+    const char *link = scratch_path(folder, "link"), *target = scratch_path(folder, "sub/target");
+    scratch_text(folder, "sub/target", "old");
+    assert_int_equal(chmod(target, 0600), 0);
+    assert_int_equal(symlink("sub/target", link), 0);
+    assert_int_equal(atomic_file_open(&file, link, NULL), STATUS_OK);
+    fputs("new", file.stream);
+    assert_int_equal(atomic_file_commit(&file, NULL), STATUS_OK);
+    assert_content(target, "new");
+    assert_int_equal(lstat(link, &facts), 0);
+    assert_true(S_ISLNK(facts.st_mode));
+    assert_int_equal(stat(target, &facts), 0);
+    assert_int_equal(facts.st_mode & 0777, 0600);
+
+    const char *pipe = scratch_path(folder, "pipe");
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    int reader = open(pipe, O_RDONLY | O_NONBLOCK);
+    assert_int_equal(atomic_file_open(&file, pipe, NULL), STATUS_OK);
+    fputs("through", file.stream);
+    assert_int_equal(atomic_file_commit(&file, NULL), STATUS_OK);
+    char got[16] = "";
+    assert_int_equal(read(reader, got, sizeof got), 7);
+    assert_string_equal(got, "through");
+    close(reader);
+    assert_int_equal(lstat(pipe, &facts), 0);
+    assert_true(S_ISFIFO(facts.st_mode));
+
+    struct error err = {0};
+    assert_int_equal(symlink("loop", scratch_path(folder, "loop")), 0);
+    assert_int_equal(atomic_file_open(&file, scratch_path(folder, "loop"), &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "symbolic links"));
+    scratch_remove(folder);
+}
+
+/* What a killed writer left is removed by the next one; what a living one writes, and other files, stay. */
+static void test_stale_temporary_files(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    const char *path = scratch_path(folder, "target");
+    struct atomic_file living;
+    scratch_text(folder, "target.tmp.0123456789abcdef", "left by a kill");
+    scratch_text(folder, "target.tmp.notes", "mine");
+    scratch_text(folder, "other.tmp.0123456789abcdef", "of another target");
+    assert_int_equal(atomic_file_open(&living, path, NULL), STATUS_OK);
+    assert_int_equal(count_files(folder), 4);
+    atomic_file_remove_stale(path);
+    assert_int_equal(count_files(folder), 3);
+    assert_false(file_exists(scratch_path(folder, "target.tmp.0123456789abcdef")));
+    fputs("whole", living.stream);
+    assert_int_equal(atomic_file_commit(&living, NULL), STATUS_OK);
+    assert_content(path, "whole");
+    scratch_remove(folder);
+}
+
+/* Loaded bytes stay when the file is cut short; the reason of a failed mkdir is not overwritten by a later look. */
+static void test_files_changed_by_others(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct mapped_file loaded;
+    struct error err = {0};
+    scratch_text(folder, "file", "hello");
+    assert_int_equal(file_load(&loaded, scratch_path(folder, "file"), NULL), STATUS_OK);
+    assert_int_equal(truncate(scratch_path(folder, "file"), 0), 0);
+    assert_memory_equal(loaded.bytes, "hello", 5);
+    file_unmap(&loaded);
+    assert_int_equal(folder_create("/proc/none", &err), STATUS_FAILED);
+    assert_null(strstr(err.message, "Success"));
+    error_clear(&err);
+    char name[300];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(folder_create(scratch_path(folder, name), &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "File name too long"));
+    scratch_remove(folder);
+}
+
 static void test_atomic_files_that_cannot_be_written(void **state)
 {
     (void)state;
@@ -558,10 +643,9 @@ static void test_atomic_files_that_cannot_be_written(void **state)
     assert_non_null(strstr(err.message, "cannot be written"));
     /* A folder stands where the file should go. */
     assert_int_equal(folder_create(scratch_path(folder, "taken/full"), NULL), STATUS_OK);
-    assert_int_equal(atomic_file_open(&file, scratch_path(folder, "taken"), NULL), STATUS_OK);
     error_clear(&err);
-    assert_int_equal(atomic_file_commit(&file, &err), STATUS_FAILED);
-    assert_non_null(strstr(err.message, "cannot be put in place"));
+    assert_int_equal(atomic_file_open(&file, scratch_path(folder, "taken"), &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "Is a directory"));
     assert_int_equal(count_files(folder), 1);
     scratch_text(folder, "target", "old");
     for (long i = 1; i <= 2; i++) {
@@ -723,6 +807,9 @@ int main(void)
         cmocka_unit_test(test_reading_files),
         cmocka_unit_test(test_making_folders),
         cmocka_unit_test(test_atomic_files),
+        cmocka_unit_test(test_targets_that_are_no_files),
+        cmocka_unit_test(test_stale_temporary_files),
+        cmocka_unit_test(test_files_changed_by_others),
         cmocka_unit_test(test_atomic_files_that_cannot_be_written),
         cmocka_unit_test(test_atomic_files_on_a_full_disk),
         cmocka_unit_test(test_a_crash_leaves_the_old_file),

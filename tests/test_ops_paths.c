@@ -341,7 +341,6 @@ static void check_ways(const struct kernels *kernels)
             struct op_context context = plain_context(kernels, way % 2 == 0 ? 1 : 3);
             context.limits.tile_rows = tiles[way / 2 % 4];
             context.limits.moment_pixels = moments[way / 2 % 3];
-            context.limits.threaded_work = way % 4 == 0 ? 0 : 1e30;
             run_again(&kept, i, context);
             assert_near(i, &kept, &wanted);
             context.limits.stream_bytes = 0;

@@ -1,30 +1,18 @@
 /* Writing beside the target, exclusively, then linking or renaming: two writers, a full disk or a kill leave at `path`
  * what was there, or all of the new. */
-#define _GNU_SOURCE /* O_NOFOLLOW, O_CLOEXEC */
+#define _GNU_SOURCE /* O_NOFOLLOW, O_CLOEXEC, O_DIRECTORY */
 #include "rmfer/base/file_write.h"
 
+#include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
+#include "temporary_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-enum { MOST_NAMES = 1000 };
-
-/* A file that nobody else has, beside `path`; -1 and an error when there is none to be had. */
-static int open_beside(const char *path, struct text *name, struct error *err)
-{
-    for (int i = 0; i < MOST_NAMES; i++) {
-        name->length = 0;
-        if (text_append_format(name, err, "%s.tmp.%ld.%d", path, (long)getpid(), i) != STATUS_OK) return -1;
-        int descriptor = open(name->bytes, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-        if (descriptor >= 0) return descriptor;
-        if (errno != EEXIST) break;
-    }
-    error_set_errno(err, "%s: cannot be written", path);
-    return -1;
-}
 
 static status write_all(int descriptor, const char *path, const char *bytes, size_t size, struct error *err)
 {
@@ -62,7 +50,7 @@ static status place_new(const char *name, const char *path, struct error *err)
 status file_write_whole(const char *path, const void *bytes, size_t size, bool replace, struct error *err)
 {
     struct text name = {0};
-    int descriptor = open_beside(path, &name, err);
+    int descriptor = temporary_file_open(path, &name, err);
     if (descriptor < 0) {
         text_free(&name);
         return STATUS_FAILED;
@@ -75,4 +63,121 @@ status file_write_whole(const char *path, const void *bytes, size_t size, bool r
     if (result != STATUS_OK) unlink(name.bytes);
     text_free(&name);
     return result;
+}
+
+/* ---- a stream --------------------------------------------------------------------------------------------------- */
+
+enum { MOST_LINKS = 40 };
+
+/* What `path` leads to when it is a link, itself otherwise: the file need not exist. Release with memory_free. */
+static char *follow_links(const char *path, struct error *err)
+{
+    char *at = memory_copy_string(path, err), target[PATH_MAX];
+    for (int i = 0; at != NULL; i++) {
+        ssize_t length = readlink(at, target, sizeof target - 1);
+        if (length < 0) return at; /* no link */
+        if (i == MOST_LINKS) errno = ELOOP;
+        if (i == MOST_LINKS) break;
+        target[length] = '\0';
+        char *folder = path_folder(at, err);
+        char *next = folder == NULL ? NULL : path_join(folder, target, err);
+        memory_free(folder);
+        memory_free(at);
+        at = next;
+    }
+    if (at != NULL) error_set_errno(err, "%s", path);
+    memory_free(at);
+    return NULL;
+}
+
+/* The target's stream, or that of a temporary file beside it; -1 and an error when there is none. */
+static int open_stream(struct atomic_file *file, struct error *err)
+{
+    struct stat facts;
+    bool exists = stat(file->path, &facts) == 0;
+    if (exists && !S_ISREG(facts.st_mode)) {
+        int descriptor = open(file->path, O_WRONLY | O_CLOEXEC);
+        if (descriptor < 0) error_set_errno(err, "%s: cannot be written", file->path);
+        return descriptor;
+    }
+    struct text name = {0};
+    int descriptor = temporary_file_open(file->path, &name, err);
+    file->temporary = name.bytes;
+    if (descriptor >= 0 && exists) (void)fchmod(descriptor, facts.st_mode & 0777); /* as private as it was */
+    if (descriptor >= 0) return descriptor;
+    text_free(&name);
+    file->temporary = NULL; /* there is nothing to remove */
+    return -1;
+}
+
+status atomic_file_open(struct atomic_file *file, const char *path, struct error *err)
+{
+    *file = (struct atomic_file){0};
+    file->path = follow_links(path, err);
+    int descriptor = file->path == NULL ? -1 : open_stream(file, err);
+    if (descriptor >= 0) file->stream = fdopen(descriptor, "wb");
+    if (file->stream != NULL) return STATUS_OK;
+    if (descriptor >= 0) {
+        error_set_errno(err, "%s: cannot be written", path);
+        close(descriptor);
+    }
+    atomic_file_abandon(file);
+    return STATUS_FAILED;
+}
+
+/* The rename itself must reach the disk too. */
+static void sync_folder_of(const char *path)
+{
+    char *folder = path_folder(path, NULL);
+    int descriptor = folder == NULL ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor >= 0) {
+        (void)fsync(descriptor);
+        close(descriptor);
+    }
+    memory_free(folder);
+}
+
+/* A write that failed while the stream was filled has left no reason but the stream's mark. */
+static status write_failed(const struct atomic_file *file, struct error *err)
+{
+    if (errno == 0) return error_set(err, "%s: cannot be written: a write failed, as on a full disk", file->path);
+    return error_set_errno(err, "%s: cannot be written", file->path);
+}
+
+status atomic_file_commit(struct atomic_file *file, struct error *err)
+{
+    status result = STATUS_OK;
+    errno = 0;
+    if (fflush(file->stream) != 0 || ferror(file->stream) ||
+        (file->temporary != NULL && fsync(fileno(file->stream)) != 0))
+        result = write_failed(file, err);
+    if (fclose(file->stream) != 0 && result == STATUS_OK) result = write_failed(file, err);
+    file->stream = NULL;
+    if (result == STATUS_OK && file->temporary != NULL) {
+        if (rename(file->temporary, file->path) != 0) {
+            result = error_set_errno(err, "%s: cannot be put in place", file->path);
+        } else {
+            sync_folder_of(file->path);
+            memory_free(file->temporary);
+            file->temporary = NULL;
+        }
+    }
+    atomic_file_abandon(file);
+    return result;
+}
+
+void atomic_file_abandon(struct atomic_file *file)
+{
+    if (file->stream != NULL) fclose(file->stream);
+    if (file->temporary != NULL) unlink(file->temporary);
+    memory_free(file->temporary);
+    memory_free(file->path);
+    *file = (struct atomic_file){0};
+}
+
+void atomic_file_remove_stale(const char *path)
+{
+    char *target = follow_links(path, NULL);
+    if (target != NULL) temporary_files_remove_stale(target);
+    memory_free(target);
 }

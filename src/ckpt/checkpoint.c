@@ -5,6 +5,7 @@
 #include "ckpt/half.h"
 #include "rmfer/base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 _Static_assert(sizeof(real) == sizeof(float), "checkpoints hold float32");

@@ -485,7 +485,7 @@ status onnx_open(struct onnx_model *model, const char *path, struct error *err)
 {
     struct mapped_file mapping;
     *model = (struct onnx_model){0};
-    status result = file_map(&mapping, path, err);
+    status result = file_load(&mapping, path, err);
     if (result != STATUS_OK) return result;
     result = onnx_parse(model, mapping.bytes, mapping.size, path, err);
     if (result == STATUS_OK)

@@ -2,7 +2,7 @@
  */
 #include "ckpt/onnx_write.h"
 
-#include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 
 #include <stdio.h>
@@ -183,6 +183,7 @@ static status write_file(const struct onnx_writer *writer, const struct message 
                          struct error *err)
 {
     struct atomic_file file;
+    atomic_file_remove_stale(path);
     status result = atomic_file_open(&file, path, err);
     if (result != STATUS_OK) return result;
     write_text(file.stream, &model->text);

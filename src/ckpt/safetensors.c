@@ -190,7 +190,7 @@ status safetensors_open(struct safetensors *file, const char *path, struct error
 {
     struct mapped_file mapping;
     *file = (struct safetensors){0};
-    status result = file_map(&mapping, path, err);
+    status result = file_load(&mapping, path, err);
     if (result != STATUS_OK) return result;
     result = safetensors_parse(file, mapping.bytes, mapping.size, path, err);
     if (result == STATUS_OK)

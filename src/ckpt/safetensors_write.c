@@ -1,6 +1,7 @@
 /* Writing safetensors: the header's text, then the data in the order of their alignment. */
 #include "rmfer/ckpt/safetensors.h"
 
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 
@@ -116,6 +117,7 @@ status safetensors_write(const char *path, const struct tensor *tensors, size_t 
     status result = make_header(&header, tensors, count, metadata, metadata_count, err);
     if (result == STATUS_OK && header.length > SAFETENSORS_LARGEST_HEADER)
         result = error_set(err, "%s: a header of %zu bytes could not be read back", path, header.length);
+    atomic_file_remove_stale(path);
     if (result == STATUS_OK) result = atomic_file_open(&file, path, err);
     if (result == STATUS_OK) {
         uint64_t length = header.length;

@@ -81,7 +81,7 @@ status weights_read(struct weight_set *set, const char *path, struct error *err)
 {
     struct mapped_file mapping;
     *set = (struct weight_set){0};
-    status result = file_map(&mapping, path, err);
+    status result = file_load(&mapping, path, err);
     if (result != STATUS_OK) return result;
     if (torch_recognise(mapping.bytes, mapping.size))
         result = read_torch(set, &mapping, err);

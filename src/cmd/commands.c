@@ -2,9 +2,11 @@
 #include "rmfer/cmd/commands.h"
 
 #include "rmfer/base/log.h"
+#include "rmfer/base/mapping_guard.h"
 #include "rmfer/base/text.h"
 #include "rmfer/cmd/environment.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,7 +39,8 @@ static void print_help(FILE *stream)
     for (size_t i = 0; i < COMMAND_COUNT; i++) fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].help);
     fprintf(stream, "\ncommon options: --threads N  --seed N  --quiet  --verbose  --help  --version\n"
                     "'rmfer COMMAND --help' explains a command; 'man rmfer' explains them all.\n"
-                    "exit status: 0 done; 1 it failed; 2 the command line or the configuration is wrong\n");
+                    "exit status: 0 done; 1 it failed; 2 the command line or the configuration is wrong; training that a\n"
+                    "signal ended with a checkpoint: 128 + its number (129 hang-up, 130 interrupt, 141 pipe, 143 terminate)\n");
 }
 
 static int unknown_command(const char *given)
@@ -50,9 +53,8 @@ static int unknown_command(const char *given)
     return STATUS_USAGE;
 }
 
-int commands_run(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    environment_prepare(argv);
     if (argc < 2) {
         print_help(stderr);
         return STATUS_USAGE;
@@ -68,4 +70,16 @@ int commands_run(int argc, char **argv)
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
     return unknown_command(argv[1]);
+}
+
+/* What was printed may still be on its way: a full disk behind standard output is noticed here, for every command. */
+int commands_run(int argc, char **argv)
+{
+    environment_prepare(argv);
+    mapping_guard_install();
+    int code = run(argc, argv);
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    log_error("standard output cannot be written%s%s", errno == 0 ? "" : ": ", errno == 0 ? "" : strerror(errno));
+    return code == STATUS_OK ? STATUS_FAILED : code;
 }

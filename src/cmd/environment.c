@@ -27,7 +27,9 @@ void environment_prepare(char **argv)
     setenv(MARK, "1", 1);
     const char *core = openblas_core();
     if (core != NULL) setenv("OPENBLAS_CORETYPE", core, 0);
-    setenv("OPENBLAS_THREAD_TIMEOUT", "4", 0); /* idle BLAS threads sleep after 2^4 cycles */
+    /* Its threads start with the program, whatever it does, and wait for ever where memory is short. The heads'
+     * products, a thousandth of a step, need none. */
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
     if (getenv("OMP_WAIT_POLICY") == NULL) setenv("GOMP_SPINCOUNT", "2000", 0); /* some 0.1 ms, then sleep */
     execv("/proc/self/exe", argv);
 }

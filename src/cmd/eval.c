@@ -1,7 +1,7 @@
 /* rmfer eval: a checkpoint's accuracy on a data set, as a table and as JSON. */
 #include "cmd/evaluate.h"
 
-#include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/log.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/lookup.h"
@@ -20,6 +20,7 @@ struct eval_command {
 static status write_file(const char *path, const char *text, struct error *err)
 {
     struct atomic_file file;
+    atomic_file_remove_stale(path);
     status result = atomic_file_open(&file, path, err);
     if (result != STATUS_OK) return result;
     if (fprintf(file.stream, "%s\n", text) < 0) {

@@ -47,7 +47,7 @@ static status read_config(struct evaluation_work *work, struct error *err)
     if (stored[0] == '\0')
         return error_set_usage(err, "%s knows no data set: --config FILE, or --dataset KIND and --data DIR, says one",
                                request->checkpoint);
-    return config_parse(&work->config, stored, request->checkpoint, "", overrides->items, overrides->count, err);
+    return config_parse_foreign(&work->config, stored, request->checkpoint, overrides->items, overrides->count, err);
 }
 
 /* ---- classes -----------------------------------------------------------------------------------------------------

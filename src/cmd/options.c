@@ -6,6 +6,7 @@
 #include "rmfer/base/text.h"
 #include "rmfer/base/threads.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -139,6 +140,17 @@ static status make_lists(struct command_line *line, int argc, struct error *err)
     return STATUS_OK;
 }
 
+/* More than a few threads a core only wait for each other: with thousands no step would end. */
+static void cap_threads(struct command_line *line)
+{
+    enum { MOST_A_CORE = 8 };
+    int64_t cores = threads_available(), most = MOST_A_CORE * cores;
+    if (line->threads <= most) return;
+    log_warning("--threads %" PRId64 ": this process may use %" PRId64 " core%s; %" PRId64 " threads are used",
+                line->threads, cores, cores == 1 ? "" : "s", most);
+    line->threads = most;
+}
+
 status options_parse(struct command_line *line, int argc, char **argv, struct error *err)
 {
     struct option all[MOST_OPTIONS];
@@ -161,6 +173,7 @@ status options_parse(struct command_line *line, int argc, char **argv, struct er
     }
     if (common.quiet) log_set_level(LOG_QUIET);
     if (common.verbose) log_set_level(LOG_VERBOSE);
+    cap_threads(line);
     threads_set((int)line->threads);
     return STATUS_OK;
 }

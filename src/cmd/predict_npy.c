@@ -2,7 +2,7 @@
  */
 #include "cmd/predict_output.h"
 
-#include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 
 #include <stdio.h>
@@ -42,6 +42,7 @@ status npy_rows_open(struct npy_rows **out, const char *path, size_t columns, st
     if (rows == NULL) return STATUS_FAILED;
     rows->columns = columns;
     rows->path = memory_copy_string(path, err);
+    atomic_file_remove_stale(path);
     status result = rows->path == NULL ? STATUS_FAILED : atomic_file_open(&rows->file, path, err);
     if (result == STATUS_OK) result = write_header(rows, err);
     if (result == STATUS_OK)

@@ -27,8 +27,9 @@ static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = handle_stop, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    /* SIGXFSZ: a file reached the limit of its size; SIGPIPE: who read standard output is gone. */
+    const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) sigaction(numbers[i], &action, NULL);
 }
 
 struct train_command {

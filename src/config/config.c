@@ -182,29 +182,41 @@ static status set_defaults(struct config *config, const char *source, struct err
 
 /* `text` is cut up. */
 static status fill(struct config *config, char *text, const char *name, const char *folder,
-                   const char *const *overrides, size_t count, struct error *err)
+                   const char *const *overrides, size_t count, bool variables, struct error *err)
 {
     status result = set_defaults(config, name, err);
     if (result == STATUS_OK && text != NULL) result = apply_text(config, text, err);
     if (result == STATUS_OK) result = apply_overrides(config, overrides, count, err);
-    if (result == STATUS_OK) result = config_resolve(config, folder, err);
+    if (result == STATUS_OK) result = config_resolve(config, folder, variables, err);
+    return result;
+}
+
+static status parse(struct config *config, const char *text, const char *name, const char *folder,
+                    const char *const *overrides, size_t override_count, bool variables, struct error *err)
+{
+    *config = (struct config){0};
+    char *copy = memory_copy_string(text, err);
+    if (copy == NULL) return STATUS_FAILED;
+    status result = fill(config, copy, name, folder, overrides, override_count, variables, err);
+    memory_free(copy);
     return result;
 }
 
 status config_parse(struct config *config, const char *text, const char *name, const char *folder,
                     const char *const *overrides, size_t override_count, struct error *err)
 {
-    *config = (struct config){0};
-    char *copy = memory_copy_string(text, err);
-    if (copy == NULL) return STATUS_FAILED;
-    status result = fill(config, copy, name, folder, overrides, override_count, err);
-    memory_free(copy);
-    return result;
+    return parse(config, text, name, folder, overrides, override_count, true, err);
+}
+
+status config_parse_foreign(struct config *config, const char *text, const char *name, const char *const *overrides,
+                            size_t override_count, struct error *err)
+{
+    return parse(config, text, name, "", overrides, override_count, false, err);
 }
 
 status config_defaults(struct config *config, const char *const *overrides, size_t override_count, struct error *err)
 {
-    return fill(config, NULL, "the configuration", "", overrides, override_count, err);
+    return fill(config, NULL, "the configuration", "", overrides, override_count, true, err);
 }
 
 status config_load(struct config *config, const char *path, const char *const *overrides, size_t override_count,
@@ -222,7 +234,7 @@ status config_load(struct config *config, const char *path, const char *const *o
     else if (memchr(bytes, '\0', size) != NULL)
         result = error_set_usage(err, "%s: not a text file", path);
     else
-        result = fill(config, (char *)bytes, path, folder, overrides, override_count, err);
+        result = fill(config, (char *)bytes, path, folder, overrides, override_count, true, err);
     memory_free(folder);
     memory_free(bytes);
     return result;

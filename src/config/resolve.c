@@ -44,7 +44,7 @@ static status refuse(const struct config *config, const char *section, const cha
 /* ---- paths ------------------------------------------------------------------------------------------------------
  */
 
-static status resolve_paths(struct config *config, const char *folder, struct error *err)
+static status resolve_paths(struct config *config, const char *folder, bool variables, struct error *err)
 {
     char here[4096];
     if (getcwd(here, sizeof here) == NULL) return error_set_errno(err, "the current folder");
@@ -55,7 +55,8 @@ static status resolve_paths(struct config *config, const char *folder, struct er
     status result = STATUS_OK;
     for (size_t i = 0; i < count && result == STATUS_OK; i++) {
         if (keys[i].kind != KEY_PATH) continue;
-        result = value_expand_path(&keys[i], config, config->lines[i] == LINE_OVERRIDE ? here : base, err);
+        bool typed = config->lines[i] == LINE_OVERRIDE;
+        result = value_expand_path(&keys[i], config, typed ? here : base, variables || typed, err);
         if (result == STATUS_USAGE) result = config_add_place(config, &keys[i], err);
     }
     memory_free(base);
@@ -247,9 +248,9 @@ static status check_training_keys(const struct config *config, struct error *err
     return STATUS_OK;
 }
 
-status config_resolve(struct config *config, const char *folder, struct error *err)
+status config_resolve(struct config *config, const char *folder, bool variables, struct error *err)
 {
-    status result = resolve_paths(config, folder, err);
+    status result = resolve_paths(config, folder, variables, err);
     if (result == STATUS_OK) result = resolve_normalizations(config, err);
     if (result == STATUS_OK) result = check_classes(config, err);
     if (result == STATUS_OK) result = check_labelled(config, err);

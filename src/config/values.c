@@ -301,10 +301,11 @@ static status expand_variable(const struct config_key *key, const char *path, co
     return text_append(out, value, strlen(value), err);
 }
 
-static status expand(const struct config_key *key, const char *path, struct text *out, struct error *err)
+static status expand(const struct config_key *key, const char *path, bool variables, struct text *out,
+                     struct error *err)
 {
     const char *at = path;
-    if (at[0] == '~' && (at[1] == '/' || at[1] == '\0')) {
+    if (variables && at[0] == '~' && (at[1] == '/' || at[1] == '\0')) {
         const char *home = getenv("HOME");
         if (home == NULL) return refuse(key, path, err, "the environment variable HOME is not set");
         if (text_append(out, home, strlen(home), err) != STATUS_OK) return STATUS_FAILED;
@@ -319,6 +320,8 @@ static status expand(const struct config_key *key, const char *path, struct text
         } else if (at[1] == '$') {
             result = text_append(out, "$", 1, err);
             at += 2;
+        } else if (!variables) {
+            return refuse(key, path, err, "a variable in a configuration that came inside a file is never put in");
         } else {
             at++;
             result = expand_variable(key, path, &at, out, err);
@@ -328,12 +331,13 @@ static status expand(const struct config_key *key, const char *path, struct text
     return STATUS_OK;
 }
 
-status value_expand_path(const struct config_key *key, struct config *config, const char *folder, struct error *err)
+status value_expand_path(const struct config_key *key, struct config *config, const char *folder, bool variables,
+                         struct error *err)
 {
     char **place = value_place(key, config);
     if (**place == '\0') return STATUS_OK;
     struct text expanded = {0};
-    status result = expand(key, *place, &expanded, err);
+    status result = expand(key, *place, variables, &expanded, err);
     if (result == STATUS_OK && text_string(&expanded)[0] == '\0')
         result = refuse(key, *place, err, "nothing is left when its variables are put in");
     char *joined = result == STATUS_OK ? path_join(folder, text_string(&expanded), err) : NULL;

@@ -11,8 +11,8 @@ status value_set(const struct config_key *key, struct config *config, const char
 void value_free(const struct config_key *key, struct config *config);
 
 /* Replaces a path by its absolute form: $VAR, ${VAR}, $$ and a leading ~ expanded, relative ones put under `folder`
- * ("" stays ""). */
-status value_expand_path(const struct config_key *key, struct config *config, const char *folder,
+ * ("" stays ""). Without `variables` a ~ is a letter and a $VAR an error. */
+status value_expand_path(const struct config_key *key, struct config *config, const char *folder, bool variables,
                          struct error *err) MUST_CHECK;
 
 /* The place of a key's value. */

@@ -17,7 +17,7 @@ static void begin(struct csv_reader *reader, const char *bytes, size_t size, con
 status csv_open(struct csv_reader *reader, const char *path, enum csv_separator separator, struct error *err)
 {
     *reader = (struct csv_reader){0};
-    status result = file_map(&reader->file, path, err);
+    status result = file_load(&reader->file, path, err);
     if (result == STATUS_OK) begin(reader, (const char *)reader->file.bytes, reader->file.size, path, separator);
     return result;
 }

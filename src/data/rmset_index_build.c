@@ -3,6 +3,7 @@
 #include "data/rmset_index_format.h"
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 
 #include <errno.h>
@@ -432,6 +433,7 @@ status rmset_index_build(const struct rmset_build *build, struct error *err)
     builder.header.rows_per_block = build->every < RMSET_BLOCK_LINES ? RMSET_BLOCK_LINES / build->every : 1;
     status result = rmset_csv_facts(build->csv, &builder.header, err);
     if (result == STATUS_OK) result = file_map(&csv, build->csv, err);
+    atomic_file_remove_stale(build->index);
     if (result == STATUS_OK) result = atomic_file_open(&builder.out, build->index, err);
     if (result == STATUS_OK) result = write_index(&builder, &csv, err);
     if (result == STATUS_OK)

@@ -3,6 +3,7 @@
 
 #include "rmfer/base/random.h"
 #include "rmfer/nn/layers.h"
+#include "rmfer/ops/linear.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -79,6 +80,7 @@ status model_create_with(struct model *model, const struct architecture *archite
     }
     builder.group = GROUP_METHOD;
     for (size_t i = 0; i < added_count; i++) add(&builder, added[i]);
+    if (builder.result == STATUS_OK) builder.result = product_reserve(err);
     if (builder.result == STATUS_OK) builder.result = parameters_allocate(&model->parameters, err);
     if (builder.result != STATUS_OK) model_free(model);
     return builder.result;

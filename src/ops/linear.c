@@ -1,13 +1,16 @@
 /* The linear layer and its gradients as products of OpenBLAS; biases by hand. */
 #include "rmfer/ops/linear.h"
 
+#include "rmfer/base/memory.h"
+
 #include <cblas.h>
 
-void product_run(const struct op_context *context, struct product p, const real *a, const real *b, real *c)
+static void multiply(struct product p, const real *a, const real *b, real *c)
 {
     if (p.m == 0 || p.n == 0) return;
-    double work = (double)p.m * (double)p.n * (double)p.k;
-    openblas_set_num_threads(work < context->limits.threaded_work ? 1 : context->threads);
+    /* One thread: the products of the heads are a thousandth of a step, and BLAS's own threads wait for ever where
+     * memory is short. */
+    openblas_set_num_threads(1);
     enum CBLAS_TRANSPOSE ta = p.transpose_a ? CblasTrans : CblasNoTrans, tb = p.transpose_b ? CblasTrans : CblasNoTrans;
     int m = (int)p.m, n = (int)p.n, k = (int)p.k;
     int lda = p.transpose_a ? m : k, ldb = p.transpose_b ? k : n;
@@ -16,6 +19,27 @@ void product_run(const struct op_context *context, struct product p, const real 
 #else
     cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1, a, lda, b, ldb, p.accumulate ? 1 : 0, c, n);
 #endif
+}
+
+void product_run(const struct op_context *context, struct product p, const real *a, const real *b, real *c)
+{
+    (void)context; /* of every operation's arguments; this one needs no threads and no scratch */
+    multiply(p, a, b, c);
+}
+
+/* OpenBLAS takes 128 MiB of addresses at its first product and keeps them. Where there are none it asks again for
+ * ever, so we ask first. */
+status product_reserve(struct error *err)
+{
+    enum { SIDE = 8 };
+    static const size_t BLAS_BUFFER = (size_t)129 << 20;
+    struct arena probe;
+    status result = arena_reserve(&probe, BLAS_BUFFER, "the products of the heads", err);
+    if (result != STATUS_OK) return result;
+    arena_free(&probe);
+    real a[SIDE * SIDE] = {0}, b[SIDE * SIDE] = {0}, c[SIDE * SIDE];
+    multiply((struct product){.m = SIDE, .n = SIDE, .k = SIDE}, a, b, c);
+    return STATUS_OK;
 }
 
 void linear_forward(const struct op_context *context, const struct linear *layer, size_t n, const real *x, real *y)

@@ -2,6 +2,7 @@
 #include "rmfer/plot/canvas.h"
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 
 #include <stdio.h>

@@ -2,6 +2,7 @@
 #include "rmset/folder.h"
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 #include "rmfer/data/rmset_index.h"

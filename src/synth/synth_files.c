@@ -1,6 +1,8 @@
 /* Tasks in parallel, folders, lists, and tar members for what is drawn. */
 #include "synth/synth_internal.h"
 
+#include "rmfer/base/file.h"
+
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>

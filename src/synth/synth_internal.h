@@ -2,7 +2,7 @@
 #ifndef SYNTH_SYNTH_INTERNAL_H
 #define SYNTH_SYNTH_INTERNAL_H
 
-#include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/synth/synth.h"
 
 #include <stddef.h>

@@ -2,6 +2,7 @@
 #include "run_folder.h"
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 

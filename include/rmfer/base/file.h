@@ -1,4 +1,4 @@
-/* Files: mapped for reading, written beside their target and renamed, so that a crash leaves the old or the new. */
+/* Files: read or mapped whole, and folders. Writing them is file_write.h. */
 #ifndef RMFER_BASE_FILE_H
 #define RMFER_BASE_FILE_H
 
@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 struct mapped_file {
     const uint8_t *bytes; /* NULL when the file is empty */
@@ -16,6 +15,9 @@ struct mapped_file {
 
 /* Maps a regular file read-only. A file that shrinks while mapped raises SIGBUS, as with any mapping. */
 status file_map(struct mapped_file *file, const char *path, struct error *err) MUST_CHECK;
+/* The same in memory of our own: whatever becomes of the file, its bytes stay. For everything that is used long. */
+status file_load(struct mapped_file *file, const char *path, struct error *err) MUST_CHECK;
+/* Gives back what either of the two made. */
 void file_unmap(struct mapped_file *file);
 
 /* Reads a whole regular file into memory (NUL-terminated; release with memory_free); refuses more than `limit` bytes. */
@@ -26,18 +28,5 @@ bool folder_exists(const char *path);
 
 /* Makes the folder and its parents. */
 status folder_create(const char *path, struct error *err) MUST_CHECK;
-
-/* A file being written as `path`.tmp.PID; nothing is seen at `path` before atomic_file_commit. */
-struct atomic_file {
-    FILE *stream;
-    char *path;
-    char *temporary;
-};
-
-status atomic_file_open(struct atomic_file *file, const char *path, struct error *err) MUST_CHECK;
-/* Flushes, syncs and renames; on failure the temporary file is removed and the old target stays. */
-status atomic_file_commit(struct atomic_file *file, struct error *err) MUST_CHECK;
-/* Gives up: the temporary file is removed. Safe on a zeroed or committed structure. */
-void atomic_file_abandon(struct atomic_file *file);
 
 #endif

@@ -6,9 +6,29 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* Writes beside `path` and puts it there. Whatever stands at `path` (a link too, which is not followed) is an error
  * unless `replace`; then it is replaced. Not synced: for results that can be made again, in thousands. */
 status file_write_whole(const char *path, const void *bytes, size_t size, bool replace, struct error *err) MUST_CHECK;
+
+/* A file being written. Nothing is seen at its path before atomic_file_commit: the bytes stand in a file of their own
+ * beside it (`path`.tmp.16 random digits). A link is followed to its file. What is no regular file (a device, a pipe)
+ * is opened and written through. */
+struct atomic_file {
+    FILE *stream;
+    char *path;      /* of the target, links followed */
+    char *temporary; /* NULL when written through */
+};
+
+status atomic_file_open(struct atomic_file *file, const char *path, struct error *err) MUST_CHECK;
+/* Flushes, syncs and renames; on failure the temporary file is removed and the old target stays. */
+status atomic_file_commit(struct atomic_file *file, struct error *err) MUST_CHECK;
+/* Gives up: the temporary file is removed. Safe on a zeroed or committed structure. */
+void atomic_file_abandon(struct atomic_file *file);
+
+/* Removes the temporary files that writers of `path` left who were killed; call before writing, once a run is
+ * enough. */
+void atomic_file_remove_stale(const char *path);
 
 #endif

@@ -243,6 +243,11 @@ status config_load(struct config *config, const char *path, const char *const *o
 status config_parse(struct config *config, const char *text, const char *name, const char *folder,
                     const char *const *overrides, size_t override_count, struct error *err) MUST_CHECK;
 
+/* The same for text out of a file that may come from anywhere (a checkpoint's rmfer.config): a $VARIABLE in a path of
+ * its own is an error, never put in; those of `overrides`, which the user typed, are. Paths are absolute there. */
+status config_parse_foreign(struct config *config, const char *text, const char *name, const char *const *overrides,
+                            size_t override_count, struct error *err) MUST_CHECK;
+
 /* The defaults and `overrides` alone. */
 status config_defaults(struct config *config, const char *const *overrides, size_t override_count,
                        struct error *err) MUST_CHECK;

@@ -18,7 +18,6 @@ struct op_limits {
     size_t stream_bytes;
     size_t tile_rows;     /* pixels wanted in a tile of 1x1 convolutions and batch-norm */
     size_t moment_pixels; /* a depthwise convolution takes moments over this many output pixels at least */
-    double threaded_work; /* multiply-adds from which a dense product wakes BLAS's threads */
 };
 
 struct op_context {

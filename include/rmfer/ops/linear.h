@@ -2,6 +2,7 @@
 #ifndef RMFER_OPS_LINEAR_H
 #define RMFER_OPS_LINEAR_H
 
+#include "rmfer/base/error.h"
 #include "rmfer/ops/context.h"
 
 /* C[m,n] = A B, or += when `accumulate`; A is [m,k] (or [k,m] read transposed), B is [k,n] (or [n,k] read transposed). */
@@ -12,6 +13,9 @@ struct product {
 };
 
 void product_run(const struct op_context *context, struct product product, const real *a, const real *b, real *c);
+
+/* Reserves what OpenBLAS needs, once before the first product; an error where memory is short. */
+status product_reserve(struct error *err) MUST_CHECK;
 
 struct linear {
     size_t input, output;

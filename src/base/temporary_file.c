@@ -1,0 +1,75 @@
+/* A temporary file is locked as long as its writer has it open: after a kill the lock is free, whatever the machine's
+ * process numbers have become, and the next writer removes the file. */
+#define _GNU_SOURCE /* O_NOFOLLOW, O_CLOEXEC */
+#include "temporary_file.h"
+
+#include "rmfer/base/memory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MOST_TRIES = 16, DIGITS = 16 };
+static const char MARK[] = ".tmp.";
+
+/* Makes the file and locks it. Between the two a cleaner may have taken it for a dead writer's: then it has no name
+ * any more, and another is made. File systems without locks have no cleaners either. */
+static int make_locked(const char *name)
+{
+    struct stat facts;
+    int descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (descriptor < 0) return -1;
+    (void)flock(descriptor, LOCK_EX | LOCK_NB);
+    if (fstat(descriptor, &facts) != 0 || facts.st_nlink > 0) return descriptor;
+    close(descriptor);
+    errno = EEXIST;
+    return -1;
+}
+
+int temporary_file_open(const char *path, struct text *name, struct error *err)
+{
+    for (int i = 0; i < MOST_TRIES; i++) {
+        unsigned long long random;
+        if (getrandom(&random, sizeof random, 0) != sizeof random) break;
+        name->length = 0;
+        if (text_append_format(name, err, "%s%s%0*llx", path, MARK, DIGITS, random) != STATUS_OK) return -1;
+        int descriptor = make_locked(name->bytes);
+        if (descriptor >= 0) return descriptor;
+        if (errno != EEXIST) break;
+    }
+    error_set_errno(err, "%s: cannot be written", path);
+    return -1;
+}
+
+/* Whether a file is named as temporary_file_open names those of `target`. */
+static bool is_temporary(const char *name, const char *target)
+{
+    size_t length = strlen(target);
+    if (strncmp(name, target, length) != 0 || strncmp(name + length, MARK, sizeof MARK - 1) != 0) return false;
+    const char *digits = name + length + sizeof MARK - 1;
+    return strlen(digits) == DIGITS && strspn(digits, "0123456789abcdef") == DIGITS;
+}
+
+static void remove_when_stale(int folder, const char *name)
+{
+    int descriptor = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor < 0) return;
+    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) (void)unlinkat(folder, name, 0);
+    close(descriptor);
+}
+
+void temporary_files_remove_stale(const char *path)
+{
+    char *folder = path_folder(path, NULL);
+    DIR *listing = folder == NULL ? NULL : opendir(folder);
+    memory_free(folder);
+    if (listing == NULL) return;
+    for (const struct dirent *entry; (entry = readdir(listing)) != NULL;)
+        if (is_temporary(entry->d_name, path_name(path))) remove_when_stale(dirfd(listing), entry->d_name);
+    closedir(listing);
+}

@@ -1,0 +1,77 @@
+#!/bin/sh
+# What a user's machine may do to the program, and the program to it: full disks behind standard output, devices as
+# outputs, little memory, thousands of threads, configurations that came inside a file, files cut short.
+. tests/support/cli.sh
+
+# ---- standard output ----
+for command in "--help" "--version" "config --help" "info tf_efficientnet_b0" "config affectnet8"; do
+    # shellcheck disable=SC2086
+    "$RMFER" $command >/dev/full 2>"$folder/err"
+    code=$?
+    : >"$folder/out"
+    holds "'$command' into a full disk fails" [ $code -eq 1 ]
+    says "'$command' into a full disk" "standard output cannot be written"
+done
+check "into a device that takes all" sh -c "\"$RMFER\" --help >/dev/null"
+
+# ---- threads ----
+run "$RMFER" info tf_efficientnet_b0 --threads 4096
+holds "4096 threads are no error" [ $code -eq 0 ]
+says "4096 threads" "threads 4096: this process may use [0-9]* core"
+
+# ---- a trained network to work with ----
+check "draws a data set" "$RMFER" synth "$folder/faces" --faces 64 --size 32 --mashups 0
+cat >"$folder/small.ini" <<'INI'
+[data]
+kind = affectnet
+root = faces/affectnet
+crop = none
+image_size = 32
+normalize = imagenet
+[model]
+arch = tf_efficientnet_b0
+[train]
+epochs = 1
+warmup_epochs = 0
+batch = 8
+[acl]
+weight = 0
+[output]
+dir = run
+INI
+check "trains a little" "$RMFER" train --config "$folder/small.ini" --quiet
+last=$folder/run/last.safetensors
+
+# ---- outputs that are no files ----
+check "evaluates into a device" "$RMFER" eval --checkpoint "$last" --json /dev/null
+holds "the device is still one" [ -c /dev/null ]
+ln -s target.json "$folder/link.json"
+check "evaluates into a link" "$RMFER" eval --checkpoint "$last" --json "$folder/link.json"
+holds "the link is still one" [ -h "$folder/link.json" ]
+holds "its file was written" [ -s "$folder/target.json" ]
+: >"$folder/out.safetensors.tmp.0123456789abcdef"
+check "exports" "$RMFER" export "$last" -o "$folder/out.safetensors"
+holds "what a killed run left is removed" [ ! -e "$folder/out.safetensors.tmp.0123456789abcdef" ]
+
+# ---- a configuration that came inside a file ----
+cp "$last" "$folder/sly.safetensors"
+# The same length: the header says where the weights are.
+root=$folder/faces/affectnet
+sly=$(printf '%s' '${HOME}/' | cut -c1-8)$(printf '%s' "$root" | cut -c9-)
+LC_ALL=C sed -i "s|root = $root|root = $sly|" "$folder/sly.safetensors"
+run env HOME="$folder" "$RMFER" eval --checkpoint "$folder/sly.safetensors"
+holds "a variable of the checkpoint's own is refused" [ $code -ne 0 ]
+says "a variable of the checkpoint's own" "never put in"
+
+# ---- little memory: a message and an end, not a wait ----
+for limit in 102400 300000 409600; do
+    for command in "train --config $folder/small.ini --out $folder/short" "info $last" \
+        "eval --checkpoint $last"; do
+        # shellcheck disable=SC2086
+        (ulimit -v $limit; exec timeout -s KILL 40 "$RMFER" $command) >"$folder/out" 2>"$folder/err"
+        code=$?
+        holds "'${command%% *}' ends within $limit KiB" [ $code -ne 137 ]
+        holds "'${command%% *}' does not crash within $limit KiB" [ $code -lt 128 ]
+    done
+done
+finish
