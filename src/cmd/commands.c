@@ -79,7 +79,8 @@ int commands_run(int argc, char **argv)
     mapping_guard_install();
     int code = run(argc, argv);
     errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    bool written = fflush(stdout) == 0 && !ferror(stdout);
+    if (written || code != STATUS_OK) return code; /* a command that failed has said why */
     log_error("standard output cannot be written%s%s", errno == 0 ? "" : ": ", errno == 0 ? "" : strerror(errno));
-    return code == STATUS_OK ? STATUS_FAILED : code;
+    return STATUS_FAILED;
 }
