@@ -274,24 +274,20 @@ def contrastive_loss(z, positives, temperature):
 
 DEFAULTS = dict(ial_weight=1.2, acl_weight=1.0, ial_temperature=1.0, acl_temperature=1.0, self_mask="exclude",
                 label_smoothing=0.0, class_weights=None, scoring_bn="eval", joint=False, kept_share=0.1,
-                frozen=False, kept_choice=None)
+                frozen=False)
 
 
 def objective(model, images, targets, contrastive=None, **settings):
     """Losses of one step. `contrastive`: (images [A, 1 + P + N, 3, H, W], P). Returns a dict with `total` and its parts,
     the logits, the kept candidates of each anchor and the `margin` they won by. The model's mode is the
-    caller's; `frozen` stops the gradient before the backbone; `kept_choice` (another result's `chosen`) is used in place
-    of scoring again, as in SAM's second pass."""
+    caller's; `frozen` stops the gradient before the backbone."""
     s = {**DEFAULTS, **settings}
     kept, chosen = [], []
     out = dict(chosen=chosen, margin=math.inf)
     if contrastive is not None and s["acl_weight"] != 0:
         draws, positives = contrastive
-        for at, draw in enumerate(draws):
-            if s["kept_choice"] is not None:
-                (near, far), margin = s["kept_choice"][at], math.inf
-            else:
-                near, far, margin = score_candidates(model, draw, positives, s["kept_share"], s["scoring_bn"])
+        for draw in draws:
+            near, far, margin = score_candidates(model, draw, positives, s["kept_share"], s["scoring_bn"])
             chosen.append((near, far))
             out["margin"] = min(out["margin"], margin)
             kept.append(torch.cat([draw[:1], draw[1:][near + far]]))

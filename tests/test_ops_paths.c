@@ -1,10 +1,10 @@
-/* Every way an operation can go gives the same numbers: maps kept or written past the caches, small tiles or large ones,
- * one worker or several, every instruction set, and whatever team OpenMP gives.
+/* Every way an operation can go gives the same numbers: maps kept or written past the caches, small tiles or large
+ * ones, one worker or several, every instruction set, and whatever team OpenMP gives.
  *
- * A run starts from the same inputs and fills everything else with NaN, so that what is read before it was written shows.
- * Streaming and teams must not change a bit; tiles, workers and instruction sets change the order of sums. The portable
- * kernels on the plain way, which the tests in double precision hold against definitions and central differences (they
- * force the same ways), are what the others are compared with. */
+ * A run starts from the same inputs and fills everything else with NaN, so that what is read before it was written
+ * shows. Streaming and teams must not change a bit; tiles, workers and instruction sets change the order of sums. The
+ * portable kernels on the plain way, which the tests in double precision hold against definitions and central
+ * differences (they force the same ways), are what the others are compared with. */
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
 #include "rmfer/ops/conv1x1.h"
@@ -107,7 +107,8 @@ static void keep_statistics(struct run *run, const struct moments *moments, size
     keep(run, bn.running_var, channels);
 }
 
-/* ---- the operations ------------------------------------------------------------------------------------------------ */
+/* ---- the operations
+ * ------------------------------------------------------------------------------------------------ */
 
 static void run_conv1x1(struct run *run, size_t images, size_t pixels)
 {
@@ -136,7 +137,8 @@ static void run_conv1x1(struct run *run, size_t images, size_t pixels)
     segments_sum(context, &tiling, 3 * K, segments, sums);
     keep(run, du, rows * K);
     keep(run, sums, images * 3 * K);
-    conv1x1_backward(context, &conv, &tiling, input.x, upstream, du, true, untouched(run, (size_t)context->threads * K * N));
+    conv1x1_backward(context, &conv, &tiling, input.x, upstream, du, true,
+                     untouched(run, (size_t)context->threads * K * N));
     keep(run, du, rows * K);
     keep(run, conv.dweight, K * N);
 }
@@ -183,8 +185,8 @@ static void run_depthwise(struct run *run, size_t images, int kernel, int stride
     struct depthwise_upstream upstream = {y, &behind, drawn(run, outputs, 0, 1), drawn(run, images * c, 0.5, 0.2),
                                           drawn(run, images * c, 0, 0.1)};
     real *dz = untouched(run, inputs), *sums = untouched(run, images * 2 * c);
-    depthwise_backward(context, &conv, images, x, activates ? &before : NULL, upstream, activates ? NULL : x, dz, sums,
-                       untouched(run, (size_t)context->threads * taps));
+    depthwise_backward(context, &conv, images, x, activates ? &before : NULL, upstream, activates ? NULL : x, dz,
+                       sums, untouched(run, (size_t)context->threads * taps));
     keep(run, dz, inputs);
     if (activates) keep(run, sums, images * 2 * c);
     keep(run, conv.dweight, taps);
@@ -212,8 +214,11 @@ static void stem(struct run *run)
 {
     enum { N = 19, IMAGES = 2, SIDE = 33, OUTPUT = 17, PIXELS = IMAGES * OUTPUT * OUTPUT };
     const struct op_context *context = &run->context;
-    struct stem conv = {N, SIDE, SIDE, OUTPUT, OUTPUT, 1, 1, drawn(run, N * STEM_PATCH, 0, 0.3), NULL,
-                        drawn(run, N * STEM_PATCH, 0, 1)};
+    struct stem conv = {N,      SIDE,
+                        SIDE,   OUTPUT,
+                        OUTPUT, 1,
+                        1,      drawn(run, N * STEM_PATCH, 0, 0.3),
+                        NULL,   drawn(run, N * STEM_PATCH, 0, 1)};
     struct tiling tiling = tiling_of(context, IMAGES, OUTPUT * OUTPUT);
     conv.packed = untouched(run, stem_packed_reals(context, &conv));
     stem_pack(context, &conv);
@@ -248,7 +253,11 @@ static void batchnorm(struct run *run)
 static void dense(struct run *run)
 {
     enum { IN = 70, OUT = 33, ROWS = 12 };
-    struct linear dense = {IN, OUT, drawn(run, IN * OUT, 0, 0.3), drawn(run, OUT, 0, 1), drawn(run, IN * OUT, 0, 1),
+    struct linear dense = {IN,
+                           OUT,
+                           drawn(run, IN * OUT, 0, 0.3),
+                           drawn(run, OUT, 0, 1),
+                           drawn(run, IN * OUT, 0, 1),
                            drawn(run, OUT, 0, 1)};
     real *x = drawn(run, ROWS * IN, 0, 1), *y = untouched(run, ROWS * OUT), *dx = untouched(run, ROWS * IN);
     linear_forward(&run->context, &dense, ROWS, x, y);
@@ -275,7 +284,8 @@ static const struct {
 
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
-/* ---- ways and teams ------------------------------------------------------------------------------------------------ */
+/* ---- ways and teams
+ * ------------------------------------------------------------------------------------------------ */
 
 static struct run run_create(void)
 {
@@ -304,7 +314,8 @@ static void run_again(struct run *run, size_t index, struct op_context context)
 static void assert_same_bits(size_t index, const char *what, const struct run *a, const struct run *b)
 {
     assert_int_equal(a->count, b->count);
-    if (memcmp(a->out, b->out, a->count * sizeof *a->out) != 0) fail_msg("%s: %s changed bits", operations[index].name, what);
+    if (memcmp(a->out, b->out, a->count * sizeof *a->out) != 0)
+        fail_msg("%s: %s changed bits", operations[index].name, what);
 }
 
 static void assert_near(size_t index, const struct run *got, const struct run *wanted)
