@@ -13,15 +13,25 @@ run() {
 }
 
 mkdir -p "$demo"
-rm -rf "$demo/synth" "$demo/runs"
+rm -rf "$demo/synth" "$demo/runs" "$demo/rmset"
 echo 'Drawing labelled faces in every layout, and videos in which several persons react to the same moments.'
 run "$rmfer" synth "$demo/synth"
 
 printf '\n$ %s config quickstart > %s\n' "$rmfer" "$demo/quickstart.ini"
 "$rmfer" config quickstart >"$demo/quickstart.ini"
 
+# The faces of the drawn videos, where videos can be read; else those that were drawn one by one.
+rmset=$demo/synth/rmset
+if [ -e "$demo/synth/mashups/mashup0.mp4" ]; then
+    printf '\nCutting the faces of the persons who react out of the mashup videos.\n'
+    run "$rmfer" rmset build "$demo"/synth/mashups/*.mp4 -o "$demo/rmset" --cuts --size 64
+    run "$rmfer" rmset check "$demo/rmset"
+    rmset=$demo/rmset
+fi
+case $rmset in /*) ;; *) rmset=$PWD/$rmset ;; esac
+
 printf '\nTraining: phase 1 (labels, inter-sample attention), then phase 2 (contrastive learning on the videos joins).\n'
-run "$rmfer" train --config "$demo/quickstart.ini"
+run "$rmfer" train --config "$demo/quickstart.ini" --set rmset.root="$rmset"
 
 checkpoint=$demo/runs/quickstart/best_overall.safetensors
 printf '\nEvaluating on faces that training has not seen.\n'
