@@ -1,3 +1,4 @@
+/* Opens a checkpoint on a data set and runs it: what eval, and the figures that need features, stand on. */
 #include "cmd/evaluate.h"
 
 #include "rmfer/base/log.h"
