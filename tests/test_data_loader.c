@@ -14,6 +14,7 @@
 #include "rmfer/data/picture_file.h"
 #include "rmfer/data/resize.h"
 #include "rmfer/data/rmset_index.h"
+#include "support/loader_case.h"
 #include "support/scratch.h"
 
 #include <math.h>
@@ -114,41 +115,19 @@ static struct loader_options training(const struct dataset *dataset, int workers
                                    .max_bad = 0.1};
 }
 
-static struct loader *made(const struct loader_options *options)
-{
-    struct loader *loader;
-    struct error err = {0};
-    if (loader_create(&loader, options, &err) != STATUS_OK) fail_msg("%s", err.message);
-    return loader;
-}
-
-static struct batch next(struct loader *loader)
-{
-    struct batch batch;
-    struct error err = {0};
-    if (loader_next(loader, &batch, &err) != STATUS_OK) fail_msg("%s", err.message);
-    return batch;
-}
-
-/* A hash of all that a batch says: FNV-1a over bytes. */
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++) hash = (hash ^ ((const uint8_t *)bytes)[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
+/* Of everything a batch says. */
 static uint64_t hash_batch(const struct batch *batch)
 {
-    uint64_t hash = hash_bytes(14695981039346656037u, &batch->epoch, sizeof batch->epoch);
-    hash = hash_bytes(hash, &batch->index, sizeof batch->index);
+    uint64_t hash = loader_case_hash(LOADER_CASE_HASH, &batch->epoch, sizeof batch->epoch);
+    hash = loader_case_hash(hash, &batch->index, sizeof batch->index);
     for (int i = 0; i < batch->stream_count; i++) {
         const struct batch_stream *stream = &batch->streams[i];
         size_t rows = (size_t)stream->rows;
         for (int view = 0; view < stream->views; view++)
-            hash = hash_bytes(hash, stream->images[view], rows * VALUES * sizeof(float));
-        if (stream->targets != NULL) hash = hash_bytes(hash, stream->targets, rows * CLASSES * sizeof(float));
-        hash = hash_bytes(hash, stream->labels, rows * sizeof *stream->labels);
-        hash = hash_bytes(hash, stream->ids, rows * sizeof *stream->ids);
+            hash = loader_case_hash(hash, stream->images[view], rows * VALUES * sizeof(float));
+        if (stream->targets != NULL) hash = loader_case_hash(hash, stream->targets, rows * CLASSES * sizeof(float));
+        hash = loader_case_hash(hash, stream->labels, rows * sizeof *stream->labels);
+        hash = loader_case_hash(hash, stream->ids, rows * sizeof *stream->ids);
     }
     return hash;
 }
@@ -167,10 +146,10 @@ static void test_workers_and_cache_change_nothing(void **state)
         struct loader_options options = training(&dataset, ways[way].workers);
         options.prefetch = ways[way].prefetch;
         options.cache_bytes = ways[way].cache;
-        struct loader *loader = made(&options);
+        struct loader *loader = loader_case_made(&options);
         assert_int_equal(loader_batches_per_epoch(loader), 3);
         for (int i = 0; i < BATCHES; i++) {
-            struct batch batch = next(loader);
+            struct batch batch = loader_case_next(loader);
             assert_int_equal(batch.streams[0].rows, BATCH);
             assert_int_equal(batch.epoch, i / 3);
             assert_int_equal(batch.index, i % 3);
@@ -194,26 +173,26 @@ static void test_starting_anywhere(void **state)
     (void)state;
     struct dataset dataset = opened();
     struct loader_options options = training(&dataset, 2);
-    struct loader *whole = made(&options);
+    struct loader *whole = loader_case_made(&options);
     uint64_t hashes[9];
     for (int i = 0; i < 9; i++) {
-        struct batch batch = next(whole);
+        struct batch batch = loader_case_next(whole);
         hashes[i] = hash_batch(&batch);
     }
     loader_free(whole);
     for (int start = 0; start < 9; start++) {
         options.start_epoch = (uint64_t)start / 3;
         options.start_batch = (uint64_t)start % 3;
-        struct loader *part = made(&options);
-        struct batch batch = next(part);
+        struct loader *part = loader_case_made(&options);
+        struct batch batch = loader_case_next(part);
         assert_true(hash_batch(&batch) == hashes[start]);
         loader_free(part);
     }
     /* start_batch = batches_per_epoch is the beginning of the next epoch. */
     options.start_epoch = 0;
     options.start_batch = 3;
-    struct loader *part = made(&options);
-    struct batch batch = next(part);
+    struct loader *part = loader_case_made(&options);
+    struct batch batch = loader_case_next(part);
     assert_true(batch.epoch == 1 && hash_batch(&batch) == hashes[3]);
     loader_free(part);
     dataset_free(&dataset);
@@ -230,11 +209,11 @@ static void test_pixels_are_those_of_the_pictures(void **state)
     options.drop_last = options.replace_bad = false;
     options.end_epoch = 2;
     options.cache_bytes = 1 << 20;
-    struct loader *loader = made(&options);
+    struct loader *loader = loader_case_made(&options);
     assert_int_equal(loader_batches_per_epoch(loader), 4);
     size_t seen = 0;
     for (int i = 0; i < 8; i++) {
-        struct batch batch = next(loader);
+        struct batch batch = loader_case_next(loader);
         for (int j = 0; j < batch.streams[0].rows; j++, seen++) {
             struct image image, resized;
             assert_int_equal(image_read(dataset_path(&dataset, (size_t)batch.streams[0].ids[j]), NULL, &image, NULL),
@@ -260,7 +239,7 @@ static void test_pixels_are_those_of_the_pictures(void **state)
     }
     assert_int_equal(seen, 2 * (PICTURES - 2));
     for (int i = 0; i < 2; i++) {
-        struct batch batch = next(loader);
+        struct batch batch = loader_case_next(loader);
         assert_true(batch.streams[0].rows == 0 && batch.epoch == 2);
     }
     assert_int_equal(loader_bad_pictures(loader), 2);
@@ -271,7 +250,7 @@ static void test_pixels_are_those_of_the_pictures(void **state)
 /* The first error within `batches` batches. */
 static void assert_stops(const struct loader_options *options, int batches, const char *wanted)
 {
-    struct loader *loader = made(options);
+    struct loader *loader = loader_case_made(options);
     struct error err = {0};
     struct batch batch;
     status result = STATUS_OK;
@@ -390,9 +369,9 @@ static void test_contrastive_pictures(void **state)
             options.start_epoch = 1;
             options.start_batch = 1;
         }
-        struct loader *loader = made(&options);
+        struct loader *loader = loader_case_made(&options);
         for (int i = way == 2 ? 4 : 0; i < 12; i++) {
-            struct batch batch = next(loader);
+            struct batch batch = loader_case_next(loader);
             assert_int_equal(batch.streams[1].rows, i < 3 ? 0 : 2 * DRAWN);
             assert_int_equal(batch.streams[1].group, DRAWN);
             for (int face = 0; face < batch.streams[1].rows; face++) assert_true(batch.streams[1].ids[face] % 7 != 0);
@@ -441,7 +420,7 @@ static void test_each_stream_names_its_own_pictures(void **state)
     options.streams[1].first_epoch = 0;
     options.streams[1].rows = 80 * DRAWN;
     options.max_bad = 0.1;
-    struct loader *loader = made(&options);
+    struct loader *loader = loader_case_made(&options);
     struct error err = {0};
     struct batch batch;
     assert_int_equal(loader_next(loader, &batch, &err), STATUS_FAILED);
@@ -474,9 +453,9 @@ static void test_an_rmset_as_source(void **state)
     struct loader_options options = with_contrast(&dataset, 2, &unused);
     options.streams[1].source = rmset_draws(&source);
     options.streams[1].first_epoch = 0;
-    struct loader *loader = made(&options);
+    struct loader *loader = loader_case_made(&options);
     for (int i = 0; i < 6; i++) {
-        struct batch batch = next(loader);
+        struct batch batch = loader_case_next(loader);
         for (int anchor = 0; anchor < 2; anchor++) {
             const int64_t *ids = batch.streams[1].ids + anchor * DRAWN;
             struct rmset_face whom = rmset_index_face(index, (uint64_t)ids[0]);
@@ -503,8 +482,8 @@ static void test_stopping_early_and_failing_allocations(void **state)
     for (int i = 0; i < 10; i++) {
         struct loader_options options = with_contrast(&dataset, 3, &made_up);
         options.max_bad = 1;
-        struct loader *loader = made(&options);
-        for (int j = 0; j < i % 4; j++) (void)next(loader);
+        struct loader *loader = loader_case_made(&options);
+        for (int j = 0; j < i % 4; j++) (void)loader_case_next(loader);
         loader_free(loader);
     }
     for (long nth = 1; nth < 60; nth++) {
@@ -554,17 +533,17 @@ static void test_unlabelled_paths(void **state)
                                      .prefetch = 1,
                                      .max_bad = 1,
                                      .end_epoch = 1};
-    struct loader *loader = made(&options);
-    struct batch batch = next(loader);
+    struct loader *loader = loader_case_made(&options);
+    struct batch batch = loader_case_next(loader);
     assert_int_equal(batch.streams[0].rows, 2);
     assert_int_equal(batch.streams[0].ids[1], 2);
     assert_int_equal(batch.streams[0].labels[0], -1);
     assert_null(batch.streams[0].targets);
     assert_memory_equal(batch.streams[0].images[0], images, VALUES * sizeof(float));
-    batch = next(loader);
+    batch = loader_case_next(loader);
     assert_int_equal(batch.streams[0].rows, 0);
     assert_int_equal(batch.epoch, 0);
-    batch = next(loader);
+    batch = loader_case_next(loader);
     assert_int_equal(batch.epoch, 1);
     loader_free(loader);
     dataset_free(&dataset);

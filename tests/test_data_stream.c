@@ -11,6 +11,7 @@
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/data/loader.h"
+#include "support/loader_case.h"
 #include "support/scratch.h"
 
 #include <stdio.h>
@@ -139,40 +140,18 @@ static struct loader_options four_streams(int workers)
     return options;
 }
 
-static struct loader *made(const struct loader_options *options)
-{
-    struct loader *loader;
-    struct error err = {0};
-    if (loader_create(&loader, options, &err) != STATUS_OK) fail_msg("%s", err.message);
-    return loader;
-}
-
-static struct batch next(struct loader *loader)
-{
-    struct batch batch;
-    struct error err = {0};
-    if (loader_next(loader, &batch, &err) != STATUS_OK) fail_msg("%s", err.message);
-    return batch;
-}
-
-/* FNV-1a over everything a batch says. */
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++) hash = (hash ^ ((const uint8_t *)bytes)[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
+/* Of everything a batch says. */
 static uint64_t hash_batch(const struct batch *batch)
 {
-    uint64_t hash = hash_bytes(14695981039346656037u, &batch->epoch, sizeof batch->epoch);
-    hash = hash_bytes(hash, &batch->index, sizeof batch->index);
+    uint64_t hash = loader_case_hash(LOADER_CASE_HASH, &batch->epoch, sizeof batch->epoch);
+    hash = loader_case_hash(hash, &batch->index, sizeof batch->index);
     for (int i = 0; i < batch->stream_count; i++) {
         const struct batch_stream *stream = &batch->streams[i];
         size_t rows = (size_t)stream->rows;
         for (int view = 0; view < stream->views; view++)
-            hash = hash_bytes(hash, stream->images[view], rows * VALUES * sizeof(float));
-        hash = hash_bytes(hash, stream->labels, rows * sizeof *stream->labels);
-        hash = hash_bytes(hash, stream->ids, rows * sizeof *stream->ids);
+            hash = loader_case_hash(hash, stream->images[view], rows * VALUES * sizeof(float));
+        hash = loader_case_hash(hash, stream->labels, rows * sizeof *stream->labels);
+        hash = loader_case_hash(hash, stream->ids, rows * sizeof *stream->ids);
     }
     return hash;
 }
@@ -189,11 +168,11 @@ static void test_the_unlabelled_rest(void **state)
         for (size_t j = 0; j < LABELLED; j++)
             assert_string_not_equal(dataset_path(&given.rest, i), dataset_path(&given.labelled, j));
     struct loader_options options = four_streams(2);
-    struct loader *loader = made(&options);
+    struct loader *loader = loader_case_made(&options);
     assert_int_equal(loader_batches_per_epoch(loader), BATCHES);
     int seen[REST] = {0}, drawn = 0, first_round[REST], changed = 0;
     for (int i = 0; i < 14; i++) {
-        struct batch batch = next(loader);
+        struct batch batch = loader_case_next(loader);
         const struct batch_stream *rest = &batch.streams[UNLABELLED_ROWS];
         assert_true(rest->rows == REST_ROWS && rest->group == 1 && rest->views == 3);
         for (int row = 0; row < rest->rows; row++, drawn++) {
@@ -216,10 +195,10 @@ static void test_faces_and_moments(void **state)
 {
     (void)state;
     struct loader_options options = four_streams(2);
-    struct loader *loader = made(&options);
+    struct loader *loader = loader_case_made(&options);
     int different_frames = 0;
     for (int i = 0; i < 20; i++) {
-        struct batch batch = next(loader);
+        struct batch batch = loader_case_next(loader);
         const struct batch_stream *faces = &batch.streams[FACE_ROWS], *moments = &batch.streams[MOMENTS];
         assert_int_equal(faces->rows, batch.epoch == 0 ? 0 : 5);
         for (int row = 0; row < faces->rows; row++)
@@ -257,10 +236,10 @@ static void test_views_are_drawn_apart(void **state)
 {
     (void)state;
     struct loader_options options = four_streams(2);
-    struct loader *loader = made(&options);
+    struct loader *loader = loader_case_made(&options);
     float weak[REST_ROWS * VALUES];
     int different = 0;
-    struct batch batch = next(loader);
+    struct batch batch = loader_case_next(loader);
     const struct batch_stream *rest = &batch.streams[UNLABELLED_ROWS];
     for (int row = 0; row < REST_ROWS; row++) different += !is_same(rest, 1, 2, row) && !is_same(rest, 0, 1, row);
     assert_true(different >= REST_ROWS - 1);
@@ -268,8 +247,8 @@ static void test_views_are_drawn_apart(void **state)
     loader_free(loader);
     options = four_streams(2);
     options.streams[UNLABELLED_ROWS].views = 1;
-    loader = made(&options);
-    batch = next(loader);
+    loader = loader_case_made(&options);
+    batch = loader_case_next(loader);
     assert_memory_equal(weak, batch.streams[UNLABELLED_ROWS].images[0], sizeof weak);
     loader_free(loader);
 }
@@ -280,9 +259,9 @@ enum { SEEN = 3 * BATCHES };
 
 static void see(const struct loader_options *options, int count, uint64_t *hashes)
 {
-    struct loader *loader = made(options);
+    struct loader *loader = loader_case_made(options);
     for (int i = 0; i < count; i++) {
-        struct batch batch = next(loader);
+        struct batch batch = loader_case_next(loader);
         hashes[i] = hash_batch(&batch);
     }
     loader_free(loader);
@@ -329,9 +308,9 @@ static void test_unreadable_pictures_are_replaced(void **state)
         scratch_text(folder, strrchr(path, '/') + 1, "this is no picture");
     }
     struct loader_options options = four_streams(3);
-    struct loader *loader = made(&options);
+    struct loader *loader = loader_case_made(&options);
     for (int i = 0; i < 12; i++) {
-        struct batch batch = next(loader);
+        struct batch batch = loader_case_next(loader);
         const struct batch_stream *rest = &batch.streams[UNLABELLED_ROWS], *moments = &batch.streams[MOMENTS];
         for (int row = 0; row < REST_ROWS; row++) assert_true(rest->ids[row] % 7 != 0 || rest->ids[row] > 14);
         for (int row = 0; row < MOMENT_ROWS; row++) {
@@ -349,7 +328,7 @@ static void test_unreadable_pictures_are_replaced(void **state)
     assert_nothing_changes_batches();
     options = four_streams(2);
     options.max_bad = 0.05; /* of 28: one is allowed */
-    loader = made(&options);
+    loader = loader_case_made(&options);
     struct error err = {0};
     struct batch batch;
     status result = STATUS_OK;

@@ -12,23 +12,6 @@
 
 #include <string.h>
 
-static char *folder;
-
-static int make_fixtures(void **state)
-{
-    (void)state;
-    folder = scratch_make();
-    predict_case_write(folder);
-    return 0;
-}
-
-static int remove_fixtures(void **state)
-{
-    (void)state;
-    scratch_remove(folder);
-    return 0;
-}
-
 /* ---- inputs
  * -------------------------------------------------------------------------------------------------------- */
 
@@ -44,7 +27,7 @@ static void check_inputs(const char *const *paths, size_t count, const char *con
     for (; face_inputs_next(inputs, &input); at++) {
         assert_true(at < expected_count);
         bool fails = expected[at][0] == '!';
-        assert_string_equal(input.path, scratch_path(folder, expected[at] + fails));
+        assert_string_equal(input.path, scratch_path(predict_case_folder(), expected[at] + fails));
         assert_true((input.error.code != STATUS_OK) == fails);
         face_input_free(&input);
     }
@@ -57,7 +40,7 @@ static void check_inputs(const char *const *paths, size_t count, const char *con
 static void folders_are_searched_in_order(void **state)
 {
     (void)state;
-    const char *paths[] = {scratch_path(folder, "tree"), scratch_path(folder, "none.png")};
+    const char *paths[] = {scratch_path(predict_case_folder(), "tree"), scratch_path(predict_case_folder(), "none.png")};
     static const char *const expected[] = {"tree/a/y.jpg", "tree/a/z.png", "tree/b.png", "none.png"};
     check_inputs(paths, COUNT(paths), expected, COUNT(expected));
 }
@@ -65,8 +48,8 @@ static void folders_are_searched_in_order(void **state)
 static void patterns_are_followed(void **state)
 {
     (void)state;
-    const char *paths[] = {scratch_path(folder, "t*.[jp][pn]g"), scratch_path(folder, "q*"),
-                           scratch_path(folder, "tre?")};
+    const char *paths[] = {scratch_path(predict_case_folder(), "t*.[jp][pn]g"), scratch_path(predict_case_folder(), "q*"),
+                           scratch_path(predict_case_folder(), "tre?")};
     static const char *const expected[] = {"text.jpg",     "turned.jpg",   "two.png",   "!q*",
                                            "tree/a/y.jpg", "tree/a/z.png", "tree/b.png"};
     check_inputs(paths, COUNT(paths), expected, COUNT(expected));
@@ -76,8 +59,8 @@ static void patterns_are_followed(void **state)
 static void videos_become_frames(void **state)
 {
     (void)state;
-    const char *paths[] = {scratch_path(folder, "clip.avi"), scratch_path(folder, "cut.avi"),
-                           scratch_path(folder, "two.png")};
+    const char *paths[] = {scratch_path(predict_case_folder(), "clip.avi"), scratch_path(predict_case_folder(), "cut.avi"),
+                           scratch_path(predict_case_folder(), "two.png")};
     static const char *const expected[] = {"clip.avi", "clip.avi", "clip.avi", "!cut.avi", "two.png"};
     check_inputs(paths, COUNT(paths), expected, COUNT(expected));
 }
@@ -90,12 +73,12 @@ static void folders_can_be_films(void **state)
     struct error err = {0};
     struct face_inputs *inputs;
     struct face_input input;
-    const char *paths[] = {scratch_path(folder, "tree")};
+    const char *paths[] = {scratch_path(predict_case_folder(), "tree")};
     struct face_input_options options = {.every = 2, .folder_of_frames = true};
     assert_int_equal(face_inputs_create(&inputs, paths, 1, &options, &err), STATUS_OK);
     for (int64_t frame = 0; frame <= 2; frame += 2) {
         assert_true(face_inputs_next(inputs, &input));
-        assert_string_equal(input.path, scratch_path(folder, frame == 0 ? "tree/a/y.jpg" : "tree/b.png"));
+        assert_string_equal(input.path, scratch_path(predict_case_folder(), frame == 0 ? "tree/a/y.jpg" : "tree/b.png"));
         assert_true(input.is_frame);
         assert_int_equal(input.frame, frame);
         assert_int_equal(input.file, 0);
@@ -109,8 +92,8 @@ static void folders_can_be_films(void **state)
 static void inputs_end_at_any_time(void **state)
 {
     (void)state;
-    const char *paths[] = {scratch_path(folder, "t*.[jp][pn]g"), scratch_path(folder, "tree"),
-                           scratch_path(folder, "clip.avi")};
+    const char *paths[] = {scratch_path(predict_case_folder(), "t*.[jp][pn]g"), scratch_path(predict_case_folder(), "tree"),
+                           scratch_path(predict_case_folder(), "clip.avi")};
     for (int taken = 0; taken < 8; taken++) {
         struct error err = {0};
         struct face_inputs *inputs;
@@ -134,5 +117,5 @@ int main(void)
 #endif
         cmocka_unit_test(folders_can_be_films),          cmocka_unit_test(inputs_end_at_any_time),
     };
-    return cmocka_run_group_tests_name("faces inputs", tests, make_fixtures, remove_fixtures);
+    return cmocka_run_group_tests_name("faces inputs", tests, predict_case_begin, predict_case_end);
 }

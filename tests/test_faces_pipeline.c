@@ -19,28 +19,11 @@
 
 enum { TIMES = 40, SIDE = 16 };
 
-static char *folder;
-
-static int make_fixtures(void **state)
-{
-    (void)state;
-    folder = scratch_make();
-    predict_case_write(folder);
-    return 0;
-}
-
-static int remove_fixtures(void **state)
-{
-    (void)state;
-    scratch_remove(folder);
-    return 0;
-}
-
 /* A picture with two squares, one without, and a file that is no picture, over and over. */
 static const char *kind_of(size_t number)
 {
     static const char *const names[] = {"two.png", "none.png", "text.jpg"};
-    return scratch_path(folder, names[number % 3]);
+    return scratch_path(predict_case_folder(), names[number % 3]);
 }
 
 struct bench {
@@ -58,7 +41,7 @@ static void set_up(struct bench *bench, int workers)
     struct face_input_options options = {.every = 1};
     memset(bench, 0, sizeof *bench);
     for (size_t i = 0; i < 3 * TIMES; i++) bench->paths[i] = memory_copy_string(kind_of(i), NULL);
-    assert_int_equal(detector_read(&bench->detector, scratch_path(folder, "squares.onnx"), &err), STATUS_OK);
+    assert_int_equal(detector_read(&bench->detector, scratch_path(predict_case_folder(), "squares.onnx"), &err), STATUS_OK);
     assert_int_equal(face_inputs_create(&bench->inputs, bench->paths, 3 * TIMES, &options, &err), STATUS_OK);
     bench->crops = (struct face_crops){.detector = bench->detector,
                                        .detection = detector_options_defaults(),
@@ -203,5 +186,5 @@ int main(void)
         cmocka_unit_test(pipelines_stop_at_any_time),
         cmocka_unit_test(a_failed_step_is_one_pictures_error),
     };
-    return cmocka_run_group_tests_name("faces pipeline", tests, make_fixtures, remove_fixtures);
+    return cmocka_run_group_tests_name("faces pipeline", tests, predict_case_begin, predict_case_end);
 }

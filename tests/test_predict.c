@@ -15,23 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static char *folder;
-
-static int make_fixtures(void **state)
-{
-    (void)state;
-    folder = scratch_make();
-    predict_case_write(folder);
-    return 0;
-}
-
-static int remove_fixtures(void **state)
-{
-    (void)state;
-    scratch_remove(folder);
-    return 0;
-}
-
 /* ---- NumPy
  * --------------------------------------------------------------------------------------------------------- */
 
@@ -44,7 +27,7 @@ static void npy_files_have_their_header(void **state)
     float values[6] = {1, -2, 3.5f, 4, 5, 6};
     static const char dictionary[] = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }";
     (void)state;
-    const char *path = scratch_path(folder, "rows.npy");
+    const char *path = scratch_path(predict_case_folder(), "rows.npy");
     assert_int_equal(npy_rows_open(&rows, path, 2, &err), STATUS_OK);
     assert_int_equal(npy_rows_append(rows, values, 1, &err), STATUS_OK);
     assert_int_equal(npy_rows_append(rows, NULL, 0, &err), STATUS_OK);
@@ -71,5 +54,5 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(npy_files_have_their_header),
     };
-    return cmocka_run_group_tests_name("predict", tests, make_fixtures, remove_fixtures);
+    return cmocka_run_group_tests_name("predict", tests, predict_case_begin, predict_case_end);
 }

@@ -166,6 +166,19 @@ status atomic_file_commit(struct atomic_file *file, struct error *err)
     return result;
 }
 
+status atomic_file_write_text(const char *path, const char *text, struct error *err)
+{
+    struct atomic_file file;
+    status result = atomic_file_open(&file, path, err);
+    if (result != STATUS_OK) return result;
+    if (fputs(text, file.stream) == EOF) {
+        result = error_set_errno(err, "%s: cannot be written", path);
+        atomic_file_abandon(&file);
+        return result;
+    }
+    return atomic_file_commit(&file, err);
+}
+
 void atomic_file_abandon(struct atomic_file *file)
 {
     if (file->stream != NULL) fclose(file->stream);

@@ -1,4 +1,5 @@
 /* rmfer bench: the speed of training and inference on this machine, beside the multiply-add peak of the same run. */
+#include "rmfer/base/clock.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
 #include "rmfer/base/threads.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { MOST_RUNS = 1000 };
 
@@ -33,23 +33,16 @@ struct bench {
 
 enum { BENCH_CLASSES = 8 };
 
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* All threads at once, the best of several runs: what the processor can do. */
 static double measure_peak(void)
 {
     const struct kernels *kernels = kernels_best();
     double best = 0;
     for (int run = 0; run < 5; run++) {
-        double operations = 0, start = seconds();
+        double operations = 0, start = clock_seconds();
 #pragma omp parallel reduction(+ : operations)
         operations += kernels->multiply_add_loop(4000000);
-        double rate = operations / (seconds() - start) * 1e-9;
+        double rate = operations / (clock_seconds() - start) * 1e-9;
         if (rate > best) best = rate;
     }
     return best;
@@ -123,9 +116,9 @@ static void measure(struct bench *bench)
     run_once(bench); /* the first run touches the caches and wakes the threads */
     memset(bench->times, 0, sizeof bench->times);
     for (int run = 0; run < bench->runs; run++) {
-        double start = seconds();
+        double start = clock_seconds();
         run_once(bench);
-        bench->milliseconds[run] = 1e3 * (seconds() - start);
+        bench->milliseconds[run] = 1e3 * (clock_seconds() - start);
     }
     qsort(bench->milliseconds, (size_t)bench->runs, sizeof(double), compare_doubles);
     bench->peak_gflops = measure_peak();

@@ -17,18 +17,12 @@ struct eval_command {
 /* ---- results -----------------------------------------------------------------------------------------------------
  */
 
-static status write_file(const char *path, const char *text, struct error *err)
+/* Ended by a line's end, as on standard output. */
+static status write_file(const char *path, struct text *object, struct error *err)
 {
-    struct atomic_file file;
     atomic_file_remove_stale(path);
-    status result = atomic_file_open(&file, path, err);
-    if (result != STATUS_OK) return result;
-    if (fprintf(file.stream, "%s\n", text) < 0) {
-        result = error_set_errno(err, "%s: cannot be written", path);
-        atomic_file_abandon(&file);
-        return result;
-    }
-    return atomic_file_commit(&file, err);
+    status result = text_append(object, "\n", 1, err);
+    return result == STATUS_OK ? atomic_file_write_text(path, text_string(object), err) : result;
 }
 
 static status print_results(const struct evaluation_work *work, const char *json, const struct evaluation *evaluation,
@@ -40,7 +34,7 @@ static status print_results(const struct evaluation_work *work, const char *json
     bool only_json = json != NULL && strcmp(json, "-") == 0;
     status result = STATUS_OK;
     if (json != NULL) result = evaluation_print_json(evaluation, &names, &object, err);
-    if (result == STATUS_OK && json != NULL && !only_json) result = write_file(json, text_string(&object), err);
+    if (result == STATUS_OK && json != NULL && !only_json) result = write_file(json, &object, err);
     if (result == STATUS_OK && only_json) printf("%s\n", text_string(&object));
     if (result == STATUS_OK && !only_json) result = evaluation_print_table(evaluation, &names, &table, err);
     if (result == STATUS_OK && !only_json) fputs(text_string(&table), stdout);
@@ -54,7 +48,7 @@ static status run(struct eval_command *command, struct error *err)
     struct evaluation_work work = {0};
     const struct evaluation *evaluation;
     struct text description = {0}, found = {0};
-    status result = lookup_checkpoint("rmfer eval", &command->request.checkpoint, &found, err);
+    status result = lookup_checkpoint("rmfer eval needs --checkpoint FILE", &command->request.checkpoint, &found, err);
     if (result == STATUS_OK) result = evaluation_work_open(&work, &command->request, err);
     if (result == STATUS_OK) result = dataset_describe(&work.dataset, &description, err);
     if (result == STATUS_OK) {

@@ -62,7 +62,7 @@ static status run(const struct export_arguments *arguments, const struct command
     if (onnx && arguments->narrow) return error_set_usage(err, "--half is for .safetensors only");
     const char *checkpoint = line->positional.count == 1 ? line->positional.items[0] : NULL;
     struct text found = {0};
-    status result = lookup_checkpoint("rmfer export", &checkpoint, &found, err);
+    status result = lookup_checkpoint("rmfer export needs a CHECKPOINT", &checkpoint, &found, err);
     if (result == STATUS_OK) result = convert(arguments, checkpoint, err);
     text_free(&found);
     return result;

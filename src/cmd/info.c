@@ -76,7 +76,7 @@ static status print_model_in_the_box(struct error *err)
 {
     const char *path = NULL;
     struct text found = {0};
-    status result = lookup_checkpoint("rmfer info", &path, &found, err);
+    status result = lookup_checkpoint("rmfer info needs an ARCH or a CHECKPOINT", &path, &found, err);
     if (result == STATUS_OK) result = info_checkpoint(path, err);
     text_free(&found);
     return result;

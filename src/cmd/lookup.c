@@ -83,16 +83,16 @@ status lookup_file(enum lookup_kind kind, struct text *path, struct error *err)
     return result;
 }
 
-status lookup_checkpoint(const char *command, const char **checkpoint, struct text *found, struct error *err)
+status lookup_checkpoint(const char *needed, const char **checkpoint, struct text *found, struct error *err)
 {
     if (*checkpoint != NULL) return STATUS_OK;
     status result = lookup_file(LOOKUP_MODEL, found, err);
     if (result != STATUS_OK) return result;
     if (found->length == 0)
         return error_set_usage(err,
-                               "%s needs --checkpoint FILE: neither $RMFER_MODEL nor %s, beside the program or in "
+                               "%s: neither $RMFER_MODEL nor %s, beside the program or in "
                                "%s/share/rmfer, is there",
-                               command, SOUGHT[LOOKUP_MODEL].name, RMFER_PREFIX);
+                               needed, SOUGHT[LOOKUP_MODEL].name, RMFER_PREFIX);
     *checkpoint = text_string(found);
     return STATUS_OK;
 }

@@ -1,4 +1,5 @@
 /* rmfer plot: figures of run folders, as SVG. */
+#include "rmfer/base/file_write.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/options.h"
 #include "rmfer/plot/canvas.h"
@@ -44,7 +45,7 @@ static status run(const struct plot_command *command, const struct option_list *
     struct text figure = {0};
     status result = run_groups_read(&groups, &count, words->items + 1, words->count - 1, err);
     if (result == STATUS_OK) result = draw(command, words->items[0], groups, count, &figure, err);
-    if (result == STATUS_OK) result = plot_write_file(command->out, &figure, err);
+    if (result == STATUS_OK) result = atomic_file_write_text(command->out, text_string(&figure), err);
     if (result == STATUS_OK) printf("%s\n", command->out);
     text_free(&figure);
     run_groups_free(groups, count);

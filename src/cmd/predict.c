@@ -6,6 +6,7 @@
 #include "cmd/predict_batches.h"
 #include "cmd/predict_output.h"
 #include "cmd/predict_tracks.h"
+#include "rmfer/base/clock.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
@@ -19,7 +20,6 @@
 #include "rmfer/cmd/untrained.h"
 #include "rmfer/faces/crops.h"
 #include "rmfer/faces/pipeline.h"
-#include "rmfer/train/progress.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -271,7 +271,7 @@ static status find_detector(struct predict_command *command, struct found_files 
 
 static status find_files(struct predict_command *command, struct found_files *found, struct error *err)
 {
-    status result = lookup_checkpoint("predict", &command->checkpoint, &found->checkpoint, err);
+    status result = lookup_checkpoint("predict needs --checkpoint FILE", &command->checkpoint, &found->checkpoint, err);
     return result == STATUS_OK ? find_detector(command, found, err) : result;
 }
 

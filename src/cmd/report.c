@@ -1,6 +1,7 @@
 /* rmfer report and rmfer table: runs as one HTML page, and as a table for a paper. */
 #include "rmfer/plot/report.h"
 
+#include "rmfer/base/file_write.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/options.h"
 #include "rmfer/plot/canvas.h"
@@ -23,7 +24,7 @@ static status make_report(const struct report_command *command, const struct opt
     struct text page = {0};
     status result = run_groups_read(&groups, &count, runs->items, runs->count, err);
     if (result == STATUS_OK) result = report_write(groups, count, &page, err);
-    if (result == STATUS_OK) result = plot_write_file(command->out, &page, err);
+    if (result == STATUS_OK) result = atomic_file_write_text(command->out, text_string(&page), err);
     if (result == STATUS_OK) printf("%s\n", command->out);
     text_free(&page);
     run_groups_free(groups, count);

@@ -1,13 +1,13 @@
 /* rmfer rmset build: options, the detector, progress. */
 #include "cmd/rmset.h"
 
+#include "rmfer/base/clock.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/text.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/ckpt/detector_onnx.h"
 #include "rmfer/cmd/options.h"
 #include "rmfer/rmset/build.h"
-#include "rmfer/train/progress.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,17 +1,10 @@
 /* Handing batches to the consumer: waiting, counting what could not be read, closing gaps, normalising. */
 #include "data/loader_internal.h"
+#include "rmfer/base/clock.h"
 
 #include <string.h>
-#include <time.h>
 
 enum { FEWEST_DRAWN = 1000 }; /* pictures of a source that remembers none, before max_bad can be exceeded by a few */
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* ---- unreadable pictures -------------------------------------------------------------------------------------- */
 
@@ -139,9 +132,9 @@ static struct slot *wait_for_slot(struct loader *loader)
     pthread_cond_broadcast(&loader->work);
     struct slot *slot = loader->delivered < loader->end ? loader_slot_of(loader, loader->delivered) : NULL;
     if (slot != NULL && !slot->is_ready) {
-        double begin = seconds_now();
+        double begin = clock_seconds();
         while (!slot->is_ready) pthread_cond_wait(&loader->ready, &loader->lock);
-        loader->waited += seconds_now() - begin;
+        loader->waited += clock_seconds() - begin;
     }
     if (slot != NULL) {
         slot->is_ready = false;

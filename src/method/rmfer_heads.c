@@ -95,7 +95,7 @@ double heads_fer(const struct heads *heads, const struct objective *objective, c
     return loss;
 }
 
-static enum attention_mask attention_mask_of(enum self_mask mask)
+enum attention_mask heads_attention_mask(enum self_mask mask)
 {
     switch (mask) {
     case SELF_MASK_EXCLUDE: return ATTENTION_EXCLUDE;
@@ -111,7 +111,7 @@ double heads_ial(const struct heads *heads, const struct objective *objective, c
     size_t n = (size_t)batch->n;
     struct cross_entropy setup = loss_setup(heads, objective, batch->n);
     struct attention attention = {n, heads->features, objective->ial_temperature,
-                                  attention_mask_of(objective->self_mask)};
+                                  heads_attention_mask(objective->self_mask)};
     BUG_UNLESS(n >= 2 || objective->self_mask != SELF_MASK_EXCLUDE);
     heads_project(heads, n, features, heads->labelled);
     attention_forward(heads->context, &attention, heads->labelled.unit, features, heads->attention, heads->mixed);

@@ -2,9 +2,9 @@
  *
  * Every size follows from the list of layers; nothing is computed here. */
 #include "nn/backbone_internal.h"
+#include "rmfer/base/clock.h"
 #include "rmfer/base/threads.h"
 
-#include <time.h>
 
 /* ---- what backward passes share ------------------------------------------------------------------------------------ */
 
@@ -247,10 +247,7 @@ void backbone_profile(struct backbone *b, struct layer_time *times)
 
 double backbone_now(const struct backbone *b)
 {
-    if (b->times == NULL) return 0;
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+    return b->times == NULL ? 0 : clock_seconds();
 }
 
 void backbone_lap(const struct backbone_pass *p, const struct network_layer *layer, bool backward, double *start)

@@ -1,8 +1,6 @@
 /* The canvas: shapes as SVG elements. */
 #include "rmfer/plot/canvas.h"
 
-#include "rmfer/base/file.h"
-#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 
 #include <stdio.h>
@@ -146,17 +144,4 @@ void canvas_rectangle(struct canvas *canvas, double x, double y, double width, d
         put(canvas, "</title>");
     }
     put(canvas, "</rect>\n");
-}
-
-status plot_write_file(const char *path, const struct text *text, struct error *err)
-{
-    struct atomic_file file;
-    status result = atomic_file_open(&file, path, err);
-    if (result != STATUS_OK) return result;
-    if (fwrite(text->bytes, 1, text->length, file.stream) != text->length) {
-        result = error_set_errno(err, "%s: cannot be written", path);
-        atomic_file_abandon(&file);
-        return result;
-    }
-    return atomic_file_commit(&file, err);
 }

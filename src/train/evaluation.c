@@ -231,23 +231,13 @@ static void keep_batch(struct evaluator *e, const struct batch_stream *pictures,
     }
 }
 
-static enum attention_mask attention_mask_of(enum self_mask mask)
-{
-    switch (mask) {
-    case SELF_MASK_EXCLUDE: return ATTENTION_EXCLUDE;
-    case SELF_MASK_LITERAL: return ATTENTION_LITERAL;
-    case SELF_MASK_NONE: return ATTENTION_PLAIN;
-    }
-    return ATTENTION_EXCLUDE;
-}
-
 /* The attention branch of a batch: f_IAL's hits, and similarities of Z. A sample alone has nobody to look at. */
 static void count_attention(struct evaluator *e, const struct batch_stream *batch)
 {
     size_t n = (size_t)batch->rows;
     if (n < 2 && e->setup.self_mask == SELF_MASK_EXCLUDE) return;
     struct heads *heads = &e->heads;
-    struct attention attention = {n, e->dimensions, e->setup.ial_temperature, attention_mask_of(e->setup.self_mask)};
+    struct attention attention = {n, e->dimensions, e->setup.ial_temperature, heads_attention_mask(e->setup.self_mask)};
     attention_forward(&e->context, &attention, heads->labelled.unit, e->features, heads->attention, heads->mixed);
     linear_forward(&e->context, &heads->ial, n, heads->mixed, heads->ial_logits);
     for (size_t i = 0; i < n; i++) {

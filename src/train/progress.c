@@ -1,22 +1,15 @@
 /* The bar, redrawn in place a few times a second, or a line now and then. */
 #include "rmfer/train/progress.h"
 
+#include "rmfer/base/clock.h"
 #include "rmfer/base/log.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const double BAR_SECONDS = 0.2, LINE_SECONDS = 30;
 enum { BAR_WIDTH = 24, LINE_BYTES = 320 };
-
-double clock_seconds(void)
-{
-    struct timespec now;
-    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) return 0;
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 struct progress progress_begin(uint64_t step)
 {

@@ -117,13 +117,5 @@ status run_folder_write_metrics(struct run_folder *run, const char *line, struct
 
 status run_folder_write_config(struct run_folder *run, const char *text, struct error *err)
 {
-    struct atomic_file file;
-    status result = atomic_file_open(&file, run->config, err);
-    if (result != STATUS_OK) return result;
-    if (fputs(text, file.stream) == EOF) {
-        result = error_set_errno(err, "%s: cannot be written", run->config);
-        atomic_file_abandon(&file);
-        return result;
-    }
-    return atomic_file_commit(&file, err);
+    return atomic_file_write_text(run->config, text, err);
 }

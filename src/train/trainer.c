@@ -2,6 +2,7 @@
  * people journal's, what it goes on from run_checkpoint's; none of them knows this file. */
 #include "rmfer/train/trainer.h"
 
+#include "rmfer/base/clock.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/threads.h"

@@ -169,3 +169,25 @@ void predict_case_write(const char *folder)
     write_oddities(folder);
     write_clip(folder);
 }
+
+static char *shared_folder;
+
+int predict_case_begin(void **state)
+{
+    (void)state;
+    shared_folder = scratch_make();
+    predict_case_write(shared_folder);
+    return 0;
+}
+
+int predict_case_end(void **state)
+{
+    (void)state;
+    scratch_remove(shared_folder);
+    return 0;
+}
+
+const char *predict_case_folder(void)
+{
+    return shared_folder;
+}

@@ -17,4 +17,9 @@
  *   tree/              b.png, a/z.png, a/y.jpg, .hidden.png, notes.txt, old.bmp, link -> tree */
 void predict_case_write(const char *folder);
 
+/* cmocka's set-up and tear-down of a group that reads such a folder, and where it is in between. */
+int predict_case_begin(void **state);
+int predict_case_end(void **state);
+const char *predict_case_folder(void);
+
 #endif

@@ -27,6 +27,9 @@ status atomic_file_commit(struct atomic_file *file, struct error *err) MUST_CHEC
 /* Gives up: the temporary file is removed. Safe on a zeroed or committed structure. */
 void atomic_file_abandon(struct atomic_file *file);
 
+/* A whole text that way. */
+status atomic_file_write_text(const char *path, const char *text, struct error *err) MUST_CHECK;
+
 /* Removes the temporary files that writers of `path` left who were killed; call before writing, once a run is
  * enough. */
 void atomic_file_remove_stale(const char *path);

@@ -19,8 +19,8 @@ enum lookup_kind {
 status lookup_file(enum lookup_kind kind, struct text *path, struct error *err) MUST_CHECK;
 
 /* *checkpoint, or where it is NULL the model in the box, kept in `found`, which must outlive it. A usage error that
- * names the places when there is none. `command` stands in the message. */
-status lookup_checkpoint(const char *command, const char **checkpoint, struct text *found,
+ * names the places when there is none; it begins with `needed`, "predict needs --checkpoint FILE". */
+status lookup_checkpoint(const char *needed, const char **checkpoint, struct text *found,
                          struct error *err) MUST_CHECK;
 
 #endif

@@ -37,6 +37,9 @@ void heads_project_backward(const struct heads *heads, size_t n, const real *fea
 double heads_fer(const struct heads *heads, const struct objective *objective, const struct labelled_batch *batch,
                  const real *features, uint64_t seed, uint64_t draw, real *dfeatures);
 
+/* The operation's name for what ial.self_mask says. */
+enum attention_mask heads_attention_mask(enum self_mask mask);
+
 /* L_IAL; its gradient times lambda 1 is added to dfeatures. `room` is [n,D]. */
 double heads_ial(const struct heads *heads, const struct objective *objective, const struct labelled_batch *batch,
                  const real *features, real *dfeatures, real *room);

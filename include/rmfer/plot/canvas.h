@@ -45,7 +45,4 @@ status markup_append(struct text *out, const char *text, struct error *err) MUST
 /* The colour of a line by its number: Okabe and Ito's palette, told apart by colour-blind people too. */
 const char *palette_colour(size_t number);
 
-/* Writes a text to a file, beside it and renamed. */
-status plot_write_file(const char *path, const struct text *text, struct error *err) MUST_CHECK;
-
 #endif

@@ -31,9 +31,6 @@ struct progress_state {
     double images_per_second;
 };
 
-/* Seconds of a clock that never goes back. */
-double clock_seconds(void);
-
 struct progress progress_begin(uint64_t step);
 
 /* Shows the state unless something was shown a moment ago. */

@@ -1,0 +1,8 @@
+/* Time that only goes forward, for measuring how long something took. */
+#ifndef RMFER_BASE_CLOCK_H
+#define RMFER_BASE_CLOCK_H
+
+/* Seconds of a clock that never goes back, from some moment in the past; 0 where the system has none. */
+double clock_seconds(void);
+
+#endif
