@@ -187,6 +187,7 @@ FUZZED := $(filter src/base/% src/config/% src/data/% src/ckpt/% $(BUILD)/genera
 
 FUZZ_CC := clang -std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_OBJECTS := $(FUZZED:%.c=$(OUT)/fuzz/objects/%.o)
+.SECONDARY: $(FUZZ_OBJECTS) # kept for the next run
 
 $(OUT)/fuzz/objects/%.o: %.c | need-build
 	@mkdir -p $(@D)
