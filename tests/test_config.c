@@ -159,12 +159,16 @@ static void test_training_asks_for_its_folders(void **state)
 {
     (void)state;
     assert_int_equal(parse("[train]\nepochs = 3\n"), STATUS_OK);
-    assert_int_equal(config_check_training(&config, &err), STATUS_USAGE);
+    assert_int_equal(config_check_training(&config, config_has_acl(&config), &err), STATUS_USAGE);
     assert_string_equal(err.message, "affectnet8.ini: data.root: training needs the data set's folder");
     assert_int_equal(parse("[data]\nroot = x\n[train]\nwarmup_epochs = 2\n"), STATUS_OK);
-    assert_int_equal(config_check_training(&config, &err), STATUS_USAGE);
+    assert_int_equal(config_check_training(&config, config_has_acl(&config), &err), STATUS_USAGE);
     assert_string_equal(err.message,
                         "affectnet8.ini: rmset.root: phase 2 needs an RMset (acl.weight = 0 trains without)");
+    assert_int_equal(parse("[data]\nroot = x\n[train]\nmethod = fixmatch\n"), STATUS_OK);
+    assert_int_equal(config_check_training(&config, true, &err), STATUS_USAGE);
+    assert_string_equal(err.message, "affectnet8.ini: rmset.root: this method needs an RMset");
+    assert_int_equal(config_check_training(&config, false, &err), STATUS_OK);
     const char *const phase1_only[] = {"[acl]\nweight = 0\n", "[rmset]\nfraction = 0\n",
                                        "[train]\nwarmup_epochs = 20\n"};
     for (size_t i = 0; i < 3; i++) {
@@ -172,7 +176,7 @@ static void test_training_asks_for_its_folders(void **state)
         snprintf(text, sizeof text, "[data]\nroot = x\n%s", phase1_only[i]);
         assert_int_equal(parse(text), STATUS_OK);
         assert_false(config_has_acl(&config));
-        assert_int_equal(config_check_training(&config, &err), STATUS_OK);
+        assert_int_equal(config_check_training(&config, config_has_acl(&config), &err), STATUS_OK);
     }
 }
 
@@ -385,7 +389,7 @@ static void test_presets_load(void **state)
         assert_int_equal(config_load(&config, wanted[i], NULL, 0, &err), STATUS_OK);
         /* What they name is not there, but what they need is named. */
         err = (struct error){0};
-        if (config_check_training(&config, &err) != STATUS_OK)
+        if (config_check_training(&config, config_has_acl(&config), &err) != STATUS_OK)
             assert_non_null(strstr(err.message, "is not there"));
         err = (struct error){0};
     }

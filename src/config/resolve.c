@@ -281,36 +281,48 @@ static bool has_rmset_list(const struct config *config)
     return there;
 }
 
+/* What would do without the RMset: acl.weight = 0 where it is ACL alone that asks. */
+static const char *way_without_rmset(const struct config *config)
+{
+    return config_has_acl(config) ? " (acl.weight = 0 trains without)" : "";
+}
+
+static status refuse_rmset(const struct config *config, const char *why, struct error *err)
+{
+    char message[160];
+    snprintf(message, sizeof message, "%s%s", why, way_without_rmset(config));
+    return refuse(config, "rmset", "root", message, err);
+}
+
 /* A preset's places are somebody else's: who has several of them to change shall hear of all at once. */
-static status check_places(const struct config *config, struct error *err)
+static status check_places(const struct config *config, bool needs_rmset, struct error *err)
 {
     struct text list = {0};
     size_t count = 0;
+    char without[80];
     const char *root = config->data.root, *init = config->model.init;
-    bool no_rmset = config_has_acl(config) && !has_rmset_list(config);
+    bool no_rmset = needs_rmset && !has_rmset_list(config);
+    snprintf(without, sizeof without, " or has no list%s", way_without_rmset(config));
     status result = note_absent(&list, &count, folder_exists(root) || file_exists(root), "data.root", root, "", err);
     if (result == STATUS_OK)
         result = note_absent(&list, &count, file_exists(init), "model.init", init, " (empty: random weights)", err);
     if (result == STATUS_OK)
-        result = note_absent(&list, &count, !no_rmset, "rmset.root", config->rmset.root,
-                             " or has no list (acl.weight = 0 trains without)", err);
+        result = note_absent(&list, &count, !no_rmset, "rmset.root", config->rmset.root, without, err);
     /* What is missing alone has a message of its own, where it is opened. */
     if (result == STATUS_OK && count > 1) result = error_set_usage(err, "%s", text_string(&list));
     text_free(&list);
     return result;
 }
 
-status config_check_training(const struct config *config, struct error *err)
+status config_check_training(const struct config *config, bool needs_rmset, struct error *err)
 {
     if (config->data.root[0] == '\0')
         return refuse(config, "data", "root", "training needs the data set's folder", err);
-    status result = check_places(config, err);
-    if (result != STATUS_OK) return result;
-    if (!config_has_acl(config)) return STATUS_OK;
+    status result = check_places(config, needs_rmset, err);
+    if (result != STATUS_OK || !needs_rmset) return result;
     if (config->rmset.root[0] == '\0')
-        return refuse(config, "rmset", "root", "phase 2 needs an RMset (acl.weight = 0 trains without)", err);
-    if (!has_rmset_list(config))
-        return refuse(config, "rmset", "root", "the RMset's list is not there (acl.weight = 0 trains without)", err);
+        return refuse_rmset(config, config_has_acl(config) ? "phase 2 needs an RMset" : "this method needs an RMset", err);
+    if (!has_rmset_list(config)) return refuse_rmset(config, "the RMset's list is not there", err);
     if (config->rmset.normalize == NORMALIZE_OWN && !given(config->rmset.std))
         return refuse(config, "rmset", "normalize", "needs statistics.ini in rmset.root, as rmfer rmset build makes it",
                       err);

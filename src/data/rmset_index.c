@@ -3,6 +3,7 @@
 #define _GNU_SOURCE /* O_CLOEXEC */
 #include "rmfer/data/rmset_index.h"
 
+#include "data/permutation.h"
 #include "data/rmset_index_format.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
@@ -41,6 +42,7 @@ struct rmset_index {
     uint64_t *anchors; /* [anchor_count] rows, when they are listed */
     uint64_t anchor_count;
     bool anchors_listed;
+    struct permutation shuffle; /* of the chosen faces' pictures, with GROUPING_SHUFFLED */
 };
 
 /* One video's arrays, and the anchor's place in it. */
@@ -175,9 +177,40 @@ void rmset_index_candidates(const struct rmset_index *index, uint64_t anchor, ui
                             uint64_t *negatives)
 {
     BUG_UNLESS(anchor < index->header->faces);
+    if (index->options.grouping == GROUPING_NONE) {
+        uint64_t faces = rmset_index_chosen_faces(index);
+        *positives = 1;
+        *negatives = faces > 0 ? faces - 1 : 0;
+        return;
+    }
     struct candidates candidates = candidates_of(index, anchor);
     *positives = positive_count(&candidates);
     *negatives = negative_count(&candidates);
+}
+
+static uint64_t frames_between(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+size_t rmset_index_moment(const struct rmset_index *index, uint64_t row, size_t most, uint64_t *rows)
+{
+    size_t count = 0;
+    BUG_UNLESS(row < index->header->faces);
+    if (index->options.grouping == GROUPING_NONE) return 0;
+    struct candidates of = candidates_of(index, row);
+    const struct view *view = &of.view;
+    uint64_t local = row - of.first, frame = view->frame[local];
+    for (uint64_t i = of.near_begin; i < of.near_end; i++) {
+        size_t at = 0;
+        if (view->person[i] == view->person[local]) continue;
+        while (at < count && view->person[rows[at]] != view->person[i]) at++;
+        if (at == count && count < most) rows[count++] = i;
+        else if (at < count && frames_between(view->frame[i], frame) < frames_between(view->frame[rows[at]], frame))
+            rows[at] = i;
+    }
+    for (size_t i = 0; i < count; i++) rows[i] += of.first;
+    return count;
 }
 
 static bool can_be_anchor(const struct rmset_index *index, uint64_t row)
@@ -232,20 +265,14 @@ static void draw_places(struct random_stream *stream, uint64_t population, size_
 /* A face of the chosen videos, uniformly. */
 static uint64_t draw_face(const struct rmset_index *index, struct random_stream *stream)
 {
-    uint64_t at = random_below(stream, index->chosen_first[index->chosen_count]);
-    uint64_t low = 0, high = index->chosen_count - 1;
-    while (low < high) {
-        uint64_t middle = low + (high - low + 1) / 2;
-        if (index->chosen_first[middle] <= at)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return index->videos[index->chosen[low]].first + (at - index->chosen_first[low]);
+    return rmset_index_chosen_row(index, random_below(stream, rmset_index_chosen_faces(index)));
 }
 
 static status no_anchor(const struct rmset_index *index, struct error *err)
 {
+    if (index->options.grouping == GROUPING_NONE)
+        return error_set(err, "%s: the %" PRIu64 " chosen videos have fewer than two faces", index->csv,
+                         index->chosen_count);
     return error_set(err,
                      "%s: no face of the %" PRIu64 " chosen videos has both another person within %" PRId64
                      " frames and itself more than %" PRId64 " frames away (acl.near, acl.far, rmset.every)",
@@ -267,11 +294,28 @@ static status draw_anchor(const struct rmset_index *index, struct random_stream 
     return no_anchor(index, err);
 }
 
+/* Without moments: an anchor's positives are its own picture, which views make different; its negatives are any other
+ * faces, with replacement. */
+static status draw_alone(const struct rmset_index *index, struct random_stream *stream, size_t n_pos, size_t n_neg,
+                         uint64_t *rows, struct error *err)
+{
+    uint64_t faces = rmset_index_chosen_faces(index);
+    if (faces < 2) return no_anchor(index, err);
+    uint64_t anchor = random_below(stream, faces);
+    for (size_t i = 0; i < 1 + n_pos; i++) rows[i] = rmset_index_chosen_row(index, anchor);
+    for (size_t i = 0; i < n_neg; i++) {
+        uint64_t other = random_below(stream, faces - 1);
+        rows[1 + n_pos + i] = rmset_index_chosen_row(index, other + (other >= anchor));
+    }
+    return STATUS_OK;
+}
+
 status rmset_index_draw(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t anchor, size_t n_pos,
                         size_t n_neg, uint64_t *rows, struct error *err)
 {
     BUG_UNLESS(n_pos <= MOST_RMSET_DRAWS && n_neg <= MOST_RMSET_DRAWS);
     struct random_stream stream = random_stream(seed, RANDOM_CONTRASTIVE, step, anchor);
+    if (index->options.grouping == GROUPING_NONE) return draw_alone(index, &stream, n_pos, n_neg, rows, err);
     status result = draw_anchor(index, &stream, &rows[0], err);
     if (result != STATUS_OK) return result;
     struct candidates candidates = candidates_of(index, rows[0]);
@@ -316,8 +360,12 @@ status rmset_index_draw_moment(const struct rmset_index *index, uint64_t seed, u
     BUG_UNLESS(persons > 0 && persons <= MOST_RMSET_DRAWS);
     struct random_stream stream = random_stream(seed, RANDOM_CONTRASTIVE, MOMENT_KEY | step, number);
     for (int i = 0; i < MOST_REJECTIONS && rmset_index_chosen_faces(index) > 0; i++) {
-        uint64_t begin, end;
-        rows_of_frame(index, draw_face(index, &stream), &begin, &end);
+        uint64_t begin = draw_face(index, &stream), end;
+        if (index->options.grouping == GROUPING_NONE) {
+            for (size_t j = 0; j < persons; j++) rows[j] = begin;
+            return STATUS_OK;
+        }
+        rows_of_frame(index, begin, &begin, &end);
         if (end <= begin || end - begin < persons) continue;
         draw_places(&stream, end - begin, persons, rows);
         for (size_t j = 0; j < persons; j++) rows[j] += begin;
@@ -350,8 +398,38 @@ uint64_t rmset_index_chosen_faces(const struct rmset_index *index)
     return index->chosen_first[index->chosen_count];
 }
 
+uint64_t rmset_index_chosen_row(const struct rmset_index *index, uint64_t number)
+{
+    uint64_t low = 0, high = index->chosen_count - 1;
+    BUG_UNLESS(number < rmset_index_chosen_faces(index));
+    while (low < high) {
+        uint64_t middle = low + (high - low + 1) / 2;
+        if (index->chosen_first[middle] <= number)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return index->videos[index->chosen[low]].first + (number - index->chosen_first[low]);
+}
+
+bool rmset_index_chosen_number(const struct rmset_index *index, uint64_t row, uint64_t *number)
+{
+    uint64_t video = video_of(index, row), low = 0, high = index->chosen_count;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (index->chosen[middle] < video)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == index->chosen_count || index->chosen[low] != video) return false;
+    *number = index->chosen_first[low] + (row - index->videos[video].first);
+    return true;
+}
+
 bool rmset_index_has_anchors(const struct rmset_index *index)
 {
+    if (index->options.grouping == GROUPING_NONE) return rmset_index_chosen_faces(index) >= 2;
     return index->anchors_listed ? index->anchor_count > 0 : index->chosen_count > 0;
 }
 
@@ -426,9 +504,19 @@ static status append_path(const struct rmset_index *index, const struct rmset_ro
     return result;
 }
 
-static status append_face_path(const struct rmset_index *index, uint64_t number, struct text *path, struct error *err)
+/* Whose picture stands in `row`: another chosen face's where moments are shuffled. */
+static uint64_t shown_row(const struct rmset_index *index, uint64_t row)
 {
-    BUG_UNLESS(number < index->header->faces);
+    uint64_t number;
+    if (index->options.grouping != GROUPING_SHUFFLED || !rmset_index_chosen_number(index, row, &number)) return row;
+    return rmset_index_chosen_row(index, permutation_at(&index->shuffle, number));
+}
+
+static status append_face_path(const struct rmset_index *index, uint64_t row_number, struct text *path,
+                               struct error *err)
+{
+    BUG_UNLESS(row_number < index->header->faces);
+    uint64_t number = shown_row(index, row_number);
     const struct rmset_video *video = &index->videos[video_of(index, number)];
     struct view view = view_of(index, video);
     uint64_t local = number - video->first, rows_per_block = index->header->rows_per_block;
@@ -611,6 +699,8 @@ static status choose_videos(struct rmset_index *index, struct error *err)
         index->chosen_first[at + 1] = index->chosen_first[at] + index->videos[i].faces;
         at++;
     }
+    if (at > 0 && index->chosen_first[at] > 0)
+        index->shuffle = permutation_of(index->chosen_first[at], index->options.seed);
     result = STATUS_OK;
 out:
     memory_free(all);
@@ -643,6 +733,7 @@ static status list_anchors(struct rmset_index *index, struct error *err)
 static status prepare_anchors(struct rmset_index *index, struct error *err)
 {
     uint64_t faces = index->chosen_first[index->chosen_count];
+    if (index->options.grouping == GROUPING_NONE) return STATUS_OK;
     if (faces <= SMALL_ENOUGH) return list_anchors(index, err);
     struct random_stream stream = random_stream(index->options.seed, RANDOM_SUBSET, 1, 0);
     int found = 0;

@@ -52,20 +52,20 @@ static status open_rmset(struct pictures *pictures, const struct config *config,
         .seed = (uint64_t)config->rmset.seed,
         .near = config->acl.near,
         .far = config->acl.far,
+        .grouping = config->rmset.grouping,
     };
     status result = rmset_index_open(&pictures->index, &options, err);
-    if (result == STATUS_OK && !rmset_index_has_anchors(pictures->index))
-        result = error_set(err,
-                           "%s: no face has both a positive (another person within acl.near frames) and a "
-                           "negative (the same person more than acl.far frames away)",
-                           csv);
     memory_free(csv);
     return result;
 }
 
-static bool is_rmset(enum stream_source source)
+static status check_anchors(const struct pictures *pictures, const struct config *config, struct error *err)
 {
-    return source == STREAM_RMSET_DRAWS || source == STREAM_RMSET_FACES || source == STREAM_RMSET_MOMENTS;
+    if (rmset_index_has_anchors(pictures->index)) return STATUS_OK;
+    return error_set(err,
+                     "%s/%s: no face has both a positive (another person within acl.near frames) and a negative (the "
+                     "same person more than acl.far frames away)",
+                     config->rmset.root, config->rmset.index);
 }
 
 status pictures_open(struct pictures *pictures, const struct run_plan *plan, struct error *err)
@@ -75,8 +75,9 @@ status pictures_open(struct pictures *pictures, const struct run_plan *plan, str
         enum stream_source source = plan->streams[i].source;
         if (source == STREAM_UNLABELLED && pictures->unlabelled.count == 0)
             result = open_unlabelled(pictures, plan->config, err);
-        else if (is_rmset(source) && pictures->index == NULL)
+        else if (stream_is_rmset(source) && pictures->index == NULL)
             result = open_rmset(pictures, plan->config, err);
+        if (result == STATUS_OK && source == STREAM_RMSET_DRAWS) result = check_anchors(pictures, plan->config, err);
     }
     return result;
 }
@@ -117,7 +118,7 @@ static struct loader_stream stream_of(struct pictures *pictures, const struct ru
 {
     const struct config *config = plan->config;
     const struct stream_request *request = &plan->streams[at];
-    bool rmset = is_rmset(request->source);
+    bool rmset = stream_is_rmset(request->source);
     bool augments = config->augment.enabled && (!rmset || config->rmset.augment);
     struct loader_stream stream = {
         .source = source_of(pictures, plan, at),
@@ -171,7 +172,7 @@ static void place_stream(struct batch_stream *stream, const struct stream_reques
     size_t rows = (size_t)request->rows;
     for (int v = 0; v < request->view_count; v++)
         stream->images[v] = plan_reals(memory, size_multiply(rows, image_reals));
-    if (!is_rmset(request->source)) stream->targets = plan_reals(memory, rows * classes);
+    if (!stream_is_rmset(request->source)) stream->targets = plan_reals(memory, rows * classes);
     stream->labels = plan_take(memory, rows, sizeof *stream->labels);
     stream->ids = plan_take(memory, rows, sizeof *stream->ids);
 }
@@ -303,7 +304,7 @@ status pictures_name(const struct pictures *pictures, enum stream_source source,
                      struct error *err)
 {
     int64_t offset;
-    if (is_rmset(source)) return rmset_index_path(pictures->index, (uint64_t)id, name, &offset, err);
+    if (stream_is_rmset(source)) return rmset_index_path(pictures->index, (uint64_t)id, name, &offset, err);
     const struct dataset *dataset = source == STREAM_LABELLED ? &pictures->training : &pictures->unlabelled;
     return text_append_format(name, err, "%s", dataset_path(dataset, (size_t)id));
 }

@@ -18,6 +18,18 @@ status run_plan_init(struct run_plan *plan, const struct config *config, struct 
     return STATUS_OK;
 }
 
+bool stream_is_rmset(enum stream_source source)
+{
+    return source == STREAM_RMSET_DRAWS || source == STREAM_RMSET_FACES || source == STREAM_RMSET_MOMENTS;
+}
+
+bool run_plan_needs_rmset(const struct run_plan *plan)
+{
+    for (size_t i = 0; i < plan->stream_count; i++)
+        if (stream_is_rmset(plan->streams[i].source)) return true;
+    return false;
+}
+
 static uint64_t steps_of_epochs(const struct run_plan *plan, double epochs)
 {
     double steps = round(epochs * (double)plan->steps_per_epoch);

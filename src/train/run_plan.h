@@ -20,6 +20,10 @@ struct run_plan {
 /* The method and what it asks for; refuses an unknown one and settings that it cannot use. */
 status run_plan_init(struct run_plan *plan, const struct config *config, struct error *err) MUST_CHECK;
 
+/* Whether a stream shows faces of an RMset; whether any stream of the plan does. */
+bool stream_is_rmset(enum stream_source source);
+bool run_plan_needs_rmset(const struct run_plan *plan);
+
 /* The steps, once it is known how many labelled samples there are. */
 void run_plan_count(struct run_plan *plan, uint64_t samples);
 

@@ -200,8 +200,8 @@ static status prepare(struct trainer *t, struct error *err)
     struct checkpoint from = {0};
     bool resumes = false;
     t->state = (struct run_state){.position = {.threads = threads_get()}, .best = {NAN, NAN}};
-    status result = config_check_training(config, err);
-    if (result == STATUS_OK) result = run_plan_init(&t->plan, config, err);
+    status result = run_plan_init(&t->plan, config, err);
+    if (result == STATUS_OK) result = config_check_training(config, run_plan_needs_rmset(&t->plan), err);
     if (result == STATUS_OK) result = journal_init(&t->journal, &t->plan, err);
     if (result == STATUS_OK) result = find_checkpoint(t, &from, &resumes, err);
     if (result == STATUS_OK) result = build(t, &from, resumes, err);

@@ -158,12 +158,15 @@ struct config_fixmatch {
     int64_t ratio;    /* mu */
 };
 
+enum config_grouping { GROUPING_MOMENTS, GROUPING_SHUFFLED, GROUPING_NONE };
+
 struct config_rmset {
     char *root;      /* absolute; "" = none */
     char *index;     /* the CSV index, relative to root unless absolute */
     int64_t every;   /* only frames that are multiples of this */
     double fraction; /* share of the videos, a seeded choice */
-    int64_t seed;    /* of that choice */
+    int64_t seed;    /* of that choice, and of shuffled moments */
+    enum config_grouping grouping; /* moments; or the controls that say whether moments mattered */
     bool augment;    /* [augment] applies to RMset faces too */
     enum config_normalize normalize;
     double mean[3], std[3]; /* always filled */
@@ -252,9 +255,9 @@ status config_parse_foreign(struct config *config, const char *text, const char 
 status config_defaults(struct config *config, const char *const *overrides, size_t override_count,
                        struct error *err) MUST_CHECK;
 
-/* Whether training can start from it: data.root given, an RMset where ACL needs one, and the like. Loading alone does
- * not ask for these, so that `rmfer eval` can do with less. */
-status config_check_training(const struct config *config, struct error *err) MUST_CHECK;
+/* Whether training can start from it: data.root given, an RMset where a stream of the method reads one, and the like.
+ * Loading alone does not ask for these, so that `rmfer eval` can do with less. */
+status config_check_training(const struct config *config, bool needs_rmset, struct error *err) MUST_CHECK;
 
 void config_free(struct config *config);
 

@@ -8,6 +8,7 @@
 
 #include "rmfer/base/error.h"
 #include "rmfer/base/text.h"
+#include "rmfer/config/config.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +23,10 @@ struct rmset_options {
     uint64_t seed;
     int64_t near; /* d: positives are other persons at frames T - d .. T + d */
     int64_t far;  /* d': negatives are the same person at frames < T - d' or > T + d' */
+    /* MOMENTS: as recorded. The controls: SHUFFLED: the chosen faces' pictures change places, over all videos, by an order
+     * seeded by `seed`; every moment, person and count is as it was, but who stands together has nothing in common.
+     * NONE: there are no moments; an anchor's positives are its own picture, its negatives any other face. */
+    enum config_grouping grouping;
 };
 
 enum { MOST_RMSET_DRAWS = 1024 }; /* candidates of one kind for one anchor */
@@ -36,6 +41,10 @@ uint64_t rmset_index_faces(const struct rmset_index *index);  /* rows with a kep
 uint64_t rmset_index_videos(const struct rmset_index *index); /* all videos */
 uint64_t rmset_index_chosen_videos(const struct rmset_index *index);
 uint64_t rmset_index_chosen_faces(const struct rmset_index *index);
+
+/* The chosen faces counted from 0: the row of face `number`, and back (false where the row's video is not chosen). */
+uint64_t rmset_index_chosen_row(const struct rmset_index *index, uint64_t number);
+bool rmset_index_chosen_number(const struct rmset_index *index, uint64_t row, uint64_t *number);
 
 struct rmset_face {
     uint64_t video; /* number of the video in the index's order */
@@ -53,6 +62,10 @@ bool rmset_index_has_anchors(const struct rmset_index *index);
 void rmset_index_candidates(const struct rmset_index *index, uint64_t anchor, uint64_t *positives,
                             uint64_t *negatives);
 
+/* Who reacts to `row`'s moment with it: other persons at frames T - d .. T + d, one row a person, the nearest in time (of
+ * equals the earlier), the first `most` persons. Returns how many; 0 with GROUPING_NONE. */
+size_t rmset_index_moment(const struct rmset_index *index, uint64_t row, size_t most, uint64_t *rows);
+
 /* Draws one anchor and its candidates: rows[0] is the anchor, then n_pos positives, then n_neg negatives. The anchor
  * is uniform among the chosen faces that have at least one of each; candidates are uniform, without replacement where
  * there are enough, with replacement otherwise. A function of (seed, step, anchor) alone; O(log faces + draws); any
@@ -68,11 +81,12 @@ status rmset_index_draw_face(const struct rmset_index *index, uint64_t seed, uin
 
 /* Draws a moment: `persons` different rows of one frame of one video, in random order. The frame is that of a face
  * drawn uniformly among those whose frame shows enough persons; by rejection, at most 2^20 times. A function of
- * (seed, step, number); any number of threads. Fails when no such frame is found. */
+ * (seed, step, number); any number of threads. Fails when no such frame is found. With GROUPING_NONE one face, `persons`
+ * times. */
 status rmset_index_draw_moment(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t number,
                                size_t persons, uint64_t *rows, struct error *err) MUST_CHECK;
 
-/* Sets `path` to the face's file, joined to the CSV's folder; *offset is its place in a .tar shard, -1 for a file. */
+/* Sets `path` to the file of the picture in that row (of another face's where moments are shuffled), joined to the CSV's folder; *offset is its place in a .tar shard, -1 for a file. */
 status rmset_index_path(const struct rmset_index *index, uint64_t row, struct text *path, int64_t *offset,
                         struct error *err) MUST_CHECK;
 
