@@ -109,6 +109,14 @@ check "--csv without a detector" predict --csv two.png
 holds "no box" grep -q '^two\.png,,,0,,,,,,[A-Z]' out
 cp out whole.csv
 
+# ---- the filter decides what the network sees, not the decoder: one picture, one answer
+check "a large JPEG" predict --csv wide.jpg
+sed 's/^wide\.jpg//' out >wide.csv
+check "the same while it is drawn" predict --csv --annotate drawn-wide wide.jpg
+holds "gives the same" test "$(sed 's/^wide\.jpg//' out)" = "$(cat wide.csv)"
+check "a PNG of its pixels" predict --csv wide.png
+holds "gives the same too" test "$(sed 's/^wide\.png//' out)" = "$(cat wide.csv)"
+
 # ---- inputs
 check "a folder" predict --csv tree
 holds "its pictures in order, of folders in it too" test "$(files)" = "tree/a/y.jpg tree/a/z.png tree/b.png "

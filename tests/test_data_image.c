@@ -1,4 +1,4 @@
-/* Pictures: reading and writing, limits, other formats, damage at every byte, scaled decoding, tar members. */
+/* Pictures: reading and writing, limits, other formats, damage at every byte, tar members. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -232,46 +232,6 @@ static void test_size_limits(void **state)
     assert_int_equal(image_create(&image, IMAGE_LARGEST_SIDE + 1, 1, NULL), STATUS_FAILED);
 }
 
-/* Decoding straight to a smaller size keeps what resizing needs, and says what the size was. */
-static void test_scaled_decoding(void **state)
-{
-    (void)state;
-    struct image image = drawn(401, 303), scaled;
-    uint8_t *bytes;
-    size_t size;
-    assert_int_equal(encode_jpeg(&image, &bytes, &size), STATUS_OK);
-    static const struct {
-        int side;
-        struct image_box region;
-        int width, height;
-    } cases[] = {
-        {0, {0, 0, 0, 0}, 401, 303},         {303, {0, 0, 0, 0}, 401, 303}, {87, {0, 0, 0, 0}, 401, 303},
-        {86, {0, 0, 0, 0}, 201, 152},        {40, {0, 0, 0, 0}, 101, 76},   {5, {0, 0, 0, 0}, 51, 38},
-        {34, {100, 50, 120, 130}, 201, 152},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct image_options options = {.side = cases[i].side, .region = cases[i].region};
-        assert_int_equal(image_decode(bytes, size, &options, &scaled, NULL), STATUS_OK);
-        assert_int_equal(scaled.width, cases[i].width);
-        assert_int_equal(scaled.height, cases[i].height);
-        assert_int_equal(scaled.full_width, 401);
-        assert_int_equal(scaled.full_height, 303);
-        int side = cases[i].side == 0 ? 60 : cases[i].side;
-        double reduction = scaled.reduction;
-        struct image_box whole = {0, 0, 401 / reduction, 303 / reduction};
-        struct image direct, from_scaled;
-        assert_int_equal(image_resize(&image, NULL, RESIZE_BILINEAR, side, side, &direct, NULL), STATUS_OK);
-        assert_int_equal(image_resize(&scaled, &whole, RESIZE_BILINEAR, side, side, &from_scaled, NULL), STATUS_OK);
-        double difference = mean_difference(&direct, &from_scaled);
-        if (difference > 2) fail_msg("side %d: %.3f", side, difference);
-        image_free(&direct);
-        image_free(&from_scaled);
-        image_free(&scaled);
-    }
-    memory_free(bytes);
-    image_free(&image);
-}
-
 static void test_boxes(void **state)
 {
     (void)state;
@@ -365,7 +325,6 @@ int main(void)
         cmocka_unit_test(test_changed_pictures_do_no_harm),
         cmocka_unit_test(test_failing_allocation_is_an_error),
         cmocka_unit_test(test_size_limits),
-        cmocka_unit_test(test_scaled_decoding),
         cmocka_unit_test(test_boxes),
         cmocka_unit_test(test_members_of_tar_files),
     };

@@ -150,7 +150,6 @@ static status start_pipeline(struct predict_work *work, struct error *err)
     struct face_pipeline_settings settings = {
         .steps = face_crops_steps(&work->crops),
         .most_pixels = most_pixels(command),
-        .reduce_to = work->detector == NULL ? work->crops.side : 0,
         .keep_image = command->annotate != NULL,
         .workers = work->threads,
         .ahead = PICTURES_A_FACE * (size_t)command->batch + 2 * (size_t)work->threads,

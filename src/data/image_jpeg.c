@@ -94,20 +94,6 @@ static bool size_is_plausible(const struct jpeg_decompress_struct *jpeg, size_t 
     return blocks / 8 <= bytes;
 }
 
-/* The strongest reduction of 1, 2, 4, 8 (for which the library has vector code) that leaves the region's sides 7/4 as
- * long as wanted. On photographs the mean difference to a full decode, both resized, is then about 1/255; at 1/1 it
- * is 2.5/255, because the transform's low-pass is sharper than the resizing filter's. */
-static unsigned choose_reduction(const struct jpeg_decompress_struct *jpeg, const struct image_options *options)
-{
-    if (options->side <= 0) return 1;
-    double shorter = jpeg->image_width < jpeg->image_height ? jpeg->image_width : jpeg->image_height;
-    const struct image_box *region = &options->region;
-    if (region->width > 0) shorter = region->width < region->height ? region->width : region->height;
-    unsigned reduction = 1;
-    while (reduction < 8 && shorter / (reduction * 2) >= options->side * 1.75) reduction *= 2;
-    return reduction;
-}
-
 static status start(struct jpeg_reading *reading, size_t bytes, struct error *err)
 {
     struct jpeg_decompress_struct *jpeg = &reading->jpeg;
@@ -124,8 +110,6 @@ static status start(struct jpeg_reading *reading, size_t bytes, struct error *er
     if (jpeg->jpeg_color_space == JCS_UNKNOWN)
         return error_set(err, "not supported: JPEG of %d components", jpeg->num_components);
     jpeg->out_color_space = has_black ? JCS_CMYK : JCS_RGB;
-    jpeg->scale_num = 1;
-    jpeg->scale_denom = choose_reduction(jpeg, options);
     reading->orientation = options->ignore_orientation ? 1 : find_orientation(jpeg);
     jpeg_calc_output_dimensions(jpeg);
     return image_create(&reading->stored, (int)jpeg->output_width, (int)jpeg->output_height, err);
@@ -224,7 +208,6 @@ status image_jpeg_decode(const uint8_t *bytes, size_t size, const struct image_o
     reading.progress.progress_monitor = limit_scans;
     reading.jpeg.err = &reading.failure.manager;
     status result = read_stored(&reading, bytes, size, err);
-    int full_width = (int)reading.jpeg.image_width, full_height = (int)reading.jpeg.image_height;
     jpeg_destroy_decompress(&reading.jpeg);
     if (result == STATUS_OK && reading.orientation != 1) {
         result = make_upright(&reading.stored, reading.orientation, image, err);
@@ -233,11 +216,7 @@ status image_jpeg_decode(const uint8_t *bytes, size_t size, const struct image_o
         reading.stored = (struct image){0};
     }
     image_free(&reading.stored);
-    if (result != STATUS_OK) return result;
-    image->reduction = (int)reading.jpeg.scale_denom;
-    image->full_width = reading.orientation >= 5 ? full_height : full_width;
-    image->full_height = reading.orientation >= 5 ? full_width : full_height;
-    return STATUS_OK;
+    return result;
 }
 
 struct jpeg_writing {

@@ -19,9 +19,8 @@ status image_create(struct image *image, int width, int height, struct error *er
     if (result != STATUS_OK) return result;
     image->rgb = memory_allocate(w * h, 3, "a picture", err);
     if (image->rgb == NULL) return STATUS_FAILED;
-    image->width = image->full_width = width;
-    image->height = image->full_height = height;
-    image->reduction = 1;
+    image->width = width;
+    image->height = height;
     return STATUS_OK;
 }
 

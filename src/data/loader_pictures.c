@@ -25,31 +25,19 @@ void picture_workspace_free(struct picture_workspace *workspace)
     image_free(&workspace->pixels);
 }
 
-/* The box is in the full-size picture. One that was decoded at a reduced size may end in a pixel that is only partly
- * covered (1001 halved is 500.5): its size is the full one divided, not the number of its pixels. */
 static status bring_to_size(const struct image *image, const struct image_box *box, enum config_resize filter,
                             struct picture_workspace *workspace, struct error *err)
 {
-    double scale = 1.0 / (image->reduction > 1 ? image->reduction : 1);
-    struct image_box whole = {0, 0, image->full_width, image->full_height};
-    if (box->width <= 0) box = &whole;
-    struct image_box scaled = {box->x * scale, box->y * scale, box->width * scale, box->height * scale};
     struct image *to = &workspace->pixels;
-    return image_resize_into(image, &scaled, filter, to->width, to->height, to->rgb, &workspace->resize, err);
-}
-
-static status decode(const uint8_t *bytes, size_t size, const struct image_box *box, int side, struct image *image,
-                     struct error *err)
-{
-    struct image_options options = {.side = side, .region = *box};
-    return image_decode(bytes, size, &options, image, err);
+    return image_resize_into(image, box->width > 0 ? box : NULL, filter, to->width, to->height, to->rgb,
+                             &workspace->resize, err);
 }
 
 status picture_from_bytes(const uint8_t *bytes, size_t size, const struct image_box *box, enum config_resize filter,
                           struct picture_workspace *workspace, struct error *err)
 {
     struct image image;
-    status result = decode(bytes, size, box, workspace->pixels.width, &image, err);
+    status result = image_decode(bytes, size, NULL, &image, err);
     if (result == STATUS_OK) result = bring_to_size(&image, box, filter, workspace, err);
     image_free(&image);
     return result;
@@ -117,7 +105,7 @@ static status use_cached(struct cached_picture *kept, enum config_resize filter,
         memcpy(to->rgb, kept->rgb, (size_t)to->width * (size_t)to->height * 3);
         return STATUS_OK;
     }
-    struct image image = {kept->rgb, kept->width, kept->height, kept->width, kept->height, 1};
+    struct image image = {kept->rgb, kept->width, kept->height};
     return image_resize_into(&image, NULL, filter, to->width, to->height, to->rgb, &workspace->resize, err);
 }
 
@@ -129,7 +117,7 @@ static status from_gray(const uint8_t *gray, enum config_resize filter, struct p
 {
     uint8_t rgb[PIXEL_SIDE * PIXEL_SIDE * 3 + 1];
     for (size_t i = 0; i < (size_t)PIXEL_SIDE * PIXEL_SIDE; i++) memset(rgb + 3 * i, gray[i], 3);
-    struct image image = {rgb, PIXEL_SIDE, PIXEL_SIDE, PIXEL_SIDE, PIXEL_SIDE, 1};
+    struct image image = {rgb, PIXEL_SIDE, PIXEL_SIDE};
     struct image *to = &workspace->pixels;
     return image_resize_into(&image, NULL, filter, to->width, to->height, to->rgb, &workspace->resize, err);
 }
@@ -139,11 +127,11 @@ static status from_encoded(const struct encoded_picture *picture, int64_t id, en
 {
     const struct image_box *box = &picture->box;
     struct image image, *to = &workspace->pixels;
-    status result = decode(picture->bytes, picture->size, box, to->width, &image, err);
+    status result = image_decode(picture->bytes, picture->size, NULL, &image, err);
     if (result == STATUS_OK) result = bring_to_size(&image, box, filter, workspace, err);
     if (result == STATUS_OK) {
         bool is_smaller = (int64_t)image.width * image.height < (int64_t)to->width * to->height;
-        bool keep_source = is_smaller && box->width == 0 && image.reduction == 1;
+        bool keep_source = is_smaller && box->width == 0;
         keep_picture(cache, (size_t)id, keep_source ? &image : to, !keep_source);
     }
     image_free(&image);

@@ -29,23 +29,15 @@ static size_t cut_bytes(const void *context, const struct face_picture *picture)
     return picture->face_count * face_bytes(context);
 }
 
-/* The whole picture; one that was decoded at a reduced size may end in pixels that are only partly covered. */
-static status cut_whole(const struct face_crops *crops, const struct image *image, uint8_t *rgb,
-                        struct face_worker *worker, struct error *err)
-{
-    double scale = 1.0 / (image->reduction > 1 ? image->reduction : 1);
-    struct image_box whole = {0, 0, image->full_width * scale, image->full_height * scale};
-    return image_resize_into(image, &whole, crops->crop.filter, crops->side, crops->side, rgb, &worker->crop.resize,
-                             err);
-}
-
 static status cut(const void *context, struct face_picture *picture, struct face_worker *worker, struct error *err)
 {
     const struct face_crops *crops = context;
     size_t bytes = face_bytes(crops), kept = 0;
     picture->crops = memory_allocate(picture->face_count, bytes, "the faces", err);
     if (picture->crops == NULL) return STATUS_FAILED;
-    if (!picture->is_detected) return cut_whole(crops, &picture->input.image, picture->crops, worker, err);
+    if (!picture->is_detected)
+        return image_resize_into(&picture->input.image, NULL, crops->crop.filter, crops->side, crops->side,
+                                 picture->crops, &worker->crop.resize, err);
     for (size_t i = 0; i < picture->face_count; i++) {
         if (crop_face(&picture->input.image, &picture->faces[i].shape, &crops->crop, crops->side,
                       picture->crops + kept * bytes, &worker->crop, NULL) != STATUS_OK)

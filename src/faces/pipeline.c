@@ -55,8 +55,7 @@ static void free_picture(struct face_picture *picture)
 static status read_image(const struct face_pipeline_settings *settings, struct face_input *input, struct error *err)
 {
     if (input->image.rgb != NULL) return STATUS_OK;
-    bool may_reduce = settings->reduce_to > 0 && !settings->keep_image;
-    struct image_options options = {.most_pixels = settings->most_pixels, .side = may_reduce ? settings->reduce_to : 0};
+    struct image_options options = {.most_pixels = settings->most_pixels};
     return image_read(input->path, &options, &input->image, err);
 }
 

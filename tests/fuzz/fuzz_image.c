@@ -1,4 +1,4 @@
-/* Pictures from hostile bytes: decoding at full size and at a reduced one, then resizing a box out of them. */
+/* Pictures from hostile bytes, of every kind that is read: decoding, then resizing a box out of them. */
 #include "rmfer/data/resize.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    struct image_options options = {.most_pixels = 1 << 20, .side = (size & 1) != 0 ? 16 : 0};
+    struct image_options options = {.most_pixels = 1 << 20, .ignore_orientation = (size & 1) != 0};
     struct image image;
     struct error err = {0};
     if (image_decode(bytes, size, &options, &image, &err) != STATUS_OK) {

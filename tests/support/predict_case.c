@@ -109,6 +109,16 @@ static void write_pictures(const char *folder)
     assert_int_equal(symlink("../tree", scratch_path(folder, "tree/link")), 0);
 }
 
+/* A JPEG several times as large as the network's input, and a PNG of the pixels that it decodes to. */
+static void write_wide(const char *folder)
+{
+    struct error err = {0};
+    struct image image;
+    scratch_picture(folder, "wide.jpg", 701, 530, 6);
+    assert_int_equal(image_read(scratch_path(folder, "wide.jpg"), NULL, &image, &err), STATUS_OK);
+    write_png(folder, "wide.png", &image);
+}
+
 /* Stored 120 x 160; turned by 90 degrees clockwise it is 160 x 120 with the square at 64,32. */
 static void write_turned(const char *folder)
 {
@@ -165,6 +175,7 @@ void predict_case_write(const char *folder)
     write_checkpoint(folder);
     write_detector(folder);
     write_pictures(folder);
+    write_wide(folder);
     write_turned(folder);
     write_oddities(folder);
     write_clip(folder);

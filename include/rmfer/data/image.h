@@ -16,8 +16,6 @@
 struct image {
     uint8_t *rgb;
     int width, height;
-    int full_width, full_height; /* before a scaled decode; otherwise equal to width and height */
-    int reduction;               /* of a scaled decode: 1, 2, 4 or 8 pixels became one (0 stands for 1) */
 };
 
 /* A rectangle in pixels, its edges between pixels: 0, 0, width, height is the whole picture. */
@@ -31,14 +29,10 @@ enum {
     IMAGE_LARGEST_SIDE = 65500,    /* JPEG's own limit, used for PNG too */
 };
 
-/* Zeroed is the default: the whole picture at its own size, at most IMAGE_MOST_PIXELS, EXIF orientation obeyed. */
+/* Zeroed is the default: at most IMAGE_MOST_PIXELS, EXIF orientation obeyed. Decoding is always at the file's own size:
+ * what a JPEG loses in a decoder's reduced transform is not what the resize filter takes away (docs/performance.md). */
 struct image_options {
     size_t most_pixels; /* checked before anything is allocated; 0 = IMAGE_MOST_PIXELS */
-    /* A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size when the region's sides are then still at least 7/4 of
-     * `side` pixels (nearer, the result differs visibly from that of a full decode). `region` is in the full-size,
-     * upright picture; of width 0 it is the whole picture. 0 = full size. */
-    int side;
-    struct image_box region;
     bool ignore_orientation; /* pixels as stored, whatever EXIF says */
 };
 

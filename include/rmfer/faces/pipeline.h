@@ -53,7 +53,6 @@ struct face_steps {
 struct face_pipeline_settings {
     struct face_steps steps;
     size_t most_pixels;
-    int reduce_to;   /* a JPEG may be decoded at a reduced size that is enough for this side (image.h); 0 = never */
     bool keep_image; /* hand the pixels on too */
     int workers;
     size_t ahead;  /* pictures that may be waiting, or be with the receiver */
