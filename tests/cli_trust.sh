@@ -63,6 +63,20 @@ run env HOME="$folder" "$RMFER" eval --checkpoint "$folder/sly.safetensors"
 holds "a variable of the checkpoint's own is refused" [ $code -ne 0 ]
 says "a variable of the checkpoint's own" "never put in"
 
+# ---- nothing from a file steers the terminal ----
+escape=$(printf '\033]0;owned\007')
+sed "s|^dir = run|dir = run$escape|" "$folder/small.ini" >"$folder/escape.ini"
+check "shows a configuration with escapes" "$RMFER" config "$folder/escape.ini" --resolved
+holds "none of them is printed" sh -c "! LC_ALL=C grep -q \"$(printf '\033')\" \"$folder/out\" \"$folder/err\""
+says "the rest of the name" "run?\]0;owned?"
+cp "$last" "$folder/classes.safetensors"
+LC_ALL=C sed -i "s|\"rmfer.classes\":\"Neutral|\"rmfer.classes\":\"\\\\u001bl|" "$folder/classes.safetensors"
+run "$RMFER" info "$folder/classes.safetensors"
+says "a class's name without its first bytes" "?l"
+holds "a class's name is printed without them" sh -c "! LC_ALL=C grep -q \"$(printf '\033')\" \"$folder/out\" \"$folder/err\""
+run "$RMFER" eval --config "$folder/small.ini" --checkpoint "$folder/classes.safetensors"
+holds "eval prints none either" sh -c "! LC_ALL=C grep -q \"$(printf '\033')\" \"$folder/out\" \"$folder/err\""
+
 # ---- little memory: a message and an end, not a wait ----
 for limit in 102400 300000 409600; do
     for command in "train --config $folder/small.ini --out $folder/short" "info $last" \

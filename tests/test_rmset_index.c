@@ -142,12 +142,12 @@ static void test_paths_are_found(void **state)
 {
     (void)state;
     write_csv("\xef\xbb\xbfvideo,frame,face,path,x,y,w,h,score\r\na,0,0,one.jpg,1,2,3,4,0.5\r\n\r\n"
-              "a,1,0,\"two, \"\"2\"\".jpg\"\r\n\"b\",0,7,/else/where.jpg\r\nb,4,7,s/1.tar#512\r\nb,5,7,odd#512");
+              "a,1,0,\"two, \"\"2\"\".jpg\"\r\n\"b\",0,7,where.jpg\r\nb,4,7,s/1.tar#512\r\nb,5,7,odd#512");
     struct rmset_index *index = open_with(1, 1, 5, 30);
     assert_int_equal(rmset_index_faces(index), 5);
     assert_path(index, 0, "one.jpg", -1);
     assert_path(index, 1, "two, \"2\".jpg", -1);
-    assert_path(index, 2, "/else/where.jpg", -1);
+    assert_path(index, 2, "where.jpg", -1);
     assert_path(index, 3, "s/1.tar", 512);
     assert_path(index, 4, "odd#512", -1);
     struct rmset_face face = rmset_index_face(index, 3);
@@ -176,6 +176,48 @@ static void test_pictures_are_read(void **state)
     memory_free(bytes);
     assert_int_equal(rmset_index_read(index, 1, &bytes, &size, &err), STATUS_FAILED);
     assert_non_null(strstr(err.message, "missing.jpg"));
+    rmset_index_close(index);
+}
+
+static void assert_outside(struct rmset_index *index, uint64_t row)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    err = (struct error){0};
+    assert_int_equal(rmset_index_read(index, row, &bytes, &size, &err), STATUS_FAILED);
+    if (strstr(err.message, "rmset.allow_outside") == NULL) fail_msg("row %d: %s", (int)row, err.message);
+}
+
+static void test_rows_stay_in_their_folder(void **state)
+{
+    (void)state;
+    char link_path[120], inner[120];
+    write_csv(HEADER "a,0,0,../../etc/passwd\na,1,0,/etc/passwd\na,2,0,link\na,3,0,x/..\na,4,0,link.tar#512\na,5,0,x..y\n");
+    snprintf(link_path, sizeof link_path, "%s/link", folder);
+    assert_int_equal(symlink("/etc/passwd", link_path), 0);
+    snprintf(link_path, sizeof link_path, "%s/link.tar", folder);
+    assert_int_equal(symlink("/etc/passwd", link_path), 0);
+    snprintf(inner, sizeof inner, "%s/x..y", folder);
+    FILE *file = fopen(inner, "wb");
+    assert_non_null(file);
+    fputs("inside", file);
+    fclose(file);
+    struct rmset_index *index = open_with(1, 1, 5, 30);
+    for (uint64_t row = 0; row < 5; row++) assert_outside(index, row);
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    err = (struct error){0};
+    assert_int_equal(rmset_index_read(index, 5, &bytes, &size, &err), STATUS_OK);
+    memory_free(bytes);
+    rmset_index_close(index);
+
+    struct rmset_options options = options_with(1, 1, 5, 30);
+    options.allow_outside = true;
+    assert_int_equal(rmset_index_open(&index, &options, &err), STATUS_OK);
+    for (uint64_t row = 1; row < 3; row++) {
+        assert_int_equal(rmset_index_read(index, row, &bytes, &size, &err), STATUS_OK);
+        memory_free(bytes);
+    }
     rmset_index_close(index);
 }
 
@@ -562,6 +604,7 @@ int main(void)
         TEST(test_numbered_videos_may_be_in_either_order),
         TEST(test_paths_are_found),
         TEST(test_pictures_are_read),
+        TEST(test_rows_stay_in_their_folder),
         TEST(test_draws_hold_against_brute_force),
         TEST(test_frames_are_left_out),
         TEST(test_draws_depend_on_the_key_alone),

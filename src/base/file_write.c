@@ -169,6 +169,7 @@ status atomic_file_commit(struct atomic_file *file, struct error *err)
 status atomic_file_write_text(const char *path, const char *text, struct error *err)
 {
     struct atomic_file file;
+    atomic_file_remove_stale(path);
     status result = atomic_file_open(&file, path, err);
     if (result != STATUS_OK) return result;
     if (fputs(text, file.stream) == EOF) {
@@ -191,6 +192,13 @@ void atomic_file_abandon(struct atomic_file *file)
 void atomic_file_remove_stale(const char *path)
 {
     char *target = follow_links(path, NULL);
-    if (target != NULL) temporary_files_remove_stale(target);
+    char *folder = target == NULL ? NULL : path_folder(target, NULL);
+    if (folder != NULL) temporary_files_remove_stale(folder, path_name(target));
+    memory_free(folder);
     memory_free(target);
+}
+
+void atomic_files_remove_stale(const char *folder)
+{
+    temporary_files_remove_stale(folder, NULL);
 }

@@ -27,12 +27,17 @@ static void put_string(struct json_writer *json, const char *value)
     put(json, "\"");
     for (const char *at = value; *at != '\0'; at++) {
         unsigned char byte = (unsigned char)*at;
-        char escape[8] = {(char)byte, '\0'};
+        size_t length = text_printable_length(at);
+        char piece[8] = "";
+        memcpy(piece, at, length);
         if (byte == '"' || byte == '\\')
-            snprintf(escape, sizeof escape, "\\%c", byte);
-        else if (byte < 0x20)
-            snprintf(escape, sizeof escape, "\\u%04x", byte);
-        put(json, escape);
+            snprintf(piece, sizeof piece, "\\%c", byte);
+        else if (byte < 0x80 && length == 0)
+            snprintf(piece, sizeof piece, "\\u%04x", byte);
+        else if (length == 0)
+            snprintf(piece, sizeof piece, "\\ufffd"); /* no UTF-8, which JSON must be */
+        put(json, piece);
+        if (length > 1) at += length - 1;
     }
     put(json, "\"");
 }

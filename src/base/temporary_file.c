@@ -46,13 +46,14 @@ int temporary_file_open(const char *path, struct text *name, struct error *err)
     return -1;
 }
 
-/* Whether a file is named as temporary_file_open names those of `target`. */
+/* Whether a file is named as temporary_file_open names those of `target`, or of any where that is NULL. */
 static bool is_temporary(const char *name, const char *target)
 {
-    size_t length = strlen(target);
-    if (strncmp(name, target, length) != 0 || strncmp(name + length, MARK, sizeof MARK - 1) != 0) return false;
-    const char *digits = name + length + sizeof MARK - 1;
-    return strlen(digits) == DIGITS && strspn(digits, "0123456789abcdef") == DIGITS;
+    size_t length = strlen(name), ending = sizeof MARK - 1 + DIGITS;
+    if (length <= ending) return false;
+    const char *mark = name + length - ending, *digits = mark + sizeof MARK - 1;
+    if (strncmp(mark, MARK, sizeof MARK - 1) != 0 || strspn(digits, "0123456789abcdef") != DIGITS) return false;
+    return target == NULL || (strlen(target) == length - ending && strncmp(name, target, length - ending) == 0);
 }
 
 static void remove_when_stale(int folder, const char *name)
@@ -63,13 +64,11 @@ static void remove_when_stale(int folder, const char *name)
     close(descriptor);
 }
 
-void temporary_files_remove_stale(const char *path)
+void temporary_files_remove_stale(const char *folder, const char *target)
 {
-    char *folder = path_folder(path, NULL);
-    DIR *listing = folder == NULL ? NULL : opendir(folder);
-    memory_free(folder);
+    DIR *listing = opendir(folder);
     if (listing == NULL) return;
     for (const struct dirent *entry; (entry = readdir(listing)) != NULL;)
-        if (is_temporary(entry->d_name, path_name(path))) remove_when_stale(dirfd(listing), entry->d_name);
+        if (is_temporary(entry->d_name, target)) remove_when_stale(dirfd(listing), entry->d_name);
     closedir(listing);
 }

@@ -9,7 +9,8 @@
  * descriptor, -1 and an error when none is to be had. */
 int temporary_file_open(const char *path, struct text *name, struct error *err);
 
-/* Removes temporary files of the target `path` whose writers are gone: their locks are free. */
-void temporary_files_remove_stale(const char *path);
+/* Removes temporary files in a folder whose writers are gone: their locks are free. Those of the file named `target`
+ * there, or of all where it is NULL. */
+void temporary_files_remove_stale(const char *folder, const char *target);
 
 #endif

@@ -189,15 +189,34 @@ static size_t utf8_sequence(const unsigned char *s)
     return 0;
 }
 
-void text_make_printable(char *string)
+size_t text_printable_length(const char *string)
+{
+    return utf8_sequence((const unsigned char *)string);
+}
+
+static void make_printable(char *string, const char *allowed)
 {
     unsigned char *s = (unsigned char *)string;
     while (*s != '\0') {
         size_t length = utf8_sequence(s);
-        if (length == 0) {
-            *s++ = '?';
-        } else {
-            s += length;
-        }
+        if (length == 0 && strchr(allowed, *s) == NULL) *s = '?';
+        s += length == 0 ? 1 : length;
     }
+}
+
+void text_make_printable(char *string)
+{
+    make_printable(string, "");
+}
+
+void text_make_lines_printable(char *string)
+{
+    make_printable(string, "\n\t");
+}
+
+void text_print_lines(struct text *text, FILE *stream)
+{
+    if (text->length == 0) return;
+    text_make_lines_printable(text->bytes);
+    (void)fwrite(text->bytes, 1, text->length, stream);
 }

@@ -64,7 +64,7 @@ static status print_resolved(const char *name, const struct option_list *overrid
     struct text out = {0};
     status result = config_load(&config, name, overrides->items, overrides->count, err);
     if (result == STATUS_OK) result = config_print(&config, &out, err);
-    if (result == STATUS_OK) fputs(text_string(&out), stdout);
+    if (result == STATUS_OK) text_print_lines(&out, stdout);
     text_free(&out);
     config_free(&config);
     return result;

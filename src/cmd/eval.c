@@ -20,7 +20,6 @@ struct eval_command {
 /* Ended by a line's end, as on standard output. */
 static status write_file(const char *path, struct text *object, struct error *err)
 {
-    atomic_file_remove_stale(path);
     status result = text_append(object, "\n", 1, err);
     return result == STATUS_OK ? atomic_file_write_text(path, text_string(object), err) : result;
 }
@@ -37,7 +36,7 @@ static status print_results(const struct evaluation_work *work, const char *json
     if (result == STATUS_OK && json != NULL && !only_json) result = write_file(json, &object, err);
     if (result == STATUS_OK && only_json) printf("%s\n", text_string(&object));
     if (result == STATUS_OK && !only_json) result = evaluation_print_table(evaluation, &names, &table, err);
-    if (result == STATUS_OK && !only_json) fputs(text_string(&table), stdout);
+    if (result == STATUS_OK && !only_json) text_print_lines(&table, stdout);
     text_free(&table);
     text_free(&object);
     return result;

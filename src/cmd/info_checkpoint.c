@@ -35,7 +35,7 @@ static status print_file(const char *path, struct error *err)
 {
     struct text out = {0};
     status result = describe_file(path, &out, err);
-    if (result == STATUS_OK) fputs(text_string(&out), stdout);
+    if (result == STATUS_OK) text_print_lines(&out, stdout);
     text_free(&out);
     return result;
 }

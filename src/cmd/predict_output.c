@@ -3,6 +3,7 @@
 
 #include "cmd/predict_tracks.h"
 #include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
@@ -361,6 +362,7 @@ status predict_output_create(struct predict_output **out, const struct output_se
     if (settings->annotate != NULL) {
         result = used_names_create(&output->annotation.used, err);
         if (result == STATUS_OK) result = folder_create(settings->annotate, err);
+        if (result == STATUS_OK) atomic_files_remove_stale(settings->annotate);
     }
     if (result == STATUS_OK && settings->features != NULL)
         result = npy_rows_open(&output->features, settings->features, settings->feature_count, err);

@@ -44,7 +44,7 @@ static status make_table(const struct report_command *command, const struct opti
     struct text table = {0};
     status result = run_groups_read(&groups, &count, runs->items, runs->count, err);
     if (result == STATUS_OK) result = table_runs(groups, count, command->last, kinds[kind], &table, err);
-    if (result == STATUS_OK) fputs(text_string(&table), stdout);
+    if (result == STATUS_OK) text_print_lines(&table, stdout);
     text_free(&table);
     run_groups_free(groups, count);
     return result;

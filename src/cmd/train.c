@@ -112,6 +112,7 @@ static void print_best(const char *what, const struct training_best *best, const
 /* The last lines of a run, and the exit code. */
 static int print_summary(const struct training_summary *summary, const struct config *config)
 {
+    text_make_printable(config->output.dir); /* a configuration may come from elsewhere */
     print_best("overall", &summary->overall, summary->selected_on, config->output.dir);
     print_best("average", &summary->average, summary->selected_on, config->output.dir);
     if (summary->end == TRAINING_STOPPED_EARLY)

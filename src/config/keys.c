@@ -141,6 +141,7 @@ static const struct config_key keys[] = {
     WHOLE(rmset, seed, "0", 0, ANY_SEED, "of that choice, and of shuffled moments"),
     CHOICE(rmset, grouping, "moments", "moments shuffled none",
            "controls: faces shuffled over all videos' moments; no moments: each face is its own positive"),
+    TRUTH(rmset, allow_outside, "false", "rows of the index may name files outside of its folder"),
     TRUTH(rmset, augment, "true", "[augment] applies to RMset faces too"),
     CHOICE(rmset, normalize, "same", NORMALIZATIONS " same own",
            "same: as the labelled pictures; own: as statistics.ini in its folder says"),

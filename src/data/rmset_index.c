@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ enum {
 struct rmset_index {
     struct rmset_options options;
     char *csv, *folder;
+    char real_folder[PATH_MAX]; /* without links */
     int csv_descriptor;
     struct mapped_file file;
     const struct rmset_header *header;
@@ -504,6 +506,43 @@ static status append_path(const struct rmset_index *index, const struct rmset_ro
     return result;
 }
 
+static status refuse_outside(const struct rmset_index *index, const char *path, struct error *err)
+{
+    return error_set(err, "%s: %.300s leads out of its folder (rmset.allow_outside = true lets it)", index->csv, path);
+}
+
+static bool climbs(const char *path, size_t length)
+{
+    for (size_t at = 0; at < length;) {
+        const char *slash = memchr(path + at, '/', length - at);
+        size_t part = slash == NULL ? length - at : (size_t)(slash - path) - at;
+        if (part == 2 && memcmp(path + at, "..", 2) == 0) return true;
+        at += part + 1;
+    }
+    return false;
+}
+
+static status check_row_path(const struct rmset_index *index, const struct rmset_row *row, struct error *err)
+{
+    char shown[200];
+    if (index->options.allow_outside || (row->path[0] != '/' && !climbs(row->path, row->path_length)))
+        return STATUS_OK;
+    snprintf(shown, sizeof shown, "%.*s", (int)(row->path_length < sizeof shown ? row->path_length : sizeof shown),
+             row->path);
+    text_make_printable(shown);
+    return refuse_outside(index, shown, err);
+}
+
+/* Whether the file, links followed, is in the CSV's folder. What does not exist is for the reader to tell. */
+static status check_links(const struct rmset_index *index, const char *path, struct error *err)
+{
+    char real[PATH_MAX];
+    size_t length = strlen(index->real_folder);
+    if (index->options.allow_outside || realpath(path, real) == NULL) return STATUS_OK;
+    bool inside = length == 1 || (strncmp(real, index->real_folder, length) == 0 && real[length] == '/');
+    return inside ? STATUS_OK : refuse_outside(index, path, err);
+}
+
 /* Whose picture stands in `row`: another chosen face's where moments are shuffled. */
 static uint64_t shown_row(const struct rmset_index *index, uint64_t row)
 {
@@ -537,6 +576,7 @@ static status append_face_path(const struct rmset_index *index, uint64_t row_num
         if (wrong != NULL) result = damaged_csv(index, err);
     }
     if (result == STATUS_OK && row.frame != view.frame[local]) result = damaged_csv(index, err);
+    if (result == STATUS_OK) result = check_row_path(index, &row, err);
     if (result == STATUS_OK) result = append_path(index, &row, path, err);
     memory_free(buffer);
     return result;
@@ -567,7 +607,11 @@ status rmset_index_read(const struct rmset_index *index, uint64_t row, uint8_t *
                         struct error *err)
 {
     struct text path = {0};
+    int64_t offset = -1;
     status result = append_face_path(index, row, &path, err);
+    if (result == STATUS_OK) offset = cut_offset(&path);
+    if (result == STATUS_OK) result = check_links(index, text_string(&path), err);
+    if (result == STATUS_OK && offset >= 0) path.bytes[path.length] = '#'; /* whole again, for the reader */
     if (result == STATUS_OK) result = picture_file_read(text_string(&path), bytes, size, err);
     text_free(&path);
     return result;
@@ -749,6 +793,8 @@ static status open_csv(struct rmset_index *index, struct error *err)
     index->folder = index->csv == NULL ? NULL : path_folder(index->csv, err);
     if (index->folder == NULL) return STATUS_FAILED;
     index->options.csv = index->csv;
+    if (!index->options.allow_outside && realpath(index->folder, index->real_folder) == NULL)
+        return error_set_errno(err, "%s", index->csv);
     index->csv_descriptor = open(index->csv, O_RDONLY | O_CLOEXEC);
     return index->csv_descriptor < 0 ? error_set_errno(err, "%s", index->csv) : STATUS_OK;
 }

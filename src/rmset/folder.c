@@ -109,6 +109,7 @@ static status open_list(struct atomic_file *file, const char *folder, const char
 {
     char *path = path_join(folder, name, err);
     if (path == NULL) return STATUS_FAILED;
+    atomic_file_remove_stale(path);
     status result = atomic_file_open(file, path, err);
     if (result == STATUS_OK) fputs(header, file->stream);
     memory_free(path);

@@ -54,7 +54,9 @@ status synth_list(struct atomic_file *out, struct error *err, const char *format
     va_start(arguments, format);
     status result = format_path(path, format, arguments, err);
     va_end(arguments);
-    return result == STATUS_OK ? atomic_file_open(out, path, err) : result;
+    if (result != STATUS_OK) return result;
+    atomic_file_remove_stale(path);
+    return atomic_file_open(out, path, err);
 }
 
 status synth_write_file(const char *path, const void *bytes, size_t size, struct error *err)

@@ -18,14 +18,15 @@ status journal_init(struct journal *journal, const struct run_plan *plan, struct
     return result == STATUS_OK ? config_print(plan->config, &journal->config_text, err) : result;
 }
 
-status journal_open(struct journal *journal, int64_t step, struct error *err)
+status journal_open(struct journal *journal, const struct position *position, struct error *err)
 {
+    uint64_t step = (uint64_t)position->step;
     status result = run_folder_write_config(&journal->run, text_string(&journal->config_text), err);
-    if (result == STATUS_OK) result = run_folder_open_metrics(&journal->run, (uint64_t)step, err);
+    if (result == STATUS_OK) result = run_folder_open_metrics(&journal->run, step, position->evaluated_step == position->step, err);
     if (result == STATUS_OK) result = run_folder_open_log(&journal->run, err);
     if (result == STATUS_OK && journal->plan->config->output.tensorboard)
         result = event_writer_open(&journal->events, journal->run.folder, err);
-    journal->progress = progress_begin((uint64_t)step);
+    journal->progress = progress_begin(step);
     return result;
 }
 

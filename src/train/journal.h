@@ -30,7 +30,7 @@ struct journal {
 /* Names the folder's files and locks it; nothing in it changes before journal_open. */
 status journal_init(struct journal *journal, const struct run_plan *plan, struct error *err) MUST_CHECK;
 /* Begins or goes on after `step`: config.ini, metrics.jsonl without what comes after it, log.txt, events. */
-status journal_open(struct journal *journal, int64_t step, struct error *err) MUST_CHECK;
+status journal_open(struct journal *journal, const struct position *position, struct error *err) MUST_CHECK;
 void journal_free(struct journal *journal);
 
 /* ---- before the first step */

@@ -53,6 +53,7 @@ static status open_rmset(struct pictures *pictures, const struct config *config,
         .near = config->acl.near,
         .far = config->acl.far,
         .grouping = config->rmset.grouping,
+        .allow_outside = config->rmset.allow_outside,
     };
     status result = rmset_index_open(&pictures->index, &options, err);
     memory_free(csv);

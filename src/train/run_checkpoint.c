@@ -153,7 +153,7 @@ static bool may_change(const struct config_key *key)
 {
     static const char *const names[] = {
         "data.root",       "data.images",          "data.workers", "data.prefetch", "data.cache",
-        "data.on_error",   "data.max_bad",         "model.init",   "rmset.root",    "train.epochs",
+        "data.on_error",   "data.max_bad",         "model.init",   "rmset.root",    "rmset.allow_outside", "train.epochs",
         "train.max_steps", "train.early_stopping", "eval.every",
     };
     char full[96];
@@ -193,7 +193,7 @@ status run_checkpoint_check(const struct run_plan *plan, const struct checkpoint
     struct config before;
     size_t count;
     const struct config_key *keys = config_keys(&count);
-    status result = config_parse(&before, checkpoint->info.config, checkpoint->path, "", NULL, 0, err);
+    status result = config_parse_foreign(&before, checkpoint->info.config, checkpoint->path, NULL, 0, err);
     for (size_t i = 0; i < count && result == STATUS_OK; i++)
         if (!may_change(&keys[i])) result = compare_key(plan->config, &keys[i], &before, folder, err);
     config_free(&before);

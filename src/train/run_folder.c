@@ -1,4 +1,5 @@
 /* The run folder's files: names, lock, log, lines of metrics. */
+#define _GNU_SOURCE /* O_NOFOLLOW, flock */
 #include "run_folder.h"
 
 #include "rmfer/base/file.h"
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 status run_folder_init(struct run_folder *run, const char *folder, struct error *err)
@@ -23,6 +25,7 @@ status run_folder_init(struct run_folder *run, const char *folder, struct error 
         {&run->config, "config.ini"},
         {&run->metrics, "metrics.jsonl"},
         {&run->log, "log.txt"},
+        {&run->lock, ".lock"},
         {&run->last, "last.safetensors"},
         {&run->best_overall, "best_overall.safetensors"},
         {&run->best_average, "best_average.safetensors"},
@@ -38,13 +41,13 @@ status run_folder_init(struct run_folder *run, const char *folder, struct error 
 
 void run_folder_free(struct run_folder *run)
 {
-    if (run->log_stream != NULL) {
-        log_set_copy(NULL);
-        fclose(run->log_stream);
-    }
+    log_set_copy(NULL);
+    if (run->log_stream != NULL) fclose(run->log_stream);
     if (run->early_log != NULL) fclose(run->early_log);
     if (run->metrics_stream != NULL) fclose(run->metrics_stream);
+    if (run->lock_is_open) close(run->lock_descriptor);
     memory_free(run->folder);
+    memory_free(run->lock);
     memory_free(run->config);
     memory_free(run->metrics);
     memory_free(run->log);
@@ -56,11 +59,12 @@ void run_folder_free(struct run_folder *run)
 
 status run_folder_lock(struct run_folder *run, struct error *err)
 {
-    run->log_stream = fopen(run->log, "a");
-    if (run->log_stream == NULL) return error_set_errno(err, "%s: cannot be written", run->log);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(fileno(run->log_stream), F_SETLK, &lock) == -1 && (errno == EACCES || errno == EAGAIN))
+    run->lock_descriptor = open(run->lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (run->lock_descriptor < 0) return error_set_errno(err, "%s: cannot be written", run->lock);
+    run->lock_is_open = true;
+    if (flock(run->lock_descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
         return error_set(err, "%s: another process trains in this folder", run->folder);
+    atomic_files_remove_stale(run->folder);
     run->early_log = tmpfile();
     log_set_copy(run->early_log);
     return STATUS_OK;
@@ -68,6 +72,8 @@ status run_folder_lock(struct run_folder *run, struct error *err)
 
 status run_folder_open_log(struct run_folder *run, struct error *err)
 {
+    run->log_stream = fopen(run->log, "ae");
+    if (run->log_stream == NULL) return error_set_errno(err, "%s: cannot be written", run->log);
     log_set_copy(run->log_stream);
     if (run->early_log == NULL) return STATUS_OK;
     char piece[4096];
@@ -79,17 +85,34 @@ status run_folder_open_log(struct run_folder *run, struct error *err)
     return fflush(run->log_stream) == 0 ? STATUS_OK : error_set_errno(err, "%s: cannot be written", run->log);
 }
 
-/* The length of the part of metrics.jsonl that stays: whole lines of steps up to `step`, which stand in order. */
-static status kept_length(const char *path, uint64_t step, long *length, struct error *err)
+/* Reads to the end of a line; whether it ends, and whether it is an evaluation's. */
+static bool read_line(FILE *stream, bool *is_evaluation)
+{
+    static const char member[] = "\"overall_accuracy\":";
+    size_t matched = 0;
+    int byte;
+    *is_evaluation = false;
+    while ((byte = getc(stream)) != EOF && byte != '\n') {
+        if (byte != member[matched]) matched = 0; /* only the first byte of the name is a quote that begins it anew */
+        if (byte == member[matched]) matched++;
+        if (matched < sizeof member - 1) continue;
+        *is_evaluation = true;
+        matched = 0;
+    }
+    return byte == '\n';
+}
+
+/* The length of the part of metrics.jsonl that stays: whole lines of steps up to `step`, which stand in order. The
+ * evaluation of that step itself, its last line, goes when it will be made again. */
+static status kept_length(const char *path, uint64_t step, bool evaluated, long *length, struct error *err)
 {
     *length = 0;
     FILE *stream = fopen(path, "r");
     if (stream == NULL) return STATUS_OK; /* the first start */
     unsigned long long line_step;
+    bool is_evaluation;
     while (fscanf(stream, "{\"step\": %llu", &line_step) == 1 && line_step <= step) {
-        int byte;
-        while ((byte = getc(stream)) != EOF && byte != '\n') continue;
-        if (byte == EOF) break;
+        if (!read_line(stream, &is_evaluation) || (is_evaluation && line_step == step && !evaluated)) break;
         *length = ftell(stream);
     }
     bool failed = ferror(stream) != 0 || *length < 0;
@@ -97,10 +120,10 @@ static status kept_length(const char *path, uint64_t step, long *length, struct 
     return failed ? error_set_errno(err, "%s: cannot be read", path) : STATUS_OK;
 }
 
-status run_folder_open_metrics(struct run_folder *run, uint64_t step, struct error *err)
+status run_folder_open_metrics(struct run_folder *run, uint64_t step, bool evaluated, struct error *err)
 {
     long length;
-    status result = kept_length(run->metrics, step, &length, err);
+    status result = kept_length(run->metrics, step, evaluated, &length, err);
     if (result != STATUS_OK) return result;
     run->metrics_stream = fopen(run->metrics, "a");
     if (run->metrics_stream == NULL || ftruncate(fileno(run->metrics_stream), length) != 0)

@@ -205,7 +205,7 @@ static status prepare(struct trainer *t, struct error *err)
     if (result == STATUS_OK) result = journal_init(&t->journal, &t->plan, err);
     if (result == STATUS_OK) result = find_checkpoint(t, &from, &resumes, err);
     if (result == STATUS_OK) result = build(t, &from, resumes, err);
-    if (result == STATUS_OK) result = journal_open(&t->journal, t->state.position.step, err);
+    if (result == STATUS_OK) result = journal_open(&t->journal, &t->state.position, err);
     checkpoint_close(&from);
     return result;
 }

@@ -34,4 +34,7 @@ status atomic_file_write_text(const char *path, const char *text, struct error *
  * enough. */
 void atomic_file_remove_stale(const char *path);
 
+/* The same for every file of a folder that the program fills: a run's, an RMset's, annotated pictures'. */
+void atomic_files_remove_stale(const char *folder);
+
 #endif

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* A growing string. Zeroed is empty; `bytes` is NUL-terminated once anything was appended. */
 struct text {
@@ -44,5 +45,12 @@ const char *path_name(const char *path);
 
 /* Fits the terminal's needs: bytes below 0x20 and invalid UTF-8 become '?', in place. For foreign names in messages. */
 void text_make_printable(char *string);
+/* The same for a text of lines: line ends and tabs stay. */
+void text_make_lines_printable(char *string);
+/* Makes the lines printable and writes them; whoever owns the stream asks it whether that went well. */
+void text_print_lines(struct text *text, FILE *stream);
+
+/* Bytes of the UTF-8 character that `string` begins with; 0 for an end, a control character and what is none. */
+size_t text_printable_length(const char *string);
 
 #endif

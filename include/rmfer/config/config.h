@@ -167,6 +167,7 @@ struct config_rmset {
     double fraction; /* share of the videos, a seeded choice */
     int64_t seed;    /* of that choice, and of shuffled moments */
     enum config_grouping grouping; /* moments; or the controls that say whether moments mattered */
+    bool allow_outside; /* rows of the index may name files outside of its folder */
     bool augment;    /* [augment] applies to RMset faces too */
     enum config_normalize normalize;
     double mean[3], std[3]; /* always filled */

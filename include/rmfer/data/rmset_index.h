@@ -27,6 +27,7 @@ struct rmset_options {
      * seeded by `seed`; every moment, person and count is as it was, but who stands together has nothing in common.
      * NONE: there are no moments; an anchor's positives are its own picture, its negatives any other face. */
     enum config_grouping grouping;
+    bool allow_outside; /* rows may name files outside of the CSV's folder */
 };
 
 enum { MOST_RMSET_DRAWS = 1024 }; /* candidates of one kind for one anchor */
@@ -86,11 +87,14 @@ status rmset_index_draw_face(const struct rmset_index *index, uint64_t seed, uin
 status rmset_index_draw_moment(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t number,
                                size_t persons, uint64_t *rows, struct error *err) MUST_CHECK;
 
-/* Sets `path` to the file of the picture in that row (of another face's where moments are shuffled), joined to the CSV's folder; *offset is its place in a .tar shard, -1 for a file. */
+/* Sets `path` to the file of the picture in that row (of another face's where moments are shuffled), joined to the CSV's
+ * folder; *offset is its place in a .tar shard, -1 for a file. An absolute path, and one with a part "..", is refused
+ * unless `allow_outside`. */
 status rmset_index_path(const struct rmset_index *index, uint64_t row, struct text *path, int64_t *offset,
                         struct error *err) MUST_CHECK;
 
-/* The encoded picture of a row, from its file or its tar shard; release with memory_free. */
+/* The encoded picture of a row, from its file or its tar shard; release with memory_free. A link that leads out of the
+ * CSV's folder is refused unless `allow_outside`: a list from elsewhere must not choose which files are read. */
 status rmset_index_read(const struct rmset_index *index, uint64_t row, uint8_t **bytes, size_t *size,
                         struct error *err) MUST_CHECK;
 
