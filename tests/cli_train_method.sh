@@ -44,36 +44,61 @@ train() { "$RMFER" train --config fixmatch.ini --threads 1 "$@"; }
 sums() { (cd "$1" && cksum -- *); }
 
 check "draw faces" "$RMFER" synth faces --faces 96 --size 32 --seed 3
-check "train FixMatch" train
-grep -q 'phase 1, epochs 1 to 2: FER, unlabelled; learning rates 0.01' err && pass || fail "the phase names the terms"
-sure=$(grep -c '"loss_fer": .*"loss_unlabelled": .*"accuracy": .*"sure_share": ' run/metrics.jsonl)
-[ "$sure" -ge 14 ] && pass || fail "lines of metrics have the terms and figures of the method, $sure"
-grep -q '"loss_unlabelled": [0-9.]*[1-9]' run/metrics.jsonl && pass || fail "some guesses were sure"
-check "a weight of 0 leaves the unlabelled loss without effect on the rest" train --out none --set fixmatch.weight=0
-check "really" sh -c '! cmp -s none/last.safetensors run/last.safetensors'
-mv run straight
-"$RMFER" train --config fixmatch.ini --threads 1 >/dev/null 2>&1 &
-pid=$!
-for _ in $(seq 1500); do [ -f run/metrics.jsonl ] && [ "$(wc -l <run/metrics.jsonl)" -ge 3 ] && break; sleep 0.02; done
-kill -TERM $pid
-wait $pid
-check "going on after a signal" train --resume
-check "the same bits as a run that never stopped" cmp run/last.safetensors straight/last.safetensors
+# going_on METHOD [OPTION...]: a run that never stops, and one that is stopped by a signal and goes on, to the same bits.
+going_on() {
+    method=$1
+    shift
+    check "train $method" train --set "train.method=$method" "$@"
+    mv run "straight-$method"
+    "$RMFER" train --config fixmatch.ini --threads 1 --set "train.method=$method" "$@" >/dev/null 2>&1 &
+    pid=$!
+    for _ in $(seq 1500); do
+        [ -f run/metrics.jsonl ] && [ "$(wc -l <run/metrics.jsonl)" -ge 3 ] && break
+        sleep 0.02
+    done
+    kill -TERM $pid
+    wait $pid
+    check "$method goes on after a signal" train --set "train.method=$method" --resume "$@"
+    check "$method: the same bits as a run that never stopped" cmp run/last.safetensors "straight-$method/last.safetensors"
+    mv run "run-$method"
+}
+
+# has METHOD PATTERN: so many lines of its metrics at least, `least`, are like this.
+has() {
+    lines=$(grep -c "$2" "straight-$1/metrics.jsonl")
+    [ "$lines" -ge "$least" ] && pass || fail "$lines lines of metrics of $1 have $2"
+}
+
+going_on fixmatch
+"$RMFER" train --config fixmatch.ini --threads 1 --out none --set fixmatch.weight=0 >/dev/null 2>err && pass || fail "a weight of 0"
+grep -q 'phase 1, epochs 1 to 2: FER; learning rates 0.01' err && pass || fail "the phase names the terms that weigh something"
+least=14
+has fixmatch '"loss_fer": .*"loss_unlabelled": .*"accuracy": .*"sure_share": '
+least=1
+has fixmatch '"loss_unlabelled": [0-9.]*[1-9]'
+check "a weight of 0 is without the unlabelled loss" sh -c '! cmp -s none/last.safetensors straight-fixmatch/last.safetensors'
+
+# The others, with half the labels.
+short="--set data.labelled=16"
+least=6
+going_on uda $short --set uda.threshold=0.2 --set uda.ratio=2
+has uda '"loss_fer": .*"loss_unlabelled": [0-9.]*[1-9].*"accuracy": .*"sure_share": '
+
 sam="--set train.optimizer=sam --set train.accumulate=2 --set train.max_steps=4"
 check "SAM over accumulated batches" train $sam --out sam
 
 # A checkpoint of another method, and settings that a method cannot use.
-refuses "another method" 2 'run/last.safetensors was trained with train.method = fixmatch, not rmfer' \
-    train --resume --set train.method=rmfer
+refuses "another method" 2 'run-fixmatch/last.safetensors was trained with train.method = fixmatch, not rmfer' \
+    train --resume --out run-fixmatch --set train.method=rmfer
 refuses "an unknown method" 2 'train.method = mixup' train --out x --set train.method=mixup
 refuses "no picture without a label" 2 'fixmatch needs pictures without a label' train --out x --set data.labelled=0
 refuses "a frozen backbone" 2 'fixmatch trains the whole network' train --out x --set train.freeze_backbone=true
 
 # A failed start changes nothing.
-sums run >before
-refuses "data that is not there" 1 'nowhere' "$RMFER" train --resume --out run --set data.root=nowhere
-sums run >after
+sums run-fixmatch >before
+refuses "data that is not there" 1 'nowhere' "$RMFER" train --resume --out run-fixmatch --set data.root=nowhere
+sums run-fixmatch >after
 check "the run folder is as it was" cmp before after
-check "and goes on" "$RMFER" train --resume --out run --threads 1
+check "and goes on" "$RMFER" train --resume --out run-fixmatch --threads 1
 
 finish

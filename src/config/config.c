@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_SECTIONS = 16, MOST_KEYS = 256, NAME_BYTES = 64 };
+enum { MOST_SECTIONS = 32, MOST_KEYS = 256, NAME_BYTES = 64 };
 static const size_t LARGEST_FILE = 1 << 20;
 
 static size_t key_index(const struct config_key *key)

@@ -26,7 +26,7 @@
     "efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3"
 #define NORMALIZATIONS "affectnet affectnet-validation rmset imagenet custom"
 
-#define METHODS "rmfer fixmatch"
+#define METHODS "rmfer fixmatch uda"
 
 #define ANY_COUNT 1e9
 #define ANY_SEED  9007199254740992.0 /* seeds stay exact in programs that keep numbers as doubles */
@@ -133,6 +133,11 @@ static const struct config_key keys[] = {
     REAL(fixmatch, threshold, "0.95", 0, 1, "c: a guess counts where its probability is at least this"),
     REAL(fixmatch, weight, "1", 0, 1e6, "lambda u, weight of the unlabelled loss"),
     WHOLE(fixmatch, ratio, "7", 1, 1024, "mu: unlabelled pictures of a step for each labelled one"),
+
+    REAL(uda, temperature, "0.4", 1e-4, 1e4, "T: guesses are softmax(logits / T)"),
+    REAL(uda, threshold, "0.8", 0, 1, "c: a guess counts where its probability, before T, is at least this"),
+    REAL(uda, weight, "1", 0, 1e6, "lambda u, weight of the unlabelled loss"),
+    WHOLE(uda, ratio, "7", 1, 1024, "mu: unlabelled pictures of a step for each labelled one"),
 
     PATH(rmset, root, "", "the RMset's folder"),
     STRING(rmset, index, "index.csv", "its list, under root"),

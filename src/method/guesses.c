@@ -18,20 +18,22 @@ static double log_sum(size_t classes, const real *z, double temperature, size_t 
 void guesses_softmax(size_t n, size_t classes, const real *logits, double temperature, real *p)
 {
     for (size_t i = 0; i < n; i++) {
+        const real *z = logits + i * classes;
         size_t largest;
-        double all = log_sum(classes, logits + i * classes, temperature, &largest);
-        for (size_t c = 0; c < classes; c++)
-            p[i * classes + c] = (real)exp((double)logits[i * classes + c] / temperature - all);
+        double all = log_sum(classes, z, temperature, &largest);
+        for (size_t c = 0; c < classes; c++) p[i * classes + c] = (real)exp((double)z[c] / temperature - all);
     }
 }
 
-void guesses_above(size_t n, size_t classes, const real *logits, double threshold, real *targets, real *weights)
+void guesses_above(size_t n, size_t classes, const real *logits, double threshold, double temperature, real *targets,
+                   real *weights)
 {
+    if (temperature > 0) guesses_softmax(n, classes, logits, temperature, targets);
     for (size_t i = 0; i < n; i++) {
         const real *z = logits + i * classes;
         size_t largest;
         double all = log_sum(classes, z, 1, &largest);
-        for (size_t c = 0; c < classes; c++) targets[i * classes + c] = c == largest ? 1 : 0;
+        for (size_t c = 0; c < classes && temperature == 0; c++) targets[i * classes + c] = c == largest ? 1 : 0;
         weights[i] = exp((double)z[largest] - all) >= threshold ? 1 : 0;
     }
 }

@@ -9,6 +9,7 @@
 static const struct method *const methods[] = {
     &method_rmfer,
     &method_fixmatch,
+    &method_uda,
 };
 
 const struct method *const *method_table(size_t *count)

@@ -6,5 +6,6 @@
 
 extern const struct method method_fixmatch;
 extern const struct method method_rmfer;
+extern const struct method method_uda;
 
 #endif

@@ -27,7 +27,7 @@ static void test_guesses_and_their_loss(void **state)
     assert_true(fabs(p[0] - 0.5) < 1e-12 && fabs(p[4] - 1.0 / 3) < 1e-12 && fabs(p[8] - 0.8) < 1e-12);
     guesses_softmax(1, 3, logits, 0.5, p); /* squares: 4 to 1 to 1 */
     assert_true(fabs(p[0] - 2.0 / 3) < 1e-12 && fabs(p[1] - 1.0 / 6) < 1e-12);
-    guesses_above(3, 3, logits, 0.5 - 1e-9, targets, sure);
+    guesses_above(3, 3, logits, 0.5 - 1e-9, 0, targets, sure);
     assert_true(sure[0] == 1 && sure[1] == 0 && sure[2] == 1);
     assert_true(targets[0] == 1 && targets[1] == 0 && targets[3] == 1 && targets[8] == 1 && targets[6] == 0);
     /* -log 1/3 of the first, -log 1/5 of the third (1, 3, 1), over three rows */

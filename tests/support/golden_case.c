@@ -6,19 +6,11 @@
 #include "rmfer/nn/inference.h"
 #include "rmfer/method/rmfer_step.h"
 #include "support/golden.h"
+#include "support/golden_model.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Relative errors allowed: PyTorch worked in double, the engine in float. */
-#define BOUND 1e-4
-/* Losses are one number each: absolute and relative alike. */
-#define LOSS_BOUND 2e-5
-/* The shift of the batch-norm that ends a block is taken away by the next batch-norm: its gradient is zero, or where
- * padding shows it a small rest of large terms. What float leaves of it is measured against the whole gradient. */
-#define VANISHING       1e-9
-#define VANISHING_BOUND 1e-6
 
 struct golden_case {
     struct golden *golden;
@@ -28,9 +20,8 @@ struct golden_case {
     struct objective objective;
     int classes, contrastive_count;
     real *images, *targets, *contrastive, *class_weights;
-    double worst_inference, worst_logits, worst_gradient, worst_buffer;
-    char worst_name[64];
-    bool agrees;
+    struct golden_comparison comparison;
+    double worst_inference, worst_logits;
 };
 
 static real *allocate(size_t count)
@@ -94,19 +85,14 @@ static status build_model(struct golden_case *c, struct error *err)
             : architecture_find(&architecture, name, err);
     if (found != STATUS_OK) return found;
     if (model_create(&c->model, &architecture, c->classes, true, err) != STATUS_OK) return err->code;
-    struct parameters *parameters = &c->model.parameters;
-    double variance = golden_number(c->golden, "running_variance");
-    for (size_t i = 0; i < parameters->count; i++) {
-        const struct parameter *item = &parameters->items[i];
-        golden_parameter(item->name, item->shape, item->rank, item->count, variance,
-                         parameter_write(parameters, item));
-    }
+    golden_fill_model(&c->model, golden_number(c->golden, "running_variance"));
     return train_step_create(&c->step, &c->model, &c->shape, err);
 }
 
 static status case_open(struct golden_case *c, const char *path, struct error *err)
 {
-    *c = (struct golden_case){.golden = golden_open(path), .agrees = true};
+    *c = (struct golden_case){.golden = golden_open(path), .comparison = {.agrees = true}};
+    c->comparison.golden = c->golden;
     if (c->golden == NULL) return error_set(err, "%s: cannot be read", path);
     c->classes = golden_integer(c->golden, "classes");
     read_shape(c);
@@ -144,7 +130,7 @@ static void make_pictures(const struct golden_case *c, int step)
 
 static void check(struct golden_case *c, const char *name, const real *got, size_t count, double *worst)
 {
-    if (!golden_matches(c->golden, name, got, count, BOUND, worst)) c->agrees = false;
+    if (!golden_matches(c->golden, name, got, count, GOLDEN_BOUND, worst)) c->comparison.agrees = false;
 }
 
 /* Eval mode: `prefix`.features and `prefix`.logits of the pictures of step 0. */
@@ -174,21 +160,13 @@ static void check_losses(struct golden_case *c, int step, const struct step_loss
 {
     static const char *const names[] = {"total", "fer", "ial", "acl"};
     const double got[] = {losses->total, losses->fer, losses->ial, losses->acl};
-    size_t count;
-    const float *expected = golden_tensor(c->golden, "losses", &count);
-    BUG_UNLESS(expected != NULL && count >= 4 * (size_t)(step + 1));
-    for (int i = 0; i < 4; i++) {
-        double wanted = (double)expected[4 * step + i];
-        if (fabs(got[i] - wanted) <= LOSS_BOUND * (1 + fabs(wanted))) continue;
-        printf("step %d: loss %s is %.7g, expected %.7g\n", step, names[i], got[i], wanted);
-        c->agrees = false;
-    }
+    for (size_t i = 0; i < 4; i++) golden_compare_loss(&c->comparison, 4 * (size_t)step + i, step, names[i], got[i]);
 }
 
 /* The reference says 0 where a batch has no pair of the kind, the step NaN. */
 static bool agrees_on_similarity(double got, double expected)
 {
-    return isnan(got) ? expected == 0 : fabs(got - expected) <= LOSS_BOUND;
+    return isnan(got) ? expected == 0 : fabs(got - expected) <= GOLDEN_LOSS_BOUND;
 }
 
 static void check_logits(struct golden_case *c, int step, const struct step_losses *losses)
@@ -198,7 +176,7 @@ static void check_logits(struct golden_case *c, int step, const struct step_loss
     snprintf(name, sizeof name, "fer_logits.%d", step);
     check(c, name, train_step_fer_logits(c->step), count, &c->worst_logits);
     if (c->objective.ial_weight == 0) {
-        if (train_step_ial_logits(c->step) != NULL) c->agrees = false;
+        if (train_step_ial_logits(c->step) != NULL) c->comparison.agrees = false;
         return;
     }
     snprintf(name, sizeof name, "ial_logits.%d", step);
@@ -211,94 +189,7 @@ static void check_logits(struct golden_case *c, int step, const struct step_loss
         return;
     printf("step %d: similarities %.7g and %.7g, expected %.7g and %.7g\n", step, losses->same_class_similarity,
            losses->different_class_similarity, (double)expected[0], (double)expected[1]);
-    c->agrees = false;
-}
-
-static double length_of(const float *values, size_t count)
-{
-    double sum = 0;
-    for (size_t i = 0; i < count; i++) sum += (double)values[i] * (double)values[i];
-    return sqrt(sum);
-}
-
-static double real_length(const real *values, size_t count)
-{
-    double sum = 0;
-    for (size_t i = 0; i < count; i++) sum += (double)values[i] * (double)values[i];
-    return sqrt(sum);
-}
-
-/* The length of the whole gradient, as stored. */
-static double whole_length(const struct golden *golden)
-{
-    double sum = 0;
-    const char *name;
-    for (size_t i = 0; (name = golden_tensor_name(golden, i)) != NULL; i++) {
-        if (strncmp(name, "gradient.", 9) != 0) continue;
-        size_t count;
-        const float *values = golden_tensor(golden, name, &count);
-        double length = length_of(values, count);
-        sum += length * length;
-    }
-    return sqrt(sum);
-}
-
-static bool ends_a_block(const char *name)
-{
-    bool in_first_stage = strncmp(name, "blocks.0.", 9) == 0;
-    return strstr(name, ".bn3.bias") != NULL || (in_first_stage && strstr(name, ".bn2.bias") != NULL);
-}
-
-/* A tensor without (or with next to no) gradient in PyTorch: exactly zero here where it takes no part. */
-static void check_no_gradient(struct golden_case *c, const char *name, const real *got, size_t count, double allowed)
-{
-    double length = real_length(got, count);
-    if (length <= allowed) return;
-    printf("%s: length %.2e, expected none (at most %.1e)\n", name, length, allowed);
-    c->agrees = false;
-}
-
-static void check_gradient(struct golden_case *c, const struct parameter *item, double whole)
-{
-    char name[96];
-    size_t stored;
-    snprintf(name, sizeof name, "gradient.%s", item->name);
-    const real *got = parameter_gradients(&c->model.parameters, item);
-    const float *expected = golden_tensor(c->golden, name, &stored);
-    if (expected == NULL) {
-        check_no_gradient(c, name, got, item->count, 0);
-        return;
-    }
-    double length = length_of(expected, stored), error = 0, bound = BOUND;
-    if (length <= VANISHING * whole) {
-        check_no_gradient(c, name, got, item->count, VANISHING_BOUND * whole);
-        return;
-    }
-    if (ends_a_block(item->name)) bound = fmax(bound, VANISHING_BOUND * whole / length);
-    if (!golden_matches(c->golden, name, got, item->count, bound, &error)) c->agrees = false;
-    if (bound > BOUND || error <= c->worst_gradient) return;
-    c->worst_gradient = error;
-    snprintf(c->worst_name, sizeof c->worst_name, "%s", item->name);
-}
-
-static void check_gradients(struct golden_case *c)
-{
-    double whole = whole_length(c->golden);
-    for (size_t i = 0; i < c->model.parameters.count; i++)
-        if (!c->model.parameters.items[i].is_buffer) check_gradient(c, &c->model.parameters.items[i], whole);
-}
-
-static void check_buffers(struct golden_case *c)
-{
-    const struct parameters *parameters = &c->model.parameters;
-    for (size_t i = 0; i < parameters->count; i++) {
-        const struct parameter *item = &parameters->items[i];
-        char name[96];
-        size_t count;
-        snprintf(name, sizeof name, "buffer.%s", item->name);
-        if (!item->is_buffer || golden_tensor(c->golden, name, &count) == NULL) continue;
-        check(c, name, parameter_values(parameters, item), item->count, &c->worst_buffer);
-    }
+    c->comparison.agrees = false;
 }
 
 static void run_steps(struct golden_case *c)
@@ -317,7 +208,7 @@ static void run_steps(struct golden_case *c)
                        (uint64_t)step, &losses);
         check_losses(c, step, &losses);
         check_logits(c, step, &losses);
-        if (step == 0) check_gradients(c);
+        if (step == 0) golden_compare_gradients(&c->comparison, &c->model, "gradient.", GOLDEN_BOUND);
         engine_descend(&c->model, (double)rate);
     }
 }
@@ -330,12 +221,12 @@ bool golden_case_run(const char *path)
     if (result == STATUS_OK) result = check_inference(&c, "inference", &err);
     if (result == STATUS_OK) {
         run_steps(&c);
-        check_buffers(&c);
+        golden_compare_buffers(&c.comparison, &c.model, GOLDEN_BOUND);
         result = check_inference(&c, "inference_after", &err);
     }
     if (result != STATUS_OK) printf("%s: %s\n", path, err.message);
     printf("%s: relative errors: inference %.1e, logits %.1e, gradients %.1e (%s), running statistics %.1e\n", path,
-           c.worst_inference, c.worst_logits, c.worst_gradient, c.worst_name, c.worst_buffer);
+           c.worst_inference, c.worst_logits, c.comparison.worst_gradient, c.comparison.worst_name, c.comparison.worst_buffer);
     case_close(&c);
-    return result == STATUS_OK && c.agrees;
+    return result == STATUS_OK && c.comparison.agrees;
 }

@@ -158,6 +158,13 @@ struct config_fixmatch {
     int64_t ratio;    /* mu */
 };
 
+struct config_uda {
+    double temperature; /* T */
+    double threshold;   /* c */
+    double weight;      /* lambda u */
+    int64_t ratio;      /* mu */
+};
+
 enum config_grouping { GROUPING_MOMENTS, GROUPING_SHUFFLED, GROUPING_NONE };
 
 struct config_rmset {
@@ -224,6 +231,7 @@ struct config {
     struct config_ial ial;
     struct config_acl acl;
     struct config_fixmatch fixmatch;
+    struct config_uda uda;
     struct config_rmset rmset;
     struct config_augment augment;
     struct config_eval eval;

@@ -1,0 +1,124 @@
+/* Weak rows make guesses, strong rows are held against them. */
+#include "method/consistency.h"
+
+#include "method/guesses.h"
+#include "method/semi_supervised.h"
+#include "rmfer/base/plan.h"
+
+enum { WEAK, STRONG, VIEWS };
+enum { SURE_SHARE = ACCURACY + 1 };
+
+const struct method_term consistency_terms[CONSISTENCY_TERMS] = {
+    [TERM_FER] = {"fer", "FER"},
+    [CONSISTENCY_TERM_UNLABELLED] = {"unlabelled", "unlabelled"},
+};
+const struct method_figure consistency_figures[CONSISTENCY_FIGURES] = {
+    [ACCURACY] = {"accuracy", -1},
+    [SURE_SHARE] = {"sure_share", CONSISTENCY_TERM_UNLABELLED}, /* of the unlabelled pictures, those above the threshold */
+};
+
+struct consistency {
+    struct one_pass pass;
+    struct cross_entropy labelled; /* but for its n */
+    struct consistency_options options;
+    struct arena arena;
+    size_t unlabelled;    /* rows of a batch, mu B */
+    real *targets, *sure; /* [places, unlabelled, classes], [places, unlabelled]: guesses, for SAM's second pass */
+};
+
+void consistency_phases(const struct config *config, double weight, struct phase_table *table)
+{
+    semi_supervised_phase(config, table)->weights[CONSISTENCY_TERM_UNLABELLED] = weight;
+}
+
+size_t consistency_streams(const struct config *config, int64_t ratio, struct stream_request *requests)
+{
+    static const enum view_kind views[VIEWS] = {[WEAK] = VIEW_WEAK, [STRONG] = VIEW_STRONG};
+    return semi_supervised_streams(config, ratio, VIEWS, views, requests);
+}
+
+void consistency_free(void *self)
+{
+    struct consistency *consistency = self;
+    if (consistency == NULL) return;
+    one_pass_free(&consistency->pass);
+    arena_free(&consistency->arena);
+    memory_free(consistency);
+}
+
+static void place(struct consistency *consistency, size_t places, size_t classes, struct plan *plan)
+{
+    consistency->targets = plan_reals(plan, places * consistency->unlabelled * classes);
+    consistency->sure = plan_reals(plan, places * consistency->unlabelled);
+}
+
+status consistency_create(void **self, const struct method_setup *setup, struct consistency_options options,
+                          struct error *err)
+{
+    const struct config *config = setup->config;
+    size_t classes = (size_t)setup->model->classes;
+    *self = NULL;
+    struct consistency *consistency = memory_allocate(1, sizeof *consistency, "the method", err);
+    if (consistency == NULL) return STATUS_FAILED;
+    consistency->options = options;
+    consistency->unlabelled = semi_supervised_unlabelled_rows(config, options.ratio);
+    consistency->labelled = semi_supervised_cross_entropy(setup);
+    size_t rows = (size_t)config->train.batch + VIEWS * consistency->unlabelled;
+    status result = one_pass_init(&consistency->pass, setup->model, config, rows, err);
+    struct plan plan = {0};
+    place(consistency, setup->places, classes, &plan);
+    if (result == STATUS_OK) result = arena_init(&consistency->arena, plan.used, "the guesses", err);
+    if (result != STATUS_OK) {
+        consistency_free(consistency);
+        return result;
+    }
+    plan = (struct plan){arena_take(&consistency->arena, plan.used), 0};
+    place(consistency, setup->places, classes, &plan);
+    *self = consistency;
+    return STATUS_OK;
+}
+
+/* The strong rows against the guesses of the weak ones, those of SAM's first pass where it is the second. */
+static void unlabelled_loss(struct consistency *consistency, const struct method_step *step, size_t weak, size_t strong,
+                            struct step_outcome *outcome)
+{
+    struct one_pass *pass = &consistency->pass;
+    const struct consistency_options *options = &consistency->options;
+    size_t classes = pass->classes, n = (size_t)step->batch->streams[UNLABELLED].rows;
+    real *targets = consistency->targets + step->place * consistency->unlabelled * classes;
+    real *sure = consistency->sure + step->place * consistency->unlabelled;
+    if (!step->again)
+        guesses_above(n, classes, pass->logits + weak * classes, options->threshold, options->temperature, targets,
+                      sure);
+    outcome->terms[CONSISTENCY_TERM_UNLABELLED] = guesses_cross_entropy(
+        n, classes, pass->logits + strong * classes, targets, sure,
+        step->gradient_scale * step->weights[CONSISTENCY_TERM_UNLABELLED], pass->dlogits + strong * classes);
+    for (size_t i = 0; i < n; i++) outcome->figures[SURE_SHARE].sum += (double)sure[i];
+    outcome->figures[SURE_SHARE].count = (double)n;
+}
+
+void consistency_step(void *self, const struct method_step *step, struct step_outcome *outcome)
+{
+    struct consistency *consistency = self;
+    struct one_pass *pass = &consistency->pass;
+    const struct batch_stream *labelled = &step->batch->streams[LABELLED];
+    const struct batch_stream *unlabelled = &step->batch->streams[UNLABELLED];
+    *outcome = (struct step_outcome){0};
+    one_pass_begin(pass);
+    (void)one_pass_add(pass, labelled->images[0], (size_t)labelled->rows);
+    size_t weak = one_pass_add(pass, unlabelled->images[WEAK], (size_t)unlabelled->rows);
+    size_t strong = one_pass_add(pass, unlabelled->images[STRONG], (size_t)unlabelled->rows);
+    one_pass_forward(pass, step);
+    semi_supervised_labelled_loss(pass, consistency->labelled, step, outcome);
+    unlabelled_loss(consistency, step, weak, strong, outcome);
+    one_pass_backward(pass);
+    for (size_t i = 0; i < CONSISTENCY_TERMS; i++) outcome->total += step->weights[i] * outcome->terms[i];
+}
+
+struct method_bytes consistency_bytes(const void *self)
+{
+    const struct consistency *consistency = self;
+    struct method_bytes bytes = one_pass_bytes(&consistency->pass);
+    bytes.scratch += consistency->arena.size;
+    return bytes;
+}

@@ -1,0 +1,63 @@
+/* One phase, two streams, and the loss of the rows that have a label. */
+#include "method/semi_supervised.h"
+
+#include <string.h>
+
+status semi_supervised_check(const struct config *config, struct error *err)
+{
+    const char *name = config->train.method;
+    if (config->train.freeze_backbone)
+        return error_set_usage(err, "train.freeze_backbone = true: %s trains the whole network (set it false)", name);
+    if (config->data.labelled == 0)
+        return error_set_usage(err,
+                               "data.labelled = 0: %s needs pictures without a label (data.labelled = 4000 keeps the "
+                               "labels of so many)",
+                               name);
+    return STATUS_OK;
+}
+
+struct phase *semi_supervised_phase(const struct config *config, struct phase_table *table)
+{
+    struct phase *phase = phase_table_add(table, 1, 0, config->train.epochs);
+    struct optimizer_rates *rates = &phase->rates;
+    phase->weights[TERM_FER] = 1;
+    rates->learning_rate[GROUP_BACKBONE] = rates->learning_rate[GROUP_FER] = config->train.lr;
+    rates->learning_rate[GROUP_METHOD] = config->train.lr;
+    rates->frozen[GROUP_PROJECTION] = rates->frozen[GROUP_IAL] = true;
+    return phase;
+}
+
+size_t semi_supervised_unlabelled_rows(const struct config *config, int64_t ratio)
+{
+    return (size_t)config->train.batch * (size_t)ratio;
+}
+
+size_t semi_supervised_streams(const struct config *config, int64_t ratio, int view_count, const enum view_kind *views,
+                               struct stream_request *requests)
+{
+    requests[LABELLED] = (struct stream_request){
+        .source = STREAM_LABELLED, .rows = (int)config->train.batch, .view_count = 1, .views = {VIEW_WEAK}};
+    requests[UNLABELLED] = (struct stream_request){.source = STREAM_UNLABELLED,
+                                                   .rows = (int)semi_supervised_unlabelled_rows(config, ratio),
+                                                   .view_count = view_count};
+    memcpy(requests[UNLABELLED].views, views, (size_t)view_count * sizeof *views);
+    return 2;
+}
+
+struct cross_entropy semi_supervised_cross_entropy(const struct method_setup *setup)
+{
+    return (struct cross_entropy){.classes = (size_t)setup->model->classes,
+                                  .label_smoothing = setup->config->train.label_smoothing,
+                                  .class_weights = setup->class_weights};
+}
+
+void semi_supervised_labelled_loss(struct one_pass *pass, struct cross_entropy loss, const struct method_step *step,
+                                   struct step_outcome *outcome)
+{
+    const struct batch_stream *labelled = &step->batch->streams[LABELLED];
+    loss.n = (size_t)labelled->rows;
+    outcome->terms[TERM_FER] = cross_entropy(&loss, pass->logits, labelled->targets,
+                                             step->gradient_scale * step->weights[TERM_FER], pass->dlogits);
+    outcome->figures[ACCURACY].sum = count_correct(loss.n, loss.classes, pass->logits, labelled->targets);
+    outcome->figures[ACCURACY].count = labelled->rows;
+}

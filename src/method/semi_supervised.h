@@ -1,0 +1,38 @@
+/* What the methods have in common that learn from few labelled pictures beside many without a label: their one phase,
+ * their two streams, what they refuse, and cross-entropy on the labelled rows. What they make of the unlabelled ones is
+ * each method's own. */
+#ifndef RMFER_METHOD_SEMI_SUPERVISED_H
+#define RMFER_METHOD_SEMI_SUPERVISED_H
+
+#include "method/one_pass.h"
+#include "rmfer/method/method.h"
+#include "rmfer/ops/softmax_cross_entropy.h"
+
+/* Streams of a batch, in the order of semi_supervised_streams. */
+enum { LABELLED, UNLABELLED };
+/* Every one of these methods has this term and this figure in front. */
+enum { TERM_FER };
+enum { ACCURACY };
+
+/* Refuses a frozen backbone and training data that all have a label. */
+status semi_supervised_check(const struct config *config, struct error *err);
+
+/* Adds the only phase: L_FER weighs 1, every parameter learns at train.lr. Returns it for the other weights. */
+struct phase *semi_supervised_phase(const struct config *config, struct phase_table *table);
+
+/* train.batch labelled rows in the weak view, `ratio` times as many unlabelled ones in `views`. Returns 2, the number
+ * of streams. */
+size_t semi_supervised_streams(const struct config *config, int64_t ratio, int view_count, const enum view_kind *views,
+                               struct stream_request *requests);
+
+/* Rows of the second. */
+size_t semi_supervised_unlabelled_rows(const struct config *config, int64_t ratio);
+
+/* What the labelled loss is but for its n. */
+struct cross_entropy semi_supervised_cross_entropy(const struct method_setup *setup);
+
+/* Cross-entropy and accuracy of the pass's first rows, those of the labelled stream; writes their dlogits. */
+void semi_supervised_labelled_loss(struct one_pass *pass, struct cross_entropy loss, const struct method_step *step,
+                                   struct step_outcome *outcome);
+
+#endif

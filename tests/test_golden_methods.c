@@ -1,0 +1,246 @@
+/* The methods that learn from unlabelled pictures against PyTorch: every file of tests/golden/methods that
+ * scripts/golden_methods.py wrote. Five steps of gradient descent on a tiny network: every term of the loss, every
+ * gradient of the first and the last step, running statistics, and what a checkpoint would remember. */
+#include "support/golden_model.h"
+#include "support/engine_case.h"
+
+#include "rmfer/base/memory.h"
+#include "rmfer/method/method.h"
+#include "rmfer/method/weight_average.h"
+
+#include <glob.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Rounding of the steps before is in the last step's numbers. */
+#define LAST_BOUND 1e-3
+
+enum { MOST_CASES = 40, LEAST_CASES = 3, MOST_OVERRIDES = 24, MOST_BUFFERS = 16 };
+
+static char names[MOST_CASES][64];
+
+struct method_case {
+    struct golden *golden;
+    struct golden_comparison comparison;
+    struct config config;
+    const struct method *method;
+    struct model model;
+    struct weight_average average;
+    struct model average_view;
+    struct phase_table phases;
+    struct stream_request requests[MOST_STREAMS];
+    size_t streams;
+    struct batch batch;
+    real *buffers[MOST_BUFFERS]; /* what the batch points at */
+    size_t buffer_count;
+    void *self;
+};
+
+/* ---- building it ---- */
+
+static real *room(struct method_case *c, size_t count)
+{
+    real *values = memory_allocate(count, sizeof *values, "a test's numbers", NULL);
+    assert_non_null(values);
+    assert_true(c->buffer_count < MOST_BUFFERS);
+    return c->buffers[c->buffer_count++] = values;
+}
+
+static void read_config(struct method_case *c)
+{
+    char texts[MOST_OVERRIDES][64], all[1024];
+    const char *overrides[MOST_OVERRIDES];
+    size_t count = 0;
+    static const struct {
+        const char *key, *setting;
+    } same[] = {{"train.method", "method"}, {"train.batch", "batch"}, {"data.image_size", "image_size"},
+                {"model.dropout", "dropout"}, {"model.drop_path", "drop_path"}};
+    for (; count < sizeof same / sizeof same[0]; count++)
+        snprintf(texts[count], sizeof texts[count], "%s=%.30s", same[count].key,
+                 golden_setting(c->golden, same[count].setting));
+    snprintf(texts[count++], sizeof texts[0], "data.labelled=100");
+    snprintf(all, sizeof all, "%s", golden_setting(c->golden, "settings"));
+    for (char *word = strtok(all, " "); word != NULL; word = strtok(NULL, " "), count++) {
+        assert_true(count < MOST_OVERRIDES);
+        snprintf(texts[count], sizeof texts[count], "%.60s", word);
+    }
+    for (size_t i = 0; i < count; i++) overrides[i] = texts[i];
+    struct error err = {0};
+    if (config_defaults(&c->config, overrides, count, &err) != STATUS_OK) fail_msg("%s", err.message);
+}
+
+static void make_streams(struct method_case *c)
+{
+    size_t side = (size_t)c->config.data.image_size, classes = (size_t)c->model.classes;
+    c->streams = c->method->streams(&c->config, c->requests);
+    c->batch.stream_count = (int)c->streams;
+    for (size_t s = 0; s < c->streams; s++) {
+        size_t rows = (size_t)c->requests[s].rows;
+        struct batch_stream *stream = &c->batch.streams[s];
+        *stream = (struct batch_stream){.rows = (int)rows, .group = 1, .views = c->requests[s].view_count};
+        for (int view = 0; view < stream->views; view++) stream->images[view] = room(c, rows * side * side * 3);
+        stream->targets = room(c, rows * classes);
+    }
+}
+
+static void open_case(struct method_case *c, const char *path)
+{
+    struct architecture architecture;
+    struct parameter heads[MOST_HEAD_ENTRIES] = {0};
+    *c = (struct method_case){.golden = golden_open(path), .comparison = {.agrees = true}};
+    assert_non_null(c->golden);
+    c->comparison.golden = c->golden;
+    read_config(c);
+    c->method = method_find(c->config.train.method);
+    assert_non_null(c->method);
+    assert_true(c->method->check == NULL || c->method->check(&c->config, NULL) == STATUS_OK);
+    c->method->phases(&c->config, &c->phases);
+    assert_int_equal(architecture_tiny(&architecture, true, golden_integer(c->golden, "divisor"),
+                                       golden_integer(c->golden, "repeats"), NULL),
+                     STATUS_OK);
+    size_t head_count =
+        c->method->heads == NULL ? 0 : c->method->heads(&c->config, (size_t)architecture.features, heads);
+    assert_int_equal(model_create_with(&c->model, &architecture, golden_integer(c->golden, "classes"),
+                                       c->method->has_attention_heads, heads, head_count, NULL),
+                     STATUS_OK);
+    golden_fill_model(&c->model, golden_number(c->golden, "running_variance"));
+    assert_int_equal(weight_average_init(&c->average, &c->model.parameters, NULL), STATUS_OK);
+    c->average_view = weight_average_view(&c->average, &c->model);
+    make_streams(c);
+}
+
+static void create_method(struct method_case *c)
+{
+    double shares[16];
+    for (int k = 0; k < c->model.classes; k++)
+        shares[k] = 2 * (k + 1.0) / (c->model.classes * (c->model.classes + 1.0));
+    struct method_setup setup = {
+        .config = &c->config, .model = &c->model, .average = &c->average_view, .class_shares = shares, .places = 1};
+    struct error err = {0};
+    if (c->method->create(&c->self, &setup, &err) != STATUS_OK) fail_msg("%s", err.message);
+}
+
+static void close_case(struct method_case *c)
+{
+    c->method->free(c->self);
+    weight_average_free(&c->average);
+    model_free(&c->model);
+    for (size_t i = 0; i < c->buffer_count; i++) memory_free(c->buffers[i]);
+    config_free(&c->config);
+    golden_close(c->golden);
+}
+
+/* ---- running it ---- */
+
+static void fill_batch(struct method_case *c, int step)
+{
+    char name[64];
+    for (size_t s = 0, at = 0; s < c->streams; s++) {
+        const struct batch_stream *stream = &c->batch.streams[s];
+        for (int view = 0; view < stream->views; view++, at++) {
+            if (s == 0) snprintf(name, sizeof name, "labelled.%d", step);
+            else snprintf(name, sizeof name, "unlabelled.%d.%d", view, step);
+            golden_pictures(name, (size_t)stream->rows, (size_t)c->config.data.image_size, c->buffers[at]);
+        }
+        if (s == 0)
+            golden_targets(false, (size_t)step, (size_t)stream->rows, (size_t)c->model.classes, c->buffers[at]);
+        at++;
+    }
+}
+
+static void compare_step(struct method_case *c, int step, int steps, const struct step_outcome *outcome)
+{
+    size_t wide = 1 + c->method->term_count;
+    golden_compare_loss(&c->comparison, wide * (size_t)step, step, "total", outcome->total);
+    for (size_t i = 0; i < c->method->term_count; i++)
+        golden_compare_loss(&c->comparison, wide * (size_t)step + 1 + i, step, c->method->terms[i].name,
+                            outcome->terms[i]);
+    if (step != 0 && step != steps - 1) return;
+    char prefix[32];
+    snprintf(prefix, sizeof prefix, "gradient.%d.", step);
+    golden_compare_gradients(&c->comparison, &c->model, prefix, step == 0 ? GOLDEN_BOUND : LAST_BOUND);
+}
+
+static void run_step(struct method_case *c, int step, int steps)
+{
+    struct step_outcome outcome;
+    struct method_step at = {.batch = &c->batch,
+                             .weights = c->phases.phases[0].weights,
+                             .gradient_scale = golden_number(c->golden, "gradient_scale"),
+                             .progress = (double)step / steps,
+                             .bn_momentum = golden_number(c->golden, "bn_momentum"),
+                             .seed = (uint64_t)golden_integer(c->golden, "seed"),
+                             .draw = (uint64_t)step};
+    fill_batch(c, step);
+    parameters_zero_gradients(&c->model.parameters);
+    c->method->step(c->self, &at, &outcome);
+    compare_step(c, step, steps, &outcome);
+    engine_descend(&c->model, golden_number(c->golden, "learning_rate"));
+    weight_average_update(&c->average, &c->model.parameters, weight_average_decay(0.9, (uint64_t)step + 1));
+    if (c->method->after_update != NULL) c->method->after_update(c->self, (step + 1.0) / steps);
+}
+
+static void compare_memories(struct method_case *c)
+{
+    struct method_memory memories[MOST_MEMORIES] = {0};
+    size_t count = c->method->memories == NULL ? 0 : c->method->memories(c->self, memories);
+    for (size_t i = 0; i < count; i++) {
+        char name[64];
+        real values[64];
+        size_t length = memories[i].shape[0];
+        if (memories[i].type != MEMORY_F64) continue;
+        assert_true(memories[i].rank == 1 && length <= 64);
+        for (size_t k = 0; k < length; k++) values[k] = (real)((const double *)memories[i].data)[k];
+        snprintf(name, sizeof name, "memory.%s", memories[i].name);
+        if (!golden_matches(c->golden, name, values, length, GOLDEN_BOUND, NULL)) c->comparison.agrees = false;
+    }
+}
+
+static void test_case(void **state)
+{
+    struct method_case c;
+    open_case(&c, *state);
+    create_method(&c);
+    int steps = golden_integer(c.golden, "steps");
+    for (int step = 0; step < steps; step++) run_step(&c, step, steps);
+    golden_compare_buffers(&c.comparison, &c.model, LAST_BOUND);
+    compare_memories(&c);
+    printf("%s: relative errors: gradients %.1e (%s), running statistics %.1e\n", (const char *)*state,
+           c.comparison.worst_gradient, c.comparison.worst_name, c.comparison.worst_buffer);
+    bool agrees = c.comparison.agrees;
+    close_case(&c);
+    assert_true(agrees);
+}
+
+/* The file's name without folder and ending. */
+static void set_name(char *name, size_t size, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(name, size, "%s", slash == NULL ? path : slash + 1);
+    char *dot = strchr(name, '.');
+    if (dot != NULL) *dot = '\0';
+}
+
+int main(void)
+{
+    glob_t files;
+    if (glob("tests/golden/methods/*.safetensors", 0, NULL, &files) != 0 || files.gl_pathc < LEAST_CASES ||
+        files.gl_pathc > MOST_CASES) {
+        printf("tests/golden/methods: fewer or more golden files than expected\n");
+        return 1;
+    }
+    struct CMUnitTest tests[MOST_CASES] = {{0}};
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        set_name(names[i], sizeof names[i], files.gl_pathv[i]);
+        tests[i] = (struct CMUnitTest){names[i], test_case, NULL, NULL, files.gl_pathv[i]};
+    }
+    int failed = _cmocka_run_group_tests("golden_methods", tests, files.gl_pathc, NULL, NULL);
+    globfree(&files);
+    return failed;
+}
