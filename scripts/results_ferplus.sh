@@ -20,4 +20,7 @@ for split in valid test; do
     done
 done
 "$rmfer" export "$out/last.safetensors" -o "$out/ferplus-b0.safetensors" --half
+# Confidences as predict gives them: one view of each face, ambiguous ones too.
+"$rmfer" eval --checkpoint "$out/ferplus-b0.safetensors" --dataset ferplus --data "$1" --split valid \
+    --set data.votes=argmax --fit-temperature "$out/ferplus-b0.safetensors"
 "$rmfer" plot curves "rmfer=$out" --key overall_accuracy --title "FERPlus, validation accuracy" -o "$out/curve.svg"

@@ -167,7 +167,10 @@ static void test_an_evaluation_as_json(void **state)
                                     .different_class_similarity = NAN,
                                     .projected_same_class_similarity = NAN,
                                     .projected_different_class_similarity = NAN,
-                                    .centre_distance = NAN};
+                                    .centre_distance = NAN,
+                                    .temperature = 1.5,
+                                    .plain = {0.5, 0.25},
+                                    .calibrated = {NAN, 0.125}};
     struct error err = {0};
     struct text out = {0};
     assert_int_equal(confusion_init(&evaluation.confusion, 3, &err), STATUS_OK);
@@ -179,15 +182,20 @@ static void test_an_evaluation_as_json(void **state)
     assert_string_equal(
         out.bytes,
         "{\"dataset\": \"rafdb\", \"split\": \"test\", \"checkpoint\": \"a.safetensors\", \"classes\": "
-        "[\"Neutral\", \"Anger\", \"Fear\"], \"n\": 4, \"overall_accuracy\": 0.75, \"average_accuracy\": "
-        "0.83333333333333326, \"loss\": 0.5, \"per_class\": {\"Neutral\": {\"n\": 3, \"recall\": "
-        "0.66666666666666663, \"precision\": 1, \"f1\": 0.8}, \"Anger\": {\"n\": 1, \"recall\": 1, \"precision\": "
-        "0.5, \"f1\": 0.66666666666666663}, \"Fear\": {\"n\": 0, \"recall\": null, \"precision\": null, \"f1\": "
-        "null}}, \"confusion\": [[2, 1, 0], [0, 1, 0], [0, 0, 0]], \"classes_without_samples\": [\"Fear\"], "
+        "[\"Neutral\", \"Anger\", \"Fear\"], \"n\": 4, \"overall_accuracy\": 0.75, \"overall_interval\": "
+        "[0.30064184258240184, 0.95441273919029945], \"average_accuracy\": 0.83333333333333326, "
+        "\"average_interval\": [0.37500717298764707, 0.96925402763980184], \"loss\": 0.5, \"per_class\": {\"Neutral\": {\"n\": 3, \"recall\": "
+        "0.66666666666666663, \"recall_interval\": [0.20765960080204771, 0.93850805527960368], \"precision\": 1, \"f1\": 0.8}, \"Anger\": {\"n\": 1, "
+        "\"recall\": 1, \"recall_interval\": [0.20654931437723745, 1], \"precision\": 0.5, \"f1\": 0.66666666666666663}, \"Fear\": "
+        "{\"n\": 0, \"recall\": null, \"recall_interval\": [null, null], \"precision\": null, \"f1\": null}}, "
+        "\"confusion\": [[2, 1, 0], [0, 1, 0], [0, 0, 0]], \"classes_without_samples\": [\"Fear\"], "
+        "\"calibration\": {\"bins\": 15, \"negative_log_likelihood\": 0.5, \"expected_calibration_error\": 0.25, "
+        "\"temperature\": 1.5, \"at_temperature\": {\"negative_log_likelihood\": null, "
+        "\"expected_calibration_error\": 0.125}}, "
         "\"unreadable\": 0}");
     out.length = 0;
     assert_int_equal(evaluation_print_table(&evaluation, &names, &out, &err), STATUS_OK);
-    assert_non_null(strstr(out.bytes, "overall accuracy 75.00%   average accuracy 83.33%"));
+    assert_non_null(strstr(out.bytes, "overall accuracy 75.00% [30.06%, 95.44%]   average accuracy 83.33% ["));
     assert_non_null(strstr(out.bytes, "no samples, left out of the average: Fear\n"));
     text_free(&out);
     confusion_free(&evaluation.confusion);

@@ -137,6 +137,25 @@ status checkpoint_write_narrow(const char *path, const struct model *model, cons
     return result;
 }
 
+status checkpoint_write_temperature(const char *path, const struct checkpoint *checkpoint, double temperature,
+                                    struct error *err)
+{
+    const struct safetensors *file = &checkpoint->file;
+    struct text number = {0};
+    size_t count = 0;
+    struct safetensors_metadata *metadata =
+        memory_allocate(file->metadata_count + 1, sizeof *metadata, "a checkpoint's metadata", err);
+    if (metadata == NULL) return STATUS_FAILED;
+    for (size_t i = 0; i < file->metadata_count; i++)
+        if (strcmp(file->metadata[i].key, METADATA_TEMPERATURE) != 0) metadata[count++] = file->metadata[i];
+    status result = metadata_append_real(&number, temperature, err);
+    metadata[count++] = (struct safetensors_metadata){METADATA_TEMPERATURE, text_string(&number)};
+    if (result == STATUS_OK) result = safetensors_write(path, file->tensors, file->count, metadata, count, err);
+    text_free(&number);
+    memory_free(metadata);
+    return result;
+}
+
 /* ---- reading ---- */
 
 static status read_classes(struct checkpoint *checkpoint, struct error *err)

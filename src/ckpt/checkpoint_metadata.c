@@ -9,8 +9,7 @@
 
 enum { MOST_CLASSES = 1 << 14, LARGEST_IMAGE = 4096 };
 
-/* The shortest of 15 or 17 digits that reads back as the same double. */
-static status append_real(struct text *text, double value, struct error *err)
+status metadata_append_real(struct text *text, double value, struct error *err)
 {
     char digits[32];
     snprintf(digits, sizeof digits, "%.15g", value);
@@ -23,7 +22,7 @@ static status append_triple(struct text *text, const double values[3], struct er
     status result = STATUS_OK;
     for (int i = 0; result == STATUS_OK && i < 3; i++) {
         if (i > 0) result = text_append(text, ",", 1, err);
-        if (result == STATUS_OK) result = append_real(text, values[i], err);
+        if (result == STATUS_OK) result = metadata_append_real(text, values[i], err);
     }
     return result;
 }
@@ -68,14 +67,14 @@ status metadata_from_info(struct metadata_list *list, const char *architecture, 
     if (result == STATUS_OK) result = append_triple(next_item(list, "rmfer.std"), info->std, err);
     if (result == STATUS_OK) result = add_text(list, "rmfer.resize", info->resize, err);
     if (result == STATUS_OK) result = add_text(list, "rmfer.selected_on", info->selected_on, err);
-    if (result == STATUS_OK) result = append_real(next_item(list, "rmfer.epoch"), info->epoch, err);
+    if (result == STATUS_OK) result = metadata_append_real(next_item(list, "rmfer.epoch"), info->epoch, err);
     snprintf(number, sizeof number, "%lld", (long long)info->step);
     if (result == STATUS_OK) result = add_text(list, "rmfer.step", number, err);
     if (result == STATUS_OK) result = add_text(list, "rmfer.method", info->method, err);
     if (result == STATUS_OK) result = add_text(list, "rmfer.config", info->config, err);
     if (result == STATUS_OK) result = add_text(list, "rmfer.metrics", info->metrics, err);
     if (result == STATUS_OK && info->temperature > 0)
-        result = append_real(next_item(list, "rmfer.temperature"), info->temperature, err);
+        result = metadata_append_real(next_item(list, METADATA_TEMPERATURE), info->temperature, err);
     if (result == STATUS_OK) result = add_text(list, "rmfer.classifier", info->untrained ? "fresh" : "", err);
     if (result == STATUS_OK) result = add_text(list, "rmfer.folded", info->folded ? "true" : "", err);
     for (size_t i = 0; i < list->count; i++) list->items[i].value = text_string(&list->text[i]);
@@ -102,6 +101,11 @@ bool checkpoint_parse_triple(const char *text, double values[3])
         at = comma + 1;
     }
     return true;
+}
+
+bool checkpoint_parse_temperature(const char *text, double *temperature)
+{
+    return text_to_real(text, temperature) && *temperature >= 1e-3 && *temperature <= 1e3;
 }
 
 status checkpoint_split_classes(char *text, const char ***names, size_t *count, struct error *err)
@@ -166,9 +170,8 @@ status metadata_read_info(struct checkpoint_info *info, const struct safetensors
         return error_set(err, "metadata rmfer.epoch is not a number");
     if (step_text[0] != '\0' && (!text_to_integer(step_text, &step) || step < 0))
         return error_set(err, "metadata rmfer.step is not a whole number");
-    const char *temperature_text = value_of(file, "rmfer.temperature");
-    if (temperature_text[0] != '\0' &&
-        (!text_to_real(temperature_text, &temperature) || !(temperature >= 1e-3 && temperature <= 1e3)))
+    const char *temperature_text = value_of(file, METADATA_TEMPERATURE);
+    if (temperature_text[0] != '\0' && !checkpoint_parse_temperature(temperature_text, &temperature))
         return error_set(err, "metadata rmfer.temperature is not a number from 0.001 to 1000");
     info->temperature = temperature;
     info->untrained = strcmp(value_of(file, "rmfer.classifier"), "fresh") == 0;

@@ -7,6 +7,11 @@
 
 enum { METADATA_MOST = 24, METADATA_FORMAT_VERSION = 1 };
 
+#define METADATA_TEMPERATURE "rmfer.temperature"
+
+/* Appends the shortest of 15 or 17 digits that reads back as the same double. */
+status metadata_append_real(struct text *text, double value, struct error *err) MUST_CHECK;
+
 /* Keys and values to be written; the values live in `text`, which the caller frees. */
 struct metadata_list {
     struct safetensors_metadata items[METADATA_MOST];

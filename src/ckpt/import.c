@@ -2,6 +2,7 @@
  * over or missing is told. */
 #include "rmfer/ckpt/import.h"
 
+#include "ckpt/checkpoint_metadata.h"
 #include "ckpt/import_loading.h"
 #include "rmfer/base/memory.h"
 
@@ -307,7 +308,11 @@ static void fill_info(struct checkpoint_info *info, const struct import_source *
     if (earlier != NULL && strcmp(earlier, "fresh") == 0) info->untrained = true;
     int64_t image_size;
     double triple[3];
-    const char *said = import_source_metadata(source, "rmfer.image_size");
+    /* A temperature is for these outputs in any order, not for some of them or for others. */
+    bool same_outputs = !info->untrained && (size_t)report->source_outputs == report->class_count;
+    const char *said = same_outputs ? import_source_metadata(source, METADATA_TEMPERATURE) : NULL;
+    if (said != NULL && !checkpoint_parse_temperature(said, &info->temperature)) info->temperature = 0;
+    said = import_source_metadata(source, "rmfer.image_size");
     if (said != NULL && text_to_integer(said, &image_size) && image_size >= SMALLEST_IMAGE &&
         image_size <= LARGEST_IMAGE)
         info->image_size = (int)image_size;

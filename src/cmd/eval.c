@@ -6,6 +6,7 @@
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/lookup.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,6 +43,22 @@ static status print_results(const struct evaluation_work *work, const char *json
     return result;
 }
 
+/* The checkpoint again, with the temperature that was fitted. */
+static status write_calibrated(const struct evaluation_work *work, const struct evaluation *evaluation,
+                               struct error *err)
+{
+    const char *path = work->request->calibrated;
+    if (path == NULL) return STATUS_OK;
+    if (isnan(evaluation->temperature))
+        return error_set(err,
+                         "%s is not written: no temperature from 1/%d to %d makes these answers likelier than those at "
+                         "its ends (all right, or all noise)",
+                         path, CALIBRATION_HOTTEST, CALIBRATION_HOTTEST);
+    status result = checkpoint_write_temperature(path, &work->checkpoint, evaluation->temperature, err);
+    if (result == STATUS_OK) log_info("%s: temperature %.4f", path, evaluation->temperature);
+    return result;
+}
+
 static status run(struct eval_command *command, struct error *err)
 {
     struct evaluation_work work = {0};
@@ -55,6 +72,7 @@ static status run(struct eval_command *command, struct error *err)
         result = evaluator_run(work.evaluator, &work.model, &evaluation, err);
     }
     if (result == STATUS_OK) result = print_results(&work, command->json, evaluation, err);
+    if (result == STATUS_OK) result = write_calibrated(&work, evaluation, err);
     text_free(&description);
     evaluation_work_close(&work);
     text_free(&found);
@@ -82,6 +100,8 @@ int command_eval(int argc, char **argv)
          0, 0},
         {"present-only", OPTION_FLAG, &command.request.present_only, NULL,
          "never predict a class that has no picture in the split", 0, 0, 0},
+        {"fit-temperature", OPTION_STRING, &command.request.calibrated, "FILE",
+         "fit the temperature of the probabilities to the split, and write the checkpoint with it", 0, 0, 0},
     };
     struct command_line line = {
         .usage =

@@ -128,6 +128,9 @@ static status open_dataset(struct evaluation_work *work, struct error *err)
         return error_set_usage(err, "data.root: no folder of the data set is given (--set data.root=DIR)");
     status result = dataset_split_find(name, &split, err);
     if (result != STATUS_OK) return result;
+    if (split == SPLIT_TEST && work->request->calibrated != NULL)
+        return error_set_usage(err, "--fit-temperature fits a number to the split, which the test split is not for: "
+                                    "--split valid");
     if (split == SPLIT_UNLABELLED)
         return error_set_usage(err, "--split unlabelled: there is nothing to compare with");
     work->may_predict = memory_allocate(info->class_count, sizeof *work->may_predict, "classes", err);
@@ -165,6 +168,8 @@ static status create_evaluator(struct evaluation_work *work, struct error *err)
     setup.with_attention = work->has_ial_settings && config->ial.weight > 0;
     setup.keep_features = true; /* the distance from the class centres needs them */
     setup.may_predict = work->may_predict;
+    setup.fit_temperature = work->request->calibrated != NULL;
+    setup.temperature = info->temperature;
     memcpy(setup.mean, own_normalisation ? config->eval.mean : info->mean, sizeof setup.mean);
     memcpy(setup.std, own_normalisation ? config->eval.std : info->std, sizeof setup.std);
     return evaluator_create(&work->evaluator, &work->model, &setup, err);

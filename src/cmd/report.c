@@ -80,7 +80,8 @@ int command_table(int argc, char **argv)
         .usage = "rmfer table [NAME=]RUN[,RUN...]... [--format NAME] [--last]",
         .description =
             "Prints one row a name: overall and average accuracy, mean and sample standard deviation over its\n"
-            "runs. Folders that differ in -seedN alone are one row.",
+            "runs, and in brackets the 95 % interval that the number of pictures allows (the runs' mean limits).\n"
+            "Folders that differ in -seedN alone are one row.",
         .options = options,
         .option_count = 2,
     };

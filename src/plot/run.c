@@ -88,6 +88,15 @@ static status read_confusion(struct run_confusion *confusion, const cJSON *rows,
     return STATUS_OK;
 }
 
+static void read_limits(double limits[2], const cJSON *line, const char *name)
+{
+    const cJSON *pair = cJSON_GetObjectItemCaseSensitive(line, name);
+    for (int i = 0; i < 2; i++) {
+        const cJSON *limit = cJSON_IsArray(pair) ? cJSON_GetArrayItem(pair, i) : NULL;
+        limits[i] = cJSON_IsNumber(limit) ? limit->valuedouble : NAN;
+    }
+}
+
 static void evaluation_free(struct run_evaluation *evaluation)
 {
     memory_free(evaluation->confusion.counts);
@@ -100,6 +109,8 @@ static status read_evaluation(struct run_evaluation *evaluation, const cJSON *li
     evaluation->epoch = number_of(line, "epoch");
     evaluation->overall = number_of(line, "overall_accuracy");
     evaluation->average = number_of(line, "average_accuracy");
+    read_limits(evaluation->overall_limits, line, "overall_interval");
+    read_limits(evaluation->average_limits, line, "average_interval");
     return read_confusion(&evaluation->confusion, cJSON_GetObjectItemCaseSensitive(line, "confusion"), err);
 }
 

@@ -10,29 +10,44 @@
 /* ---- numbers -----------------------------------------------------------------------------------------------------
  */
 
-/* In percent; spread is NaN of fewer than two. */
+/* In percent; deviation is NaN of fewer than two, the limits where not every run has them. */
 struct spread {
     size_t n;
     double mean, deviation;
+    double limits[2]; /* of the 95 % interval, means over the runs: how far one split's size lets the accuracy be known */
 };
+
+static const struct run_evaluation *evaluation_of(const struct run *run, bool last)
+{
+    return last ? &run->last : &run->best;
+}
 
 static double accuracy_of(const struct run *run, bool last, bool average)
 {
-    const struct run_evaluation *evaluation = last ? &run->last : &run->best;
+    const struct run_evaluation *evaluation = evaluation_of(run, last);
     if (run->evaluation_count == 0) return NAN;
     return 100 * (average ? evaluation->average : evaluation->overall);
 }
 
+static void add_limits(struct spread *spread, const struct run *run, bool last, bool average)
+{
+    const struct run_evaluation *evaluation = evaluation_of(run, last);
+    const double *limits = average ? evaluation->average_limits : evaluation->overall_limits;
+    for (int i = 0; i < 2; i++) spread->limits[i] += 100 * limits[i];
+}
+
 static struct spread spread_of(const struct run_group *group, bool last, bool average)
 {
-    struct spread spread = {0, NAN, NAN};
+    struct spread spread = {0, NAN, NAN, {0, 0}};
     double sum = 0, squares = 0;
     for (size_t i = 0; i < group->count; i++) {
         double value = accuracy_of(&group->runs[i], last, average);
         if (isnan(value)) continue;
         sum += value;
+        add_limits(&spread, &group->runs[i], last, average);
         spread.n++;
     }
+    for (int i = 0; i < 2; i++) spread.limits[i] = spread.n > 0 ? spread.limits[i] / (double)spread.n : NAN;
     if (spread.n == 0) return spread;
     spread.mean = sum / (double)spread.n;
     for (size_t i = 0; i < group->count; i++) {
@@ -51,7 +66,10 @@ static const struct {
 } formats[] = {
     [TABLE_MARKDOWN] = {"", "| run | runs | overall, % | average, % |\n| --- | ---: | ---: | ---: |\n", "| ", " | ",
                         " |\n", "", " \xc2\xb1 ", "\xe2\x80\x93"},
-    [TABLE_CSV] = {"", "run,runs,overall,overall_deviation,average,average_deviation\n", "", ",", "\n", "", ",", ""},
+    [TABLE_CSV] = {"",
+                   "run,runs,overall,overall_deviation,overall_low,overall_high,average,average_deviation,average_low,"
+                   "average_high\n",
+                   "", ",", "\n", "", ",", ""},
     [TABLE_LATEX] = {"\\begin{tabular}{lrrr}\n\\toprule\n",
                      "Run & Runs & Overall (\\%) & Average (\\%) \\\\\n\\midrule\n", "", " & ", " \\\\\n",
                      "\\bottomrule\n\\end{tabular}\n", " $\\pm$ ", "--"},
@@ -82,6 +100,14 @@ static status append_name(struct text *out, const char *name, enum table_format 
     return result == STATUS_OK && format == TABLE_CSV ? append(out, "\"", err) : result;
 }
 
+static status append_limits(struct text *out, const double limits[2], enum table_format format, struct error *err)
+{
+    if (isnan(limits[0]) || isnan(limits[1])) return format == TABLE_CSV ? append(out, ",,", err) : STATUS_OK;
+    bool is_csv = format == TABLE_CSV;
+    return text_append_format(out, err, "%s%.2f%s%.2f%s", is_csv ? "," : " [", limits[0], is_csv ? "," : ", ",
+                              limits[1], is_csv ? "" : "]");
+}
+
 static status append_spread(struct text *out, struct spread spread, enum table_format format, struct error *err)
 {
     status result =
@@ -90,7 +116,7 @@ static status append_spread(struct text *out, struct spread spread, enum table_f
     if (result == STATUS_OK && (is_shown || format == TABLE_CSV))
         result = append(out, formats[format].plus_minus, err);
     if (result == STATUS_OK && is_shown) result = text_append_format(out, err, "%.2f", spread.deviation);
-    return result;
+    return result == STATUS_OK ? append_limits(out, spread.limits, format, err) : result;
 }
 
 static status append_row(struct text *out, const struct run_group *group, bool last, enum table_format format,

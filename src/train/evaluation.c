@@ -61,7 +61,7 @@ struct evaluator {
 
 static void place(struct evaluator *e, struct plan *plan)
 {
-    size_t batch = (size_t)e->setup.batch, kept = e->setup.keep_features ? e->setup.dataset->count : 0;
+    size_t batch = (size_t)e->setup.batch, kept = e->setup.dataset->count;
     e->features = plan_reals(plan, batch * e->dimensions);
     e->logits = plan_reals(plan, batch * e->classes);
     if (e->setup.flip) {
@@ -69,12 +69,12 @@ static void place(struct evaluator *e, struct plan *plan)
         e->mirrored_logits = plan_reals(plan, batch * e->classes);
     }
     if (e->setup.with_attention) heads_place(&e->heads, batch, 0, plan);
-    if (kept == 0) return;
-    e->kept.features = plan_reals(plan, size_multiply(kept, e->dimensions));
-    if (e->setup.with_attention) e->kept.projections = plan_reals(plan, size_multiply(kept, e->dimensions));
     e->kept.logits = plan_reals(plan, size_multiply(kept, e->classes));
     e->kept.labels = plan_take(plan, kept, sizeof *e->kept.labels);
     e->kept.ids = plan_take(plan, kept, sizeof *e->kept.ids);
+    if (!e->setup.keep_features) return;
+    e->kept.features = plan_reals(plan, size_multiply(kept, e->dimensions));
+    if (e->setup.with_attention) e->kept.projections = plan_reals(plan, size_multiply(kept, e->dimensions));
 }
 
 static status plan_memory(struct evaluator *e, struct error *err)
@@ -221,9 +221,9 @@ static void keep_batch(struct evaluator *e, const struct batch_stream *pictures,
     size_t d = e->dimensions, classes = e->classes;
     for (size_t i = 0; i < (size_t)pictures->rows && at < e->setup.dataset->count; i++) {
         if (pictures->labels[i] < 0) continue;
-        memcpy(e->kept.features + at * d, e->features + i * d, d * sizeof *e->features);
         memcpy(e->kept.logits + at * classes, e->logits + i * classes, classes * sizeof *e->logits);
-        if (e->setup.with_attention)
+        if (e->setup.keep_features) memcpy(e->kept.features + at * d, e->features + i * d, d * sizeof *e->features);
+        if (e->setup.keep_features && e->setup.with_attention)
             memcpy(e->kept.projections + at * d, e->heads.labelled.unit + i * d, d * sizeof *e->features);
         e->kept.labels[at] = pictures->labels[i];
         e->kept.ids[at] = pictures->ids[i];
@@ -258,13 +258,27 @@ static void begin_run(struct evaluator *e, const struct model *model)
                                         .ial_accuracy = NAN,
                                         .projected_same_class_similarity = NAN,
                                         .projected_different_class_similarity = NAN,
-                                        .centre_distance = NAN};
+                                        .centre_distance = NAN,
+                                        .temperature = NAN,
+                                        .plain = {NAN, NAN},
+                                        .calibrated = {NAN, NAN}};
     e->loss_sum = 0;
     e->ial_correct = e->ial_count = 0;
     inference_load(e->inference, model);
     if (!e->setup.with_attention) return;
     similarity_clear(&e->projected_similarity);
     heads_bind(&e->heads, &e->context, model);
+}
+
+static void calibrate(struct evaluator *e)
+{
+    struct evaluation *out = &e->evaluation;
+    struct scored_rows rows = {e->kept.logits, e->kept.labels, (size_t)out->n, e->classes, e->setup.may_predict};
+    out->plain = calibration_measure(&rows, 1);
+    out->temperature = e->setup.fit_temperature   ? calibration_fit_temperature(&rows)
+                       : e->setup.temperature > 0 ? e->setup.temperature
+                                                  : NAN;
+    if (!isnan(out->temperature)) out->calibrated = calibration_measure(&rows, out->temperature);
 }
 
 static status finish_run(struct evaluator *e, struct error *err)
@@ -278,12 +292,13 @@ static status finish_run(struct evaluator *e, struct error *err)
         similarity_means(&e->projected_similarity, &out->projected_same_class_similarity,
                          &out->projected_different_class_similarity);
     }
+    calibrate(e);
+    out->logits = e->kept.logits;
+    out->labels = e->kept.labels;
+    out->ids = e->kept.ids;
     if (!e->setup.keep_features) return STATUS_OK;
     out->features = e->kept.features;
     out->projections = e->kept.projections;
-    out->logits = e->kept.logits;
-    out->feature_labels = e->kept.labels;
-    out->ids = e->kept.ids;
     return centre_distance(e->kept.features, e->kept.labels, (size_t)out->n, e->dimensions, e->classes,
                            &out->centre_distance, err);
 }
@@ -314,7 +329,7 @@ status evaluator_run(struct evaluator *e, const struct model *model, const struc
         count_batch(e, pictures);
         if (e->setup.with_attention) heads_project(&e->heads, (size_t)pictures->rows, e->features, e->heads.labelled);
         if (e->setup.with_attention) count_attention(e, pictures);
-        if (e->setup.keep_features) keep_batch(e, pictures, before);
+        keep_batch(e, pictures, before);
     }
     return finish_run(e, err);
 }

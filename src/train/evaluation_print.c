@@ -2,6 +2,7 @@
 #include "rmfer/train/evaluation.h"
 
 #include "rmfer/base/json_writer.h"
+#include "rmfer/train/intervals.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -37,10 +38,48 @@ static void print_known(struct json_writer *json, const char *name, double value
     if (!isnan(value)) json_real_member(json, name, value);
 }
 
+static void print_interval(struct json_writer *json, const char *name, struct interval interval)
+{
+    json_name(json, name);
+    json_open(json, '[');
+    json_real(json, interval.low);
+    json_real(json, interval.high);
+    json_close(json, ']');
+}
+
+static void print_accuracies(struct json_writer *json, const struct confusion *confusion)
+{
+    json_real_member(json, "overall_accuracy", confusion_overall_accuracy(confusion));
+    print_interval(json, "overall_interval", confusion_overall_interval(confusion));
+    json_real_member(json, "average_accuracy", confusion_average_accuracy(confusion));
+    print_interval(json, "average_interval", confusion_average_interval(confusion));
+}
+
+static void print_calibration(struct json_writer *json, const struct calibration *calibration)
+{
+    json_real_member(json, "negative_log_likelihood", calibration->negative_log_likelihood);
+    json_real_member(json, "expected_calibration_error", calibration->expected_calibration_error);
+}
+
+static void print_calibrations(struct json_writer *json, const struct evaluation *evaluation)
+{
+    json_name(json, "calibration");
+    json_open(json, '{');
+    json_integer_member(json, "bins", CALIBRATION_BINS);
+    print_calibration(json, &evaluation->plain);
+    json_real_member(json, "temperature", evaluation->temperature);
+    json_name(json, "at_temperature");
+    json_open(json, '{');
+    print_calibration(json, &evaluation->calibrated);
+    json_close(json, '}');
+    json_close(json, '}');
+}
+
 static void print_rest(struct json_writer *json, const struct evaluation *evaluation,
                        const struct evaluation_names *names)
 {
     print_classes_without_samples(json, evaluation, names);
+    print_calibrations(json, evaluation);
     print_known(json, "ial_accuracy", evaluation->ial_accuracy);
     print_known(json, "same_class_similarity", evaluation->same_class_similarity);
     print_known(json, "different_class_similarity", evaluation->different_class_similarity);
@@ -59,6 +98,7 @@ static void print_per_class(struct json_writer *json, const struct confusion *co
         json_open(json, '{');
         json_integer_member(json, "n", (int64_t)confusion_class_total(confusion, i));
         json_real_member(json, "recall", confusion_recall(confusion, i));
+        print_interval(json, "recall_interval", confusion_recall_interval(confusion, i));
         json_real_member(json, "precision", confusion_precision(confusion, i));
         json_real_member(json, "f1", confusion_f1(confusion, i));
         json_close(json, '}');
@@ -80,8 +120,7 @@ status evaluation_print_json(const struct evaluation *evaluation, const struct e
     for (size_t i = 0; i < confusion->classes; i++) json_string(&json, names->classes[i]);
     json_close(&json, ']');
     json_integer_member(&json, "n", (int64_t)evaluation->n);
-    json_real_member(&json, "overall_accuracy", confusion_overall_accuracy(confusion));
-    json_real_member(&json, "average_accuracy", confusion_average_accuracy(confusion));
+    print_accuracies(&json, confusion);
     json_real_member(&json, "loss", evaluation->loss);
     print_per_class(&json, confusion, names->classes);
     print_confusion(&json, confusion);
@@ -98,8 +137,7 @@ status evaluation_print_members(const struct evaluation *evaluation, const struc
     json_string_member(&json, "split", names->split);
     json_integer_member(&json, "n", (int64_t)evaluation->n);
     json_real_member(&json, "loss", evaluation->loss);
-    json_real_member(&json, "overall_accuracy", confusion_overall_accuracy(confusion));
-    json_real_member(&json, "average_accuracy", confusion_average_accuracy(confusion));
+    print_accuracies(&json, confusion);
     json_name(&json, "recall");
     json_open(&json, '{');
     for (size_t i = 0; i < confusion->classes; i++)
@@ -130,6 +168,15 @@ static void PRINTF_LIKE(2, 3) say(struct table *table, const char *format, ...)
     if (table->result == STATUS_OK) table->result = text_append(table->out, line, strlen(line), table->err);
 }
 
+/* "[85.1%, 88.0%]" in a column of its own, or nothing. */
+static void say_interval(struct table *table, struct interval interval)
+{
+    char limits[32] = "";
+    if (!isnan(interval.low))
+        snprintf(limits, sizeof limits, "[%.1f%%, %.1f%%]", 100 * interval.low, 100 * interval.high);
+    say(table, " %-16s", limits);
+}
+
 /* A share as a percentage, or a dash. */
 static void say_share(struct table *table, double share)
 {
@@ -152,11 +199,13 @@ static int widest(const struct evaluation_names *names, size_t classes)
 static void say_classes(struct table *table, const struct confusion *confusion, const struct evaluation_names *names)
 {
     int width = widest(names, confusion->classes);
-    say(table, "\n%-*s %8s %10s%10s%10s\n", width, "class", "samples", "recall", "precision", "f1");
+    say(table, "\n%-*s %8s %10s %-16s%10s%10s\n", width, "class", "samples", "recall", "95% interval", "precision",
+        "f1");
     for (size_t i = 0; i < confusion->classes; i++) {
         say(table, "%-*.*s %8llu ", width, width, names->classes[i],
             (unsigned long long)confusion_class_total(confusion, i));
         say_share(table, confusion_recall(confusion, i));
+        say_interval(table, confusion_recall_interval(confusion, i));
         say_share(table, confusion_precision(confusion, i));
         say_share(table, confusion_f1(confusion, i));
         say(table, "\n");
@@ -187,6 +236,28 @@ static void say_missing(struct table *table, const struct confusion *confusion, 
     if (separator[0] == ',') say(table, "\n");
 }
 
+static void say_accuracy(struct table *table, const char *name, double accuracy, struct interval interval)
+{
+    say(table, "%s accuracy %.2f%%", name, 100 * accuracy);
+    if (!isnan(accuracy)) say(table, " [%.2f%%, %.2f%%]", 100 * interval.low, 100 * interval.high);
+}
+
+static void say_calibrations(struct table *table, const struct evaluation *evaluation)
+{
+    static const char format[] = "negative log likelihood %.4f, expected calibration error %.2f%%";
+    say(table, "calibration: ");
+    say(table, format, evaluation->plain.negative_log_likelihood, 100 * evaluation->plain.expected_calibration_error);
+    say(table, " (%d equal-width bins)\n", CALIBRATION_BINS);
+    if (isnan(evaluation->temperature)) {
+        say(table, "  no temperature was fitted (--fit-temperature fits one)\n");
+        return;
+    }
+    say(table, "  at temperature %.4f: ", evaluation->temperature);
+    say(table, format, evaluation->calibrated.negative_log_likelihood,
+        100 * evaluation->calibrated.expected_calibration_error);
+    say(table, "\n");
+}
+
 status evaluation_print_table(const struct evaluation *evaluation, const struct evaluation_names *names,
                               struct text *out, struct error *err)
 {
@@ -194,13 +265,15 @@ status evaluation_print_table(const struct evaluation *evaluation, const struct 
     struct table table = {out, err, STATUS_OK};
     say(&table, "%s on %s, %s split: %llu samples\n", names->checkpoint, names->dataset, names->split,
         (unsigned long long)evaluation->n);
-    say(&table, "overall accuracy %.2f%%   average accuracy %.2f%%   loss %.4f\n",
-        100 * confusion_overall_accuracy(confusion), 100 * confusion_average_accuracy(confusion), evaluation->loss);
+    say_accuracy(&table, "overall", confusion_overall_accuracy(confusion), confusion_overall_interval(confusion));
+    say_accuracy(&table, "   average", confusion_average_accuracy(confusion), confusion_average_interval(confusion));
+    say(&table, "   loss %.4f\n", evaluation->loss);
     if (evaluation->unreadable > 0) say(&table, "%zu unreadable pictures were left out\n", evaluation->unreadable);
     say_classes(&table, confusion, names);
     say_missing(&table, confusion, names);
     say_confusion(&table, confusion, names);
     say(&table, "\n");
+    say_calibrations(&table, evaluation);
     if (!isnan(evaluation->ial_accuracy))
         say(&table, "attention branch (each sample by the others of its batch): accuracy %.2f%%\n",
             100 * evaluation->ial_accuracy);

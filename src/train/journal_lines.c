@@ -3,6 +3,7 @@
 
 #include "rmfer/base/json_writer.h"
 #include "rmfer/base/log.h"
+#include "rmfer/train/intervals.h"
 
 #include <math.h>
 
@@ -152,10 +153,12 @@ status journal_report_evaluation(struct journal *journal, const struct run_state
     if (result == STATUS_OK) result = write_evaluation_scalars(journal, state->position.step, evaluation, err);
     if (result != STATUS_OK) return result;
     progress_hide(&journal->progress);
-    log_info(
-        "epoch %.2f step %lld: %s overall accuracy %.2f%% (best %.2f%%), average %.2f%% (best %.2f%%), loss %.4f",
-        run_plan_epochs_done(journal->plan, (uint64_t)state->position.step), (long long)state->position.step,
-        selection->split, 100 * confusion_overall_accuracy(confusion), 100 * state->best.overall,
-        100 * confusion_average_accuracy(confusion), 100 * state->best.average, evaluation->loss);
+    struct interval overall = confusion_overall_interval(confusion), average = confusion_average_interval(confusion);
+    log_info("epoch %.2f step %lld: %s overall accuracy %.2f%% [%.2f%%, %.2f%%] (best %.2f%%), average %.2f%% [%.2f%%, "
+             "%.2f%%] (best %.2f%%), loss %.4f",
+             run_plan_epochs_done(journal->plan, (uint64_t)state->position.step), (long long)state->position.step,
+             selection->split, 100 * confusion_overall_accuracy(confusion), 100 * overall.low, 100 * overall.high,
+             100 * state->best.overall, 100 * confusion_average_accuracy(confusion), 100 * average.low,
+             100 * average.high, 100 * state->best.average, evaluation->loss);
     return STATUS_OK;
 }

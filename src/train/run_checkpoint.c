@@ -247,6 +247,7 @@ status run_checkpoint_restore(struct run_checkpoint *checkpoint, const struct ru
     if (learner->has_average) weight_average_round(&learner->average, &learner->model.parameters);
     state->position.threads = threads_get();
     checkpoint->step = state->position.step;
+    checkpoint->info.temperature = from->info.temperature;
     log_info("%s: going on after step %lld, epoch %.2f", from->path, (long long)state->position.step,
              run_plan_epochs_done(plan, (uint64_t)state->position.step));
     return STATUS_OK;

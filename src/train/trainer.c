@@ -82,6 +82,7 @@ static status keep_best(struct trainer *t, const struct evaluation *evaluation, 
     bool average = improves(confusion_average_accuracy(&evaluation->confusion), &best->average,
                             &position->best_average_step, position->step);
     position->evaluated_step = position->step;
+    t->checkpoint.info.temperature = isnan(evaluation->temperature) ? 0 : evaluation->temperature;
     if (t->checkpoint.step == position->step) t->checkpoint.step = -1; /* it does not know this evaluation */
     position->evaluations_without_better = overall || average ? 0 : position->evaluations_without_better + 1;
     status result = journal_report_evaluation(&t->journal, &t->state, &t->pictures.selection, evaluation, err);
@@ -167,6 +168,8 @@ static status create_evaluator(struct trainer *t, struct error *err)
     setup.dataset = &t->pictures.selection;
     setup.prefetch = 1;
     setup.stop = t->options->stop;
+    /* The temperature is a parameter too: it is not fitted to the test split. */
+    setup.fit_temperature = t->plan.config->eval.select != SELECT_TEST;
     setup.with_attention = setup.with_attention && t->plan.method->has_attention_heads;
     return evaluator_create(&t->evaluator, &t->learner.model, &setup, err);
 }

@@ -87,6 +87,13 @@ status checkpoint_split_classes(char *text, const char ***names, size_t *count, 
 /* Three numbers separated by commas; false when it is something else. */
 bool checkpoint_parse_triple(const char *text, double values[3]);
 
+/* A number from 0.001 to 1000; false when it is something else. */
+bool checkpoint_parse_temperature(const char *text, double *temperature);
+
+/* Writes the checkpoint's tensors and metadata again as they are, but for rmfer.temperature; `path` may be its own. */
+status checkpoint_write_temperature(const char *path, const struct checkpoint *checkpoint, double temperature,
+                                    struct error *err) MUST_CHECK;
+
 /* A text about the checkpoint for `rmfer info`: the metadata and the tensors by group. */
 status checkpoint_describe(const struct checkpoint *checkpoint, struct text *out, struct error *err) MUST_CHECK;
 

@@ -23,6 +23,7 @@ struct run_confusion {
 
 struct run_evaluation {
     double epoch, overall, average; /* NaN where the file says null */
+    double overall_limits[2], average_limits[2]; /* of the 95 % intervals; NaN where the file has none */
     struct run_confusion confusion;
 };
 

@@ -5,6 +5,7 @@
 #include "rmfer/data/loader.h"
 #include "rmfer/nn/model.h"
 #include "rmfer/method/rmfer.h"
+#include "rmfer/train/calibration.h"
 #include "rmfer/train/metrics.h"
 
 #include <signal.h>
@@ -25,7 +26,9 @@ struct evaluation_setup {
     bool with_attention;
     double ial_temperature;
     enum self_mask self_mask;
-    bool keep_features;                /* evaluation.features and what follows it are wanted */
+    bool keep_features;                /* evaluation.features and projections are wanted */
+    bool fit_temperature;              /* to these rows; else `temperature` is measured, 0 = there is none */
+    double temperature;
     const bool *may_predict;           /* [classes], NULL = every output; borrowed */
     const volatile sig_atomic_t *stop; /* not 0: end soon; NULL = never */
 };
@@ -45,12 +48,15 @@ struct evaluation {
     double centre_distance; /* of the features; NaN unless they are kept */
     size_t unreadable;      /* pictures left out */
     bool interrupted;       /* `stop` ended it: nothing else counts */
-    /* When kept, one row a counted sample: */
-    const real *features;          /* [n, D] */
-    const real *projections;       /* [n, D], Z = H(F) with rows of length one; NULL without attention */
-    const real *logits;            /* [n, classes] of f_FER */
-    const int32_t *feature_labels; /* [n] */
-    const int64_t *ids;            /* [n], places in the data set */
+    double temperature;     /* the setup's, or fitted; NaN = none */
+    struct calibration plain, calibrated; /* at temperature 1 and at `temperature` */
+    /* One row a counted sample: */
+    const real *logits;    /* [n, classes] of f_FER */
+    const int32_t *labels; /* [n] */
+    const int64_t *ids;    /* [n], places in the data set */
+    /* When kept, likewise: */
+    const real *features;    /* [n, D] */
+    const real *projections; /* [n, D], Z = H(F) with rows of length one; NULL without attention */
 };
 
 struct evaluator;

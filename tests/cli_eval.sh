@@ -1,0 +1,88 @@
+#!/bin/sh
+# rmfer eval: the temperature from training to prediction, and what an evaluation says beside the accuracy.
+. tests/support/cli.sh
+box=$PWD/models/ferplus-b0.safetensors # knows drawn faces a little, so that two steps are enough here
+cd "$folder" || exit 1
+
+# refuses WHAT CODE PATTERN COMMAND...: the exit code, and a message that matches
+refuses() {
+    what=$1 wanted=$2 pattern=$3
+    shift 3
+    run "$@"
+    if [ $code -eq "$wanted" ] && grep -q -- "$pattern" err; then pass; else fail "$what: exit $code"; fi
+}
+
+cat >run.ini <<INI
+[data]
+kind = affectnet
+root = faces/affectnet
+crop = none
+image_size = 80
+valid_fraction = 0.5
+normalize = imagenet
+[model]
+arch = tf_efficientnet_b0
+init = $box
+[train]
+optimizer = adamw
+lr = 1e-5
+batch = 8
+epochs = 1
+warmup_epochs = 1
+max_steps = 2
+[ial]
+weight = 0
+[acl]
+weight = 0
+[eval]
+every = 1
+[output]
+dir = run
+INI
+check "draw faces" "$RMFER" synth faces --faces 160 --size 64 --seed 3 --mashups 0
+check "train" "$RMFER" train --config run.ini --threads 1
+best=run/best_overall.safetensors
+
+# ---- the temperature ----
+temperature_of() { "$RMFER" info "$1" 2>/dev/null | sed -n 's/^temperature *\([0-9.]*\),.*/\1/p'; }
+stored=$(temperature_of $best)
+holds "training stores a temperature" [ -n "$stored" ]
+holds "in the last checkpoint too" [ -n "$(temperature_of run/last.safetensors)" ]
+check "its fit again" "$RMFER" eval --checkpoint $best --split valid --fit-temperature again.safetensors
+holds "gives the same" [ "$(temperature_of again.safetensors)" = "$stored" ]
+says "eval" '^calibration: negative log likelihood [0-9.]*, expected calibration error [0-9.]*% (15 equal-width bins)$'
+says "eval" '^  at temperature [0-9.]*: negative log likelihood [0-9.]*, expected calibration error [0-9.]*%$'
+grep '^calibration\|at temperature' out | sed 's/.*likelihood \([0-9.]*\),.*/\1/' >likelihoods
+holds "the temperature makes its split likelier" awk 'NR == 1 { plain = $1 } END { exit !($1 < plain) }' likelihoods
+cp again.safetensors onto.safetensors
+check "a checkpoint is written onto itself" "$RMFER" eval --checkpoint onto.safetensors --split valid --fit-temperature onto.safetensors
+check "and stays what it was" cmp onto.safetensors again.safetensors
+check "export" "$RMFER" export $best -o half.safetensors --half
+holds "a smaller file keeps it" [ "$(temperature_of half.safetensors)" = "$stored" ]
+check "export as ONNX" "$RMFER" export $best -o net.onnx
+holds "ONNX keeps it" grep -q -a rmfer.temperature net.onnx
+check "import" "$RMFER" import half.safetensors -o back.safetensors
+holds "an import keeps it" [ "$(temperature_of back.safetensors)" = "$stored" ]
+picture=$(find faces -name '*.jpg' | head -n 1)
+"$RMFER" predict --csv --checkpoint half.safetensors "$picture" >default.csv 2>err
+"$RMFER" predict --csv --checkpoint half.safetensors --temperature 1 "$picture" >plain.csv 2>err
+holds "predict uses it" sh -c '! cmp -s default.csv plain.csv'
+"$RMFER" eval --checkpoint half.safetensors --config run.ini --json - >half.json 2>err
+full=$(sed -n 's/.*"temperature": \([0-9.]*\),.*/\1/p' half.json)
+"$RMFER" predict --csv --checkpoint half.safetensors --temperature "$full" "$picture" >given.csv 2>err
+check "it is what --temperature would be" cmp default.csv given.csv
+refuses "the test split is not for fitting" 2 'the test split is not for' \
+    "$RMFER" eval --checkpoint $best --split test --fit-temperature no.safetensors
+holds "nothing is written" [ ! -e no.safetensors ]
+check "train, selected on test" "$RMFER" train --config run.ini --threads 1 --set eval.select=test --out tested
+holds "no temperature is fitted to the test split" [ -z "$(temperature_of tested/best_overall.safetensors)" ]
+check "eval without a temperature" "$RMFER" eval --checkpoint tested/best_overall.safetensors
+says "it" 'no temperature was fitted (--fit-temperature fits one)'
+
+# ---- intervals ----
+says "eval" '^overall accuracy [0-9.]*% \[[0-9.]*%, [0-9.]*%\]   average accuracy [0-9.]*% \[[0-9.]*%, [0-9.]*%\]'
+holds "lines of training have intervals" grep -q 'valid overall accuracy [0-9.]*% \[[0-9.]*%, [0-9.]*%\]' run/log.txt
+"$RMFER" table run >out 2>err
+says "the table" '^| run | 1 | [0-9.]* \[[0-9.]*, [0-9.]*\] |'
+
+finish
