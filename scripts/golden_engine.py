@@ -29,6 +29,9 @@ DEFAULTS = dict(
     freeze_backbone=0, scoring_bn="eval", joint=0, gradient_scale=1.0,
     steps=1, learning_rate=0.05, gradients="sketch", seed=7, running_variance=0.6)
 
+# The mutual loss; too_near: the first two moments are no negatives of each other.
+MUTUAL = dict(moments=3, persons=3, hardness=0.0, chance=0.0, too_near=0, acl_weight=0.5, acl_temperature=0.1, batch=4,
+              image_size=48)
 CONTRASTIVE = dict(anchors=2, positives=6, negatives=8, acl_weight=1.0, batch=4)
 
 
@@ -66,6 +69,11 @@ def committed_cases():
     add("acl_alone", **CONTRASTIVE, ial_weight=0.0)
     add("acl_one_anchor", **{**CONTRASTIVE, "anchors": 1, "acl_weight": 0.5}, kept_share=0.1)
     add("acl_freeze_backbone", **CONTRASTIVE, freeze_backbone=1)
+    add("mutual", **MUTUAL)
+    add("mutual_hard", **{**MUTUAL, "hardness": 0.5, "chance": 0.1, "acl_temperature": 0.5})
+    add("mutual_too_near", **{**MUTUAL, "too_near": 1, "moments": 4, "persons": 2, "ial_weight": 0.0, "chance": 0.2})
+    add("mutual_five_steps", **{**MUTUAL, "steps": 5, "hardness": 0.5, "chance": 0.05, "acl_temperature": 0.2,
+                                "learning_rate": 0.01})
     add("three_steps_phase_1", steps=3, same_padding=0, image_size=48)
     add("three_steps_phase_2", steps=3, image_size=40, **CONTRASTIVE)
     return cases
@@ -89,6 +97,8 @@ def build_model(case):
     else:
         shapes = reference.architecture(case["architecture"])
     model = reference.RMFER(shapes, case["classes"])
+    if case.get("moments"):
+        model.add_mutual_head()
     form.fill_model(model, case["running_variance"])
     model.double()
     model.set_momentum(case["bn_momentum"])
@@ -125,13 +135,20 @@ def run_step(model, case, step):
         per_anchor = 1 + case["positives"] + case["negatives"]
         draws = form.pictures_nchw(f"contrastive.{step}", case["anchors"] * per_anchor, case["image_size"]).double()
         contrastive = (draws.view(case["anchors"], per_anchor, *draws.shape[1:]), case["positives"])
+    mutual = None
+    if case.get("moments"):
+        faces, persons = case["moments"] * case["persons"], case["persons"]
+        moment = torch.arange(faces) // persons
+        first_two = (moment[:, None] + moment[None] == 1) if case["too_near"] else torch.zeros(faces, faces, dtype=bool)
+        mutual = (form.pictures_nchw(f"contrastive.{step}", faces, case["image_size"]).double(),
+                  dict(persons=persons, hardness=case["hardness"], chance=case["chance"], apart=~first_two))
     model.train(not case["freeze_backbone"])
     set_masks(model, case, step, case["batch"])
     for parameter in model.parameters():
         parameter.grad = None
     settings = {key: case[key] for key in ("ial_weight", "acl_weight", "ial_temperature", "acl_temperature",
                                            "self_mask", "label_smoothing", "kept_share", "scoring_bn")}
-    out = reference.objective(model, images, targets, contrastive, class_weights=class_weights(case),
+    out = reference.objective(model, images, targets, contrastive, mutual, class_weights=class_weights(case),
                               joint=bool(case["joint"]), frozen=bool(case["freeze_backbone"]), **settings)
     # In float32 the same candidates must win: a golden file must not hang on a tie.
     assert out["margin"] > 1e-4, f"step {step}: candidates too close to tell apart ({out['margin']:.1e})"

@@ -178,6 +178,11 @@ class RMFER(EfficientNet):
     def project(self, features):
         return self.ial.projection(features)
 
+    def add_mutual_head(self, width=128):
+        """The projection of the mutual loss."""
+        wide = self.shapes.features
+        self.mutual = nn.Sequential(nn.Linear(wide, wide), nn.ReLU(), nn.Linear(wide, width))
+
     def copy_classifier(self):
         self.ial.classifier.load_state_dict(self.classifier.state_dict())
 
@@ -272,13 +277,42 @@ def contrastive_loss(z, positives, temperature):
     return torch.logsumexp(similarity, 0) - torch.logsumexp(similarity[:positives], 0)
 
 
+def mutual_loss(z, guesses, persons, temperature, hardness=0.0, chance=0.0, apart=None):
+    """Rows of moments, `persons` each; every row is an anchor, its moment's other rows are the positives, rows of other
+    moments that are `apart` ([n,n] bool, None: all) the negatives. L_out of supervised contrastive learning with soft
+    weights of the positives, which carry no gradient, hard negatives (Robinson et al. 2021) and debiasing (Chuang et al.
+    2020). Second and third: mean similarities within moments and to negatives."""
+    similarity = unit(z) @ unit(z).T
+    losses, same, other = [], [], []
+    for i in range(len(z)):
+        moment = i - i % persons
+        inside = torch.zeros(len(z), dtype=torch.bool)
+        inside[moment:moment + persons] = True
+        outside = ~inside if apart is None else ~inside & apart[i]
+        inside[i] = False
+        same.append(similarity[i][inside])
+        other.append(similarity[i][outside])
+        if not outside.any():
+            continue
+        weight = (guesses[i] * guesses[inside]).sum(1).clamp_min(0.05).detach()
+        positive, negative = (similarity[i][inside] / temperature).exp(), (similarity[i][outside] / temperature).exp()
+        count = len(negative)
+        omega = negative ** hardness
+        gathered = (omega * negative).sum() / omega.mean()
+        gathered = (gathered - chance * count * positive.mean()) / (1 - chance)
+        gathered = gathered.clamp_min(count * math.exp(-1 / temperature))
+        losses.append(-(weight / weight.sum() * (positive / (positive + gathered)).log()).sum())
+    return temperature * torch.stack(losses).mean(), torch.cat(same).mean(), torch.cat(other).mean()
+
+
 DEFAULTS = dict(ial_weight=1.2, acl_weight=1.0, ial_temperature=1.0, acl_temperature=1.0, self_mask="exclude",
                 label_smoothing=0.0, class_weights=None, scoring_bn="eval", joint=False, kept_share=0.1,
                 frozen=False)
 
 
-def objective(model, images, targets, contrastive=None, **settings):
-    """Losses of one step. `contrastive`: (images [A, 1 + P + N, 3, H, W], P). Returns a dict with `total` and its parts,
+def objective(model, images, targets, contrastive=None, mutual=None, **settings):
+    """Losses of one step. `contrastive`: (images [A, 1 + P + N, 3, H, W], P). `mutual`, in its place: (images [M P, 3, H,
+    W], what mutual_loss takes beside rows, guesses and temperature), one pass with the labelled rows. Returns a dict with `total` and its parts,
     the logits, the kept candidates of each anchor and the `margin` they won by. The model's mode is the
     caller's; `frozen` stops the gradient before the backbone."""
     s = {**DEFAULTS, **settings}
@@ -296,7 +330,11 @@ def objective(model, images, targets, contrastive=None, **settings):
     def extract(pictures):
         return model.features(pictures).detach() if s["frozen"] else model.features(pictures)
 
-    if kept and s["joint"]:
+    if mutual is not None:
+        everything = extract(torch.cat([images, mutual[0]]))
+        features, faces = everything[:labelled], everything[labelled:]
+        kept_features = None
+    elif kept and s["joint"]:
         everything = extract(torch.cat([images] + kept))
         features, kept_features = everything[:labelled], everything[labelled:]
     else:
@@ -313,6 +351,10 @@ def objective(model, images, targets, contrastive=None, **settings):
         z = model.project(kept_features).split([len(k) for k in kept])
         losses = [contrastive_loss(rows, len(near), s["acl_temperature"]) for rows, (near, _) in zip(z, chosen)]
         out["acl"] = torch.stack(losses).mean()
+    if mutual is not None:
+        guesses = torch.softmax(model.classifier(faces), dim=1).detach()
+        out["acl"], out["moment_similarity"], out["other_similarity"] = mutual_loss(
+            model.mutual(faces), guesses, temperature=s["acl_temperature"], **mutual[1])
     out["total"] = out["fer"] + s["ial_weight"] * out["ial"] + s["acl_weight"] * out["acl"]
     return out
 

@@ -117,6 +117,8 @@ static const struct config_key keys[] = {
     CHOICE(ial, self_mask, "exclude", "exclude literal none",
            "attention of a sample to itself: 0; similarity 1e-6 as equation (1) is printed; unmasked"),
 
+    CHOICE(acl, loss, "published", "published mutual",
+           "published: one anchor against kept candidates; mutual: every face of some moments is an anchor"),
     REAL(acl, weight, "1", 0, 1e6, "lambda 2, weight of the contrastive loss (0: off)"),
     REAL(acl, temperature, "1", 1e-4, 1e4, "tau, divides the similarities"),
     WHOLE(acl, anchors, "1", 1, 4096, "anchors of a step"),
@@ -129,6 +131,11 @@ static const struct config_key keys[] = {
            "batch-norm while candidates are scored: running or batch statistics"),
     CHOICE(acl, forward, "separate", "separate joint",
            "anchor and kept candidates are a pass of their own, or one with the labelled batch"),
+    WHOLE(acl, moments, "8", 2, 1024, "mutual: M, moments of a step; they are one pass with the labelled batch"),
+    WHOLE(acl, persons, "4", 2, 1024, "mutual: P, faces of each moment"),
+    REAL(acl, beta, "0", 0, 100, "mutual: negatives count by e^(beta similarity / tau) (0: all alike)"),
+    TRUTH(acl, debias, "true", "mutual: take off what negatives that show the same expression are expected to add"),
+    REAL(acl, ramp, "0", 0, 1, "mutual: share of the run over which lambda 2 rises from 0 once ACL has joined"),
 
     REAL(fixmatch, threshold, "0.95", 0, 1, "c: a guess counts where its probability is at least this"),
     REAL(fixmatch, weight, "1", 0, 1e6, "lambda u, weight of the unlabelled loss"),

@@ -1,4 +1,5 @@
-/* RMFER's row of the table: FER and IAL on the labelled pictures, from train.warmup_epochs on ACL on draws of the RMset.
+/* RMFER's row of the table: FER and IAL on the labelled pictures, from train.warmup_epochs on ACL on draws of the RMset, or
+ * with acl.loss = mutual on its moments.
  *
  * Rates. Phase 1: the backbone and f_FER learn at train.lr, the projection H and f_IAL at train.lr_ial. Phase 2: all
  * four at train.lr_contrastive with train.phase2_lr = contrastive, as before with `same`; so too where acl.weight is 0,
@@ -7,14 +8,15 @@
 #include "rmfer/method/rmfer.h"
 
 #include "method/methods.h"
+#include "method/mutual.h"
 #include "rmfer/base/memory.h"
 
 #include <math.h>
 
 /* Streams, in the order of rmfer_streams. */
-enum { LABELLED, DRAWS };
+enum { LABELLED, DRAWS }; /* with acl.loss = mutual the draws are moments */
 
-enum { ACCURACY, IAL_ACCURACY, SAME_CLASS, DIFFERENT_CLASS };
+enum { ACCURACY, IAL_ACCURACY, SAME_CLASS, DIFFERENT_CLASS, MOMENT, OTHERS };
 
 static const struct method_term terms[RMFER_TERMS] = {{"fer", "FER"}, {"ial", "IAL"}, {"acl", "ACL"}};
 
@@ -23,6 +25,8 @@ static const struct method_figure figures[] = {
     [IAL_ACCURACY] = {"ial_accuracy", RMFER_IAL},
     [SAME_CLASS] = {"same_class_similarity", RMFER_IAL},
     [DIFFERENT_CLASS] = {"different_class_similarity", RMFER_IAL},
+    [MOMENT] = {"moment_similarity", RMFER_ACL}, /* mutual: mean cosine within moments, ... */
+    [OTHERS] = {"other_similarity", RMFER_ACL},  /* ... and to negatives */
 };
 
 struct rmfer {
@@ -30,7 +34,22 @@ struct rmfer {
     struct objective objective; /* what steps do not change */
     size_t *choices;            /* [places, chosen]: what attention kept, for SAM's second pass */
     size_t chosen;              /* of all anchors of a batch */
+    const struct config *config;
+    const struct rmset_index *index;
+    unsigned char *apart; /* [rows,rows] of a step's moments */
+    real *guesses;        /* [places, rows, classes] of their faces */
+    size_t places, rows, classes;
 };
+
+static bool is_mutual(const struct config *config)
+{
+    return config_has_acl(config) && config->acl.loss == ACL_LOSS_MUTUAL;
+}
+
+static status rmfer_check(const struct config *config, struct error *err)
+{
+    return is_mutual(config) ? mutual_check(config, err) : STATUS_OK;
+}
 
 enum self_mask self_mask_of(enum config_self_mask mask)
 {
@@ -44,18 +63,21 @@ enum self_mask self_mask_of(enum config_self_mask mask)
 
 /* ---- phases and streams ---- */
 
-static void set_rates(struct phase *phase, const struct config_train *train)
+static void set_rates(struct phase *phase, const struct config *config)
 {
+    const struct config_train *train = &config->train;
+    bool mutual = is_mutual(config);
     bool one_rate = phase->number == 2 && train->phase2_lr == PHASE2_LR_CONTRASTIVE;
     double base = one_rate ? train->lr_contrastive : train->lr, heads = one_rate ? train->lr_contrastive : train->lr_ial;
     bool ial = phase->weights[RMFER_IAL] > 0, acl = phase->weights[RMFER_ACL] > 0;
     struct optimizer_rates *rates = &phase->rates;
     rates->learning_rate[GROUP_BACKBONE] = rates->learning_rate[GROUP_FER] = base;
     rates->learning_rate[GROUP_PROJECTION] = rates->learning_rate[GROUP_IAL] = heads;
+    rates->learning_rate[GROUP_METHOD] = heads;
     rates->frozen[GROUP_BACKBONE] = train->freeze_backbone;
-    rates->frozen[GROUP_PROJECTION] = !ial && !acl;
+    rates->frozen[GROUP_PROJECTION] = !ial && (!acl || mutual);
     rates->frozen[GROUP_IAL] = !ial;
-    rates->frozen[GROUP_METHOD] = true;
+    rates->frozen[GROUP_METHOD] = !acl || !mutual;
 }
 
 static void rmfer_phases(const struct config *config, struct phase_table *table)
@@ -69,7 +91,7 @@ static void rmfer_phases(const struct config *config, struct phase_table *table)
         phase->weights[RMFER_FER] = 1;
         phase->weights[RMFER_IAL] = config->ial.weight;
         phase->weights[RMFER_ACL] = i == 1 && config_has_acl(config) ? config->acl.weight : 0;
-        set_rates(phase, &config->train);
+        set_rates(phase, config);
     }
 }
 
@@ -80,13 +102,21 @@ static size_t rmfer_streams(const struct config *config, struct stream_request *
                                                  .view_count = 1,
                                                  .views = {VIEW_PLAIN}};
     if (!config_has_acl(config)) return 1;
+    bool mutual = is_mutual(config);
     requests[DRAWS] =
-        (struct stream_request){.source = STREAM_RMSET_DRAWS,
-                                .rows = (int)(config->acl.anchors * (1 + config->acl.n_pos + config->acl.n_neg)),
+        (struct stream_request){.source = mutual ? STREAM_RMSET_MOMENTS : STREAM_RMSET_DRAWS,
+                                .rows = (int)(mutual ? config->acl.moments * config->acl.persons
+                                                     : config->acl.anchors * (1 + config->acl.n_pos + config->acl.n_neg)),
+                                .persons = (int)config->acl.persons,
                                 .view_count = 1,
                                 .views = {VIEW_PLAIN},
                                 .first_epoch = (uint64_t)config->train.warmup_epochs};
     return 2;
+}
+
+static size_t rmfer_added_heads(const struct config *config, size_t features, struct parameter *entries)
+{
+    return is_mutual(config) ? mutual_head(features, entries) : 0;
 }
 
 /* ---- creation ---- */
@@ -108,7 +138,7 @@ static struct objective objective_of(const struct config *config, const real *cl
 static struct train_step_shape shape_of(const struct config *config)
 {
     struct train_step_shape shape = {.image_size = (int)config->data.image_size, .batch = (int)config->train.batch};
-    if (!config_has_acl(config)) return shape;
+    if (!config_has_acl(config) || is_mutual(config)) return shape;
     shape.anchors = (int)config->acl.anchors;
     shape.positives = (int)config->acl.n_pos;
     shape.negatives = (int)config->acl.n_neg;
@@ -124,7 +154,29 @@ static void rmfer_free(void *self)
     if (rmfer == NULL) return;
     train_step_free(rmfer->step);
     memory_free(rmfer->choices);
+    memory_free(rmfer->apart);
+    memory_free(rmfer->guesses);
     memory_free(rmfer);
+}
+
+static status create_choices(struct rmfer *rmfer, const struct method_setup *setup, struct error *err)
+{
+    rmfer->chosen = train_step_chosen(rmfer->step);
+    rmfer->choices =
+        memory_allocate(size_multiply(setup->places, rmfer->chosen), sizeof *rmfer->choices, "kept candidates", err);
+    return rmfer->choices == NULL ? STATUS_FAILED : STATUS_OK;
+}
+
+/* What is known of a step's faces of moments beside their pictures. */
+static status create_moments(struct rmfer *rmfer, const struct method_setup *setup, size_t rows, struct error *err)
+{
+    size_t classes = (size_t)setup->model->classes, guesses = size_multiply(setup->places, size_multiply(rows, classes));
+    rmfer->places = setup->places;
+    rmfer->rows = rows;
+    rmfer->classes = classes;
+    rmfer->apart = memory_allocate(size_multiply(rows, rows), sizeof *rmfer->apart, "pairs of faces", err);
+    rmfer->guesses = memory_allocate(guesses, sizeof *rmfer->guesses, "guesses", err);
+    return rmfer->apart == NULL || rmfer->guesses == NULL ? STATUS_FAILED : STATUS_OK;
 }
 
 static status rmfer_create(void **self, const struct method_setup *setup, struct error *err)
@@ -133,14 +185,17 @@ static status rmfer_create(void **self, const struct method_setup *setup, struct
     struct rmfer *rmfer = memory_allocate(1, sizeof *rmfer, "the method", err);
     if (rmfer == NULL) return STATUS_FAILED;
     struct train_step_shape shape = shape_of(setup->config);
+    struct mutual_contrastive mutual;
+    rmfer->config = setup->config;
+    rmfer->index = setup->rmset;
+    if (is_mutual(setup->config)) {
+        mutual = mutual_setup(setup->config, setup->model, setup->class_shares);
+        shape.mutual = &mutual;
+    }
     rmfer->objective = objective_of(setup->config, setup->class_weights);
     status result = train_step_create(&rmfer->step, setup->model, &shape, err);
-    if (result == STATUS_OK && shape.anchors > 0) {
-        rmfer->chosen = train_step_chosen(rmfer->step);
-        rmfer->choices =
-            memory_allocate(size_multiply(setup->places, rmfer->chosen), sizeof *rmfer->choices, "kept candidates", err);
-        if (rmfer->choices == NULL) result = STATUS_FAILED;
-    }
+    if (result == STATUS_OK && shape.anchors > 0) result = create_choices(rmfer, setup, err);
+    if (result == STATUS_OK && shape.mutual != NULL) result = create_moments(rmfer, setup, mutual.n, err);
     if (result != STATUS_OK) rmfer_free(rmfer);
     else *self = rmfer;
     return result;
@@ -160,6 +215,35 @@ static void set_mean(struct step_outcome *outcome, int figure, double mean)
     if (!isnan(mean)) set_figure(outcome, figure, mean, 1);
 }
 
+static struct contrastive_batch contrastive_of(struct rmfer *rmfer, const struct method_step *step,
+                                               const struct batch_stream *draws)
+{
+    struct contrastive_batch contrastive = {.images = draws->images[0], .is_chosen = step->again};
+    if (rmfer->guesses == NULL) {
+        contrastive.anchors = draws->rows / draws->group;
+        contrastive.choice = rmfer->choices + step->place * rmfer->chosen;
+        return contrastive;
+    }
+    mutual_tell_apart(rmfer->config, rmfer->index, draws->ids, (size_t)draws->rows, rmfer->apart);
+    contrastive.rows = draws->rows;
+    contrastive.apart = rmfer->apart;
+    contrastive.guesses = rmfer->guesses + step->place * rmfer->rows * rmfer->classes;
+    return contrastive;
+}
+
+static void set_figures(struct step_outcome *outcome, const struct step_losses *losses, bool ial, bool mutual, int rows)
+{
+    set_figure(outcome, ACCURACY, losses->correct_fer, rows);
+    if (mutual) {
+        set_figure(outcome, MOMENT, losses->moment_similarity, 1);
+        set_figure(outcome, OTHERS, losses->other_similarity, 1);
+    }
+    if (!ial) return;
+    set_figure(outcome, IAL_ACCURACY, losses->correct_ial, rows);
+    set_mean(outcome, SAME_CLASS, losses->same_class_similarity);
+    set_mean(outcome, DIFFERENT_CLASS, losses->different_class_similarity);
+}
+
 static void rmfer_step(void *self, const struct method_step *step, struct step_outcome *outcome)
 {
     struct rmfer *rmfer = self;
@@ -168,30 +252,25 @@ static void rmfer_step(void *self, const struct method_step *step, struct step_o
     struct objective objective = rmfer->objective;
     objective.ial_weight = step->weights[RMFER_IAL];
     objective.acl_weight = step->weights[RMFER_ACL];
+    if (rmfer->guesses != NULL) objective.acl_weight *= mutual_ramp(rmfer->config, step->progress);
     objective.gradient_scale = step->gradient_scale;
     objective.bn_momentum = step->bn_momentum;
     struct labelled_batch labelled = {rows->rows, rows->images[0], rows->targets};
     struct contrastive_batch contrastive = {0};
-    if (draws_came)
-        contrastive = (struct contrastive_batch){.anchors = draws->rows / draws->group,
-                                                 .images = draws->images[0],
-                                                 .choice = rmfer->choices + step->place * rmfer->chosen,
-                                                 .is_chosen = step->again};
+    if (draws_came) contrastive = contrastive_of(rmfer, step, draws);
     struct step_losses losses;
     train_step_run(rmfer->step, &objective, &labelled, draws_came ? &contrastive : NULL, step->seed, step->draw,
                    &losses);
     *outcome = (struct step_outcome){.total = losses.total, .terms = {losses.fer, losses.ial, losses.acl}};
-    set_figure(outcome, ACCURACY, losses.correct_fer, rows->rows);
-    if (objective.ial_weight == 0) return;
-    set_figure(outcome, IAL_ACCURACY, losses.correct_ial, rows->rows);
-    set_mean(outcome, SAME_CLASS, losses.same_class_similarity);
-    set_mean(outcome, DIFFERENT_CLASS, losses.different_class_similarity);
+    bool mutual = rmfer->guesses != NULL && draws_came && objective.acl_weight != 0;
+    set_figures(outcome, &losses, objective.ial_weight != 0, mutual, rows->rows);
 }
 
 static struct method_bytes rmfer_bytes(const void *self)
 {
     const struct rmfer *rmfer = self;
-    return (struct method_bytes){train_step_saved_bytes(rmfer->step), train_step_scratch_bytes(rmfer->step)};
+    size_t moments = rmfer->rows * rmfer->rows + rmfer->places * rmfer->rows * rmfer->classes * sizeof(real);
+    return (struct method_bytes){train_step_saved_bytes(rmfer->step), train_step_scratch_bytes(rmfer->step) + moments};
 }
 
 const struct method method_rmfer = {
@@ -201,8 +280,10 @@ const struct method method_rmfer = {
     .figures = figures,
     .figure_count = sizeof figures / sizeof figures[0],
     .has_attention_heads = true,
+    .check = rmfer_check,
     .phases = rmfer_phases,
     .streams = rmfer_streams,
+    .heads = rmfer_added_heads,
     .create = rmfer_create,
     .free = rmfer_free,
     .step = rmfer_step,

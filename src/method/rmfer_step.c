@@ -3,6 +3,8 @@
  * their losses are rmfer_heads.c's. */
 #include "rmfer/method/rmfer_step.h"
 
+#include "method/guesses.h"
+#include "method/mutual.h"
 #include "rmfer/method/rmfer_heads.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/nn/backbone.h"
@@ -22,9 +24,11 @@ struct train_step {
     struct inference *inference; /* scoring and frozen features; NULL where neither is ever needed */
     struct op_context context;   /* for the heads: no scratch of its own */
     struct heads heads;
+    struct mutual mutual; /* where shape.mutual says so */
     struct arena arena;
     size_t planned_bytes, image_reals, drawn; /* drawn = 1 + positives + negatives */
     size_t kept_positives, kept_negatives, kept;
+    size_t contrasted; /* rows of a step that are contrasted: kept of all anchors, or faces of moments */
     real *images;    /* gathered: [labelled +] kept samples */
     real *features, *dfeatures, *room; /* [rows,D] */
     real *scoring_features;            /* [drawn,D] */
@@ -50,20 +54,21 @@ struct objective objective_defaults(void)
 /* Rows of the largest pass through the network. */
 static size_t most_rows(const struct train_step *step)
 {
-    size_t batch = (size_t)step->shape.batch, kept = (size_t)step->shape.anchors * step->kept;
-    if (step->shape.joint_forward) return batch + kept;
-    return batch > kept ? batch : kept;
+    size_t batch = (size_t)step->shape.batch;
+    if (step->shape.joint_forward) return batch + step->contrasted;
+    return batch > step->contrasted ? batch : step->contrasted;
 }
 
 static void place(struct train_step *step, struct plan *plan)
 {
     size_t d = step->heads.features, anchors = (size_t)step->shape.anchors, rows = most_rows(step);
-    size_t gathered = anchors == 0 ? 0 : step->shape.joint_forward ? rows : anchors * step->kept;
+    size_t gathered = step->contrasted == 0 ? 0 : step->shape.joint_forward ? rows : step->contrasted;
     heads_place(&step->heads, (size_t)step->shape.batch, anchors * step->kept, plan);
     step->images = plan_reals(plan, gathered * step->image_reals);
     step->features = plan_reals(plan, rows * d);
     step->dfeatures = plan_reals(plan, rows * d);
     step->room = plan_reals(plan, rows * d);
+    if (step->shape.mutual != NULL) mutual_place(&step->mutual, plan);
     if (anchors == 0) return;
     step->scoring_features = plan_reals(plan, step->drawn * d);
     step->scoring.hidden = plan_reals(plan, step->drawn * d);
@@ -102,11 +107,19 @@ status train_step_create(struct train_step **out, struct model *model, const str
     step->shape = *shape;
     step->context = op_context_of(kernels_best(), threads_get());
     step->image_reals = (size_t)shape->image_size * (size_t)shape->image_size * STEM_INPUT;
+    if (shape->mutual != NULL) {
+        BUG_UNLESS(shape->anchors == 0);
+        step->shape.joint_forward = true;
+        step->contrasted = shape->mutual->n;
+        mutual_bind(&step->mutual, &step->context, model, shape->mutual);
+        step->shape.mutual = &step->mutual.setup;
+    }
     if (shape->anchors > 0) {
         step->drawn = 1 + (size_t)shape->positives + (size_t)shape->negatives;
         step->kept_positives = contrastive_kept(shape->kept_share, (size_t)shape->positives);
         step->kept_negatives = contrastive_kept(shape->kept_share, (size_t)shape->negatives);
         step->kept = 1 + step->kept_positives + step->kept_negatives;
+        step->contrasted = (size_t)shape->anchors * step->kept;
     }
     heads_bind(&step->heads, &step->context, model);
     status result = create_networks(step, err);
@@ -233,10 +246,15 @@ static void gather_anchor(const struct train_step *step, const real *images, con
     }
 }
 
-/* The kept samples of every anchor, one after the other. Returns their number. */
+/* The kept samples of every anchor, one after the other, or the faces of all moments. Returns their number. */
 static size_t gather_contrastive(struct train_step *step, const struct contrastive_batch *contrastive, real *to)
 {
     size_t anchors = (size_t)contrastive->anchors;
+    if (step->shape.mutual != NULL) {
+        BUG_UNLESS((size_t)contrastive->rows <= step->contrasted);
+        memcpy(to, contrastive->images, (size_t)contrastive->rows * step->image_reals * sizeof(real));
+        return (size_t)contrastive->rows;
+    }
     BUG_UNLESS(anchors <= (size_t)step->shape.anchors && (contrastive->choice != NULL || !contrastive->is_chosen));
     for (size_t a = 0; a < anchors; a++) {
         const real *images = contrastive->images + a * step->drawn * step->image_reals;
@@ -280,22 +298,42 @@ static void contrastive_losses(struct train_step *step, const struct objective *
     losses->acl = total / (double)anchors;
 }
 
+/* The mutual loss of the faces from row `first` on. What f_FER makes of them says how much two of a moment are alike; it
+ * carries no gradient. */
+static void mutual_losses(struct train_step *step, const struct objective *objective,
+                          const struct contrastive_batch *contrastive, size_t first, struct step_losses *losses)
+{
+    struct heads *heads = &step->heads;
+    size_t rows = (size_t)contrastive->rows, at = first * heads->features;
+    struct mutual_similarities similarities;
+    if (!contrastive->is_chosen) {
+        linear_forward(heads->context, &heads->fer, rows, step->features + at, contrastive->guesses);
+        guesses_softmax(rows, heads->classes, contrastive->guesses, 1, contrastive->guesses);
+    }
+    losses->acl = mutual_run(&step->mutual, rows, step->features + at, contrastive->guesses, contrastive->apart,
+                             objective->gradient_scale * objective->acl_weight, step->dfeatures + at, &similarities);
+    losses->moment_similarity = similarities.same;
+    losses->other_similarity = similarities.other;
+}
+
 void train_step_run(struct train_step *step, const struct objective *objective, const struct labelled_batch *labelled,
                     const struct contrastive_batch *contrastive, uint64_t seed, uint64_t draw,
                     struct step_losses *losses)
 {
     size_t n = (size_t)labelled->n, kept = 0;
-    bool contrasts = contrastive != NULL && objective->acl_weight != 0;
+    bool contrasts = contrastive != NULL && objective->acl_weight != 0, mutual = step->shape.mutual != NULL;
     bool joint = contrasts && step->shape.joint_forward;
     *losses = (struct step_losses){0};
     BUG_UNLESS(labelled->n >= 1 && labelled->n <= step->shape.batch);
-    if (objective->freeze_backbone || (contrasts && !contrastive->is_chosen && !step->shape.scoring_with_batch_statistics))
+    bool scores = contrasts && !mutual && !contrastive->is_chosen;
+    if (objective->freeze_backbone || (scores && !step->shape.scoring_with_batch_statistics))
         inference_load(step->inference, step->model);
     if (contrasts) kept = gather_contrastive(step, contrastive, step->images + (joint ? n * step->image_reals : 0));
     if (joint) memcpy(step->images, labelled->images, n * step->image_reals * sizeof(real));
     forward_rows(step, objective, joint ? step->images : labelled->images, joint ? n + kept : n, seed, draw);
     labelled_losses(step, objective, labelled, seed, draw, losses);
-    if (joint) contrastive_losses(step, objective, n, kept, losses);
+    if (joint && mutual) mutual_losses(step, objective, contrastive, n, losses);
+    else if (joint) contrastive_losses(step, objective, n, kept, losses);
     backward_rows(step, objective);
     if (contrasts && !joint) {
         /* A pass of its own, with its own batch statistics; 2^63 keeps its drop-path masks apart from the other's. */

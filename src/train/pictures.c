@@ -69,6 +69,14 @@ static status check_anchors(const struct pictures *pictures, const struct config
                      config->rmset.root, config->rmset.index);
 }
 
+/* That a frame shows enough persons is known now, not when the stream begins. */
+static status check_moments(const struct pictures *pictures, const struct stream_request *request, struct error *err)
+{
+    uint64_t rows[MOST_RMSET_DRAWS];
+    BUG_UNLESS(request->persons <= MOST_RMSET_DRAWS);
+    return rmset_index_draw_moment(pictures->index, 0, 0, 0, (size_t)request->persons, rows, err);
+}
+
 status pictures_open(struct pictures *pictures, const struct run_plan *plan, struct error *err)
 {
     status result = open_data(pictures, plan->config, err);
@@ -79,6 +87,8 @@ status pictures_open(struct pictures *pictures, const struct run_plan *plan, str
         else if (stream_is_rmset(source) && pictures->index == NULL)
             result = open_rmset(pictures, plan->config, err);
         if (result == STATUS_OK && source == STREAM_RMSET_DRAWS) result = check_anchors(pictures, plan->config, err);
+        if (result == STATUS_OK && source == STREAM_RMSET_MOMENTS)
+            result = check_moments(pictures, &plan->streams[i], err);
     }
     return result;
 }

@@ -61,6 +61,11 @@ const char *golden_setting(const struct golden *golden, const char *key)
     return value;
 }
 
+bool golden_has(const struct golden *golden, const char *key)
+{
+    return safetensors_metadata_value(&golden->file, key) != NULL;
+}
+
 double golden_number(const struct golden *golden, const char *key)
 {
     return strtod(golden_setting(golden, key), NULL);

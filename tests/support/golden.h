@@ -21,6 +21,9 @@ const float *golden_tensor(const struct golden *golden, const char *name, size_t
 /* The name of tensor `index`, NULL behind the last. */
 const char *golden_tensor_name(const struct golden *golden, size_t index);
 
+/* Whether the file says anything of the setting. */
+bool golden_has(const struct golden *golden, const char *key);
+
 /* A setting; asking for one that is not there ends the program: a test and its file that disagree. */
 const char *golden_setting(const struct golden *golden, const char *key);
 double golden_number(const struct golden *golden, const char *key);

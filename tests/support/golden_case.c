@@ -5,6 +5,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/nn/inference.h"
 #include "rmfer/method/rmfer_step.h"
+#include "method/mutual.h"
 #include "support/golden.h"
 #include "support/golden_model.h"
 
@@ -21,6 +22,9 @@ struct golden_case {
     int classes, contrastive_count;
     real *images, *targets, *contrastive, *class_weights;
     struct golden_comparison comparison;
+    struct mutual_contrastive mutual; /* n = 0: the case has none */
+    unsigned char *apart;             /* [n,n] */
+    real *guesses;
     double worst_inference, worst_logits;
 };
 
@@ -72,6 +76,17 @@ static void read_shape(struct golden_case *c)
                                              strcmp(golden_setting(g, "scoring_bn"), "train") == 0,
                                          .joint_forward = golden_integer(g, "joint") != 0};
     c->contrastive_count = c->shape.anchors * (1 + c->shape.positives + c->shape.negatives);
+    if (!golden_has(g, "moments")) return;
+    size_t persons = (size_t)golden_integer(g, "persons"), n = (size_t)golden_integer(g, "moments") * persons;
+    c->mutual = (struct mutual_contrastive){.n = n,
+                                            .d = 128,
+                                            .classes = (size_t)c->classes,
+                                            .persons = persons,
+                                            .temperature = golden_number(g, "acl_temperature"),
+                                            .hardness = golden_number(g, "hardness"),
+                                            .chance = golden_number(g, "chance")};
+    c->shape.mutual = &c->mutual;
+    c->contrastive_count = (int)n;
 }
 
 static status build_model(struct golden_case *c, struct error *err)
@@ -84,7 +99,9 @@ static status build_model(struct golden_case *c, struct error *err)
                                 golden_integer(c->golden, "divisor"), golden_integer(c->golden, "repeats"), err)
             : architecture_find(&architecture, name, err);
     if (found != STATUS_OK) return found;
-    if (model_create(&c->model, &architecture, c->classes, true, err) != STATUS_OK) return err->code;
+    struct parameter added[MUTUAL_HEAD_ENTRIES];
+    size_t count = c->mutual.n > 0 ? mutual_head((size_t)architecture.features, added) : 0;
+    if (model_create_with(&c->model, &architecture, c->classes, true, added, count, err) != STATUS_OK) return err->code;
     golden_fill_model(&c->model, golden_number(c->golden, "running_variance"));
     return train_step_create(&c->step, &c->model, &c->shape, err);
 }
@@ -101,6 +118,13 @@ static status case_open(struct golden_case *c, const char *path, struct error *e
     c->targets = allocate((size_t)(c->shape.batch * c->classes));
     c->contrastive = allocate((size_t)c->contrastive_count * picture);
     c->class_weights = allocate((size_t)c->classes);
+    c->guesses = allocate(c->mutual.n * (size_t)c->classes);
+    c->apart = memory_allocate(c->mutual.n * c->mutual.n, 1, "golden case", err);
+    if (c->apart == NULL) return STATUS_FAILED;
+    for (size_t i = 0; i < c->mutual.n * c->mutual.n; i++) {
+        size_t moments = i / c->mutual.n / c->mutual.persons + i % c->mutual.n / c->mutual.persons;
+        c->apart[i] = moments != 1 || golden_integer(c->golden, "too_near") == 0; /* the first two are near */
+    }
     read_objective(c);
     return build_model(c, err);
 }
@@ -113,6 +137,8 @@ static void case_close(struct golden_case *c)
     memory_free(c->targets);
     memory_free(c->contrastive);
     memory_free(c->class_weights);
+    memory_free(c->guesses);
+    memory_free(c->apart);
     golden_close(c->golden);
 }
 
@@ -201,10 +227,14 @@ static void run_steps(struct golden_case *c)
     for (int step = 0; step < steps; step++) {
         make_pictures(c, step);
         struct labelled_batch labelled = {c->shape.batch, c->images, c->targets};
-        struct contrastive_batch contrastive = {.anchors = c->shape.anchors, .images = c->contrastive};
+        struct contrastive_batch contrastive = {.anchors = c->shape.anchors,
+                                                .images = c->contrastive,
+                                                .rows = (int)c->mutual.n,
+                                                .apart = c->apart,
+                                                .guesses = c->guesses};
         struct step_losses losses;
         parameters_zero_gradients(parameters);
-        train_step_run(c->step, &c->objective, &labelled, c->shape.anchors > 0 ? &contrastive : NULL, seed,
+        train_step_run(c->step, &c->objective, &labelled, c->contrastive_count > 0 ? &contrastive : NULL, seed,
                        (uint64_t)step, &losses);
         check_losses(c, step, &losses);
         check_logits(c, step, &losses);

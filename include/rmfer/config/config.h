@@ -140,7 +140,10 @@ struct config_ial {
 enum config_scoring_bn { SCORING_BN_EVAL, SCORING_BN_TRAIN };
 enum config_acl_forward { ACL_FORWARD_SEPARATE, ACL_FORWARD_JOINT };
 
+enum config_acl_loss { ACL_LOSS_PUBLISHED, ACL_LOSS_MUTUAL };
+
 struct config_acl {
+    enum config_acl_loss loss;
     double weight;        /* lambda 2 */
     double temperature;   /* tau */
     int64_t anchors;      /* a step */
@@ -150,6 +153,10 @@ struct config_acl {
     int64_t far;          /* d', frames */
     enum config_scoring_bn scoring_bn;
     enum config_acl_forward forward;
+    int64_t moments, persons; /* mutual: moments of a step, faces of each */
+    double beta;              /* mutual: how much harder negatives count more */
+    bool debias;              /* mutual: take off what chance positives add to the negatives */
+    double ramp;              /* mutual: share of the run over which lambda 2 rises from 0 */
 };
 
 struct config_fixmatch {

@@ -7,6 +7,7 @@
 
 #include "rmfer/nn/backbone.h"
 #include "rmfer/nn/model.h"
+#include "rmfer/ops/mutual_contrastive.h"
 
 #include <stdint.h>
 
@@ -26,6 +27,8 @@ struct train_step_shape {
     double kept_share; /* gamma: round(gamma * n) candidates are kept, at least 1 */
     bool scoring_with_batch_statistics; /* acl.scoring_bn = train: an anchor and its candidates are one batch */
     bool joint_forward;                 /* acl.forward = joint: kept samples pass together with the labelled batch */
+    const struct mutual_contrastive *mutual; /* acl.loss = mutual: `anchors` and what follows it are 0, and the rows of
+                                                moments are one pass with the labelled batch; borrowed while creating */
 };
 
 /* What a step optimises. All may change between steps. */
@@ -57,13 +60,18 @@ struct contrastive_batch {
     int anchors;
     const real *images; /* [anchors, 1 + positives + negatives, H, W, 3] */
     size_t *choice;     /* [train_step_chosen]: what attention keeps, written here; NULL = nobody asks */
-    bool is_chosen;     /* `choice` says it already: nothing is scored. SAM's second pass, which would otherwise be the
-                           gradient of another function */
+    bool is_chosen;     /* `choice` (`guesses`) says it already: nothing is scored. SAM's second pass, which would
+                           otherwise be the gradient of another function */
+    /* Of a step whose shape has a mutual loss, beside `images`: */
+    int rows;                    /* faces of moments, moment by moment; at most shape.mutual->n */
+    const unsigned char *apart;  /* [rows,rows], 0 = no negatives of each other; NULL = all are */
+    real *guesses;               /* [rows,E], written here: what f_FER makes of the faces, for the soft attention */
 };
 
 struct step_losses {
     double total, fer, ial, acl;   /* total = fer + lambda1 * ial + lambda2 * acl; parts left out are 0 */
     int correct_fer, correct_ial;  /* arg max of logits equals arg max of the target */
+    double moment_similarity, other_similarity; /* with a mutual loss: mean cosine within moments, to negatives */
     double same_class_similarity, different_class_similarity; /* mean cosine of Z over pairs; NaN where there is none,
                                                                    0 without IAL */
 };

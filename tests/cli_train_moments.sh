@@ -1,0 +1,87 @@
+#!/bin/sh
+# What learns from moments: the mutual loss from the command line, its controls, going on to the bit, and settings it cannot use.
+. tests/support/cli.sh
+cd "$folder" || exit 1
+
+refuses() {
+    what=$1 wanted=$2 pattern=$3
+    shift 3
+    run "$@"
+    if [ $code -eq "$wanted" ] && grep -q -- "$pattern" err; then pass; else fail "$what: exit $code: $(cat err)"; fi
+}
+
+cat >mutual.ini <<'INI'
+[data]
+kind = affectnet
+root = faces/affectnet
+crop = none
+labelled = 32
+sampler = shuffle
+image_size = 32
+normalize = imagenet
+[model]
+arch = tf_efficientnet_b0
+[train]
+optimizer = adamw
+lr = 1e-3
+lr_ial = 1e-3
+phase2_lr = same
+ema_decay = 0.9
+batch = 4
+epochs = 2
+warmup_epochs = 1
+[ial]
+weight = 0
+[acl]
+loss = mutual
+weight = 0.5
+temperature = 0.1
+moments = 3
+persons = 2
+beta = 0.5
+ramp = 0.25
+[rmset]
+root = faces/rmset
+[eval]
+every = 1
+[output]
+dir = run
+log_every = 1
+checkpoint_every = 0.25
+INI
+train() { "$RMFER" train --config mutual.ini --threads 1 "$@"; }
+# Goes on after a signal in the run's later half; the bits are those of the run that was not stopped, in straight/.
+resumes() {
+    mv run straight
+    "$RMFER" train "$@" --threads 1 >/dev/null 2>&1 &
+    pid=$!
+    for _ in $(seq 1500); do [ -f run/metrics.jsonl ] && [ "$(wc -l <run/metrics.jsonl)" -ge 11 ] && break; sleep 0.02; done
+    kill -TERM $pid
+    wait $pid
+    check "going on after a signal" "$RMFER" train "$@" --threads 1 --resume
+    check "the same bits as a run that never stopped" cmp run/last.safetensors straight/last.safetensors
+}
+
+check "draw faces" "$RMFER" synth faces --faces 96 --size 32 --seed 3
+check "train with the mutual loss" train
+lines=$(grep -c '"loss_acl": [0-9.]*[1-9].*"moment_similarity": .*"other_similarity": ' run/metrics.jsonl)
+[ "$lines" -ge 7 ] && pass || fail "lines of phase 2 have the loss and the similarities, $lines"
+check "the head is in the checkpoint" grep -aq '"mutual.2.weight":{"dtype":"F32","shape":\[128,1280\]' run/last.safetensors
+resumes --config mutual.ini
+rm -r run
+check "from a given checkpoint, with SAM over accumulated batches" train --set model.init=straight/best_overall.safetensors \
+    --set train.optimizer=sam --set train.accumulate=2 --set train.warmup_epochs=0
+first() { grep -m1 "\"loss_acl\": [0-9.]*[1-9]" "$1/metrics.jsonl" | sed 's/.*"loss_acl": \([^,]*\),.*/\1/'; }
+for grouping in shuffled none; do
+    check "the control: $grouping" train --out "$grouping" --set rmset.grouping=$grouping --set train.max_steps=10
+    [ "$(first "$grouping")" != "$(first straight)" ] && pass || fail "$grouping: the loss is that of the moments"
+done
+
+refuses "no list" 2 'rmset.root' train --out x --set rmset.root=nowhere
+refuses "too sharp" 2 'acl.loss = mutual needs at least 0.005' train --out x --set acl.temperature=0.001
+refuses "the same picture" 2 "a face's positives are the same picture" \
+    train --out x --set rmset.grouping=none --set rmset.augment=false
+refuses "more persons than a frame has" 1 'shows 40 persons' train --out x --set acl.persons=40
+[ ! -e x/last.safetensors ] && pass || fail "a refused run leaves no checkpoint"
+
+finish
