@@ -13,6 +13,10 @@ VERSION := 0.1.0
 REQUIRED := libjpeg:libjpeg-dev libpng:libpng-dev openblas:libopenblas-dev libcjson:libcjson-dev \
             libzip:libzip-dev
 VIDEO    := libavformat:libavformat-dev libavcodec:libavcodec-dev libavutil:libavutil-dev libswscale:libswscale-dev
+# Each for one more kind of pictures.
+TIFF     := libtiff-4:libtiff-dev
+GIF      := libgif:libgif-dev
+WEBP     := libwebp:libwebp-dev libwebpdemux:libwebp-dev
 TESTING  := cmocka:libcmocka-dev
 
 name_of    = $(firstword $(subst :, ,$(1)))
@@ -23,8 +27,14 @@ modules    = $(foreach pair,$(1),$(call name_of,$(pair)))
 
 MISSING_REQUIRED := $(call missing,$(REQUIRED))
 MISSING_TESTING  := $(call missing,$(TESTING))
-OPTIONAL := $(if $(strip $(call missing,$(VIDEO))),,$(VIDEO))
-ALL_PACKAGES := gcc make pkg-config $(call packages,$(REQUIRED) $(VIDEO) $(TESTING))
+if_there  = $(if $(strip $(call missing,$(1))),,$(1))
+HAVE_VIDEO := $(call if_there,$(VIDEO))
+# 4.5 is the first whose messages need no global handler.
+HAVE_TIFF  := $(shell $(PKG_CONFIG) --exists 'libtiff-4 >= 4.5' 2>/dev/null && echo $(TIFF))
+HAVE_GIF   := $(call if_there,$(GIF))
+HAVE_WEBP  := $(call if_there,$(WEBP))
+OPTIONAL   := $(HAVE_VIDEO) $(HAVE_TIFF) $(HAVE_GIF) $(HAVE_WEBP)
+ALL_PACKAGES := $(sort gcc make pkg-config $(call packages,$(REQUIRED) $(VIDEO) $(TIFF) $(GIF) $(WEBP) $(TESTING)))
 
 # One short line a file; V=1 shows the commands.
 ifeq ($(V),)
@@ -41,7 +51,8 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pr
 OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer,-O3 -fno-math-errno -fno-trapping-math) -ffp-contract=off
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 LIBRARIES := $(call modules,$(REQUIRED) $(OPTIONAL))
-FEATURES := $(if $(OPTIONAL),-DRMFER_HAVE_FFMPEG)
+FEATURES := $(if $(HAVE_VIDEO),-DRMFER_HAVE_FFMPEG) $(if $(HAVE_TIFF),-DRMFER_HAVE_TIFF) \
+            $(if $(HAVE_GIF),-DRMFER_HAVE_GIF) $(if $(HAVE_WEBP),-DRMFER_HAVE_WEBP)
 
 CPPFLAGS += -Iinclude -Isrc -D_POSIX_C_SOURCE=200809L -DRMFER_VERSION='"$(VERSION)"' -DRMFER_PREFIX='"$(PREFIX)"' $(FEATURES) $(EXTRA_DEFINES)
 BASE_CFLAGS := -std=c11 -g $(OPTIMISE) $(SANITIZE) $(WARNINGS) -fopenmp -pthread

@@ -130,6 +130,73 @@ def write_decoding(out, image):
     out.picture("decode png_interlaced.png", small)
 
 
+def bmp_by_hand(pixels, depth, masks=None, from_top=False, core=False):
+    """A BMP of kinds that Pillow does not write: 16 bits (5-5-5, or by masks), rows from the top, OS/2's header."""
+    height, width = pixels.shape[:2]
+    if depth == 16:
+        widths = (5, 6, 5) if masks else (5, 5, 5)
+        shifts = (widths[1] + widths[2], widths[2], 0)
+        values = sum((pixels[..., c].astype(np.uint16) >> (8 - widths[c])) << shifts[c] for c in range(3))
+        rows = [row.astype("<u2").tobytes() for row in values]
+    else:
+        rows = [row[:, ::-1].tobytes() for row in pixels]
+    rows = [row + b"\0" * (-len(row) % 4) for row in rows]
+    data = b"".join(rows if from_top else rows[::-1])
+    if core:
+        header = struct.pack("<IHHHH", 12, width, height, 1, depth)
+    else:
+        header = struct.pack("<IiiHHIIiiII", 40, width, -height if from_top else height, 1, depth, 3 if masks else 0,
+                             len(data), 2835, 2835, 0, 0)
+        header += struct.pack("<III", *masks) if masks else b""
+    return struct.pack("<2sIHHI", b"BM", 14 + len(header) + len(data), 0, 0, 14 + len(header)) + header + data
+
+
+def write_other_kinds(out, image):
+    """BMP, TIFF, GIF and WebP, each against Pillow."""
+    small = image.resize((19, 13), Image.BILINEAR)
+    with_alpha = small.copy()
+    with_alpha.putalpha(Image.fromarray(np.tile(np.linspace(0, 255, 19).astype(np.uint8), (13, 1))))
+    palette, other = small.quantize(16), ImageOps.mirror(small).quantize(16)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    cases = {
+        "bmp_rgb.bmp": saved(small, format="BMP"),
+        "bmp_gray.bmp": saved(small.convert("L"), format="BMP"),
+        "bmp_palette.bmp": saved(palette, format="BMP"),
+        "bmp_black_white.bmp": saved(small.convert("1"), format="BMP"),
+        "bmp_rgba.bmp": saved(with_alpha, format="BMP"),
+        "bmp_555.bmp": bmp_by_hand(np.asarray(small), 16),
+        "bmp_565.bmp": bmp_by_hand(np.asarray(small), 16, masks=(0xF800, 0x07E0, 0x001F)),
+        "bmp_from_top.bmp": bmp_by_hand(np.asarray(small), 24, from_top=True),
+        "bmp_core.bmp": bmp_by_hand(np.asarray(small), 24, core=True),
+        "tiff_rgb.tif": saved(small, format="TIFF"),
+        "tiff_lzw.tif": saved(small, format="TIFF", compression="tiff_lzw"),
+        "tiff_deflate.tif": saved(small, format="TIFF", compression="tiff_deflate"),
+        "tiff_packbits.tif": saved(small, format="TIFF", compression="packbits"),
+        "tiff_gray.tif": saved(small.convert("L"), format="TIFF"),
+        "tiff_palette.tif": saved(palette, format="TIFF"),
+        "tiff_rgba.tif": saved(with_alpha, format="TIFF"),
+        "tiff_black_white.tif": saved(small.convert("1"), format="TIFF", compression="group4"),
+        "tiff_turned.tif": saved(small, format="TIFF", tiffinfo={274: 6}),
+        "gif_palette.gif": saved(palette, format="GIF"),
+        "gif_in_order.gif": saved(palette, format="GIF", interlace=0),
+        "gif_transparent.gif": saved(palette, format="GIF", transparency=3),
+        "gif_animated.gif": saved(palette, format="GIF", save_all=True, append_images=[other], duration=100),
+        "webp_lossless.webp": saved(small, format="WEBP", lossless=True),
+        "webp_lossy.webp": saved(small, format="WEBP", quality=80),
+        "webp_alpha.webp": saved(with_alpha, format="WEBP", lossless=True, exact=True),
+        "webp_animated.webp": saved(small, format="WEBP", lossless=True, save_all=True,
+                                    append_images=[ImageOps.mirror(small)]),
+        "webp_turned.webp": saved(small, format="WEBP", lossless=True, exif=exif.tobytes()),
+    }
+    for name, data in cases.items():
+        shown = Image.open(io.BytesIO(data))
+        if "turned" in name:  # exif_transpose passes over TIFF's own tag
+            shown = small.transpose(Image.ROTATE_270)
+        out.record("encoded " + name, data)
+        out.picture("decode " + name, shown)
+
+
 def write_resizing(out, image):
     whole = (0, 0, WIDTH, HEIGHT)
     part = (5, 7, 26, 22)
@@ -219,6 +286,7 @@ def main():
     write_decoding(out, image)
     write_resizing(out, image)
     write_augmentations(out, image)
+    write_other_kinds(out, image)
 
 
 if __name__ == "__main__":

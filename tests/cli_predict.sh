@@ -6,6 +6,7 @@
 PYTHON=${PYTHON:-/usr/bin/python3}
 material=$(cd "${RMFER_TEST_MATERIAL:-../shared}" 2>/dev/null && pwd)
 "$RMFER_TESTS/test_predict" --fixtures "$folder" || { fail "the fixtures"; finish; exit; }
+tests=$(cd tests && pwd)
 cd "$folder" || exit 1
 
 export RMFER
@@ -48,6 +49,9 @@ distance() {
               print most + 0 }'
 }
 below() { awk "BEGIN { exit !($1 < $2) }"; }
+
+# The kinds that this rmfer reads, from its own message.
+read=$(predict text.jpg 2>&1 | sed -n 's/.*not a picture (\(.*\) are read)$/\1/p')
 
 # ---- the table
 check "a picture alone" predict two.png
@@ -103,8 +107,8 @@ holds "its header" test "$(head -n 1 out)" = "file,frame,time,face,x,y,width,hei
 holds "a row a face" test "$(grep -c '^two\.png,,,[01],' out)" -eq 2
 holds "its box" grep -q '^two\.png,,,1,112,68,24,32,[0-9.]*,[A-Z][a-z]*,0\.' out
 holds "names are quoted" grep -q '^"a ""strange"", name\.png",,,0,56,20,24,32,' out
-holds "an error has its row" grep -q '^text\.jpg,\{18\},neither a JPEG nor a PNG picture$' out
-holds "all rows are equally long" test "$(grep -v strange out | awk -F, '{ print NF }' | sort -u)" = 20
+holds "an error has its row" grep -q "^text\\.jpg,\\{18\\},\"not a picture ($read are read)\"$" out
+holds "all rows are equally long" test "$(grep -v -e strange -e "not a picture" out | awk -F, '{ print NF }' | sort -u)" = 20
 check "--csv without a detector" predict --csv two.png
 holds "no box" grep -q '^two\.png,,,0,,,,,,[A-Z]' out
 cp out whole.csv
@@ -120,7 +124,7 @@ holds "gives the same too" test "$(sed 's/^wide\.png//' out)" = "$(cat wide.csv)
 # ---- inputs
 check "a folder" predict --csv tree
 holds "its pictures in order, of folders in it too" test "$(files)" = "tree/a/y.jpg tree/a/z.png tree/b.png "
-says "a folder" 'tree: pictures that are neither JPEG nor PNG are left out (1)'
+says "a folder" "tree: left out: HEIF or AVIF (1) ($read are read)"
 check "a pattern" predict --csv '[nt]*o*[en].png' 'tw?.png' 't*e/*.png'
 holds "what it fits" test "$(files)" = "none.png two.png tree/b.png "
 ends "a pattern that fits nothing" 1 predict --csv 'q*.png' two.png
@@ -143,6 +147,28 @@ check "a picture in a tar file" predict --csv shard.tar#512
 holds "is the same picture" test "$(face 1)" = "$(face 1 whole.csv)"
 check "EXIF orientation" faces --csv turned.jpg
 holds "is obeyed" grep -q '^turned\.jpg,,,0,56,20,24,32,' out
+
+# ---- a picture is what its bytes are
+mkdir kinds foreign
+cp noise.jpg kinds/a.bmp && cp noise.jpg kinds/b.heic && cp two.png kinds/c.TIF && cp picture.heic kinds/d.jpg
+check "names that lie" predict --csv kinds
+holds "the bytes decide" test "$(files)" = "kinds/a.bmp kinds/b.heic kinds/c.TIF "
+says "what is left out" "kinds: left out: HEIF or AVIF (1) ($read are read)"
+holds "it is the same picture" test "$(face 3)" = "$(face 1 whole.csv)"
+cp picture.heic foreign/a.heic && cp picture.heic foreign/b.png && printf '8BPS' >foreign/c.psd
+refuses "a folder of nothing that is read" 1 "foreign: no pictures in this folder that are read ($read are); $(
+    )left out: HEIF or AVIF (2), Photoshop (1)" predict foreign
+for kind in BMP:bmp_565.bmp TIFF:tiff_lzw.tif GIF:gif_animated.gif WebP:webp_alpha.webp; do
+    example=$tests/fuzz/fuzz_image/${kind#*:}
+    case $read in
+    *${kind%%:*}*)
+        check "a ${kind%%:*}" predict --csv "$example"
+        holds "it is one face" test "$(column face)" = 0 ;;
+    *)
+        refuses "a ${kind%%:*}" 1 "$example: not supported: ${kind%%:*} ($read are read)" predict "$example"
+        skip "${kind%%:*}, which this rmfer was built without" ;;
+    esac
+done
 
 # ---- videos
 run faces --csv --every 3 clip.avi two.png
@@ -303,13 +329,13 @@ fi
 for order in "text.jpg two.png none.png" "two.png text.jpg none.png" "two.png none.png text.jpg"; do
     ends "of $order" 1 faces $order
     holds "the others are done" test "$(grep -c '^two\.png' out)$(grep -c '^none\.png' out)" = 21
-    holds "the error is told" test "$(cat err)" = "rmfer: error: text.jpg: neither a JPEG nor a PNG picture
+    holds "the error is told" test "$(cat err)" = "rmfer: error: text.jpg: not a picture ($read are read)
 rmfer: warning: 1 of 3 could not be read"
 done
 refuses "a file that is not there" 1 'nothing.jpg: No such file or directory' predict nothing.jpg
 refuses "a picture cut short" 1 'cut.jpg: damaged JPEG: Premature end of JPEG file' predict cut.jpg
 refuses "an empty file" 1 'empty.jpg: the file is empty' predict empty.jpg
-refuses "a kind that is not read" 1 'picture.gif: not supported: GIF (JPEG and PNG are)' predict picture.gif
+refuses "a kind that is not read" 1 "picture.heic: not supported: HEIF or AVIF ($read are read)" predict picture.heic
 mkdir empty
 refuses "an empty folder" 1 'empty: no pictures or videos in this folder' predict empty
 ends "an empty folder as JSON" 1 predict --json empty

@@ -85,9 +85,9 @@ static const char affectnet_header[] = "subDirectory_filePath,face_x,face_y,face
 static const char affectnet_rows[] = "1/a.JPG,10,20,100,80,1;2;3,1,0.1,0.2\r\n"
                                      "1/b.jpeg,0,0,50,50,1;2,0,0,0\r\n"
                                      "2/c.PnG,0,0,50,50,\"1;2\",7,0,0\r\n"
-                                     "2/d.bmp,0,0,50,50,,3,0,0\r\n"
-                                     "2/e.TIF,0,0,50,50,,3,0,0\r\n"
-                                     "2/f.tiff,0,0,50,50,,4,0,0\r\n"
+                                     "2/d.heic,0,0,50,50,,3,0,0\r\n"
+                                     "2/e.JP2,0,0,50,50,,3,0,0\r\n"
+                                     "2/f.jp2,0,0,50,50,,4,0,0\r\n"
                                      "2/g.jpg,NULL,NULL,NULL,NULL,NULL,10,-2,-2\r\n"
                                      "2/h.jpg,-1,-1,-1,-1,,5,-2,-2\r\n"
                                      "2/i.jpg,0,0,9,9,,8,-2,-2\r\n"
@@ -119,8 +119,8 @@ static void check_affectnet(const struct dataset *dataset)
     assert_int_equal(sample_of(dataset, "c.PnG")->label, 7);
     assert_int_equal(dataset->samples[3].label, 6);
     assert_true(dataset->samples[3].box.x == 30 - 25); /* a margin of half of 100 */
-    assert_note(dataset, "BMP is not supported", 1, "2/d.bmp");
-    assert_note(dataset, "TIFF is not supported", 2, "2/e.TIF");
+    assert_note(dataset, "HEIF or AVIF is not supported", 1, "2/d.heic");
+    assert_note(dataset, "JPEG 2000 is not supported", 2, "2/e.JP2");
     assert_note(dataset, "labelled None (8)", 1, "2/i.jpg");
     assert_note(dataset, "labelled Uncertain (9)", 1, "2/j.jpg");
     assert_note(dataset, "labelled No-Face (10)", 1, "2/g.jpg");
@@ -469,7 +469,9 @@ static void test_class_folders(void **state)
     touch(folder, "train/happy/b9.JPG");
     touch(folder, "train/happy/.hidden.jpg");
     touch(folder, "train/happy/notes.txt");
-    touch(folder, "train/happy/old.bmp");
+    touch(folder, "train/happy/old.heic");
+    scratch_picture(folder, "train/happy/jpeg.heic.jpg", 8, 8, 1);
+    assert_int_equal(rename(scratch_path(folder, "train/happy/jpeg.heic.jpg"), scratch_path(folder, "train/happy/jpeg.heic")), 0);
     touch(folder, "train/Neutral/a.PNG");
     touch(folder, "train/Contempt/c.jpeg");
     touch(folder, "train/readme.md");
@@ -478,11 +480,11 @@ static void test_class_folders(void **state)
     options.classes.items = alphabetical;
     options.classes.count = 7;
     struct dataset dataset = opened(&options, SPLIT_TRAIN);
-    assert_int_equal(dataset.count, 3);
+    assert_int_equal(dataset.count, 4); /* jpeg.heic among them: its bytes are a JPEG's */
     assert_string_equal(path_name(dataset_path(&dataset, 1)), "b9.JPG"); /* 9 before 10 */
     assert_int_equal(sample_of(&dataset, "b10.jpg")->label, 3);
     assert_int_equal(sample_of(&dataset, "a.PNG")->label, 4);
-    assert_note(&dataset, "BMP is not supported", 1, "old.bmp");
+    assert_note(&dataset, "HEIF or AVIF is not supported", 1, "old.heic");
     assert_note(&dataset, "not a picture by name", 1, "notes.txt");
     assert_note(&dataset, "not in a class folder", 1, "readme.md");
     assert_note(&dataset, "of a class that data.classes does not name", 1, "c.jpeg");

@@ -292,7 +292,7 @@ static status predict(struct predict_command *command, const struct option_list 
 }
 
 static const char description[] =
-    "Prints the expressions of the faces in pictures (JPEG, PNG) and videos. PATH is a picture, a video, a folder\n"
+    "Prints the expressions of the faces in pictures and videos, which their bytes tell, not their names. PATH is a picture, a video, a folder\n"
     "(searched with the folders in it, in order of names), a quoted pattern ('*.jpg'), SHARD.tar#OFFSET, or - for a\n"
     "list on standard input, one path a line.\n\n"
     "Without a detector each picture is one face. With one, faces are found first and cut out: --crop square cuts a\n"

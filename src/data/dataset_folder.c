@@ -20,14 +20,6 @@ static const char dropped[] = "of a class that data.classes does not name";
 
 /* ---- class folders -------------------------------------------------------------------------------------------- */
 
-static bool is_picture_name(const char *name)
-{
-    static const char *const endings[] = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"};
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-        if (text_ends_with_ignoring_case(name, endings[i])) return true;
-    return false;
-}
-
 static status read_class(struct dataset_reader *reader, const char *folder, int label, struct error *err)
 {
     struct folder_list list;
@@ -35,7 +27,7 @@ static status read_class(struct dataset_reader *reader, const char *folder, int 
     if (result != STATUS_OK) return result;
     for (size_t i = 0; i < list.count && result == STATUS_OK; i++) {
         struct dataset_row row = {.folder = folder, .name = list.names[i], .label = label};
-        if (!is_picture_name(list.names[i]))
+        if (image_kind_of_name(list.names[i]) == IMAGE_UNKNOWN)
             result = reader_leave_out(reader, "not a picture by name", 0, list.names[i], err);
         else if (label < 0)
             result = reader_leave_out(reader, dropped, 0, list.names[i], err);

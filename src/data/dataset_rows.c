@@ -3,6 +3,7 @@
 #include "data/dataset_reader.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/data/picture_file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -75,18 +76,15 @@ status reader_leave_out(struct dataset_reader *reader, const char *reason, size_
 
 /* ---- samples -------------------------------------------------------------------------------------------------- */
 
-static const char *refusal_of_extension(const char *name)
+/* What a picture is that this build cannot read, by its name and, as names lie, by its bytes; IMAGE_UNKNOWN when it can,
+ * or when reading it will tell. */
+static enum image_kind unread_kind(const char *path)
 {
-    static const struct {
-        const char *extension, *reason;
-    } refused[] = {{".bmp", "BMP is not supported"},
-                   {".tif", "TIFF is not supported"},
-                   {".tiff", "TIFF is not supported"},
-                   {".gif", "GIF is not supported"},
-                   {".webp", "WebP is not supported"}};
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if (text_ends_with_ignoring_case(name, refused[i].extension)) return refused[i].reason;
-    return NULL;
+    uint8_t bytes[PICTURE_FIRST_BYTES];
+    enum image_kind named = image_kind_of_name(path);
+    if (named == IMAGE_UNKNOWN || image_kind_is_read(named)) return IMAGE_UNKNOWN;
+    enum image_kind kind = image_kind_of_bytes(bytes, picture_file_begin(path, bytes));
+    return image_kind_is_read(kind) ? IMAGE_UNKNOWN : named;
 }
 
 static status grow_samples(struct dataset *dataset, struct error *err)
@@ -184,13 +182,18 @@ static const struct dataset_sample *find_seen(const struct dataset_reader *reade
 
 status reader_add(struct dataset_reader *reader, const struct dataset_row *row, struct error *err)
 {
-    const char *refusal = refusal_of_extension(row->name);
-    if (refusal != NULL) return reader_leave_out(reader, refusal, row->row, row->name, err);
     struct dataset *dataset = reader->dataset;
     size_t path;
     status result = grow_seen(reader, err);
     if (result == STATUS_OK) result = add_name(dataset, row->folder, row->name, &path, err);
     if (result != STATUS_OK) return result;
+    enum image_kind unread = unread_kind(dataset->names.bytes + path);
+    if (unread != IMAGE_UNKNOWN) {
+        char reason[64];
+        dataset->names.length = path;
+        snprintf(reason, sizeof reason, "%s is not supported", image_kind_name(unread));
+        return reader_leave_out(reader, reason, row->row, row->name, err);
+    }
     const struct dataset_sample *earlier = row->may_repeat ? NULL : find_seen(reader, path, &row->box);
     if (earlier != NULL) {
         dataset->names.length = path;

@@ -24,8 +24,12 @@ static uint32_t number_at(const struct tiff *tiff, size_t at, size_t length)
 
 int exif_orientation(const uint8_t *bytes, size_t size)
 {
-    if (size < HEADER_BYTES + 8 || memcmp(bytes, "Exif\0\0", HEADER_BYTES) != 0) return 1;
-    struct tiff tiff = {bytes + HEADER_BYTES, size - HEADER_BYTES, bytes[HEADER_BYTES] == 'I'};
+    if (size >= HEADER_BYTES && memcmp(bytes, "Exif\0\0", HEADER_BYTES) == 0) {
+        bytes += HEADER_BYTES;
+        size -= HEADER_BYTES;
+    }
+    if (size < 8 || (memcmp(bytes, "II", 2) != 0 && memcmp(bytes, "MM", 2) != 0)) return 1;
+    struct tiff tiff = {bytes, size, bytes[0] == 'I'};
     if (number_at(&tiff, 2, 2) != 42) return 1;
     size_t directory = number_at(&tiff, 4, 4);
     if (directory > tiff.size - 2) return 1;

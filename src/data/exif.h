@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The orientation 1..8 in a JPEG's APP1 data ("Exif\0\0" and a TIFF block); 1 when there is none or it is malformed.
- */
+/* The orientation 1..8 in a TIFF block, with "Exif\0\0" in front of it (a JPEG's APP1) or not (a WebP's chunk); 1 when
+ * there is none or it is malformed. */
 int exif_orientation(const uint8_t *bytes, size_t size);
 
 #endif

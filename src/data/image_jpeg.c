@@ -172,34 +172,6 @@ static status read_stored(struct jpeg_reading *reading, const uint8_t *bytes, si
     return result;
 }
 
-/* EXIF's eight orientations: where the upright picture's pixel (x, y) is in the stored one. */
-static void stored_place(int orientation, int width, int height, int x, int y, int *stored_x, int *stored_y)
-{
-    bool swapped = orientation >= 5;
-    int a = swapped ? y : x, b = swapped ? x : y;
-    bool flip_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-    bool flip_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-    *stored_x = flip_x ? width - 1 - a : a;
-    *stored_y = flip_y ? height - 1 - b : b;
-}
-
-static status make_upright(const struct image *stored, int orientation, struct image *upright, struct error *err)
-{
-    bool swapped = orientation >= 5;
-    int width = swapped ? stored->height : stored->width, height = swapped ? stored->width : stored->height;
-    status result = image_create(upright, width, height, err);
-    if (result != STATUS_OK) return result;
-    uint8_t *to = upright->rgb;
-    for (int y = 0; y < height; y++) {
-        for (int x = 0; x < width; x++, to += 3) {
-            int from_x, from_y;
-            stored_place(orientation, stored->width, stored->height, x, y, &from_x, &from_y);
-            memcpy(to, stored->rgb + ((size_t)from_y * (size_t)stored->width + (size_t)from_x) * 3, 3);
-        }
-    }
-    return STATUS_OK;
-}
-
 status image_jpeg_decode(const uint8_t *bytes, size_t size, const struct image_options *options, struct image *image,
                          struct error *err)
 {
@@ -209,14 +181,8 @@ status image_jpeg_decode(const uint8_t *bytes, size_t size, const struct image_o
     reading.jpeg.err = &reading.failure.manager;
     status result = read_stored(&reading, bytes, size, err);
     jpeg_destroy_decompress(&reading.jpeg);
-    if (result == STATUS_OK && reading.orientation != 1) {
-        result = make_upright(&reading.stored, reading.orientation, image, err);
-    } else if (result == STATUS_OK) {
-        *image = reading.stored;
-        reading.stored = (struct image){0};
-    }
-    image_free(&reading.stored);
-    return result;
+    *image = reading.stored;
+    return result == STATUS_OK ? image_turn_upright(image, reading.orientation, err) : result;
 }
 
 struct jpeg_writing {

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -143,4 +144,15 @@ status picture_file_read(const char *path, uint8_t **bytes, size_t *size, struct
     memory_free(*bytes);
     *bytes = NULL;
     return error_set(err, "%s: the file is empty", path);
+}
+
+size_t picture_file_begin(const char *path, uint8_t bytes[PICTURE_FIRST_BYTES])
+{
+    int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* opening a pipe would wait otherwise */
+    struct stat facts;
+    if (descriptor < 0) return 0;
+    bool is_file = fstat(descriptor, &facts) == 0 && S_ISREG(facts.st_mode);
+    ssize_t got = is_file ? pread(descriptor, bytes, PICTURE_FIRST_BYTES, 0) : 0;
+    close(descriptor);
+    return got > 0 ? (size_t)got : 0;
 }

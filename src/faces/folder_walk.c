@@ -3,6 +3,7 @@
 
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
+#include "rmfer/data/image.h"
 #include "rmfer/data/video.h"
 
 #include <dirent.h>
@@ -24,27 +25,7 @@ struct level {
 struct folder_walk {
     struct level levels[MOST_FOLDER_DEPTH + 1];
     size_t depth; /* levels in use */
-    size_t given, foreign;
 };
-
-static bool has_ending(const char *name, const char *const *endings, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (text_ends_with_ignoring_case(name, endings[i])) return true;
-    return false;
-}
-
-bool is_picture_name(const char *name)
-{
-    static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
-    return has_ending(name, endings, sizeof endings / sizeof *endings);
-}
-
-static bool is_foreign_name(const char *name)
-{
-    static const char *const endings[] = {".bmp", ".tif", ".tiff", ".gif", ".webp", ".heic", ".heif", ".avif"};
-    return has_ending(name, endings, sizeof endings / sizeof *endings);
-}
 
 /* ---- one folder -------------------------------------------------------------------------------------------------
  */
@@ -159,27 +140,15 @@ status folder_walk_next(struct folder_walk *walk, char **path, char **below, boo
             if (result != STATUS_OK) return result;
             continue;
         }
-        if (is_folder || (result == STATUS_OK && (is_picture_name(name) || video_is_named(name)))) {
+        if (is_folder || (result == STATUS_OK && (image_kind_of_name(name) != IMAGE_UNKNOWN || video_is_named(name)))) {
             *path = entry;
             *below = target;
             *found = true;
-            walk->given++;
             return STATUS_OK;
         }
-        walk->foreign += is_foreign_name(name);
         memory_free(entry);
         memory_free(target);
         if (result != STATUS_OK) return result;
     }
     return STATUS_OK;
-}
-
-size_t folder_walk_given(const struct folder_walk *walk)
-{
-    return walk->given;
-}
-
-size_t folder_walk_foreign(const struct folder_walk *walk)
-{
-    return walk->foreign;
 }

@@ -1,4 +1,5 @@
-/* The pictures and videos below a folder, one after the other in order of names. */
+/* The files below a folder that are called as pictures or videos are, one after the other in order of names. What they
+ * are their bytes will tell. */
 #ifndef RMFER_SRC_FACES_FOLDER_WALK_H
 #define RMFER_SRC_FACES_FOLDER_WALK_H
 
@@ -19,11 +20,5 @@ void folder_walk_close(struct folder_walk *walk);
  * why. */
 status folder_walk_next(struct folder_walk *walk, char **path, char **below, bool *found,
                         struct error *err) MUST_CHECK;
-
-/* So far: files given, and pictures of kinds that are not read. */
-size_t folder_walk_given(const struct folder_walk *walk);
-size_t folder_walk_foreign(const struct folder_walk *walk);
-
-bool is_picture_name(const char *name);
 
 #endif

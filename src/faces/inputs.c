@@ -6,6 +6,7 @@
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
+#include "rmfer/data/picture_file.h"
 #include "rmfer/data/video.h"
 
 #include <errno.h>
@@ -27,7 +28,9 @@ struct face_inputs {
     size_t next_match; /* == matches.gl_pathc: none is */
     struct folder_walk *walk;
     char *folder;         /* being walked */
-    int64_t folder_frame; /* the next one of a folder of frames */
+    size_t folder_given;  /* files of it so far */
+    size_t left_out[IMAGE_KINDS]; /* pictures of it of kinds that are not read */
+    int64_t folder_frame;         /* the next one of a folder of frames */
     struct video *video;
     char *video_path, *video_target; /* of the one being decoded */
 };
@@ -97,19 +100,21 @@ static bool is_missing(const char *path)
     return stat(path, &info) != 0 && errno == ENOENT;
 }
 
-/* The first bytes decide; where they say nothing, the name. */
-static bool is_video(const char *path)
+/* The first bytes decide; where they say nothing, the name. `kind` is that of a picture. */
+static bool is_video(const char *path, enum image_kind *kind)
 {
-    uint8_t bytes[16];
-    struct stat info;
-    bool is_file = stat(path, &info) == 0 && S_ISREG(info.st_mode); /* opening a pipe would wait */
-    FILE *file = is_file ? fopen(path, "rbe") : NULL;
-    if (file == NULL) return false;
-    size_t size = fread(bytes, 1, sizeof bytes, file);
-    fclose(file);
+    uint8_t bytes[PICTURE_FIRST_BYTES];
+    size_t size = picture_file_begin(path, bytes);
+    *kind = IMAGE_UNKNOWN;
     if (video_is_content(bytes, size)) return true;
-    bool is_picture = size >= 4 && (memcmp(bytes, "\xff\xd8\xff", 3) == 0 || memcmp(bytes, "\x89PNG", 4) == 0);
-    return !is_picture && size > 0 && video_is_named(path);
+    *kind = image_kind_of_bytes(bytes, size);
+    return *kind == IMAGE_UNKNOWN && size > 0 && video_is_named(path);
+}
+
+/* A web page under a picture's name is a mistake, and stays one. */
+static bool is_left_out(enum image_kind kind)
+{
+    return kind != IMAGE_UNKNOWN && kind != IMAGE_WEB_PAGE && !image_kind_is_read(kind);
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------
@@ -123,12 +128,21 @@ static bool give_error(struct face_input *input, const char *path, const struct 
     return true;
 }
 
-/* Takes `path` and `target` over. */
+/* Takes `path` and `target` over. Of a folder, pictures that cannot be read are counted by their kind and passed over. */
 static bool start_file(struct face_inputs *inputs, struct face_input *input, char *path, char *target)
 {
     struct error error = {0};
+    enum image_kind kind;
+    bool has_frames = is_video(path, &kind);
+    if (inputs->walk != NULL && is_left_out(kind)) {
+        inputs->left_out[kind]++;
+        memory_free(path);
+        memory_free(target);
+        return false;
+    }
+    inputs->folder_given++;
     input->file = inputs->files++;
-    if (is_video(path)) {
+    if (has_frames) {
         struct video_options options = {.every = inputs->options.every, .most_pixels = inputs->options.most_pixels};
         if (video_open(&inputs->video, path, &options, &error) == STATUS_OK) {
             inputs->video_path = path;
@@ -180,7 +194,8 @@ static bool next_frame(struct face_inputs *inputs, struct face_input *input)
 /* A folder's picture as a frame; false when the frame is not wanted or no picture. */
 static bool give_folder_frame(struct face_inputs *inputs, struct face_input *input, char *path, char *target)
 {
-    bool wanted = is_picture_name(path) && inputs->folder_frame % inputs->options.every == 0;
+    bool is_picture = image_kind_of_name(path) != IMAGE_UNKNOWN;
+    bool wanted = is_picture && inputs->folder_frame % inputs->options.every == 0;
     if (wanted) {
         *input = (struct face_input){.path = path,
                                      .target = target,
@@ -190,9 +205,37 @@ static bool give_folder_frame(struct face_inputs *inputs, struct face_input *inp
     } else {
         memory_free(target);
     }
-    inputs->folder_frame += is_picture_name(path);
+    inputs->folder_given += is_picture;
+    inputs->folder_frame += is_picture;
     if (!wanted) memory_free(path);
     return wanted;
+}
+
+/* "TIFF (3), HEIF or AVIF (1)"; nothing where nothing was left out. */
+static status name_left_out(const struct face_inputs *inputs, struct text *names, struct error *err)
+{
+    status result = STATUS_OK;
+    for (int kind = 0; kind < IMAGE_KINDS && result == STATUS_OK; kind++)
+        if (inputs->left_out[kind] > 0)
+            result = text_append_format(names, err, "%s%s (%zu)", names->length == 0 ? "" : ", ",
+                                        image_kind_name((enum image_kind)kind), inputs->left_out[kind]);
+    return result;
+}
+
+/* At a folder's end: what was left out of it, or that nothing was in it. */
+static status end_folder(const struct face_inputs *inputs, struct error *err)
+{
+    struct text names = {0};
+    status result = name_left_out(inputs, &names, err);
+    if (result == STATUS_OK && inputs->folder_given == 0)
+        result = names.length == 0
+                     ? error_set(err, "%s: no pictures or videos in this folder", inputs->folder)
+                     : error_set(err, "%s: no pictures in this folder that are read (%s are); left out: %s", inputs->folder,
+                                 image_kinds_read(), names.bytes);
+    else if (result == STATUS_OK && names.length > 0)
+        log_warning("%s: left out: %s (%s are read)", inputs->folder, names.bytes, image_kinds_read());
+    text_free(&names);
+    return result;
 }
 
 static bool next_of_folder(struct face_inputs *inputs, struct face_input *input)
@@ -204,11 +247,7 @@ static bool next_of_folder(struct face_inputs *inputs, struct face_input *input)
     if (result == STATUS_OK && found)
         return inputs->options.folder_of_frames ? give_folder_frame(inputs, input, path, target)
                                                 : start_file(inputs, input, path, target);
-    size_t foreign = folder_walk_foreign(inputs->walk);
-    if (result == STATUS_OK && foreign > 0)
-        log_warning("%s: pictures that are neither JPEG nor PNG are left out (%zu)", inputs->folder, foreign);
-    if (result == STATUS_OK && folder_walk_given(inputs->walk) == 0)
-        result = error_set(&error, "%s: no pictures or videos in this folder", inputs->folder);
+    if (result == STATUS_OK) result = end_folder(inputs, &error);
     bool given = result != STATUS_OK && give_error(input, inputs->folder, &error);
     close_folder(inputs);
     return given;
@@ -219,6 +258,8 @@ static bool start_folder(struct face_inputs *inputs, struct face_input *input, c
     struct error error = {0};
     inputs->folder = memory_copy_string(path, &error);
     inputs->folder_frame = 0;
+    inputs->folder_given = 0;
+    memset(inputs->left_out, 0, sizeof inputs->left_out);
     inputs->files += inputs->options.folder_of_frames;
     if (inputs->folder != NULL && folder_walk_open(&inputs->walk, path, &error) == STATUS_OK) return false;
     close_folder(inputs);
@@ -332,7 +373,8 @@ bool face_inputs_is_single(const struct face_inputs *inputs)
 {
     if (inputs->path_count != 1) return false;
     const char *path = inputs->paths[0];
-    return strcmp(path, "-") != 0 && !is_folder(path) && !is_missing(path) && !is_video(path);
+    enum image_kind kind;
+    return strcmp(path, "-") != 0 && !is_folder(path) && !is_missing(path) && !is_video(path, &kind);
 }
 
 int face_inputs_name_width(const struct face_inputs *inputs)

@@ -23,6 +23,7 @@
 enum { TINY_SIDE = 64, CLIP_FRAMES = 10, CLIP_RATE = 4 };
 
 static const struct color white = {255, 255, 255};
+static const char HEIC[] = "\0\0\0\x18" "ftypheic\0\0\0\0mif1heic";
 
 static void write_checkpoint(const char *folder)
 {
@@ -105,7 +106,7 @@ static void write_pictures(const char *folder)
     scratch_picture(folder, "tree/.hidden.png", 30, 50, 4);
     scratch_picture(folder, "noise.jpg", 90, 70, 5);
     scratch_text(folder, "tree/notes.txt", "no picture");
-    scratch_text(folder, "tree/old.bmp", "BM");
+    scratch_write(folder, "tree/old.heic", HEIC, sizeof HEIC - 1);
     assert_int_equal(symlink("../tree", scratch_path(folder, "tree/link")), 0);
 }
 
@@ -152,7 +153,7 @@ static void write_oddities(const char *folder)
     scratch_write(folder, "bomb.png", bomb, sizeof bomb);
     scratch_text(folder, "empty.jpg", "");
     scratch_text(folder, "text.jpg", "this is not a picture");
-    scratch_text(folder, "picture.gif", "GIF89a");
+    scratch_write(folder, "picture.heic", HEIC, sizeof HEIC - 1);
 }
 
 static void write_clip(const char *folder)

@@ -1,8 +1,9 @@
-/* Pictures: JPEG (libjpeg-turbo) and PNG (libpng) to interleaved 8-bit RGB and back.
+/* Pictures to interleaved 8-bit RGB: JPEG (libjpeg-turbo), PNG (libpng), BMP and, where their libraries were there to
+ * build with, TIFF (libtiff), GIF (giflib; the first frame) and WebP (libwebp); and back as JPEG and PNG.
  *
  * The kind is told by the first bytes, never by the name. Decoding is strict: a file that is cut short, or whose
- * entropy-coded data or checksums are wrong, is an error. Other kinds (BMP, TIFF, GIF, WebP) are recognised and
- * refused by name. No colour management: gamma chunks and ICC profiles are ignored, as training code does. */
+ * entropy-coded data or checksums are wrong, is an error. Other kinds are recognised and refused by name. No colour
+ * management: gamma chunks and ICC profiles are ignored, as training code does. */
 #ifndef RMFER_DATA_IMAGE_H
 #define RMFER_DATA_IMAGE_H
 
@@ -17,6 +18,32 @@ struct image {
     uint8_t *rgb;
     int width, height;
 };
+
+enum image_kind {
+    IMAGE_JPEG,
+    IMAGE_PNG,
+    IMAGE_BMP,
+    IMAGE_TIFF,
+    IMAGE_GIF,
+    IMAGE_WEBP,
+    IMAGE_HEIF, /* this and the next ones are recognised, not read */
+    IMAGE_JPEG_2000,
+    IMAGE_PHOTOSHOP,
+    IMAGE_WEB_PAGE, /* what a failed download leaves under a picture's name */
+    IMAGE_KINDS,
+    IMAGE_UNKNOWN = IMAGE_KINDS,
+};
+
+/* What a file's first bytes (16 are enough), or its name's ending, say. */
+enum image_kind image_kind_of_bytes(const uint8_t *bytes, size_t size);
+enum image_kind image_kind_of_name(const char *path);
+
+/* "JPEG", ...; whether this build reads it. */
+const char *image_kind_name(enum image_kind kind);
+bool image_kind_is_read(enum image_kind kind);
+
+/* "JPEG, PNG and BMP", or more, for messages. */
+const char *image_kinds_read(void);
 
 /* A rectangle in pixels, its edges between pixels: 0, 0, width, height is the whole picture. */
 struct image_box {
@@ -37,7 +64,7 @@ struct image_options {
 };
 
 /* Decodes `size` bytes. `options` may be NULL. Gray becomes three equal channels; CMYK and YCCK follow Adobe's
- * inverted convention where its marker is there; 16-bit samples keep their high byte; palettes and samples of less
+ * inverted convention where its marker is there; 16-bit samples keep their high byte (TIFF: are rounded); palettes and samples of less
  * than 8 bits are expanded; alpha and tRNS are dropped, not composited (as Pillow's convert("RGB")). On failure
  * `image` is zeroed. The message does not name the file (image_read does). */
 status image_decode(const uint8_t *bytes, size_t size, const struct image_options *options, struct image *image,

@@ -12,4 +12,10 @@
  * header. Errors name the path: missing, not a regular file, empty, no member there. */
 status picture_file_read(const char *path, uint8_t **bytes, size_t *size, struct error *err) MUST_CHECK;
 
+/* Enough to tell what a file is. */
+enum { PICTURE_FIRST_BYTES = 16 };
+
+/* The first bytes of a regular file; how many, 0 where there is none to be read. */
+size_t picture_file_begin(const char *path, uint8_t bytes[PICTURE_FIRST_BYTES]);
+
 #endif
