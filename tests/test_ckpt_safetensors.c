@@ -100,6 +100,45 @@ static void test_same_input_same_bytes(void **state)
     memory_free(second);
 }
 
+/* Not one flipped bit passes, and one of a tensor's is blamed on that tensor. */
+static void test_every_flipped_bit_is_noticed(void **state)
+{
+    (void)state;
+    uint8_t *bytes;
+    size_t size, header;
+    struct error err = {0};
+    write_sample();
+    assert_int_equal(file_read(path, 1 << 20, &bytes, &size, &err), STATUS_OK);
+    uint64_t length;
+    memcpy(&length, bytes, sizeof length);
+    header = 8 + (size_t)length;
+    for (size_t bit = 0; bit < 8 * size; bit++) {
+        struct safetensors file;
+        error_clear(&err);
+        bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        if (safetensors_parse(&file, bytes, size, "flipped", &err) == STATUS_OK) fail_msg("bit %zu passes", bit);
+        /* c.steps comes first, then a.weight, then b.state */
+        const char *name = bit / 8 < header ? "" : bit / 8 < header + 8 ? "c.steps" : bit / 8 < size - 3 ? "a.weight" : "b.state";
+        if (strstr(err.message, name) == NULL) fail_msg("bit %zu: %s", bit, err.message);
+        bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    memory_free(bytes);
+}
+
+/* Another program that took the metadata along: its file is not ours to check. */
+static void test_a_rewritten_file_is_read(void **state)
+{
+    (void)state;
+    static const char header[] = "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"__metadata__\":"
+                                 "{\"rmfer.checksum\":\"00000000\",\"rmfer.checksums\":\"00000000\"}}";
+    uint8_t bytes[8 + sizeof header] = {(uint8_t)(sizeof header - 1)};
+    memcpy(bytes + 8, header, sizeof header - 1);
+    struct safetensors file;
+    struct error err = {0};
+    assert_int_equal(safetensors_parse(&file, bytes, sizeof bytes, "rewritten", &err), STATUS_OK);
+    safetensors_close(&file);
+}
+
 static void test_truncated_at_every_byte(void **state)
 {
     (void)state;
@@ -234,6 +273,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_same_input_same_bytes),
+        cmocka_unit_test(test_every_flipped_bit_is_noticed),
+        cmocka_unit_test(test_a_rewritten_file_is_read),
         cmocka_unit_test(test_truncated_at_every_byte),
         cmocka_unit_test(test_lies_are_refused),
         cmocka_unit_test(test_deep_nesting_and_long_headers),

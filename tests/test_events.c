@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "rmfer/train/events.h"
 
+#include "rmfer/base/crc32c.h"
+
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "rmfer/data/rmset_index.h"
 
+#include "data/rmset_index_format.h"
+
 #include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
@@ -533,6 +535,42 @@ static void test_a_changed_list_is_indexed_again(void **state)
     rmset_index_close(index);
 }
 
+/* Gives bytes the checksum of a whole index. */
+static void seal(uint8_t *bytes, size_t size)
+{
+    struct crc32c_tables tables;
+    struct rmset_header header;
+    crc32c_prepare(&tables);
+    memcpy(&header, bytes, sizeof header);
+    uint32_t body = crc32c_extend(&tables, 0, bytes + sizeof header, size - sizeof header);
+    header.checksum = rmset_header_checksum(&header, &tables, body);
+    memcpy(bytes, &header, sizeof header);
+}
+
+static void test_a_flipped_bit_of_the_index_is_noticed(void **state)
+{
+    (void)state;
+    struct stat first, second;
+    char binary[120];
+    write_csv(HEADER "a,1,0,x\na,40,0,y\na,41,1,z\n");
+    snprintf(binary, sizeof binary, "%s.index", csv);
+    rmset_index_close(open_with(1, 1, 5, 30));
+    assert_int_equal(stat(binary, &first), 0);
+    for (long at = 0; at < first.st_size; at += 3) {
+        FILE *file = fopen(binary, "r+b");
+        assert_non_null(file);
+        assert_int_equal(fseek(file, at, SEEK_SET), 0);
+        int byte = fgetc(file);
+        assert_int_equal(fseek(file, at, SEEK_SET), 0);
+        fputc(byte ^ (1 << at % 8), file);
+        fclose(file);
+        assert_int_equal(stat(binary, &first), 0);
+        rmset_index_close(open_with(1, 1, 5, 30));
+        assert_int_equal(stat(binary, &second), 0);
+        assert_true(first.st_ino != second.st_ino); /* built again */
+    }
+}
+
 /* A damaged index is built again or gives an error; it never leads outside the file. */
 static void test_a_damaged_index_does_no_harm(void **state)
 {
@@ -551,6 +589,7 @@ static void test_a_damaged_index_does_no_harm(void **state)
         uint8_t *copy = memory_allocate(size, 1, "a copy", &err);
         memcpy(copy, bytes, size);
         for (int i = 0; i < 20; i++) copy[random_below(&stream, size)] = (uint8_t)random_bits(&stream);
+        if (round % 2 == 0) seal(copy, size); /* someone meant it */
         size_t kept = round % 3 == 0 ? (size_t)random_below(&stream, size) : size;
         assert_int_equal(fwrite(copy, 1, kept, file), kept);
         fclose(file);
@@ -613,6 +652,7 @@ int main(void)
         TEST(test_fraction_chooses_whole_videos),
         TEST(test_rare_anchors_are_found),
         TEST(test_a_changed_list_is_indexed_again),
+        TEST(test_a_flipped_bit_of_the_index_is_noticed),
         TEST(test_a_damaged_index_does_no_harm),
         TEST(test_memory_shortage_is_an_error),
     };

@@ -1,5 +1,5 @@
 /* One step of the learner that fails: the running statistics, which its first pass has moved by then, are put back, and
- * nothing else has changed. */
+ * nothing else has changed. One along which nothing pulls. */
 #include "train/learner.h"
 
 #include "rmfer/base/log.h"
@@ -19,32 +19,52 @@ static const char BASE[] = "[data]\nkind = affectnet\nroot = faces/affectnet\ncr
                            "normalize = imagenet\nworkers = 1\n[model]\narch = tf_efficientnet_b0\n"
                            "[train]\noptimizer = adamw\nbatch = 8\n[acl]\nweight = 0\n";
 
+/* A learner on drawn faces, at its first step. */
+struct beginning {
+    char *folder;
+    struct config config;
+    struct run_plan plan;
+    struct pictures pictures;
+    struct learner learner;
+};
+
+static void begin(struct beginning *b, const char *const *overrides, size_t count)
+{
+    struct error err = {0};
+    *b = (struct beginning){.folder = scratch_make()};
+    struct synth_options faces = {.folder = scratch_path(b->folder, "faces"), .faces = 72, .size = 32, .seed = 1};
+    assert_int_equal(synth_write(&faces, &err), STATUS_OK);
+    assert_int_equal(config_parse(&b->config, BASE, "base.ini", b->folder, overrides, count, &err), STATUS_OK);
+    assert_int_equal(run_plan_init(&b->plan, &b->config, &err), STATUS_OK);
+    assert_int_equal(pictures_open(&b->pictures, &b->plan, &err), STATUS_OK);
+    run_plan_count(&b->plan, b->pictures.training.count);
+    assert_int_equal(learner_create(&b->learner, &b->plan, &b->pictures, false, &err), STATUS_OK);
+    assert_int_equal(pictures_start(&b->pictures, &b->plan, 0, &err), STATUS_OK);
+}
+
+static void end(struct beginning *b)
+{
+    learner_free(&b->learner);
+    pictures_free(&b->pictures);
+    config_free(&b->config);
+    scratch_remove(b->folder);
+}
+
 static void test_a_step_that_fails_changes_nothing(void **state)
 {
     (void)state;
-    char *folder = scratch_make();
+    struct beginning b;
     struct error err = {0};
-    struct config config;
-    struct run_plan plan;
-    struct pictures pictures = {0};
-    struct learner learner;
     struct run_state run = {0};
     struct learner_failure failure;
-    struct synth_options faces = {.folder = scratch_path(folder, "faces"), .faces = 72, .size = 32, .seed = 1};
-    assert_int_equal(synth_write(&faces, &err), STATUS_OK);
-    assert_int_equal(config_parse(&config, BASE, "base.ini", folder, NULL, 0, &err), STATUS_OK);
-    assert_int_equal(run_plan_init(&plan, &config, &err), STATUS_OK);
-    assert_int_equal(pictures_open(&pictures, &plan, &err), STATUS_OK);
-    run_plan_count(&plan, pictures.training.count);
-    assert_int_equal(learner_create(&learner, &plan, &pictures, false, &err), STATUS_OK);
-    assert_int_equal(pictures_start(&pictures, &plan, 0, &err), STATUS_OK);
-    struct parameters *all = &learner.model.parameters;
+    begin(&b, NULL, 0);
+    struct parameters *all = &b.learner.model.parameters;
     size_t values = all->value_count * sizeof(real), buffers = all->buffer_count * sizeof(real);
-    parameter_write(all, &all->items[learner.model.fer.weight])[0] = NAN; /* behind every batch-norm */
+    parameter_write(all, &all->items[b.learner.model.fer.weight])[0] = NAN; /* behind every batch-norm */
     real *values_before = memory_allocate(1, values, "a copy", &err), *buffers_before = memory_allocate(1, buffers, "a copy", &err);
     memcpy(values_before, all->values, values);
     memcpy(buffers_before, all->buffers, buffers);
-    assert_int_equal(learner_step(&learner, &plan, &pictures, &run, &failure, &err), STATUS_FAILED);
+    assert_int_equal(learner_step(&b.learner, &b.plan, &b.pictures, &run, &failure, &err), STATUS_FAILED);
     assert_true(failure.happened && failure.is_loss && failure.count == 1 && failure.batches->streams[0].rows == 8);
     assert_memory_equal(buffers_before, all->buffers, buffers);
     assert_memory_equal(values_before, all->values, values);
@@ -52,16 +72,37 @@ static void test_a_step_that_fails_changes_nothing(void **state)
     assert_true(run.window.batches == 0);
     memory_free(values_before);
     memory_free(buffers_before);
-    learner_free(&learner);
-    pictures_free(&pictures);
-    config_free(&config);
-    scratch_remove(folder);
+    end(&b);
+}
+
+/* Nothing pulls: the step is made, counted as such, and moves no weight. */
+static void test_a_step_of_zero_gradients_is_noticed(void **state)
+{
+    (void)state;
+    static const char *const idle[] = {"train.class_weights=list", "train.class_weight_values=0,0,0,0,0,0,0,0",
+                                       "ial.weight=0"};
+    struct beginning b;
+    struct error err = {0};
+    struct run_state run = {0};
+    struct learner_failure failure;
+    begin(&b, idle, sizeof idle / sizeof idle[0]);
+    const struct parameters *all = &b.learner.model.parameters;
+    size_t values = all->value_count * sizeof(real);
+    real *before = memory_allocate(1, values, "a copy", &err);
+    memcpy(before, all->values, values);
+    assert_int_equal(learner_step(&b.learner, &b.plan, &b.pictures, &run, &failure, &err), STATUS_OK);
+    assert_int_equal(b.learner.zero_gradient_steps, 1);
+    assert_int_equal(run.position.step, 1);
+    assert_memory_equal(before, all->values, values);
+    memory_free(before);
+    end(&b);
 }
 
 int main(void)
 {
     log_set_level(LOG_QUIET);
     threads_set(1);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_step_that_fails_changes_nothing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_step_that_fails_changes_nothing),
+                                       cmocka_unit_test(test_a_step_of_zero_gradients_is_noticed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

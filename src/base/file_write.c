@@ -202,3 +202,22 @@ void atomic_files_remove_stale(const char *folder)
 {
     temporary_files_remove_stale(folder, NULL);
 }
+
+/* ---- what is replaced -------------------------------------------------------------------------------------------- */
+
+void kept_file_hold(struct kept_file *kept, const char *path, const char *place)
+{
+    struct text name = {0};
+    *kept = (struct kept_file){.place = place};
+    if (temporary_file_link(path, place, &name))
+        kept->name = name.bytes;
+    else
+        text_free(&name);
+}
+
+void kept_file_release(struct kept_file *kept, bool keep)
+{
+    if (kept->name != NULL && (!keep || rename(kept->name, kept->place) != 0)) (void)unlink(kept->name);
+    memory_free(kept->name);
+    *kept = (struct kept_file){0};
+}

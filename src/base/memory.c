@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* MAP_ANONYMOUS, MADV_HUGEPAGE */
 #include "rmfer/base/memory.h"
 
+#include "rmfer/base/limits.h"
+
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -103,6 +105,12 @@ status arena_reserve(struct arena *arena, size_t size, const char *what, struct 
 
 status arena_init(struct arena *arena, size_t size, const char *what, struct error *err)
 {
+    /* Touching more than there is would end this process, or another, without a word. */
+    size_t left = limits_memory_left("");
+    *arena = (struct arena){0};
+    if (size > left)
+        return error_set(err, "not enough memory: %s takes %zu MiB, this machine or control group has %zu MiB left", what,
+                         size >> 20, left >> 20);
     status result = arena_reserve(arena, size, what, err);
     for (size_t at = 0; result == STATUS_OK && at < arena->size; at += 4096) ((volatile char *)arena->base)[at] = 0;
     return result;

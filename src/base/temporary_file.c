@@ -31,19 +31,30 @@ static int make_locked(const char *name)
     return -1;
 }
 
+/* Puts a new name into `name`. */
+static status invent_name(const char *path, struct text *name, struct error *err)
+{
+    unsigned long long random;
+    name->length = 0;
+    if (getrandom(&random, sizeof random, 0) != sizeof random) return error_set_errno(err, "%s: cannot be written", path);
+    return text_append_format(name, err, "%s%s%0*llx", path, MARK, DIGITS, random);
+}
+
 int temporary_file_open(const char *path, struct text *name, struct error *err)
 {
     for (int i = 0; i < MOST_TRIES; i++) {
-        unsigned long long random;
-        if (getrandom(&random, sizeof random, 0) != sizeof random) break;
-        name->length = 0;
-        if (text_append_format(name, err, "%s%s%0*llx", path, MARK, DIGITS, random) != STATUS_OK) return -1;
+        if (invent_name(path, name, err) != STATUS_OK) return -1;
         int descriptor = make_locked(name->bytes);
         if (descriptor >= 0) return descriptor;
         if (errno != EEXIST) break;
     }
     error_set_errno(err, "%s: cannot be written", path);
     return -1;
+}
+
+bool temporary_file_link(const char *existing, const char *path, struct text *name)
+{
+    return invent_name(path, name, NULL) == STATUS_OK && link(existing, name->bytes) == 0;
 }
 
 /* Whether a file is named as temporary_file_open names those of `target`, or of any where that is NULL. */

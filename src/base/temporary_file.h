@@ -9,6 +9,9 @@
  * descriptor, -1 and an error when none is to be had. */
 int temporary_file_open(const char *path, struct text *name, struct error *err);
 
+/* Gives a file a second name, a temporary one of the target `path`; false where there is no such file or no hard links. */
+bool temporary_file_link(const char *existing, const char *path, struct text *name);
+
 /* Removes temporary files in a folder whose writers are gone: their locks are free. Those of the file named `target`
  * there, or of all where it is NULL. */
 void temporary_files_remove_stale(const char *folder, const char *target);

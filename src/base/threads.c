@@ -2,28 +2,16 @@
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "rmfer/base/threads.h"
 
+#include "rmfer/base/limits.h"
+
 #include <omp.h>
 #include <sched.h>
-#include <stdio.h>
-
-/* Cores granted by a cgroup v2 quota, 0 when there is none. */
-static int quota_cores(void)
-{
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (file == NULL) return 0;
-    double quota = 0, period = 0;
-    int found = fscanf(file, "%lf %lf", &quota, &period);
-    fclose(file);
-    if (found != 2 || quota <= 0 || period <= 0) return 0;
-    int cores = (int)(quota / period + 0.5);
-    return cores < 1 ? 1 : cores;
-}
 
 int threads_available(void)
 {
     cpu_set_t set;
     int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : omp_get_num_procs();
-    int quota = quota_cores();
+    int quota = limits_quota_cores("");
     if (quota > 0 && quota < cores) cores = quota;
     return cores < 1 ? 1 : cores;
 }

@@ -267,6 +267,9 @@ static status load_model(const struct checkpoint *checkpoint, struct model *mode
         const struct parameter *entry = &model->parameters.items[i];
         tensor_read_floats(tensor_of(checkpoint, entry, prefix), parameter_write(&model->parameters, entry));
     }
+    const struct parameter *entry = parameters_find_not_finite(&model->parameters);
+    if (entry != NULL)
+        return error_set(err, "%s: %s holds a value that is not finite (NaN or infinity)", checkpoint->path, entry->name);
     return STATUS_OK;
 }
 

@@ -194,6 +194,15 @@ static void note_flavour(const struct loading *loading, bool decided, const char
 
 /* ---- all of it ---- */
 
+/* What trained to NaN, or was damaged, would predict or train on in silence. */
+static status check_finite(struct loading *loading)
+{
+    const struct parameter *entry = parameters_find_not_finite(&loading->model->parameters);
+    if (entry == NULL) return STATUS_OK;
+    return error_set(loading->err, "%s: %s holds a value that is not finite (NaN or infinity)", loading->source->paths[0],
+                     entry->name);
+}
+
 static status load_model(struct loading *loading)
 {
     struct import_report *report = loading->report;
@@ -217,6 +226,7 @@ static status load_model(struct loading *loading)
         if (report->classifier == IMPORT_CLASSIFIER_FRESH) report->missing += 2;
         load_projection(loading);
         count_tensors(loading);
+        result = check_finite(loading);
     }
     memory_free(loading->used);
     return result;

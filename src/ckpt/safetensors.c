@@ -1,6 +1,7 @@
 /* Reading safetensors: the header's JSON through cJSON, then every offset checked for range, overlap and gap. */
 #include "rmfer/ckpt/safetensors.h"
 
+#include "ckpt/safetensors_checksum.h"
 #include "rmfer/base/memory.h"
 
 #include <cJSON.h>
@@ -132,7 +133,8 @@ static status read_metadata(struct safetensors *file, const cJSON *object, struc
     return STATUS_OK;
 }
 
-static status read_header(struct safetensors *file, const struct data_section *data, struct error *err)
+static status read_header(struct safetensors *file, const char *text, size_t length, const struct data_section *data,
+                          struct error *err)
 {
     const cJSON *header = file->header;
     file->tensors = memory_allocate((size_t)cJSON_GetArraySize(header), sizeof *file->tensors, "the tensors", err);
@@ -144,6 +146,10 @@ static status read_header(struct safetensors *file, const struct data_section *d
         if (result != STATUS_OK) return result;
     }
     status result = check_places(file, data, err);
+    const struct checked_file checked = {safetensors_metadata_value(file, CHECKSUM_HEADER),
+                                         safetensors_metadata_value(file, CHECKSUM_TENSORS), text, length,
+                                         file->tensors, file->count};
+    if (result == STATUS_OK) result = safetensors_check_sums(&checked, err); /* still in the file's order */
     return result == STATUS_OK ? check_distinct(file, err) : result;
 }
 
@@ -171,9 +177,10 @@ static status parse(struct safetensors *file, const uint8_t *bytes, size_t size,
         return error_set(err, "a header of %llu bytes is more than the limit of %d", (unsigned long long)length,
                          SAFETENSORS_LARGEST_HEADER);
     struct data_section data = {bytes + LENGTH_BYTES + length, size - LENGTH_BYTES - (size_t)length};
-    file->header = parse_json((const char *)bytes + LENGTH_BYTES, (size_t)length);
+    const char *text = (const char *)bytes + LENGTH_BYTES;
+    file->header = parse_json(text, (size_t)length);
     if (file->header == NULL) return error_set(err, "its header is not a JSON object");
-    return read_header(file, &data, err);
+    return read_header(file, text, (size_t)length, &data, err);
 }
 
 status safetensors_parse(struct safetensors *file, const uint8_t *bytes, size_t size, const char *name,

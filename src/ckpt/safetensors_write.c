@@ -1,10 +1,12 @@
 /* Writing safetensors: the header's text, then the data in the order of their alignment. */
 #include "rmfer/ckpt/safetensors.h"
 
+#include "ckpt/safetensors_checksum.h"
 #include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static size_t tensor_bytes(const struct tensor *tensor)
@@ -49,9 +51,9 @@ static status append_string(struct text *text, const char *string, struct error 
 static status append_metadata(struct text *text, const struct safetensors_metadata *metadata, size_t count,
                               struct error *err)
 {
-    status result = text_append_format(text, err, "\"__metadata__\":{");
+    status result = STATUS_OK;
     for (size_t i = 0; result == STATUS_OK && i < count; i++) {
-        if (i > 0) result = text_append(text, ",", 1, err);
+        result = text_append(text, ",", 1, err);
         if (result == STATUS_OK) result = append_string(text, metadata[i].key, err);
         if (result == STATUS_OK) result = text_append(text, ":", 1, err);
         if (result == STATUS_OK) result = append_string(text, metadata[i].value, err);
@@ -76,24 +78,52 @@ static status append_entry(struct text *text, const struct tensor *tensor, size_
 static const size_t element_sizes[] = {8, 4, 2, 1};
 enum { ELEMENT_SIZES = sizeof element_sizes / sizeof element_sizes[0] };
 
-static status make_header(struct text *text, const struct tensor *tensors, size_t count,
-                          const struct safetensors_metadata *metadata, size_t metadata_count, struct error *err)
+/* The sum of each tensor's bytes, in their order in the file. */
+static status append_sums(struct text *text, const struct tensor *tensors, size_t count,
+                          const struct crc32c_tables *tables, struct error *err)
 {
-    size_t offset = 0;
-    bool first = metadata_count == 0;
-    status result = text_append(text, "{", 1, err);
-    if (result == STATUS_OK && !first) result = append_metadata(text, metadata, metadata_count, err);
+    status result = STATUS_OK;
     for (size_t s = 0; s < ELEMENT_SIZES; s++) {
         for (size_t i = 0; result == STATUS_OK && i < count; i++) {
             if (tensor_type_size(tensors[i].type) != element_sizes[s]) continue;
-            if (!first) result = text_append(text, ",", 1, err);
-            first = false;
+            uint32_t sum = crc32c_extend(tables, 0, tensors[i].data, tensor_bytes(&tensors[i]));
+            result = text_append_format(text, err, "%08x", (unsigned)sum);
+        }
+    }
+    return result;
+}
+
+static status append_entries(struct text *text, const struct tensor *tensors, size_t count, struct error *err)
+{
+    size_t offset = 0;
+    status result = STATUS_OK;
+    for (size_t s = 0; s < ELEMENT_SIZES; s++) {
+        for (size_t i = 0; result == STATUS_OK && i < count; i++) {
+            if (tensor_type_size(tensors[i].type) != element_sizes[s]) continue;
+            result = text_append(text, ",", 1, err);
             if (result == STATUS_OK) result = append_entry(text, &tensors[i], &offset, err);
         }
     }
+    return result;
+}
+
+static status make_header(struct text *text, const struct tensor *tensors, size_t count,
+                          const struct safetensors_metadata *metadata, size_t metadata_count, struct error *err)
+{
+    struct crc32c_tables tables;
+    crc32c_prepare(&tables);
+    status result = text_append_format(text, err, "%s00000000\",\"%s\":\"", CHECKSUM_HEADER_BEGIN, CHECKSUM_TENSORS);
+    if (result == STATUS_OK) result = append_sums(text, tensors, count, &tables, err);
+    if (result == STATUS_OK) result = text_append(text, "\"", 1, err);
+    if (result == STATUS_OK) result = append_metadata(text, metadata, metadata_count, err);
+    if (result == STATUS_OK) result = append_entries(text, tensors, count, err);
     if (result == STATUS_OK) result = text_append(text, "}", 1, err);
     while (result == STATUS_OK && text->length % 8 != 0) result = text_append(text, " ", 1, err);
-    return result;
+    if (result != STATUS_OK) return result;
+    char sum[CHECKSUM_DIGITS + 1];
+    snprintf(sum, sizeof sum, "%08x", (unsigned)crc32c_extend(&tables, 0, text->bytes, text->length));
+    memcpy(text->bytes + sizeof CHECKSUM_HEADER_BEGIN - 1, sum, CHECKSUM_DIGITS);
+    return STATUS_OK;
 }
 
 /* A failing write is noticed by atomic_file_commit through ferror. */

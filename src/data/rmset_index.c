@@ -1,6 +1,6 @@
 /* Opening the binary index, and drawing from it. Everything that is read from the mapping is checked before it is
  * used as a place: the file may be damaged. */
-#define _GNU_SOURCE /* O_CLOEXEC */
+#define _GNU_SOURCE /* O_CLOEXEC, madvise, realpath */
 #include "rmfer/data/rmset_index.h"
 
 #include "data/permutation.h"
@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum {
@@ -28,6 +29,7 @@ enum {
     MOST_REJECTIONS = 1 << 20,
     FIRST_READ = 8192, /* bytes of the CSV fetched at once to find a path */
     LONGEST_BLOCK = 1 << 24,
+    SUMMED_AT_ONCE = 1 << 26,
 };
 
 struct rmset_index {
@@ -637,6 +639,22 @@ static bool table_holds(const struct rmset_index *index)
     return faces == header->faces;
 }
 
+/* Reads all of it once; what was changed since it was built is told here, not by a draw. */
+static bool checksum_holds(const struct mapped_file *file, const struct rmset_header *header)
+{
+    struct crc32c_tables tables;
+    uint32_t body = 0;
+    crc32c_prepare(&tables);
+    for (size_t at = 0; at < file->size; at += SUMMED_AT_ONCE) {
+        size_t end = file->size - at < SUMMED_AT_ONCE ? file->size : at + SUMMED_AT_ONCE;
+        size_t begin = at == 0 ? sizeof *header : at;
+        body = crc32c_extend(&tables, body, file->bytes + begin, end - begin);
+        /* The pages stay with the system; this process need not count them as its own. */
+        (void)madvise((void *)(uintptr_t)(file->bytes + at), end - at, MADV_DONTNEED);
+    }
+    return header->checksum == rmset_header_checksum(header, &tables, body);
+}
+
 /* Maps the binary index; *fits tells whether it is whole and made from this CSV with this `every`. */
 static status map_index(struct rmset_index *index, const char *path, const struct rmset_header *wanted, bool *fits,
                         struct error *err)
@@ -654,7 +672,8 @@ static status map_index(struct rmset_index *index, const char *path, const struc
         return STATUS_OK;
     index->header = header;
     index->videos = (const void *)(index->file.bytes + header->table);
-    *fits = table_holds(index);
+    *fits = checksum_holds(&index->file, header) && table_holds(index);
+    if (!*fits) log_warning("%s: damaged; it is built again", path);
     return STATUS_OK;
 }
 

@@ -92,6 +92,8 @@ struct builder {
     const struct rmset_build *build;
     struct atomic_file out;
     struct rmset_header header;
+    struct crc32c_tables tables;
+    uint32_t body;  /* the sum of what was written behind the header */
     uint64_t place; /* bytes written */
     /* The present video; the name points into the CSV. */
     const char *video;
@@ -218,8 +220,16 @@ static status put(struct builder *builder, const void *items, size_t count, size
 {
     if (count != 0 && fwrite(items, size, count, builder->out.stream) != count)
         return error_set_errno(err, "%s: cannot be written", builder->build->index);
+    builder->body = crc32c_extend(&builder->tables, builder->body, items, count * size);
     builder->place += (uint64_t)count * size;
     return STATUS_OK;
+}
+
+uint64_t rmset_header_checksum(const struct rmset_header *header, const struct crc32c_tables *tables, uint32_t body)
+{
+    struct rmset_header copy = *header;
+    copy.checksum = 0;
+    return crc32c_extend(tables, body, &copy, sizeof copy);
 }
 
 static status write_segment(struct builder *builder, struct error *err)
@@ -387,7 +397,9 @@ static status read_rows(struct builder *builder, const struct mapped_file *csv, 
 static status write_index(struct builder *builder, const struct mapped_file *csv, struct error *err)
 {
     (void)setvbuf(builder->out.stream, NULL, _IOFBF, WRITE_BUFFER_BYTES);
-    status result = put(builder, &builder->header, 1, sizeof builder->header, err);
+    crc32c_prepare(&builder->tables);
+    status result = put(builder, &builder->header, 1, sizeof builder->header, err); /* its room */
+    builder->body = 0;
     if (result == STATUS_OK) result = read_rows(builder, csv, err);
     if (result == STATUS_OK && builder->header.faces == 0)
         result = error_set(err, "%s: no face in it%s", builder->build->csv,
@@ -396,6 +408,7 @@ static status write_index(struct builder *builder, const struct mapped_file *csv
     if (result == STATUS_OK)
         result = put(builder, builder->videos, (size_t)builder->header.videos, sizeof *builder->videos, err);
     builder->header.file_size = builder->place;
+    builder->header.checksum = rmset_header_checksum(&builder->header, &builder->tables, builder->body);
     if (result == STATUS_OK && fseek(builder->out.stream, 0, SEEK_SET) != 0)
         result = error_set_errno(err, "%s: cannot be written", builder->build->index);
     if (result == STATUS_OK) result = put(builder, &builder->header, 1, sizeof builder->header, err);

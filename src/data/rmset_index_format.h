@@ -13,6 +13,7 @@
 #ifndef RMFER_SRC_DATA_RMSET_INDEX_FORMAT_H
 #define RMFER_SRC_DATA_RMSET_INDEX_FORMAT_H
 
+#include "rmfer/base/crc32c.h"
 #include "rmfer/base/error.h"
 #include "rmfer/base/text.h"
 
@@ -20,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RMSET_MAGIC UINT64_C(0x31304449524d4652) /* changes whenever the layout does */
+#define RMSET_MAGIC UINT64_C(0x32304449524d4652) /* changes whenever the layout does */
 
 enum { RMSET_BLOCK_LINES = 64, RMSET_MOST_PERSONS = 65535 };
 
@@ -32,7 +33,11 @@ struct rmset_header {
     uint64_t faces, videos;
     uint64_t table;     /* place of struct rmset_video[videos] */
     uint64_t file_size; /* of the whole binary index */
+    uint64_t checksum;  /* CRC-32C of all behind the header, then of the header with 0 here */
 };
+
+/* That of an index whose bytes behind the header have the sum `body`. */
+uint64_t rmset_header_checksum(const struct rmset_header *header, const struct crc32c_tables *tables, uint32_t body);
 
 struct rmset_video {
     uint64_t first;   /* row number of its first face */

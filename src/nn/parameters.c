@@ -1,6 +1,7 @@
 /* The registry: entries first, then one slab each for values, gradients and running statistics. */
 #include "rmfer/nn/parameters.h"
 
+#include <math.h>
 #include <string.h>
 
 status parameters_add(struct parameters *parameters, struct parameter entry, size_t *index, struct error *err)
@@ -98,6 +99,19 @@ struct parameters_stamp parameters_stamp_buffers(const struct parameters *parame
 bool parameters_stamps_equal(struct parameters_stamp a, struct parameters_stamp b)
 {
     return a.birth != 0 && a.history == b.history && a.birth == b.birth && a.writes == b.writes;
+}
+
+const struct parameter *parameters_find_not_finite(const struct parameters *parameters)
+{
+    for (size_t i = 0; i < parameters->count; i++) {
+        const struct parameter *entry = &parameters->items[i];
+        const real *values = parameter_values(parameters, entry);
+        size_t count = 1;
+        for (int d = 0; d < entry->rank; d++) count *= entry->shape[d];
+        for (size_t j = 0; j < count; j++)
+            if (!isfinite(values[j])) return entry;
+    }
+    return NULL;
 }
 
 /* ---- gradients ------------------------------------------------------------------------------------------------------- */

@@ -47,7 +47,7 @@ static double divisor(const struct cross_entropy *setup, const real *targets)
         if (!is_one_hot(setup->classes, target)) return (double)setup->n;
         total += (double)setup->class_weights[arg_max(setup->classes, target)];
     }
-    return total;
+    return total > 0 ? total : (double)setup->n; /* only classes of weight 0: a loss of 0, not 0 / 0 */
 }
 
 /* With q_c = w_c t_c: loss = sum_c q_c (lse - logit_c), d/dlogit_j = (sum_c q_c) softmax_j - q_j. */

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE /* gethostname */
 #include "rmfer/train/events.h"
 
+#include "rmfer/base/crc32c.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 
@@ -18,21 +19,6 @@ struct event_writer {
     FILE *stream;
     char *path;
 };
-
-/* ---- CRC-32C ----------------------------------------------------------------------------------------------------
- */
-
-/* Bit by bit, reflected polynomial 0x1EDC6F41: a run writes a few kilobytes. */
-uint32_t crc32c(const void *bytes, size_t size)
-{
-    const uint8_t *at = bytes;
-    uint32_t crc = UINT32_MAX;
-    for (size_t i = 0; i < size; i++) {
-        crc ^= at[i];
-        for (int bit = 0; bit < 8; bit++) crc = (crc >> 1) ^ ((crc & 1) != 0 ? UINT32_C(0x82f63b78) : 0);
-    }
-    return ~crc;
-}
 
 uint32_t crc32c_masked(const void *bytes, size_t size)
 {

@@ -67,6 +67,26 @@ static void report_phase(const struct method *method, const struct phase *phase)
              rates->frozen[GROUP_BACKBONE] ? "; backbone frozen" : "");
 }
 
+/* Average accuracy and the classifier's rows tell nothing of a class that is never shown; with a single one there is
+ * nothing to tell apart. */
+static status check_classes(const struct dataset *training, struct error *err)
+{
+    size_t missing = 0, classes = (size_t)training->class_count;
+    struct text names = {0};
+    status result = STATUS_OK;
+    for (size_t c = 0; c < classes && result == STATUS_OK; c++)
+        if (training->class_counts[c] == 0)
+            result = text_append_format(&names, err, "%s%s", missing++ > 0 ? ", " : "", training->classes[c]);
+    if (result == STATUS_OK && classes > 1 && missing + 1 == classes)
+        result = error_set(err, "the training split shows a single class; no sample of %.300s: nothing to tell apart",
+                           text_string(&names));
+    else if (result == STATUS_OK && missing > 0)
+        log_warning("no training sample of %s: %s cannot be learned", text_string(&names),
+                    missing == 1 ? "this class" : "these classes");
+    text_free(&names);
+    return result;
+}
+
 status journal_report_data(const struct journal *journal, const struct pictures *pictures, struct error *err)
 {
     const struct run_plan *plan = journal->plan;
@@ -76,6 +96,7 @@ status journal_report_data(const struct journal *journal, const struct pictures 
     if (result == STATUS_OK) result = dataset_describe(&pictures->selection, &text, err);
     if (result == STATUS_OK) log_lines(text_string(&text));
     text_free(&text);
+    if (result == STATUS_OK) result = check_classes(&pictures->training, err);
     if (result != STATUS_OK) return result;
     const struct rmset_index *index = pictures->index;
     if (index != NULL)

@@ -18,6 +18,7 @@ struct learner {
     struct model average_view; /* the model with the average's numbers, where there is one */
     real *class_weights;       /* [classes] or NULL */
     double *class_shares;      /* [classes] of the labelled samples */
+    int64_t zero_gradient_steps; /* of this session */
     real *buffers_before;      /* running statistics when a step began */
     struct batch batch;        /* the present one; all of a step are in the pictures' store where there is one */
 };

@@ -1,6 +1,8 @@
 /* One optimizer step: an epoch's begin, accumulation, SAM's two passes, finite or not. */
 #include "learner.h"
 
+#include "rmfer/base/log.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -112,6 +114,15 @@ static status find_gradients(struct group *group, struct loss_window *window, do
     return result;
 }
 
+/* The step is made all the same: what the optimizer remembers may move the weights, and the next gradient is another. */
+static void note_zero_gradient(const struct group *group)
+{
+    if (group->learner->zero_gradient_steps++ > 0) return;
+    log_warning("step %llu: every gradient is zero, so that nothing is learned from it (the losses' weights, "
+                "train.freeze_backbone and class weights say what learns); said once",
+                (unsigned long long)group->step + 1);
+}
+
 /* Moves the weights, and what follows them. */
 static void update(struct group *group, double norm)
 {
@@ -164,6 +175,7 @@ status learner_step(struct learner *learner, const struct run_plan *plan, struct
         memcpy(parameters_write_buffers(parameters), learner->buffers_before, buffer_bytes);
         return result;
     }
+    if (norm == 0) note_zero_gradient(&group);
     update(&group, norm);
     window.steps++;
     window.gradient_norm += norm;

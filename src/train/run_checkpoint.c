@@ -4,6 +4,7 @@
  * of the seed and the position. */
 #include "run_checkpoint.h"
 
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/config/keys.h"
@@ -128,12 +129,16 @@ static void describe(struct checkpoint_info *info, double epochs, int64_t step, 
     info->selected_on = split;
 }
 
-status run_checkpoint_write_last(struct run_checkpoint *checkpoint, const char *path, const struct learner *learner,
-                                 double epochs, int64_t step, const char *metrics, struct error *err)
+status run_checkpoint_write_last(struct run_checkpoint *checkpoint, const struct run_folder *folder,
+                                 const struct learner *learner, double epochs, int64_t step, const char *metrics,
+                                 struct error *err)
 {
+    struct kept_file before;
     describe(&checkpoint->info, epochs, step, metrics, "");
-    status result = checkpoint_write(path, &learner->model, &checkpoint->info, checkpoint->extra.items,
+    kept_file_hold(&before, folder->last, folder->previous);
+    status result = checkpoint_write(folder->last, &learner->model, &checkpoint->info, checkpoint->extra.items,
                                      checkpoint->extra.count, err);
+    kept_file_release(&before, result == STATUS_OK);
     if (result == STATUS_OK) checkpoint->step = step;
     return result;
 }

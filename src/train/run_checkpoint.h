@@ -5,6 +5,7 @@
 #include "rmfer/ckpt/checkpoint.h"
 
 #include "learner.h"
+#include "run_folder.h"
 
 /* The tensors besides the model's, named and shaped once. */
 struct extra_tensors {
@@ -26,9 +27,11 @@ status run_checkpoint_init(struct run_checkpoint *checkpoint, const struct run_p
                            const char *config_text, struct error *err) MUST_CHECK;
 void run_checkpoint_free(struct run_checkpoint *checkpoint);
 
-/* The whole run, to go on from. `metrics` is the last evaluation as JSON. */
-status run_checkpoint_write_last(struct run_checkpoint *checkpoint, const char *path, const struct learner *learner,
-                                 double epochs, int64_t step, const char *metrics, struct error *err) MUST_CHECK;
+/* The whole run, to go on from. `metrics` is the last evaluation as JSON. The checkpoint before this one stays, as
+ * previous.safetensors. */
+status run_checkpoint_write_last(struct run_checkpoint *checkpoint, const struct run_folder *folder,
+                                 const struct learner *learner, double epochs, int64_t step, const char *metrics,
+                                 struct error *err) MUST_CHECK;
 /* The weights that were evaluated, with the evaluation and the split that chose them. */
 status run_checkpoint_write_best(struct run_checkpoint *checkpoint, const char *path, const struct learner *learner,
                                  double epochs, int64_t step, const char *metrics, const char *split,

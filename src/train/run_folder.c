@@ -27,6 +27,7 @@ status run_folder_init(struct run_folder *run, const char *folder, struct error 
         {&run->log, "log.txt"},
         {&run->lock, ".lock"},
         {&run->last, "last.safetensors"},
+        {&run->previous, "previous.safetensors"},
         {&run->best_overall, "best_overall.safetensors"},
         {&run->best_average, "best_average.safetensors"},
     };
@@ -52,6 +53,7 @@ void run_folder_free(struct run_folder *run)
     memory_free(run->metrics);
     memory_free(run->log);
     memory_free(run->last);
+    memory_free(run->previous);
     memory_free(run->best_overall);
     memory_free(run->best_average);
     *run = (struct run_folder){0};

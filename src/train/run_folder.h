@@ -8,7 +8,7 @@
 
 struct run_folder {
     char *folder;
-    char *config, *metrics, *log, *lock, *last, *best_overall, *best_average; /* paths */
+    char *config, *metrics, *log, *lock, *last, *previous, *best_overall, *best_average; /* paths */
     int lock_descriptor;
     bool lock_is_open;
     FILE *metrics_stream, *log_stream;

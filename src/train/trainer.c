@@ -108,7 +108,7 @@ static status follow_up(struct trainer *t, struct error *err)
     bool ends = must_stop(t->options) || has_stalled(&t->plan, position);
     if (result == STATUS_OK && (checkpoint_is_due(&t->plan, position, t->checkpoint.step) ||
                                 (ends && t->checkpoint.step != position->step)))
-        result = run_checkpoint_write_last(&t->checkpoint, t->journal.run.last, &t->learner, epochs_done(t),
+        result = run_checkpoint_write_last(&t->checkpoint, &t->journal.run, &t->learner, epochs_done(t),
                                            position->step, text_string(&t->journal.last_metrics), err);
     return result;
 }
@@ -144,12 +144,25 @@ static status run(struct trainer *t, struct error *err)
 
 /* ---- beginning and end ---- */
 
+/* Behind the message on a checkpoint that cannot be read: the one before it, if that can. */
+static status offer_previous(const struct run_folder *run, struct error *err)
+{
+    struct checkpoint previous;
+    if (checkpoint_open(&previous, run->previous, NULL) != STATUS_OK) return err->code;
+    struct error reason = *err;
+    error_clear(err);
+    error_set(err, "%s; %s, of step %lld, is whole: rename it to last.safetensors to go on from there", reason.message,
+              run->previous, (long long)previous.info.step);
+    checkpoint_close(&previous);
+    return err->code;
+}
+
 /* Looks whether there is something to go on with; without `resume` a run in the folder is left alone. */
 static status find_checkpoint(const struct trainer *t, struct checkpoint *checkpoint, bool *resumes, struct error *err)
 {
     const struct run_folder *run = &t->journal.run;
     *resumes = false;
-    bool exists = file_exists(run->last);
+    bool exists = file_exists(run->last) || file_exists(run->previous);
     if (exists && !t->options->resume)
         return error_set_usage(
             err, "%s: there is a run already (--resume goes on with it, --out takes another folder)", run->folder);
@@ -157,7 +170,8 @@ static status find_checkpoint(const struct trainer *t, struct checkpoint *checkp
         log_info("%s: nothing to go on with, training starts from the beginning", run->folder);
     if (!exists) return STATUS_OK;
     status result = checkpoint_open(checkpoint, run->last, err);
-    if (result == STATUS_OK) result = run_checkpoint_check(&t->plan, checkpoint, run->folder, err);
+    if (result != STATUS_OK) return offer_previous(run, err);
+    result = run_checkpoint_check(&t->plan, checkpoint, run->folder, err);
     *resumes = result == STATUS_OK;
     return result;
 }

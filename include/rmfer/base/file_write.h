@@ -27,6 +27,17 @@ status atomic_file_commit(struct atomic_file *file, struct error *err) MUST_CHEC
 /* Gives up: the temporary file is removed. Safe on a zeroed or committed structure. */
 void atomic_file_abandon(struct atomic_file *file);
 
+/* A file that is about to be replaced, by a second name: there never is a moment without the old or the new in its place,
+ * and the old one stays until the new one is there. */
+struct kept_file {
+    char *name; /* NULL: there is none yet, or the file system has no hard links, and then nothing is kept */
+    const char *place;
+};
+/* `place`, in the same folder and borrowed, is where the old file will be put. */
+void kept_file_hold(struct kept_file *kept, const char *path, const char *place);
+/* Puts the old file there, over what is there; or lets it go. */
+void kept_file_release(struct kept_file *kept, bool keep);
+
 /* A whole text that way. */
 status atomic_file_write_text(const char *path, const char *text, struct error *err) MUST_CHECK;
 

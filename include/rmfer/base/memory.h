@@ -33,7 +33,8 @@ struct arena {
     size_t used; /* bytes handed out */
 };
 
-/* Reserves and touches `size` bytes (huge pages advised), so that no page fault is left for a training step. */
+/* Reserves and touches `size` bytes (huge pages advised), so that no page fault is left for a training step. Refuses,
+ * before it touches any, more than the machine or the process's control group has left. */
 status arena_init(struct arena *arena, size_t size, const char *what, struct error *err) MUST_CHECK;
 
 /* The same without touching: memory is spent on what is used only, at the price of page faults at its first use. For

@@ -41,7 +41,8 @@ const char *safetensors_metadata_value(const struct safetensors *file, const cha
 
 /* Writes tensors and metadata to `path`, atomically. Tensors must be contiguous, names and keys distinct. The data
  * stand in the order given, elements of 8 bytes before those of 4 before those of 1, so that each is aligned to its
- * own size; the header is padded with blanks to a multiple of 8. The same input gives the same bytes. */
+ * own size; the header is padded with blanks to a multiple of 8. Two strings of metadata are added, rmfer.checksum and
+ * rmfer.checksums, against which reading checks every bit. The same input gives the same bytes. */
 status safetensors_write(const char *path, const struct tensor *tensors, size_t count,
                          const struct safetensors_metadata *metadata, size_t metadata_count,
                          struct error *err) MUST_CHECK;

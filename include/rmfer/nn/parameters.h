@@ -86,6 +86,9 @@ struct parameters_stamp parameters_stamp(const struct parameters *parameters, en
 struct parameters_stamp parameters_stamp_buffers(const struct parameters *parameters);
 bool parameters_stamps_equal(struct parameters_stamp a, struct parameters_stamp b);
 
+/* The first parameter or running statistic with a NaN or an infinity in it, NULL when there is none. */
+const struct parameter *parameters_find_not_finite(const struct parameters *parameters);
+
 /* NULL for a buffer. */
 real *parameter_gradients(const struct parameters *parameters, const struct parameter *entry);
 

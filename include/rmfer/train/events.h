@@ -22,8 +22,7 @@ status event_writer_flush(struct event_writer *writer, struct error *err) MUST_C
 /* Closes and frees; NULL is fine. */
 void event_writer_close(struct event_writer *writer);
 
-/* CRC-32C (Castagnoli), and TFRecord's mask of it: ((crc >> 15) | (crc << 17)) + 0xa282ead8. */
-uint32_t crc32c(const void *bytes, size_t size);
+/* TFRecord's mask of CRC-32C: ((crc >> 15) | (crc << 17)) + 0xa282ead8. */
 uint32_t crc32c_masked(const void *bytes, size_t size);
 
 #endif
