@@ -85,4 +85,38 @@ holds "lines of training have intervals" grep -q 'valid overall accuracy [0-9.]*
 "$RMFER" table run >out 2>err
 says "the table" '^| run | 1 | [0-9.]* \[[0-9.]*, [0-9.]*\] |'
 
+# ---- two checkpoints ----
+other=tested/best_overall.safetensors
+check "compare" "$RMFER" eval --compare $best $other --config run.ini --split test --json both.json
+says "it" '^A: overall accuracy [0-9.]*% \[.*run/best_overall.safetensors$'
+says "it" '^B: overall accuracy [0-9.]*% \[.*tested/best_overall.safetensors$'
+says "it" '^B - A: overall [-+][0-9.]* points \[[-+0-9., ]*\], average .*(95 % of 10000 paired bootstrap draws, seed 0)$'
+says "it" '^McNemar.*: p = [0-9.e-]* (.*)$'
+holds "as JSON" grep -q '"a": {"checkpoint": "run/.*"b": {.*"overall_difference_interval": \[.*"mcnemar": {"method": "' both.json
+check "compare with itself" "$RMFER" eval --compare $best $best --config run.ini --split test
+says "it" '^B - A: overall +0.00 points \[+0.00, +0.00\]'
+says "it" 'p = 1 (exact)'
+alone=$("$RMFER" eval -q --checkpoint $other --config run.ini --split test --json - | sed 's/.*"overall_accuracy": \([0-9.]*\),.*/\1/')
+pair=$(sed 's/.*"b": {"checkpoint": "[^"]*", "overall_accuracy": \([0-9.]*\),.*/\1/' both.json)
+holds "accuracies are those of eval alone" [ "$alone" = "$pair" ]
+refuses "one checkpoint" 2 'takes two checkpoints' "$RMFER" eval --compare $best
+refuses "three" 2 'takes two checkpoints' "$RMFER" eval --compare $best $best $best
+refuses "paths without --compare" 2 'takes options only' "$RMFER" eval $best
+
+# ---- rows left out ----
+check "evaluate the training split" "$RMFER" eval --checkpoint $best --split train --json train.json
+says "it" '^left out: [0-9]* the share of training that is kept for validation$'
+holds "so does JSON" grep -q '"left_out": \[{"reason": "the share of training that is kept for validation", "count": [1-9]' train.json
+sed 's/^kind.*/kind = affectnet\nclasses = Neutral, Happiness, Sadness/' run.ini >three.ini
+check "evaluate three classes" "$RMFER" eval -q --checkpoint $best --config three.ini --json three.json
+says "it" '^left out: [0-9]* of a class that data.classes does not name$'
+holds "so does JSON" grep -q '"reason": "of a class that data.classes does not name", "count": [1-9]' three.json
+cp -r faces/affectnet broken
+for name in $(tail -n 3 broken/validation.csv | cut -d , -f 1); do
+    find broken -path "*$name" | while read -r file; do echo "no picture" >"$file"; done
+done
+check "evaluate with broken pictures" "$RMFER" eval -q --checkpoint $best --set data.root=broken --set data.max_bad=0.5 --json broken.json
+says "it" '^left out: 3 unreadable$'
+holds "so does JSON" grep -q '"left_out": \[{"reason": "unreadable", "count": 3}\]' broken.json
+
 finish

@@ -159,7 +159,7 @@ static void test_an_evaluation_as_json(void **state)
 {
     (void)state;
     static const char *const classes[] = {"Neutral", "Anger", "Fear"};
-    struct evaluation_names names = {"rafdb", "test", "a.safetensors", classes};
+    struct evaluation_names names = {"rafdb", "test", "a.safetensors", classes, NULL, 0};
     struct evaluation evaluation = {.n = 4,
                                     .loss = 0.5,
                                     .ial_accuracy = NAN,

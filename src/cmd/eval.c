@@ -1,4 +1,5 @@
-/* rmfer eval: a checkpoint's accuracy on a data set, as a table and as JSON. */
+/* rmfer eval: a checkpoint's accuracy on a data set, or two checkpoints', as a table and as JSON. */
+#include "cmd/compare.h"
 #include "cmd/evaluate.h"
 
 #include "rmfer/base/file_write.h"
@@ -13,6 +14,7 @@
 struct eval_command {
     struct evaluation_request request;
     const char *json;
+    bool compares;
 };
 
 /* ---- results -----------------------------------------------------------------------------------------------------
@@ -25,19 +27,26 @@ static status write_file(const char *path, struct text *object, struct error *er
     return result == STATUS_OK ? atomic_file_write_text(path, text_string(object), err) : result;
 }
 
+/* The table to standard output; the object to `json`, or instead of the table where that is "-". */
+static status emit(struct text *table, struct text *object, const char *json, struct error *err)
+{
+    bool only_json = json != NULL && strcmp(json, "-") == 0;
+    status result = json != NULL && !only_json ? write_file(json, object, err) : STATUS_OK;
+    if (result != STATUS_OK) return result;
+    if (only_json) printf("%s\n", text_string(object));
+    else text_print_lines(table, stdout);
+    return STATUS_OK;
+}
+
 static status print_results(const struct evaluation_work *work, const char *json, const struct evaluation *evaluation,
                             struct error *err)
 {
     struct evaluation_names names = {work->dataset.kind, work->dataset.split, work->request->checkpoint,
-                                     work->checkpoint.info.classes};
+                                     work->checkpoint.info.classes, &work->dataset, work->unnamed};
     struct text table = {0}, object = {0};
-    bool only_json = json != NULL && strcmp(json, "-") == 0;
-    status result = STATUS_OK;
-    if (json != NULL) result = evaluation_print_json(evaluation, &names, &object, err);
-    if (result == STATUS_OK && json != NULL && !only_json) result = write_file(json, &object, err);
-    if (result == STATUS_OK && only_json) printf("%s\n", text_string(&object));
-    if (result == STATUS_OK && !only_json) result = evaluation_print_table(evaluation, &names, &table, err);
-    if (result == STATUS_OK && !only_json) text_print_lines(&table, stdout);
+    status result = evaluation_print_json(evaluation, &names, &object, err);
+    if (result == STATUS_OK) result = evaluation_print_table(evaluation, &names, &table, err);
+    if (result == STATUS_OK) result = emit(&table, &object, json, err);
     text_free(&table);
     text_free(&object);
     return result;
@@ -79,6 +88,19 @@ static status run(struct eval_command *command, struct error *err)
     return result;
 }
 
+static status compare(struct eval_command *command, const struct command_line *line, struct error *err)
+{
+    struct text table = {0}, object = {0};
+    if (line->positional.count != 2 || command->request.checkpoint != NULL || command->request.calibrated != NULL)
+        return error_set_usage(err, "rmfer eval --compare takes two checkpoints: --compare A B");
+    uint64_t seed = line->seed < 0 ? 0 : (uint64_t)line->seed;
+    status result = compare_checkpoints(&command->request, line->positional.items, seed, &table, &object, err);
+    if (result == STATUS_OK) result = emit(&table, &object, command->json, err);
+    text_free(&table);
+    text_free(&object);
+    return result;
+}
+
 int command_eval(int argc, char **argv)
 {
     struct eval_command command = {0};
@@ -100,12 +122,14 @@ int command_eval(int argc, char **argv)
          0, 0},
         {"present-only", OPTION_FLAG, &command.request.present_only, NULL,
          "never predict a class that has no picture in the split", 0, 0, 0},
+        {"compare", OPTION_FLAG, &command.compares, NULL,
+         "two checkpoints on the same pictures: difference, its 95 % interval, McNemar's test", 0, 0, 0},
         {"fit-temperature", OPTION_STRING, &command.request.calibrated, "FILE",
          "fit the temperature of the probabilities to the split, and write the checkpoint with it", 0, 0, 0},
     };
     struct command_line line = {
-        .usage =
-            "rmfer eval [--checkpoint FILE] [--config FILE | --dataset KIND --data DIR] [--split NAME] [--json FILE]",
+        .usage = "rmfer eval [--checkpoint FILE] [--config FILE | --dataset KIND --data DIR] [--split NAME] [--json FILE] "
+                 "| rmfer eval --compare A B [option]...",
         .description =
             "Prints the accuracy of a checkpoint on a data set. Image size, normalisation, resize filter and the\n"
             "order of classes are the checkpoint's (but for eval.normalize where --config gives it);\n"
@@ -115,9 +139,10 @@ int command_eval(int argc, char **argv)
     };
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
-    if (result == STATUS_OK && !line.help_shown && line.positional.count > 0)
+    if (result == STATUS_OK && !line.help_shown && !command.compares && line.positional.count > 0)
         result = error_set_usage(&err, "rmfer eval takes options only: '%s' is none", line.positional.items[0]);
-    if (result == STATUS_OK && !line.help_shown) result = run(&command, &err);
+    if (result == STATUS_OK && !line.help_shown)
+        result = command.compares ? compare(&command, &line, &err) : run(&command, &err);
     options_free(&line);
     return command_finish(result, &err);
 }

@@ -54,7 +54,7 @@ static status read_config(struct evaluation_work *work, struct error *err)
 /* ---- classes -----------------------------------------------------------------------------------------------------
  */
 
-static bool same_class(const char *a, const char *b)
+bool evaluation_same_class(const char *a, const char *b)
 {
     int expression = expression_find(a);
     return text_equal_ignoring_case(a, b) || (expression >= 0 && expression == expression_find(b));
@@ -63,7 +63,7 @@ static bool same_class(const char *a, const char *b)
 static bool is_among(const char *name, const char *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (same_class(name, names[i])) return true;
+        if (evaluation_same_class(name, names[i])) return true;
     return false;
 }
 
@@ -95,7 +95,9 @@ static void apply_named_classes(struct evaluation_work *work, const struct confi
         work->may_predict[c] = is_among(info->classes[c], names, named->count);
     for (size_t i = 0; i < work->dataset.count; i++) {
         int32_t *label = &work->dataset.samples[i].label;
-        if (*label >= 0 && !work->may_predict[*label]) *label = -1;
+        if (*label < 0 || work->may_predict[*label]) continue;
+        *label = -1;
+        work->unnamed++;
     }
 }
 

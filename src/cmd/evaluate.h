@@ -27,6 +27,7 @@ struct evaluation_work {
     bool has_ial_settings; /* the configuration knows how the attention branch was trained */
     struct dataset dataset;
     bool *may_predict; /* [classes] */
+    size_t unnamed;    /* samples of classes that the configuration does not name: not counted */
     struct evaluator *evaluator;
 };
 
@@ -35,5 +36,8 @@ struct evaluation_work {
 status evaluation_work_open(struct evaluation_work *work, const struct evaluation_request *request,
                             struct error *err) MUST_CHECK;
 void evaluation_work_close(struct evaluation_work *work);
+
+/* Whether two names mean one class: expressions have several. */
+bool evaluation_same_class(const char *a, const char *b);
 
 #endif

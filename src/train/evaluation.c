@@ -33,7 +33,7 @@ struct evaluation_setup evaluation_setup_from(const struct config *config)
 /* What is kept of every labelled sample, [dataset count, ...]. */
 struct kept_samples {
     real *features, *projections, *logits;
-    int32_t *labels;
+    int32_t *labels, *predicted;
     int64_t *ids;
 };
 
@@ -71,6 +71,7 @@ static void place(struct evaluator *e, struct plan *plan)
     if (e->setup.with_attention) heads_place(&e->heads, batch, 0, plan);
     e->kept.logits = plan_reals(plan, size_multiply(kept, e->classes));
     e->kept.labels = plan_take(plan, kept, sizeof *e->kept.labels);
+    e->kept.predicted = plan_take(plan, kept, sizeof *e->kept.predicted);
     e->kept.ids = plan_take(plan, kept, sizeof *e->kept.ids);
     if (!e->setup.keep_features) return;
     e->kept.features = plan_reals(plan, size_multiply(kept, e->dimensions));
@@ -226,6 +227,7 @@ static void keep_batch(struct evaluator *e, const struct batch_stream *pictures,
         if (e->setup.keep_features && e->setup.with_attention)
             memcpy(e->kept.projections + at * d, e->heads.labelled.unit + i * d, d * sizeof *e->features);
         e->kept.labels[at] = pictures->labels[i];
+        e->kept.predicted[at] = (int32_t)predicted_class(e, e->logits + i * classes);
         e->kept.ids[at] = pictures->ids[i];
         at++;
     }
@@ -295,6 +297,7 @@ static status finish_run(struct evaluator *e, struct error *err)
     calibrate(e);
     out->logits = e->kept.logits;
     out->labels = e->kept.labels;
+    out->predicted = e->kept.predicted;
     out->ids = e->kept.ids;
     if (!e->setup.keep_features) return STATUS_OK;
     out->features = e->kept.features;

@@ -38,23 +38,6 @@ static void print_known(struct json_writer *json, const char *name, double value
     if (!isnan(value)) json_real_member(json, name, value);
 }
 
-static void print_interval(struct json_writer *json, const char *name, struct interval interval)
-{
-    json_name(json, name);
-    json_open(json, '[');
-    json_real(json, interval.low);
-    json_real(json, interval.high);
-    json_close(json, ']');
-}
-
-static void print_accuracies(struct json_writer *json, const struct confusion *confusion)
-{
-    json_real_member(json, "overall_accuracy", confusion_overall_accuracy(confusion));
-    print_interval(json, "overall_interval", confusion_overall_interval(confusion));
-    json_real_member(json, "average_accuracy", confusion_average_accuracy(confusion));
-    print_interval(json, "average_interval", confusion_average_interval(confusion));
-}
-
 static void print_calibration(struct json_writer *json, const struct calibration *calibration)
 {
     json_real_member(json, "negative_log_likelihood", calibration->negative_log_likelihood);
@@ -98,12 +81,68 @@ static void print_per_class(struct json_writer *json, const struct confusion *co
         json_open(json, '{');
         json_integer_member(json, "n", (int64_t)confusion_class_total(confusion, i));
         json_real_member(json, "recall", confusion_recall(confusion, i));
-        print_interval(json, "recall_interval", confusion_recall_interval(confusion, i));
+        json_interval_member(json, "recall_interval", confusion_recall_interval(confusion, i));
         json_real_member(json, "precision", confusion_precision(confusion, i));
         json_real_member(json, "f1", confusion_f1(confusion, i));
         json_close(json, '}');
     }
     json_close(json, '}');
+}
+
+/* ---- rows left out ----------------------------------------------------------------------------------------------- */
+
+/* Rows under one reason; `example` is NULL where none is kept. */
+struct left_out {
+    const char *reason, *example;
+    size_t count;
+};
+
+enum { OTHER_REASONS = 4 };
+
+/* The place'th reason of those that are not the data set's notes. */
+static struct left_out other_reason(const struct evaluation *evaluation, const struct evaluation_names *names,
+                                    size_t place)
+{
+    const struct left_out all[OTHER_REASONS] = {
+        {"the share of training that is kept for validation", NULL, names->rows->validation_share},
+        {"missing or empty", NULL, names->rows->unreadable},
+        {"unreadable", NULL, evaluation->unreadable},
+        {"of a class that data.classes does not name", NULL, names->unnamed},
+    };
+    return all[place];
+}
+
+static struct left_out reason_at(const struct evaluation *evaluation, const struct evaluation_names *names, size_t place)
+{
+    size_t notes = names->rows->note_count;
+    if (place >= notes) return other_reason(evaluation, names, place - notes);
+    const struct dataset_note *note = &names->rows->notes[place];
+    return (struct left_out){note->reason, note->example, note->count};
+}
+
+static size_t count_reasons(const struct evaluation_names *names)
+{
+    return names->rows == NULL ? 0 : names->rows->note_count + OTHER_REASONS;
+}
+
+static void print_left_out(struct json_writer *json, const struct evaluation *evaluation,
+                           const struct evaluation_names *names)
+{
+    if (names->rows == NULL) return;
+    json_integer_member(json, "rows", (int64_t)names->rows->listed);
+    json_name(json, "left_out");
+    json_open(json, '[');
+    for (size_t i = 0; i < count_reasons(names); i++) {
+        struct left_out reason = reason_at(evaluation, names, i);
+        if (reason.count == 0) continue;
+        json_open(json, '{');
+        json_string_member(json, "reason", reason.reason);
+        json_integer_member(json, "count", (int64_t)reason.count);
+        if (reason.example != NULL) json_string_member(json, "example", reason.example);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+    if (names->rows->remark != NULL) json_string_member(json, "remark", names->rows->remark);
 }
 
 status evaluation_print_json(const struct evaluation *evaluation, const struct evaluation_names *names,
@@ -120,11 +159,12 @@ status evaluation_print_json(const struct evaluation *evaluation, const struct e
     for (size_t i = 0; i < confusion->classes; i++) json_string(&json, names->classes[i]);
     json_close(&json, ']');
     json_integer_member(&json, "n", (int64_t)evaluation->n);
-    print_accuracies(&json, confusion);
+    json_accuracy_members(&json, confusion);
     json_real_member(&json, "loss", evaluation->loss);
     print_per_class(&json, confusion, names->classes);
     print_confusion(&json, confusion);
     print_rest(&json, evaluation, names);
+    print_left_out(&json, evaluation, names);
     json_close(&json, '}');
     return json.result;
 }
@@ -137,7 +177,7 @@ status evaluation_print_members(const struct evaluation *evaluation, const struc
     json_string_member(&json, "split", names->split);
     json_integer_member(&json, "n", (int64_t)evaluation->n);
     json_real_member(&json, "loss", evaluation->loss);
-    print_accuracies(&json, confusion);
+    json_accuracy_members(&json, confusion);
     json_name(&json, "recall");
     json_open(&json, '{');
     for (size_t i = 0; i < confusion->classes; i++)
@@ -236,6 +276,18 @@ static void say_missing(struct table *table, const struct confusion *confusion, 
     if (separator[0] == ',') say(table, "\n");
 }
 
+static void say_left_out(struct table *table, const struct evaluation *evaluation, const struct evaluation_names *names)
+{
+    const char *separator = "left out: ";
+    for (size_t i = 0; i < count_reasons(names); i++) {
+        struct left_out reason = reason_at(evaluation, names, i);
+        if (reason.count == 0) continue;
+        say(table, "%s%zu %s", separator, reason.count, reason.reason);
+        separator = "; ";
+    }
+    if (separator[0] == ';') say(table, "\n");
+}
+
 static void say_accuracy(struct table *table, const char *name, double accuracy, struct interval interval)
 {
     say(table, "%s accuracy %.2f%%", name, 100 * accuracy);
@@ -268,7 +320,7 @@ status evaluation_print_table(const struct evaluation *evaluation, const struct 
     say_accuracy(&table, "overall", confusion_overall_accuracy(confusion), confusion_overall_interval(confusion));
     say_accuracy(&table, "   average", confusion_average_accuracy(confusion), confusion_average_interval(confusion));
     say(&table, "   loss %.4f\n", evaluation->loss);
-    if (evaluation->unreadable > 0) say(&table, "%zu unreadable pictures were left out\n", evaluation->unreadable);
+    say_left_out(&table, evaluation, names);
     say_classes(&table, confusion, names);
     say_missing(&table, confusion, names);
     say_confusion(&table, confusion, names);

@@ -1,4 +1,4 @@
-/* Wilson's score interval, and the interval of a mean of recalls made of Wilson's. */
+/* Wilson's score interval, the interval of a mean of recalls made of Wilson's, and both as JSON. */
 #include "rmfer/train/intervals.h"
 
 #include <math.h>
@@ -38,4 +38,21 @@ struct interval confusion_average_interval(const struct confusion *confusion)
         classes++;
     }
     return (struct interval){mean - sqrt(below) / classes, mean + sqrt(above) / classes};
+}
+
+void json_interval_member(struct json_writer *json, const char *name, struct interval interval)
+{
+    json_name(json, name);
+    json_open(json, '[');
+    json_real(json, interval.low);
+    json_real(json, interval.high);
+    json_close(json, ']');
+}
+
+void json_accuracy_members(struct json_writer *json, const struct confusion *confusion)
+{
+    json_real_member(json, "overall_accuracy", confusion_overall_accuracy(confusion));
+    json_interval_member(json, "overall_interval", confusion_overall_interval(confusion));
+    json_real_member(json, "average_accuracy", confusion_average_accuracy(confusion));
+    json_interval_member(json, "average_interval", confusion_average_interval(confusion));
 }

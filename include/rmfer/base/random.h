@@ -24,6 +24,7 @@ enum random_purpose {
     RANDOM_SYNTHESIS,
     RANDOM_SUBSET,
     RANDOM_TEST,
+    RANDOM_BOOTSTRAP,
 };
 
 struct random_stream random_stream(uint64_t seed, enum random_purpose purpose, uint64_t a, uint64_t b);

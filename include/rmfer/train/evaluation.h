@@ -52,7 +52,7 @@ struct evaluation {
     struct calibration plain, calibrated; /* at temperature 1 and at `temperature` */
     /* One row a counted sample: */
     const real *logits;    /* [n, classes] of f_FER */
-    const int32_t *labels; /* [n] */
+    const int32_t *labels, *predicted; /* [n] */
     const int64_t *ids;    /* [n], places in the data set */
     /* When kept, likewise: */
     const real *features;    /* [n, D] */
@@ -78,10 +78,15 @@ size_t evaluator_bytes(const struct evaluator *evaluator);
 struct evaluation_names {
     const char *dataset, *split, *checkpoint;
     const char *const *classes; /* in output order */
+    /* What is said of rows that were left out; NULL: nothing. `unnamed` of its samples are of a class that the
+     * configuration does not name. */
+    const struct dataset *rows;
+    size_t unnamed;
 };
 
 /* Appends `eval --json`'s object: dataset, split, checkpoint, classes, n, overall_accuracy, average_accuracy, loss,
- * per_class, confusion (rows = truth), and after these what else is known. Numbers that do not exist are null. */
+ * per_class, confusion (rows = truth), and after these what else is known, with names->rows also how many rows were looked
+ * at and left out, and why. Numbers that do not exist are null. */
 status evaluation_print_json(const struct evaluation *evaluation, const struct evaluation_names *names,
                              struct text *out, struct error *err) MUST_CHECK;
 

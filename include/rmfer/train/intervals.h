@@ -3,6 +3,7 @@
 #ifndef RMFER_TRAIN_INTERVALS_H
 #define RMFER_TRAIN_INTERVALS_H
 
+#include "rmfer/base/json_writer.h"
 #include "rmfer/train/metrics.h"
 
 struct interval {
@@ -23,5 +24,9 @@ struct interval confusion_recall_interval(const struct confusion *confusion, siz
  * Construction of confidence limits about effect measures, Statistics in Medicine 27, 2008): mean -
  * sqrt(sum (r - l)^2) / K to mean + sqrt(sum (u - r)^2) / K. */
 struct interval confusion_average_interval(const struct confusion *confusion);
+
+/* name: [low, high], and the four members overall_accuracy, overall_interval, average_accuracy, average_interval. */
+void json_interval_member(struct json_writer *json, const char *name, struct interval interval);
+void json_accuracy_members(struct json_writer *json, const struct confusion *confusion);
 
 #endif
