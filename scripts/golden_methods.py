@@ -2,7 +2,7 @@
 """Writes the golden files of the methods of src/method/ that learn from unlabelled pictures: what PyTorch makes of the same
 weights and pictures in five steps of gradient descent.
 
-  golden_methods.py tests/golden/methods           every committed case (tiny networks)
+  golden_methods.py tests/golden/methods           every committed case (tiny networks), and method_numbers beside the folder
   golden_methods.py DIR --only NAME...             some cases
 
 Written from the papers and from what microsoft/Semi-supervised-learning and hangyu94/Ada-CM say of their values; everything
@@ -11,19 +11,23 @@ Whatever a method draws at random comes from rmfer's own streams (golden_random.
 keep MARGIN from it, so that float32 decides alike.
 """
 import argparse
+import math
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin stall each other on a busy machine
 
+import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 
 import golden_format as form  # noqa: E402
 import reference_model as reference  # noqa: E402
 from golden_engine import set_masks  # noqa: E402
+from golden_random import PURPOSES, RandomStream  # noqa: E402
 
 MARGIN = 2e-5
 BATCH, SIDE, CLASSES, STEPS, SEED = 4, 48, 5, 5, 7
+EPOCH_STEPS, WALK, EMA_DECAY = 2, 18, 0.9  # steps of an epoch; labelled pictures of a walk over all of them
 DEFAULTS = dict(divisor=16, repeats=1, classes=CLASSES, image_size=SIDE, batch=BATCH, steps=STEPS, learning_rate=0.02,
                 running_variance=0.6, bn_momentum=0.1, gradient_scale=1.0, seed=SEED, dropout=0.0, drop_path=0.0)
 
@@ -50,6 +54,8 @@ class Method:
 
     def __init__(self, case):
         self.case, self.settings = case, case["settings"]
+        count = case["classes"]
+        self.shares = torch.tensor([2 * (k + 1) / (count * (count + 1)) for k in range(count)], dtype=torch.float64)
 
     def heads(self, features):
         """Modules to add to the model, by name."""
@@ -61,10 +67,24 @@ class Method:
     def memories(self):
         return {}
 
-    def forward(self, model, pictures, step):
-        set_masks(model, self.case, step, len(pictures))
+    def begin_epoch(self, model, average, epoch):
+        """Before the first step of an epoch; `average` is the state of the weights' moving average."""
+
+    def forward(self, model, pictures, step, number=0):
+        """Features (after dropout) and logits. A pass beside the step's first, `number`, has masks of its own and leaves
+        the running statistics alone."""
+        model.set_momentum(0.0 if number else self.case["bn_momentum"])
+        set_masks(model, self.case, step | number << 48, len(pictures))
         features = model.features(pictures)
-        return features, model.classify(features)
+        if model.dropout_keep is not None:
+            features = features * model.dropout_keep
+        return features, model.classifier(features)
+
+    def stream(self, step, which):
+        return RandomStream(self.case["seed"], PURPOSES["method"], step, which)
+
+    def ramp(self, progress):
+        return min(progress / self.settings["ramp"], 1.0)
 
 
 class Consistency(Method):
@@ -85,7 +105,164 @@ class Consistency(Method):
         return [reference.cross_entropy(logits[:rows], targets), (mask * soft_cross_entropy(strong, guess)).mean()]
 
 
-METHODS = {"fixmatch": Consistency, "uda": Consistency}
+def sharpened(p, temperature):
+    p = p ** (1 / temperature)
+    return p / p.sum(1, keepdim=True)
+
+
+def interleave(lists, batch):
+    """As MixMatch's authors: part i of the first list changes places with part i of list i. Its own inverse."""
+    parts = len(lists)
+    sizes = [batch // parts] * parts
+    for i in range(batch - sum(sizes)):
+        sizes[-i - 1] += 1
+    split = [list(x.split(sizes)) for x in lists]
+    for i in range(1, parts):
+        split[0][i], split[i][i] = split[i][i], split[0][i]
+    return [torch.cat(x) for x in split]
+
+
+class Mixing(Method):
+    def mix(self, step, pictures, targets):
+        stream = self.stream(step, 0)
+        alpha = self.settings["alpha"]
+        a, b = stream.log_gamma(alpha), stream.log_gamma(alpha)
+        share = 1 / (1 + math.exp(b - a))
+        share = max(share, 1 - share)
+        partners = self.stream(step, 1).shuffled(len(pictures))
+        return share * pictures + (1 - share) * pictures[partners], share * targets + (1 - share) * targets[partners]
+
+
+class MixMatch(Mixing):
+    views = 2
+
+    def weights(self):
+        return 1.0, self.settings["weight"]
+
+    def total(self, terms, progress):
+        return terms[0] + self.settings["weight"] * self.ramp(progress) * terms[1]
+
+    def run(self, model, rows, step, number, parts):
+        """One pass. rmfer has the labelled rows in front, which decides which row has which of dropout's masks."""
+        batch = len(rows)
+        longer = batch % parts
+        begin = number * (batch // parts) + max(number - (parts - longer), 0)
+        end = begin + batch // parts + (number >= parts - longer)
+        order = list(range(begin, end)) + [i for i in range(batch) if not begin <= i < end] if number else range(batch)
+        logits = torch.empty(batch, self.case["classes"], dtype=torch.float64)
+        logits[list(order)] = self.forward(model, rows[list(order)], step, number)[1]
+        return logits
+
+    def losses(self, model, labelled, targets, unlabelled, step, progress):
+        batch, parts = len(labelled), 1 + 2 * self.settings["ratio"]
+        with torch.no_grad():
+            p = [softmax(self.forward(model, view, step, parts + i)[1]) for i, view in enumerate(unlabelled)]
+            guess = sharpened((p[0] + p[1]) / 2, self.settings["temperature"])
+            mixed, mixed_targets = self.mix(step, torch.cat([labelled] + unlabelled), torch.cat([targets, guess, guess]))
+        passes = interleave(list(mixed.split(batch)), batch)
+        logits = [self.run(model, rows, step, number, parts) for number, rows in enumerate(passes)]
+        logits = torch.cat(interleave(logits, batch))
+        return [soft_cross_entropy(logits[:batch], mixed_targets[:batch]).mean(),
+                (softmax(logits[batch:]) - mixed_targets[batch:]).square().mean()]
+
+
+class ReMixMatch(Mixing):
+    views = 3
+    mean = None
+
+    def heads(self, features):
+        return {"rotation": torch.nn.Linear(features, 4)} if self.settings["rotation_weight"] else {}
+
+    def weights(self):
+        return 1.0, self.settings["weight"], self.settings["strong_weight"], self.settings["rotation_weight"]
+
+    def total(self, terms, progress):
+        ramps = (1.0, self.ramp(progress), self.ramp(progress), 1.0)
+        return sum(ramp * weight * term for ramp, weight, term in zip(ramps, self.weights(), terms))
+
+    def guess(self, model, weak, step):
+        p = softmax(self.forward(model, weak, step, 1)[1])
+        momentum = self.settings["momentum"]
+        self.mean = p.mean(0) if self.mean is None else momentum * self.mean + (1 - momentum) * p.mean(0)
+        p = p * (self.shares + 1e-6) / (self.mean + 1e-6)
+        return sharpened(p / p.sum(1, keepdim=True), self.settings["temperature"])
+
+    def losses(self, model, labelled, targets, unlabelled, step, progress):
+        weak, strong, again = unlabelled
+        batch, count = len(labelled), len(weak)
+        with torch.no_grad():
+            guess = self.guess(model, weak, step)
+            mixed, mixed_targets = self.mix(step, torch.cat([labelled, strong, again, weak]),
+                                            torch.cat([targets, guess, guess, guess]))
+        stream = self.stream(step, 2)
+        turns = [stream.below(4) for _ in range(count)]
+        turned = torch.stack([torch.rot90(picture, k, (1, 2)) for picture, k in zip(strong, turns)])
+        head = getattr(model, "rotation", None)
+        features, logits = self.forward(model, torch.cat([mixed, strong] + ([turned] if head else [])), step)
+        rotation = F.cross_entropy(head(features[-count:]), torch.tensor(turns)) if head else torch.zeros(())
+        rows = len(mixed)
+        return [soft_cross_entropy(logits[:batch], mixed_targets[:batch]).mean(),
+                soft_cross_entropy(logits[batch:rows], mixed_targets[batch:]).mean(),
+                soft_cross_entropy(logits[rows:rows + count], guess).mean(), rotation]
+
+    def memories(self):
+        return {"mean_guess": self.mean.numpy()}
+
+
+def supervised_contrastive(rows, groups, temperature):
+    """Khosla et al. 2020, L_out, of unit rows."""
+    others = ~torch.eye(len(rows), dtype=torch.bool)
+    similarity = (rows @ rows.T / temperature).masked_fill(~others, -float("inf"))
+    log_share = similarity - similarity.logsumexp(1, keepdim=True)
+    positives = (groups[:, None] == groups[None]) & others
+    return -(log_share.masked_fill(~positives, 0).sum(1) / positives.sum(1)).mean()
+
+
+class AdaCM(Method):
+    views = 3
+
+    def __init__(self, case):
+        super().__init__(case)
+        self.margins = torch.full((case["classes"],), float(self.settings["floor"]), dtype=torch.float64)
+
+    def weights(self):
+        return self.settings["labelled_weight"], self.settings["weight"], self.settings["contrastive_weight"]
+
+    def begin_epoch(self, model, average, epoch):
+        if epoch == 0:
+            return
+        other = build_model(self.case, self)
+        other.load_state_dict(average)
+        labels = form.one_hot_targets(0, WALK, self.case["classes"]).argmax(1)
+        with torch.no_grad():
+            p = softmax(other.eval()(pictures("walk", WALK)))
+        best = p.topk(2, dim=1).values
+        assert float((best[:, 0] - best[:, 1]).min()) > MARGIN, "two judgements are too close"
+        for c in range(self.case["classes"]):
+            right = best[:, 0][(p.argmax(1) == c) & (labels == c)]
+            earned = self.settings["share"] * float(right.mean()) / (1 + math.exp(-epoch)) if len(right) else 0.0
+            self.margins[c] = max(self.settings["floor"], earned)
+
+    def losses(self, model, labelled, targets, unlabelled, step, progress):
+        batch, count = len(labelled), len(unlabelled[0])
+        features, logits = self.forward(model, torch.cat([labelled] + unlabelled), step)
+        first, second, strong = logits[batch:].split(count)
+        p = ((softmax(first) + softmax(second)) / 2).detach()
+        mask, best = sure(p, self.margins[p.argmax(1)])
+        unsure = mask == 0
+        assert 0 < int(unsure.sum()) < count, "all or none are sure"
+        weak = features[batch:batch + 2 * count].split(count)
+        rows = reference.unit(torch.cat([view[unsure] for view in weak]))
+        groups = best[unsure] if self.settings["positives"] == "guess" else torch.arange(int(unsure.sum()))
+        return [reference.cross_entropy(logits[:batch], targets),
+                (mask * F.cross_entropy(strong, best, reduction="none")).mean(),
+                supervised_contrastive(rows, groups.repeat(2), self.settings["temperature"])]
+
+    def memories(self):
+        return {"margins": self.margins.numpy()}
+
+
+METHODS = {"fixmatch": Consistency, "uda": Consistency, "mixmatch": MixMatch, "remixmatch": ReMixMatch, "adacm": AdaCM}
 
 
 def committed_cases():
@@ -98,6 +275,21 @@ def committed_cases():
     add("uda", "uda", {"threshold": 0.2655, "weight": 1.5, "ratio": 2, "temperature": 0.4})
     add("uda_dropout", "uda", {"threshold": 0.2655, "weight": 1, "ratio": 2, "temperature": 0.7}, dropout=0.2,
         drop_path=0.3, repeats=2, gradient_scale=0.5)
+    # Batches of 4 in 3 and 5 parts: parts of unequal length.
+    add("mixmatch", "mixmatch", {"temperature": 0.5, "alpha": 0.5, "weight": 30, "ramp": 0.5, "ratio": 1})
+    add("mixmatch_dropout", "mixmatch", {"temperature": 0.7, "alpha": 2, "weight": 10, "ramp": 0.1, "ratio": 2},
+        dropout=0.2, gradient_scale=0.5)
+    add("remixmatch", "remixmatch", {"temperature": 0.5, "alpha": 0.75, "weight": 1.5, "strong_weight": 0.5,
+                                     "rotation_weight": 0.5, "ramp": 0.3, "momentum": 0.9, "ratio": 1})
+    add("remixmatch_dropout", "remixmatch", {"temperature": 0.8, "alpha": 0.3, "weight": 1, "strong_weight": 0.7,
+                                             "rotation_weight": 0.9, "ramp": 0.1, "momentum": 0.5, "ratio": 2},
+        dropout=0.2, gradient_scale=0.5)
+    add("remixmatch_unturned", "remixmatch", {"temperature": 0.5, "alpha": 0.75, "weight": 1.5, "strong_weight": 0.5,
+                                              "rotation_weight": 0, "ramp": 0.1, "momentum": 0.9, "ratio": 1}, steps=2)
+    adacm = {"labelled_weight": 0.5, "weight": 1, "contrastive_weight": 0.1, "temperature": 0.1, "share": 0.36, "ratio": 2}
+    # Running variances so small that the average is sure of something in the walk.
+    add("adacm_guess", "adacm", {**adacm, "floor": 0.235, "positives": "guess"}, running_variance=0.25)
+    add("adacm_view", "adacm", {**adacm, "floor": 0.266, "positives": "view"}, running_variance=0.25, dropout=0.2)
     return cases
 
 
@@ -122,7 +314,10 @@ def run_case(case):
     model = build_model(case, method).train()
     unlabelled_rows = case["batch"] * case["settings"]["ratio"]
     tensors, all_terms = {}, []
+    average = {name: value.clone() for name, value in model.state_dict().items()}
     for step in range(case["steps"]):
+        if step % EPOCH_STEPS == 0:
+            method.begin_epoch(model, average, step // EPOCH_STEPS)
         labelled = pictures(f"labelled.{step}", case["batch"])
         targets = form.one_hot_targets(step, case["batch"], case["classes"]).double()
         unlabelled = [pictures(f"unlabelled.{view}.{step}", unlabelled_rows) for view in range(method.views)]
@@ -138,6 +333,9 @@ def run_case(case):
                 tensors[f"gradient.{step}.{name}"] = form.sketch(f"{step}.{name}", parameter.grad.numpy())
             with torch.no_grad():
                 parameter -= case["learning_rate"] * parameter.grad
+        decay = min(EMA_DECAY, (2 + step) / (11 + step))
+        average = {name: value.clone() if name.endswith("num_batches_tracked") else
+                   decay * average[name] + (1 - decay) * value for name, value in model.state_dict().items()}
     tensors["losses"] = all_terms
     for name, buffer in model.named_buffers():
         if not name.endswith("num_batches_tracked"):
@@ -145,6 +343,50 @@ def run_case(case):
     for name, values in method.memories().items():
         tensors["memory." + name] = values
     return tensors
+
+
+# ---- the parts by themselves, in NumPy ------------------------------------------------------------------------------------
+
+ROWS, DRAWS = 6, 8
+
+
+def numbers():
+    """What guesses.c and mixup.c make of rows of a formula, without PyTorch."""
+    logits = 3 * form.uniform("numbers.logits", ROWS * CLASSES).reshape(ROWS, CLASSES)
+    targets = form.soft_targets(0, ROWS, CLASSES).numpy().astype(np.float64)
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    p = powers / powers.sum(1, keepdims=True)
+    out = {"softmax": p, "cold": np.exp(logits / 0.4) / np.exp(logits / 0.4).sum(1, keepdims=True)}
+    for name, temperature in (("half", 0.5), ("cold", 0.01)):
+        sharp = (p / p.max(1, keepdims=True)) ** (1 / temperature)
+        out["sharpened_" + name] = sharp / sharp.sum(1, keepdims=True)
+    thresholds = np.array([0.3, 0.6, 0.4, 0.7, 0.5])
+    out["sure"] = p.max(1) >= 0.55
+    out["sure_each"] = p.max(1) >= thresholds[p.argmax(1)]
+    assert len(set(out["sure"])) == len(set(out["sure_each"])) == 2 and (out["sure"] != out["sure_each"]).any()
+    mean = 0.8 * p.mean(0) + 0.2 * targets.mean(0)  # the second batch follows the first
+    out["mean"] = mean
+    shares = 2 * np.arange(1, CLASSES + 1) / (CLASSES * (CLASSES + 1))
+    aligned = p * (shares + 1e-6) / (mean + 1e-6)
+    out["aligned"] = aligned / aligned.sum(1, keepdims=True)
+    out["squared_error"] = [((p - targets) ** 2).mean()]
+    error = p - targets
+    out["squared_error_slope"] = 2 * p * (error - (error * p).sum(1, keepdims=True)) / p.size
+    rows = form.uniform("numbers.rows", ROWS * 12).reshape(ROWS, 12)
+    for draw in range(DRAWS):
+        stream = RandomStream(SEED, PURPOSES["method"], draw, 0)
+        a, b = stream.log_gamma(0.75), stream.log_gamma(0.75)
+        share = np.exp(a) / (np.exp(a) + np.exp(b))
+        share = max(share, 1 - share)
+        partners = RandomStream(SEED, PURPOSES["method"], draw, 1).shuffled(ROWS)
+        out[f"mixed.{draw}"] = share * rows + (1 - share) * rows[partners]
+        out[f"mixed_targets.{draw}"] = share * targets + (1 - share) * targets[partners]
+    for batch, parts in ((4, 3), (5, 5), (3, 5), (16, 3)):
+        lists = [np.arange(batch) + i * batch for i in range(parts)]
+        mixed = [x.numpy() for x in interleave([torch.from_numpy(x) for x in lists], batch)]
+        # As sets: rmfer has the labelled rows of a pass in front.
+        out[f"interleaved.{batch}.{parts}"] = np.sort(np.stack(mixed), axis=1)
+    return out
 
 
 def metadata(case):
@@ -160,6 +402,10 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     os.makedirs(arguments.folder, exist_ok=True)
+    if not arguments.only or "numbers" in arguments.only:
+        path = os.path.join(arguments.folder, "..", "method_numbers.safetensors")
+        form.write_safetensors(path, numbers(), {"rows": ROWS, "classes": CLASSES, "draws": DRAWS, "seed": SEED})
+        print("numbers")
     for name, case in committed_cases().items():
         if not arguments.only or name in arguments.only:
             form.write_safetensors(os.path.join(arguments.folder, name + ".safetensors"), run_case(case),

@@ -1,9 +1,11 @@
 """rmfer's keyed random streams (src/base/random.c), for golden files of layers that draw: xoshiro256** filled by
 SplitMix64 from (seed, purpose, a, b)."""
+import math
+
 import torch
 
 MASK = 0xFFFFFFFFFFFFFFFF
-PURPOSES = {"dropout": 4, "drop_path": 5}  # enum random_purpose
+PURPOSES = {"dropout": 4, "drop_path": 5, "method": 12}  # enum random_purpose
 
 
 def splitmix(state):
@@ -43,6 +45,39 @@ class RandomStream:
 
     def uniform(self):
         return (self.bits() >> 11) * 2.0 ** -53
+
+    def below(self, bound):
+        threshold = (MASK + 1 - bound) % bound
+        while True:
+            drawn = self.bits()
+            if drawn >= threshold:
+                return drawn % bound
+
+    def normal(self):
+        """Box-Muller, as random_normal draws it."""
+        radius = math.sqrt(-2.0 * math.log(1.0 - self.uniform()))
+        return radius * math.cos(2.0 * math.pi * self.uniform())
+
+    def shuffled(self, count):
+        items = list(range(count))
+        for i in range(count - 1, 0, -1):
+            j = self.below(i + 1)
+            items[i], items[j] = items[j], items[i]
+        return items
+
+    def log_gamma(self, alpha):
+        """The logarithm of a Gamma(alpha, 1) number, as mixup.c draws it."""
+        d = alpha + 1 - 1.0 / 3
+        c = 1 / math.sqrt(9 * d)
+        while True:
+            x = self.normal()
+            v = 1 + c * x
+            u = 1 - self.uniform()
+            if v <= 0:
+                continue
+            v = v * v * v
+            if math.log(u) < 0.5 * x * x + d - d * v + d * math.log(v):
+                return math.log(d * v) + math.log(1 - self.uniform()) / alpha
 
 
 def drop_factors(seed, purpose, draw, index, count, rate):

@@ -19,7 +19,7 @@ check list "$RMFER" config --list
 for name in affectnet7 affectnet8 rafdb rafdb-scratch rafdb-4000labels ferplus quickstart ablation-baseline ablation-no-acl \
     ablation-full ablation-no-sm ablation-no-sm-no-acl ablation-rmset-0 ablation-rmset-50 ablation-rmset-100 \
     $(for data in rafdb ferplus affectnet7; do
-        for method in fixmatch uda; do echo "$data-4000labels-$method"; done
+        for method in fixmatch uda mixmatch remixmatch adacm; do echo "$data-4000labels-$method"; done
     done); do
     "$RMFER" config --list | grep -q "^$name " || fail "$name is not listed"
     "$RMFER" config "$name" >"$folder/$name.ini"

@@ -84,8 +84,19 @@ least=6
 going_on uda $short --set uda.threshold=0.2 --set uda.ratio=2
 has uda '"loss_fer": .*"loss_unlabelled": [0-9.]*[1-9].*"accuracy": .*"sure_share": '
 
+going_on mixmatch $short --set mixmatch.ramp=0.8
+has mixmatch '"loss_fer": .*"loss_unlabelled": [0-9.]*[1-9].*"accuracy": .*"ramp": 0\.[0-9]*[1-9]'
+going_on remixmatch $short
+has remixmatch '"loss_unlabelled": .*"loss_strong": .*"loss_rotation": .*"rotation_accuracy": '
+going_on adacm $short --set adacm.floor=0.01
+has adacm '"loss_unlabelled": .*"loss_contrastive": .*"sure_share": .*"margin": 0\.0'
+least=1 # the second epoch's margins are earned: some class is judged right
+has adacm '"margin": 0\.\(01[5-9]\|0[2-9]\|[1-9]\)'
+
 sam="--set train.optimizer=sam --set train.accumulate=2 --set train.max_steps=4"
-check "SAM over accumulated batches" train $sam --out sam
+for method in fixmatch remixmatch; do
+    check "SAM over accumulated batches, $method" train $sam --out "sam-$method" --set "train.method=$method"
+done
 
 # A checkpoint of another method, and settings that a method cannot use.
 refuses "another method" 2 'run-fixmatch/last.safetensors was trained with train.method = fixmatch, not rmfer' \
@@ -93,6 +104,12 @@ refuses "another method" 2 'run-fixmatch/last.safetensors was trained with train
 refuses "an unknown method" 2 'train.method = mixup' train --out x --set train.method=mixup
 refuses "no picture without a label" 2 'fixmatch needs pictures without a label' train --out x --set data.labelled=0
 refuses "a frozen backbone" 2 'fixmatch trains the whole network' train --out x --set train.freeze_backbone=true
+refuses "a class's weight in a mixture" 2 'mixmatch mixes pictures of several classes.*(set none' \
+    train --out x --set train.method=mixmatch --set train.class_weights=balanced
+refuses "a pass of one row" 2 'train.batch = 1: mixmatch' train --out x --set train.method=mixmatch --set train.batch=1
+refuses "margins without an average" 2 'train.ema_decay = 0: adacm' \
+    train --out x --set train.method=adacm --set train.ema_decay=0
+refuses "a temperature of 0" 2 'remixmatch.temperature = 0' train --out x --set remixmatch.temperature=0
 
 # A failed start changes nothing.
 sums run-fixmatch >before

@@ -26,7 +26,7 @@
     "efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3"
 #define NORMALIZATIONS "affectnet affectnet-validation rmset imagenet custom"
 
-#define METHODS "rmfer fixmatch uda"
+#define METHODS "rmfer fixmatch uda mixmatch remixmatch adacm"
 
 #define ANY_COUNT 1e9
 #define ANY_SEED  9007199254740992.0 /* seeds stay exact in programs that keep numbers as doubles */
@@ -145,6 +145,31 @@ static const struct config_key keys[] = {
     REAL(uda, threshold, "0.8", 0, 1, "c: a guess counts where its probability, before T, is at least this"),
     REAL(uda, weight, "1", 0, 1e6, "lambda u, weight of the unlabelled loss"),
     WHOLE(uda, ratio, "7", 1, 1024, "mu: unlabelled pictures of a step for each labelled one"),
+
+    REAL(mixmatch, temperature, "0.5", 1e-4, 1e4, "T: guesses are p^(1/T), normalised"),
+    REAL(mixmatch, alpha, "0.5", 0, 1e4, "the shares of mixtures are drawn from Beta(alpha, alpha) (0: nothing is mixed)"),
+    REAL(mixmatch, weight, "100", 0, 1e6, "lambda u, weight of the unlabelled loss once it has risen"),
+    REAL(mixmatch, ramp, "0.4", 0, 1, "share of the run over which it rises from 0"),
+    WHOLE(mixmatch, ratio, "1", 1, 1024, "mu: unlabelled pictures of a step for each labelled one"),
+
+    REAL(remixmatch, temperature, "0.5", 1e-4, 1e4, "T: guesses are p^(1/T), normalised"),
+    REAL(remixmatch, alpha, "0.75", 0, 1e4, "the shares of mixtures are drawn from Beta(alpha, alpha) (0: nothing is mixed)"),
+    REAL(remixmatch, weight, "1.5", 0, 1e6, "lambda u, weight of the mixed unlabelled loss once it has risen"),
+    REAL(remixmatch, strong_weight, "0.5", 0, 1e6, "weight of the unmixed strong view's loss once it has risen"),
+    REAL(remixmatch, rotation_weight, "0.5", 0, 1e6, "weight of the loss that tells how a picture was turned (0: no such head)"),
+    REAL(remixmatch, ramp, "0.015625", 0, 1, "share of the run over which weight and strong_weight rise from 0"),
+    REAL(remixmatch, momentum, "0.999", 0, 0.999999, "of the running mean of guesses, from batch to batch"),
+    WHOLE(remixmatch, ratio, "1", 1, 1024, "mu: unlabelled pictures of a step for each labelled one"),
+
+    REAL(adacm, labelled_weight, "0.5", 0, 1e6, "weight of the labelled loss"),
+    REAL(adacm, weight, "1", 0, 1e6, "weight of the loss of sure pictures"),
+    REAL(adacm, contrastive_weight, "0.1", 0, 1e6, "weight of the contrastive loss of the others"),
+    REAL(adacm, temperature, "0.07", 1e-4, 1e4, "of the contrastive loss, divides the similarities"),
+    REAL(adacm, floor, "0.8", 0, 1, "smallest margin of a class, and every margin in the first epoch"),
+    REAL(adacm, share, "0.97", 0, 1, "of a class's mean confidence on labelled pictures that is its margin"),
+    CHOICE(adacm, positives, "guess", "guess view",
+           "who belongs together in the contrastive loss: equal guesses, or a picture's two views alone (the authors' code)"),
+    WHOLE(adacm, ratio, "1", 1, 1024, "unlabelled pictures of a step for each labelled one"),
 
     PATH(rmset, root, "", "the RMset's folder"),
     STRING(rmset, index, "index.csv", "its list, under root"),

@@ -19,7 +19,7 @@ const struct method_figure consistency_figures[CONSISTENCY_FIGURES] = {
 
 struct consistency {
     struct one_pass pass;
-    struct cross_entropy labelled; /* but for its n */
+    struct cross_entropy labelled;
     struct consistency_options options;
     struct arena arena;
     size_t unlabelled;    /* rows of a batch, mu B */
@@ -109,7 +109,7 @@ void consistency_step(void *self, const struct method_step *step, struct step_ou
     size_t weak = one_pass_add(pass, unlabelled->images[WEAK], (size_t)unlabelled->rows);
     size_t strong = one_pass_add(pass, unlabelled->images[STRONG], (size_t)unlabelled->rows);
     one_pass_forward(pass, step);
-    semi_supervised_labelled_loss(pass, consistency->labelled, step, outcome);
+    semi_supervised_labelled_loss(pass, consistency->labelled, labelled->targets, 1, step, outcome);
     unlabelled_loss(consistency, step, weak, strong, outcome);
     one_pass_backward(pass);
     for (size_t i = 0; i < CONSISTENCY_TERMS; i++) outcome->total += step->weights[i] * outcome->terms[i];

@@ -10,6 +10,9 @@ static const struct method *const methods[] = {
     &method_rmfer,
     &method_fixmatch,
     &method_uda,
+    &method_mixmatch,
+    &method_remixmatch,
+    &method_adacm,
 };
 
 const struct method *const *method_table(size_t *count)

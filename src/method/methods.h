@@ -4,7 +4,10 @@
 
 #include "rmfer/method/method.h"
 
+extern const struct method method_adacm;
 extern const struct method method_fixmatch;
+extern const struct method method_mixmatch;
+extern const struct method method_remixmatch;
 extern const struct method method_rmfer;
 extern const struct method method_uda;
 

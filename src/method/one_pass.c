@@ -56,12 +56,18 @@ void one_pass_begin(struct one_pass *pass)
     pass->rows = 0;
 }
 
+real *one_pass_extend(struct one_pass *pass, size_t rows)
+{
+    BUG_UNLESS(pass->rows + rows <= pass->most_rows);
+    real *room = pass->images + pass->rows * pass->image_reals;
+    pass->rows += rows;
+    return room;
+}
+
 size_t one_pass_add(struct one_pass *pass, const real *images, size_t rows)
 {
     size_t first = pass->rows;
-    BUG_UNLESS(first + rows <= pass->most_rows);
-    memcpy(pass->images + first * pass->image_reals, images, rows * pass->image_reals * sizeof(real));
-    pass->rows += rows;
+    memcpy(one_pass_extend(pass, rows), images, rows * pass->image_reals * sizeof(real));
     return first;
 }
 
@@ -79,11 +85,35 @@ void one_pass_forward(struct one_pass *pass, const struct method_step *step)
     memset(pass->dlogits, 0, pass->rows * pass->classes * sizeof(real));
 }
 
-void one_pass_backward(struct one_pass *pass)
+void one_pass_forward_beside(struct one_pass *pass, const struct method_step *step, size_t number)
+{
+    struct method_step beside = *step;
+    beside.draw |= (uint64_t)number << 48; /* no run has so many batches */
+    beside.bn_momentum = 0;
+    one_pass_forward(pass, &beside);
+}
+
+void one_pass_backward_classifier(struct one_pass *pass)
 {
     linear_backward(&pass->context, &pass->classifier, pass->rows, pass->features, pass->dlogits, pass->dfeatures);
+}
+
+void one_pass_add_gradient(struct one_pass *pass, size_t first, size_t rows, const real *dfeatures)
+{
+    real *to = pass->dfeatures + first * pass->dimensions;
+    for (size_t i = 0; i < rows * pass->dimensions; i++) to[i] += dfeatures[i];
+}
+
+void one_pass_backward_backbone(struct one_pass *pass)
+{
     if (pass->dropout > 0) dropout_apply(pass->rows * pass->dimensions, pass->factors, pass->dfeatures);
     backbone_backward(pass->pass, pass->dfeatures);
+}
+
+void one_pass_backward(struct one_pass *pass)
+{
+    one_pass_backward_classifier(pass);
+    one_pass_backward_backbone(pass);
 }
 
 struct method_bytes one_pass_bytes(const struct one_pass *pass)

@@ -33,11 +33,22 @@ void one_pass_free(struct one_pass *pass);
 void one_pass_begin(struct one_pass *pass);
 /* Copies `rows` pictures behind those already there. Returns the number of the first. */
 size_t one_pass_add(struct one_pass *pass, const real *images, size_t rows);
+/* Room for `rows` more, to be written by the caller. */
+real *one_pass_extend(struct one_pass *pass, size_t rows);
 
 /* Features and logits of all rows; sets dlogits to zero: rows that no loss writes carry no gradient. */
 void one_pass_forward(struct one_pass *pass, const struct method_step *step);
+/* The same for a further pass of the step, `number` counting from 1: with masks of its own, and the running statistics
+ * are left alone. With or without backward. */
+void one_pass_forward_beside(struct one_pass *pass, const struct method_step *step, size_t number);
 /* Adds every parameter's gradient from dlogits. */
 void one_pass_backward(struct one_pass *pass);
+
+/* The same in pieces, for heads beside f_FER: its gradients; what other losses say of features [rows,D] (after dropout),
+ * from row `first` on; and the backbone's. */
+void one_pass_backward_classifier(struct one_pass *pass);
+void one_pass_add_gradient(struct one_pass *pass, size_t first, size_t rows, const real *dfeatures);
+void one_pass_backward_backbone(struct one_pass *pass);
 
 struct method_bytes one_pass_bytes(const struct one_pass *pass);
 

@@ -16,6 +16,16 @@ status semi_supervised_check(const struct config *config, struct error *err)
     return STATUS_OK;
 }
 
+status semi_supervised_check_mixing(const struct config *config, struct error *err)
+{
+    if (config->train.class_weights != CLASS_WEIGHTS_NONE)
+        return error_set_usage(err,
+                               "train.class_weights: %s mixes pictures of several classes, a weight for one has no place "
+                               "(set none; data.sampler = balanced draws rare classes more often)",
+                               config->train.method);
+    return semi_supervised_check(config, err);
+}
+
 struct phase *semi_supervised_phase(const struct config *config, struct phase_table *table)
 {
     struct phase *phase = phase_table_add(table, 1, 0, config->train.epochs);
@@ -46,18 +56,22 @@ size_t semi_supervised_streams(const struct config *config, int64_t ratio, int v
 
 struct cross_entropy semi_supervised_cross_entropy(const struct method_setup *setup)
 {
-    return (struct cross_entropy){.classes = (size_t)setup->model->classes,
+    return (struct cross_entropy){.n = (size_t)setup->config->train.batch,
+                                  .classes = (size_t)setup->model->classes,
                                   .label_smoothing = setup->config->train.label_smoothing,
                                   .class_weights = setup->class_weights};
 }
 
-void semi_supervised_labelled_loss(struct one_pass *pass, struct cross_entropy loss, const struct method_step *step,
-                                   struct step_outcome *outcome)
+void semi_supervised_labelled_loss(struct one_pass *pass, struct cross_entropy loss, const real *targets, double share,
+                                   const struct method_step *step, struct step_outcome *outcome)
 {
-    const struct batch_stream *labelled = &step->batch->streams[LABELLED];
-    loss.n = (size_t)labelled->rows;
-    outcome->terms[TERM_FER] = cross_entropy(&loss, pass->logits, labelled->targets,
-                                             step->gradient_scale * step->weights[TERM_FER], pass->dlogits);
-    outcome->figures[ACCURACY].sum = count_correct(loss.n, loss.classes, pass->logits, labelled->targets);
-    outcome->figures[ACCURACY].count = labelled->rows;
+    double scale = step->gradient_scale * step->weights[TERM_FER] * share;
+    outcome->terms[TERM_FER] += share * cross_entropy(&loss, pass->logits, targets, scale, pass->dlogits);
+    outcome->figures[ACCURACY].sum += count_correct(loss.n, loss.classes, pass->logits, targets);
+    outcome->figures[ACCURACY].count += (double)loss.n;
+}
+
+double semi_supervised_ramp(double progress, double length)
+{
+    return progress < length ? progress / length : 1;
 }

@@ -16,6 +16,8 @@ enum { ACCURACY };
 
 /* Refuses a frozen backbone and training data that all have a label. */
 status semi_supervised_check(const struct config *config, struct error *err);
+/* And class weights, for methods whose mixed pictures have no one class. */
+status semi_supervised_check_mixing(const struct config *config, struct error *err);
 
 /* Adds the only phase: L_FER weighs 1, every parameter learns at train.lr. Returns it for the other weights. */
 struct phase *semi_supervised_phase(const struct config *config, struct phase_table *table);
@@ -28,11 +30,15 @@ size_t semi_supervised_streams(const struct config *config, int64_t ratio, int v
 /* Rows of the second. */
 size_t semi_supervised_unlabelled_rows(const struct config *config, int64_t ratio);
 
-/* What the labelled loss is but for its n. */
+/* What the labelled loss is, of a whole batch. */
 struct cross_entropy semi_supervised_cross_entropy(const struct method_setup *setup);
 
-/* Cross-entropy and accuracy of the pass's first rows, those of the labelled stream; writes their dlogits. */
-void semi_supervised_labelled_loss(struct one_pass *pass, struct cross_entropy loss, const struct method_step *step,
-                                   struct step_outcome *outcome);
+/* Adds cross-entropy and accuracy of the pass's first rows, `loss.n` with `targets`, which are `share` of the step's
+ * labelled rows; writes their dlogits. */
+void semi_supervised_labelled_loss(struct one_pass *pass, struct cross_entropy loss, const real *targets, double share,
+                                   const struct method_step *step, struct step_outcome *outcome);
+
+/* min(progress / length, 1): what a weight that rises over the first `length` of the run is multiplied by. */
+double semi_supervised_ramp(double progress, double length);
 
 #endif

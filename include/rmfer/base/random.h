@@ -25,6 +25,7 @@ enum random_purpose {
     RANDOM_SUBSET,
     RANDOM_TEST,
     RANDOM_BOOTSTRAP,
+    RANDOM_METHOD, /* what a method draws in a step: shares, partners, turns */
 };
 
 struct random_stream random_stream(uint64_t seed, enum random_purpose purpose, uint64_t a, uint64_t b);

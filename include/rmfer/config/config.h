@@ -165,6 +165,35 @@ struct config_fixmatch {
     int64_t ratio;    /* mu */
 };
 
+struct config_mixmatch {
+    double temperature; /* T */
+    double alpha;       /* of the Beta distribution */
+    double weight;      /* lambda u */
+    double ramp;        /* share of the run over which it rises */
+    int64_t ratio;      /* mu */
+};
+
+struct config_remixmatch {
+    double temperature, alpha; /* as MixMatch */
+    double weight;             /* of the mixed unlabelled pictures */
+    double strong_weight;      /* of the unmixed strong view */
+    double rotation_weight;    /* of the head that tells turns; 0 = there is none */
+    double ramp;               /* share of the run over which the first two rise */
+    double momentum;           /* of the running mean of guesses, a batch */
+    int64_t ratio;
+};
+
+enum config_positives { POSITIVES_GUESS, POSITIVES_VIEW };
+
+struct config_adacm {
+    double labelled_weight, weight, contrastive_weight;
+    double temperature; /* of the contrastive loss */
+    double floor;       /* smallest margin */
+    double share;       /* of the mean confidence that is a margin */
+    enum config_positives positives;
+    int64_t ratio;
+};
+
 struct config_uda {
     double temperature; /* T */
     double threshold;   /* c */
@@ -239,6 +268,9 @@ struct config {
     struct config_acl acl;
     struct config_fixmatch fixmatch;
     struct config_uda uda;
+    struct config_mixmatch mixmatch;
+    struct config_remixmatch remixmatch;
+    struct config_adacm adacm;
     struct config_rmset rmset;
     struct config_augment augment;
     struct config_eval eval;
