@@ -44,6 +44,17 @@ void workbench_start(struct workbench *bench, uint64_t index)
     draw_limits(bench);
 }
 
+void workbench_trials(void (*check)(struct workbench *bench), uint64_t first, uint64_t count)
+{
+    struct workbench bench;
+    workbench_init(&bench);
+    for (uint64_t trial = 0; trial < count; trial++) {
+        workbench_start(&bench, first + trial);
+        check(&bench);
+    }
+    workbench_free(&bench);
+}
+
 void workbench_scratch(struct workbench *bench, size_t reals)
 {
     bench->context.scratch_reals = (reals + 7) / 8 * 8;
@@ -187,4 +198,20 @@ double silu_slope(double z)
 {
     double s = 1 / (1 + exp(-z));
     return s + z * s * (1 - s);
+}
+
+void workbench_geometry(struct workbench *bench, struct depthwise *conv)
+{
+    size_t kernel = (size_t)conv->kernel, stride = (size_t)conv->stride;
+    size_t sizes[2] = {conv->height, conv->width}, outputs[2], pads[2];
+    bool same = workbench_below(bench, 2) != 0;
+    for (int i = 0; i < 2; i++) {
+        outputs[i] = same ? (sizes[i] + stride - 1) / stride : (sizes[i] - 1) / stride + 1;
+        size_t read = (outputs[i] - 1) * stride + kernel;
+        pads[i] = same ? (read > sizes[i] ? (read - sizes[i]) / 2 : 0) : (kernel - 1) / 2;
+    }
+    conv->output_height = outputs[0];
+    conv->output_width = outputs[1];
+    conv->pad_top = pads[0];
+    conv->pad_left = pads[1];
 }

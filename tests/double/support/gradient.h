@@ -8,6 +8,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
 #include "rmfer/ops/batchnorm.h"
+#include "rmfer/ops/depthwise.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,6 +25,9 @@ void workbench_free(struct workbench *bench);
 
 /* Starts case number `index`: gives all room back, reseeds, and draws 1 to 3 threads and the operations' limits. */
 void workbench_start(struct workbench *bench, uint64_t index);
+
+/* `check` with each of `count` cases, numbered from `first`. */
+void workbench_trials(void (*check)(struct workbench *bench), uint64_t first, uint64_t count);
 
 /* Room for `threads` pieces of scratch. */
 void workbench_scratch(struct workbench *bench, size_t reals);
@@ -49,6 +53,9 @@ struct batchnorm_case workbench_batchnorm(struct workbench *bench, size_t channe
 
 /* Statistics of x [pixels, channels] as one part, into bn. */
 void batchnorm_from_map(struct workbench *bench, struct batchnorm *bn, const real *x, size_t pixels);
+
+/* Output sizes and padding, same or symmetric by chance, for a convolution of which kernel, stride and sizes are set. */
+void workbench_geometry(struct workbench *bench, struct depthwise *conv);
 
 /* One variable of an operation. `gradient` is what the backward pass gave, from which `before` (NULL: nothing) is
  * taken off; both are times `scale` of the loss's own. */

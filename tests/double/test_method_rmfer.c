@@ -1,133 +1,13 @@
-/* The whole network and the whole objective by central differences: every parameter tensor of a shrunken EfficientNet
- * in both flavours, at even and odd sizes; then what a training step adds up, in both phases. */
-#include "double/support/gradient.h"
+/* What a training step of RMFER adds up, by central differences, in both phases. */
+#include "double/support/random_model.h"
 #include "rmfer/method/rmfer_step.h"
 
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
-
-/* ---- a model with every number random
- * ------------------------------------------------------------------------------- */
-
-static void make_model(struct workbench *bench, struct model *model, bool same_padding, int repeats, bool with_heads)
-{
-    struct architecture architecture;
-    assert_int_equal(architecture_tiny(&architecture, same_padding, 16, repeats, NULL), STATUS_OK);
-    assert_int_equal(model_create(model, &architecture, 3, with_heads, NULL), STATUS_OK);
-    model_initialise(model, 3);
-    struct parameters *all = &model->parameters;
-    /* Scales of 1 and shifts of 0 would hide mistakes. */
-    for (size_t i = 0; i < all->count; i++)
-        if (!all->items[i].is_buffer)
-            for (size_t j = 0; j < all->items[i].count; j++)
-                parameter_write(all, &all->items[i])[j] += (real)(0.1 * random_normal(&bench->random));
-    real *buffers = parameters_write_buffers(all);
-    for (size_t i = 0; i < all->buffer_count; i++) buffers[i] += (real)(0.3 * random_uniform(&bench->random));
-}
-
-/* What the gradients are before a backward pass, so that adding shows. */
-static real *stir_gradients(struct workbench *bench, struct model *model)
-{
-    size_t count = model->parameters.value_count;
-    real *before = workbench_normal(bench, count, 0, 0.1);
-    memcpy(model->parameters.gradients, before, count * sizeof *before);
-    return before;
-}
-
-/* Every tensor of the groups first .. last. */
-static void assert_model_gradients(struct workbench *bench, struct gradient_check check, struct model *model,
-                                   const real *before, enum parameter_group first, enum parameter_group last)
-{
-    for (size_t i = 0; i < model->parameters.count; i++) {
-        const struct parameter *entry = &model->parameters.items[i];
-        if (entry->is_buffer || entry->group < first || entry->group > last) continue;
-        assert_gradient(bench, &check, entry->name, parameter_write(&model->parameters, entry),
-                        parameter_gradients(&model->parameters, entry), before + entry->offset, entry->count);
-    }
-}
-
-/* ---- the backbone
- * --------------------------------------------------------------------------------------------------- */
-
-/* The checks move numbers through a pointer that they keep: each loss is that of changed weights. */
-static void announce_change(struct model *model)
-{
-    for (int group = 0; group < GROUP_COUNT; group++)
-        parameters_write(&model->parameters, (enum parameter_group)group);
-}
-
-struct backbone_case {
-    struct model *model;
-    struct backbone *backbone;
-    struct backbone_pass *pass;
-    struct forward_options options;
-    int n;
-    real *images, *features, *out_weights;
-    size_t features_count;
-};
-
-static double backbone_loss(void *setup)
-{
-    struct backbone_case *c = setup;
-    announce_change(c->model);
-    backbone_forward(c->pass, &c->options, c->images, c->n, c->features);
-    return weighted_sum(c->features, c->out_weights, c->features_count);
-}
-
-static void check_backbone(bool same_padding, int image_size, int repeats, double drop_path)
-{
-    struct workbench bench;
-    struct model model;
-    char name[64];
-    workbench_init(&bench);
-    workbench_start(&bench, (uint64_t)image_size + same_padding);
-    make_model(&bench, &model, same_padding, repeats, false);
-    struct backbone_case c = {.model = &model, .options = {0.1, drop_path, 5, 9}, .n = image_size == 32 ? 4 : 2};
-    size_t side = (size_t)image_size;
-    c.features_count = (size_t)(c.n * model.architecture.features);
-    /* Room for one image more than there are. */
-    assert_int_equal(backbone_create(&c.backbone, &model, c.n + 1, image_size, NULL), STATUS_OK);
-    assert_int_equal(backbone_pass_create(&c.pass, c.backbone, PASS_TRAINS, c.n + 1, NULL), STATUS_OK);
-    c.images = workbench_normal(&bench, (size_t)c.n * side * side * 3, 0, 1);
-    c.features = workbench_zeros(&bench, c.features_count);
-    c.out_weights = workbench_normal(&bench, c.features_count, 0, 1);
-    real *before = stir_gradients(&bench, &model);
-    backbone_loss(&c);
-    backbone_backward(c.pass, c.out_weights);
-    snprintf(name, sizeof name, "backbone, %s padding, %d pixels", same_padding ? "SAME" : "symmetric", image_size);
-    struct gradient_check check = {
-        .operation = name, .loss = backbone_loss, .setup = &c, .samples = 1, .step = 3e-6, .tolerance = 2e-6};
-    assert_model_gradients(&bench, check, &model, before, GROUP_BACKBONE, GROUP_BACKBONE);
-    backbone_pass_free(c.pass);
-    backbone_free(c.backbone);
-    model_free(&model);
-    workbench_free(&bench);
-}
-
-static void test_backbone_with_same_padding(void **state)
-{
-    (void)state;
-    check_backbone(true, 32, 2, 0);
-    check_backbone(true, 33, 1, 0.4);
-    check_backbone(true, 47, 1, 0);
-}
-
-static void test_backbone_with_symmetric_padding(void **state)
-{
-    (void)state;
-    check_backbone(false, 32, 2, 0.4);
-    check_backbone(false, 33, 1, 0);
-    check_backbone(false, 47, 1, 0);
-}
-
-/* ---- the whole objective
- * -------------------------------------------------------------------------------------------- */
 
 struct step_case {
     struct train_step *step;
@@ -269,8 +149,6 @@ static void test_frozen_backbone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_backbone_with_same_padding),
-        cmocka_unit_test(test_backbone_with_symmetric_padding),
         cmocka_unit_test(test_phase_1_with_every_mask),
         cmocka_unit_test(test_phase_1_with_dropout_and_weights),
         cmocka_unit_test(test_phase_2),
