@@ -228,9 +228,9 @@ check-arm:
 	  echo 'skipped: the Arm kernels, for which cross compiler, emulator or cmocka are missing'; \
 	else \
 	  mkdir -p $(OUT)/arm && \
-	  $(ARM_CC) $(CPPFLAGS) -std=c11 -O2 -ffp-contract=off $(WARNINGS) -fopenmp -Itests -o $(OUT)/arm/test_kernels \
-	    tests/test_kernels.c $(ARM_SOURCES) $(ARM_CMOCKA) -lm -pthread && \
-	  OMP_NUM_THREADS=2 $(ARM_RUN) $(OUT)/arm/test_kernels; \
+	  $(ARM_CC) $(CPPFLAGS) -std=c11 -O2 -ffp-contract=off $(WARNINGS) -fopenmp -Itests -o $(OUT)/arm/test_kern_kernels \
+	    tests/test_kern_kernels.c $(ARM_SOURCES) $(ARM_CMOCKA) -lm -pthread && \
+	  OMP_NUM_THREADS=2 $(ARM_RUN) $(OUT)/arm/test_kern_kernels; \
 	fi
 
 # ---- the rest --------------------------------------------------------------------------------------------------------

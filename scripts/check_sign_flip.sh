@@ -16,8 +16,8 @@ cp -a Makefile src include tests configs scripts "$copy" && mkdir "$copy/build" 
 # file :: text before :: text after :: test program
 places() {
     cat <<'END'
-src/kern/kernels_portable.c :: return s * (1 + z * (1 - s)); :: return s * (1 - z * (1 - s)); :: test_kernels
-src/kern/simd.inc :: v_set(1.0f) + v_fma(v_set(0.0f) - z, s, z) :: v_set(1.0f) - v_fma(v_set(0.0f) - z, s, z) :: test_kernels
+src/kern/kernels_portable.c :: return s * (1 + z * (1 - s)); :: return s * (1 - z * (1 - s)); :: test_kern_kernels
+src/kern/simd.inc :: v_set(1.0f) + v_fma(v_set(0.0f) - z, s, z) :: v_set(1.0f) - v_fma(v_set(0.0f) - z, s, z) :: test_kern_kernels
 src/nn/backbone_backward.c :: gate[i] * through[i] + at_pixel[i] * slopes[i] :: gate[i] * through[i] - at_pixel[i] * slopes[i] :: test_golden_engine
 src/method/rmfer_heads.c :: dfeatures[i] += room[i]; :: dfeatures[i] -= room[i]; :: test_golden_engine
 src/method/guesses.c :: (exp(log_p) - (double)t[c]) :: (exp(log_p) + (double)t[c]) :: double/test_method_unlabelled
@@ -30,23 +30,30 @@ src/ops/batchnorm.c :: bn->offset[c] = -bn->scale[c] :: bn->offset[c] = bn->scal
 src/ops/contrastive.c :: exp(s - all) - (i <= setup->positives :: exp(s - all) + (i <= setup->positives :: test_golden_engine
 src/ops/conv1x1.c :: scale[c] = bn.scale[c] * upstream->keep[image]; :: scale[c] = -bn.scale[c] * upstream->keep[image]; :: test_golden_engine
 src/ops/cosine.c :: (du[j] - u[j] * (real)along) :: (du[j] + u[j] * (real)along) :: test_golden_engine
-src/ops/depthwise.c :: (back->residual == NULL ? 0 : back->residual[to]) :: (back->residual == NULL ? 0 : -back->residual[to]) :: double/test_gradients_convolution
+src/ops/depthwise.c :: (back->residual == NULL ? 0 : back->residual[to]) :: (back->residual == NULL ? 0 : -back->residual[to]) :: double/test_ops_depthwise
 src/ops/linear.c :: layer->dbias[j] += dy[ :: layer->dbias[j] -= dy[ :: test_golden_engine
 src/ops/softmax_cross_entropy.c :: exp((double)logits[c] - lse) - q) :: exp((double)logits[c] - lse) + q) :: test_golden_engine
 src/ops/squeeze_excite.c :: saved.gate[i] * (1 - saved.gate[i]) :: saved.gate[i] * (1 + saved.gate[i]) :: test_golden_engine
 src/ops/stem.c :: inside ? pixel[c] : 0 :: inside ? -pixel[c] : 0 :: test_golden_engine
 src/train/schedule.c :: (1 + cos(PI * share)) :: (1 - cos(PI * share)) :: test_train_schedule
-src/train/optimizer_rules.c :: w[i] -= rate * (fresh * gradient :: w[i] += rate * (fresh * gradient :: test_optimizer
-src/train/optimizer_rules.c :: shrink * w[i] - rate * (m[i] :: shrink * w[i] + rate * (m[i] :: test_optimizer
-src/train/optimizer_rules.c :: w[i] += scale * g[i]; :: w[i] -= scale * g[i]; :: test_optimizer
-src/train/metrics.c :: (squared_length(sum, similarity->dimensions) - n) / 2 :: (squared_length(sum, similarity->dimensions) + n) / 2 :: test_metrics
-src/train/metrics.c :: point[k] - centre[k] :: point[k] + centre[k] :: test_metrics
+src/train/optimizer_rules.c :: w[i] -= rate * (fresh * gradient :: w[i] += rate * (fresh * gradient :: test_train_optimizer
+src/train/optimizer_rules.c :: shrink * w[i] - rate * (m[i] :: shrink * w[i] + rate * (m[i] :: test_train_optimizer
+src/train/optimizer_rules.c :: w[i] += scale * g[i]; :: w[i] -= scale * g[i]; :: test_train_optimizer
+src/train/metrics.c :: (squared_length(sum, similarity->dimensions) - n) / 2 :: (squared_length(sum, similarity->dimensions) + n) / 2 :: test_train_metrics
+src/train/metrics.c :: point[k] - centre[k] :: point[k] + centre[k] :: test_train_metrics
 src/train/evaluation.c :: (e->logits[i] + e->mirrored_logits[i]) / 2 :: (e->logits[i] - e->mirrored_logits[i]) / 2 :: test_golden_training
-src/method/rmfer_step.c :: losses->fer + objective->ial_weight * losses->ial :: losses->fer - objective->ial_weight * losses->ial :: test_engine
-src/method/weight_average.c :: kept * average[i] + (1 - kept) :: kept * average[i] - (1 - kept) :: test_optimizer
+src/method/rmfer_step.c :: losses->fer + objective->ial_weight * losses->ial :: losses->fer - objective->ial_weight * losses->ial :: test_method_rmfer_step
+src/method/weight_average.c :: kept * average[i] + (1 - kept) :: kept * average[i] - (1 - kept) :: test_method_weight_average
 src/data/augment.c :: ((float)i / 255.0f - mean[c]) :: ((float)i / 255.0f + mean[c]) :: test_data_augment
+src/data/augment_geometry.c :: m[2] = centre_x - m[0] * centre_x :: m[2] = centre_x + m[0] * centre_x :: test_data_golden
+src/data/crop.c :: real_part += fx * tx + fy * ty; :: real_part += fx * tx - fy * ty; :: test_data_crop
+src/data/loader.c :: options->source.groups - slot->place.index * groups :: options->source.groups + slot->place.index * groups :: test_data_loader
+src/data/loader.c :: all - options->start_batch : 0; :: all + options->start_batch : 0; :: test_data_loader
+src/data/loader_make.c :: slot->place.index * rows + (uint64_t)row :: slot->place.index * rows - (uint64_t)row :: test_data_loader
+src/data/randaugment.c :: i < threshold ? i : 255 - i :: i < threshold ? i : 255 + i :: test_data_views
+src/data/resize.c :: span->begin + (i + 0.5) * scale :: span->begin - (i + 0.5) * scale :: test_data_image
 src/data/sampler.c :: begin + random_below(stream, end - begin) :: begin - random_below(stream, end - begin) :: test_data_sampler
-src/data/rmset_index.c :: view->faces, frame + near + 1) :: view->faces, frame - near + 1) :: test_rmset_index
+src/data/rmset_index.c :: view->faces, frame + near + 1) :: view->faces, frame - near + 1) :: test_data_rmset_index
 END
 }
 

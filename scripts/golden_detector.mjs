@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Writes golden face detections: YuNet in ONNX Runtime with the reference's decoding, for tests/test_detector.c.
+// Writes golden face detections: YuNet in ONNX Runtime with the reference's decoding, for tests/test_nn_detector.c.
 //
 //   ORT_HOME=DIR node golden_detector.mjs MODEL.onnx OUT.json --sizes 640,0 PICTURE...
 //

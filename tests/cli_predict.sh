@@ -5,7 +5,7 @@
 . tests/support/cli.sh
 PYTHON=${PYTHON:-/usr/bin/python3}
 material=$(cd "${RMFER_TEST_MATERIAL:-../shared}" 2>/dev/null && pwd)
-"$RMFER_TESTS/test_predict" --fixtures "$folder" || { fail "the fixtures"; finish; exit; }
+"$RMFER_TESTS/test_cmd_predict_npy" --fixtures "$folder" || { fail "the fixtures"; finish; exit; }
 tests=$(cd tests && pwd)
 cd "$folder" || exit 1
 

@@ -1,5 +1,6 @@
 /* One step of the learner that fails: the running statistics, which its first pass has moved by then, are put back, and
- * nothing else has changed. One along which nothing pulls. */
+ * nothing else has changed. One along which nothing pulls. What a window's means
+ * count. */
 #include "train/learner.h"
 
 #include "rmfer/base/log.h"
@@ -98,11 +99,37 @@ static void test_a_step_of_zero_gradients_is_noticed(void **state)
     end(&b);
 }
 
+/* A batch without a pair of one kind has no similarity of that kind, and none of 0: it does not count in the mean. */
+static void test_batches_without_a_pair_do_not_count(void **state)
+{
+    (void)state;
+    enum { SAME_CLASS = 2, DIFFERENT_CLASS = 3, STEPS = 30 };
+    static const char *const of_two[] = {"train.batch=2", "data.sampler=shuffle"};
+    struct beginning b;
+    struct error err = {0};
+    struct run_state run = {0};
+    struct learner_failure failure;
+    begin(&b, of_two, sizeof of_two / sizeof of_two[0]);
+    assert_string_equal(b.plan.method->figures[SAME_CLASS].name, "same_class_similarity");
+    assert_string_equal(b.plan.method->figures[DIFFERENT_CLASS].name, "different_class_similarity");
+    double same = 0, different = 0;
+    for (int i = 0; i < STEPS; i++) {
+        assert_int_equal(learner_step(&b.learner, &b.plan, &b.pictures, &run, &failure, &err), STATUS_OK);
+        const int32_t *labels = b.learner.batch.streams[0].labels;
+        *(labels[0] == labels[1] ? &same : &different) += 1;
+        assert_true(run.window.figure_counts[SAME_CLASS] == same);
+        assert_true(run.window.figure_counts[DIFFERENT_CLASS] == different);
+    }
+    assert_true(same > 0 && different > 0);
+    end(&b);
+}
+
 int main(void)
 {
     log_set_level(LOG_QUIET);
     threads_set(1);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_step_that_fails_changes_nothing),
-                                       cmocka_unit_test(test_a_step_of_zero_gradients_is_noticed)};
+                                       cmocka_unit_test(test_a_step_of_zero_gradients_is_noticed),
+                                       cmocka_unit_test(test_batches_without_a_pair_do_not_count)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

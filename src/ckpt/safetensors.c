@@ -2,9 +2,9 @@
 #include "rmfer/ckpt/safetensors.h"
 
 #include "ckpt/safetensors_checksum.h"
+#include "rmfer/base/json_reader.h"
 #include "rmfer/base/memory.h"
 
-#include <cJSON.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,18 +153,6 @@ static status read_header(struct safetensors *file, const char *text, size_t len
     return result == STATUS_OK ? check_distinct(file, err) : result;
 }
 
-/* The header must be one JSON object, with nothing but blanks after it. */
-static cJSON *parse_json(const char *text, size_t length)
-{
-    const char *end = NULL;
-    cJSON *header = cJSON_ParseWithLengthOpts(text, length, &end, 0);
-    bool good = cJSON_IsObject(header);
-    for (; good && end < text + length; end++) good = *end == ' ' || *end == '\n' || *end == '\t' || *end == '\0';
-    if (good) return header;
-    cJSON_Delete(header);
-    return NULL;
-}
-
 static status parse(struct safetensors *file, const uint8_t *bytes, size_t size, struct error *err)
 {
     uint64_t length;
@@ -178,7 +166,7 @@ static status parse(struct safetensors *file, const uint8_t *bytes, size_t size,
                          SAFETENSORS_LARGEST_HEADER);
     struct data_section data = {bytes + LENGTH_BYTES + length, size - LENGTH_BYTES - (size_t)length};
     const char *text = (const char *)bytes + LENGTH_BYTES;
-    file->header = parse_json(text, (size_t)length);
+    file->header = json_read_object(text, (size_t)length);
     if (file->header == NULL) return error_set(err, "its header is not a JSON object");
     return read_header(file, text, (size_t)length, &data, err);
 }

@@ -1,5 +1,6 @@
 /* rmfer bench: the speed of training and inference on this machine, beside the multiply-add peak of the same run. */
 #include "rmfer/base/clock.h"
+#include "rmfer/base/json_writer.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
 #include "rmfer/base/threads.h"
@@ -10,7 +11,6 @@
 #include "rmfer/nn/inference.h"
 #include "rmfer/method/rmfer_step.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,42 +152,49 @@ static double layer_milliseconds(const struct bench *bench, double total)
     return 1e3 * total / bench->runs / bench->batch;
 }
 
+static void write_layer(struct json_writer *json, const struct bench *bench, size_t index)
+{
+    const struct layer *layer = &bench->layers.items[index];
+    json_open(json, '{');
+    json_string_member(json, "name", layer->name);
+    json_real_member(json, "multiply_adds", layer->multiply_adds);
+    if (bench->train) {
+        json_real_member(json, "forward_ms", layer_milliseconds(bench, bench->times[index].forward));
+        json_real_member(json, "backward_ms", layer_milliseconds(bench, bench->times[index].backward));
+    }
+    json_close(json, '}');
+}
+
 static status print_json(const struct bench *bench, struct figures f, struct error *err)
 {
-    cJSON *root = cJSON_CreateObject(), *times = cJSON_CreateObject(), *layers = cJSON_CreateArray();
-    cJSON_AddStringToObject(root, "mode", bench->train ? "train" : "infer");
-    cJSON_AddStringToObject(root, "arch", bench->architecture.name);
-    cJSON_AddNumberToObject(root, "image_size", bench->image_size);
-    cJSON_AddNumberToObject(root, "batch", bench->batch);
-    cJSON_AddNumberToObject(root, "threads", threads_get());
-    cJSON_AddStringToObject(root, "kernels", kernels_best()->name);
-    cJSON_AddNumberToObject(root, "images_per_s", f.images_per_second);
-    cJSON_AddNumberToObject(times, "median", f.median);
-    cJSON_AddNumberToObject(times, "min", f.least);
-    cJSON_AddNumberToObject(times, "max", f.most);
-    cJSON_AddItemToObject(root, "ms_per_image", times);
-    cJSON_AddNumberToObject(root, "gflops", f.gflops);
-    cJSON_AddNumberToObject(root, "peak_gflops", bench->peak_gflops);
-    cJSON_AddNumberToObject(root, "efficiency", f.gflops / bench->peak_gflops);
-    cJSON_AddNumberToObject(root, "peak_rss_mb", (double)memory_peak_resident() / 1048576.0);
-    cJSON_AddItemToObject(root, "layers", layers);
-    for (size_t i = 0; i < bench->layers.count; i++) {
-        const struct layer *layer = &bench->layers.items[i];
-        cJSON *item = cJSON_CreateObject();
-        cJSON_AddStringToObject(item, "name", layer->name);
-        cJSON_AddNumberToObject(item, "multiply_adds", layer->multiply_adds);
-        if (bench->train) {
-            cJSON_AddNumberToObject(item, "forward_ms", layer_milliseconds(bench, bench->times[i].forward));
-            cJSON_AddNumberToObject(item, "backward_ms", layer_milliseconds(bench, bench->times[i].backward));
-        }
-        cJSON_AddItemToArray(layers, item);
-    }
-    char *text = cJSON_PrintUnformatted(root);
-    cJSON_Delete(root);
-    if (text == NULL) return error_set(err, "not enough memory for the report");
-    puts(text);
-    cJSON_free(text);
-    return STATUS_OK;
+    struct text out = {0};
+    struct json_writer json = json_writer(&out, err);
+    json_open(&json, '{');
+    json_string_member(&json, "mode", bench->train ? "train" : "infer");
+    json_string_member(&json, "arch", bench->architecture.name);
+    json_integer_member(&json, "image_size", bench->image_size);
+    json_integer_member(&json, "batch", bench->batch);
+    json_integer_member(&json, "threads", threads_get());
+    json_string_member(&json, "kernels", kernels_best()->name);
+    json_real_member(&json, "images_per_s", f.images_per_second);
+    json_name(&json, "ms_per_image");
+    json_open(&json, '{');
+    json_real_member(&json, "median", f.median);
+    json_real_member(&json, "min", f.least);
+    json_real_member(&json, "max", f.most);
+    json_close(&json, '}');
+    json_real_member(&json, "gflops", f.gflops);
+    json_real_member(&json, "peak_gflops", bench->peak_gflops);
+    json_real_member(&json, "efficiency", f.gflops / bench->peak_gflops);
+    json_real_member(&json, "peak_rss_mb", (double)memory_peak_resident() / 1048576.0);
+    json_name(&json, "layers");
+    json_open(&json, '[');
+    for (size_t i = 0; i < bench->layers.count; i++) write_layer(&json, bench, i);
+    json_close(&json, ']');
+    json_close(&json, '}');
+    if (json.result == STATUS_OK) puts(text_string(&out));
+    text_free(&out);
+    return json.result;
 }
 
 static void print_table(const struct bench *bench, struct figures f)

@@ -2,9 +2,9 @@
 #include "rmfer/plot/run.h"
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/json_reader.h"
 #include "rmfer/base/memory.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,12 +61,6 @@ static status series_add(struct series *series, double epoch, double value, stru
 /* ---- evaluations -------------------------------------------------------------------------------------------------
  */
 
-static double number_of(const cJSON *object, const char *name)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-    return cJSON_IsNumber(item) ? item->valuedouble : NAN;
-}
-
 static status read_confusion(struct run_confusion *confusion, const cJSON *rows, struct error *err)
 {
     int classes = cJSON_IsArray(rows) ? cJSON_GetArraySize(rows) : 0;
@@ -106,9 +100,9 @@ static void evaluation_free(struct run_evaluation *evaluation)
 static status read_evaluation(struct run_evaluation *evaluation, const cJSON *line, struct error *err)
 {
     evaluation_free(evaluation);
-    evaluation->epoch = number_of(line, "epoch");
-    evaluation->overall = number_of(line, "overall_accuracy");
-    evaluation->average = number_of(line, "average_accuracy");
+    evaluation->epoch = json_number(line, "epoch");
+    evaluation->overall = json_number(line, "overall_accuracy");
+    evaluation->average = json_number(line, "average_accuracy");
     read_limits(evaluation->overall_limits, line, "overall_interval");
     read_limits(evaluation->average_limits, line, "average_interval");
     return read_confusion(&evaluation->confusion, cJSON_GetObjectItemCaseSensitive(line, "confusion"), err);
@@ -116,7 +110,7 @@ static status read_evaluation(struct run_evaluation *evaluation, const cJSON *li
 
 static status keep_evaluation(struct run *run, const cJSON *line, struct error *err)
 {
-    double overall = number_of(line, "overall_accuracy");
+    double overall = json_number(line, "overall_accuracy");
     bool is_best =
         run->evaluation_count == 0 || overall > run->best.overall || (isnan(run->best.overall) && !isnan(overall));
     const char *split = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(line, "split"));
@@ -146,10 +140,10 @@ static bool is_place(const char *name)
 
 static status take_line(struct run *run, const cJSON *line, struct error *err)
 {
-    double epoch = number_of(line, "epoch");
+    double epoch = json_number(line, "epoch");
     bool is_evaluation = cJSON_HasObjectItem(line, "split");
-    if (!cJSON_IsObject(line) || !isfinite(epoch)) return error_set(err, "no object with an epoch");
-    if (!is_evaluation) note_phase(run, epoch, number_of(line, "phase"));
+    if (!isfinite(epoch)) return error_set(err, "no epoch");
+    if (!is_evaluation) note_phase(run, epoch, json_number(line, "phase"));
     for (const cJSON *item = line->child; item != NULL; item = item->next) {
         if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble) || is_place(item->string)) continue;
         struct series *series = series_of(run, item->string, is_evaluation, err);
@@ -165,8 +159,8 @@ static status take_lines(struct run *run, const char *bytes, size_t size, const 
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         if (stop == NULL) return STATUS_OK; /* a line that is being written */
         if (stop > at) {
-            cJSON *line = cJSON_ParseWithLength(at, (size_t)(stop - at));
-            status result = line == NULL ? error_set(err, "no JSON") : take_line(run, line, err);
+            cJSON *line = json_read_object(at, (size_t)(stop - at));
+            status result = line == NULL ? error_set(err, "no JSON object") : take_line(run, line, err);
             cJSON_Delete(line);
             if (result != STATUS_OK) return error_add_context(err, "%s:%zu", path, number);
         }

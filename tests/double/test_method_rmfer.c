@@ -24,7 +24,8 @@ static double step_loss(void *setup)
     struct step_case *c = setup;
     struct step_losses losses;
     announce_change(c->model);
-    memcpy(parameters_write_buffers(&c->model->parameters), c->buffers, c->model->parameters.buffer_count * sizeof *c->buffers);
+    memcpy(parameters_write_buffers(&c->model->parameters), c->buffers,
+           c->model->parameters.buffer_count * sizeof *c->buffers);
     train_step_run(c->step, &c->objective, &c->labelled, c->contrasts ? &c->contrastive : NULL, 21, 4, &losses);
     return losses.total;
 }
@@ -74,8 +75,8 @@ static void check_step(const char *name, struct train_step_shape shape, struct o
         /* The backbone has its own test: here some of its tensors stand for all. */
         if (entry->group == GROUP_BACKBONE && i % 23 != 0 && i > 0) continue;
         check.samples = entry->group == GROUP_BACKBONE ? 1 : 2;
-        assert_gradient(&bench, &check, entry->name, parameter_write(&model.parameters, entry),
-                        after + entry->offset, before + entry->offset, entry->count);
+        assert_gradient(&bench, &check, entry->name, parameter_write(&model.parameters, entry), after + entry->offset,
+                        before + entry->offset, entry->count);
     }
     train_step_free(c.step);
     model_free(&model);

@@ -1,5 +1,5 @@
-/* The whole backbone by central differences: every parameter tensor of a shrunken EfficientNet in both flavours, at even
- * and odd sizes. */
+/* The whole backbone by central differences: every parameter tensor of a shrunken EfficientNet in both flavours, at
+ * even and odd sizes. */
 #include "double/support/random_model.h"
 #include "rmfer/nn/backbone.h"
 

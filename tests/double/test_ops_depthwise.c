@@ -64,7 +64,8 @@ static struct depthwise_case draw_depthwise(struct workbench *bench)
     c.images = PICK(bench, 1, 2, 3);
     c.inputs = c.images * conv->height * conv->width * conv->channels;
     c.outputs = c.images * conv->output_height * conv->output_width * conv->channels;
-    size_t taps = (size_t)(conv->kernel * conv->kernel), parts = c.images * depthwise_moment_parts(&bench->context, conv);
+    size_t taps = (size_t)(conv->kernel * conv->kernel),
+           parts = c.images * depthwise_moment_parts(&bench->context, conv);
     c.x = workbench_normal(bench, c.inputs, 0.2, 1);
     conv->weight = c.weight = workbench_normal(bench, conv->channels * taps, 0, 0.5);
     conv->dweight = workbench_normal(bench, conv->channels * taps, 0, 1);

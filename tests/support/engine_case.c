@@ -135,3 +135,27 @@ bool all_finite(const real *values, size_t count)
         if (!isfinite(values[i])) return false;
     return true;
 }
+
+struct objective engine_whole_objective(void)
+{
+    struct objective objective = objective_defaults();
+    objective.dropout = 0.3;
+    objective.drop_path = 0.3;
+    objective.label_smoothing = 0.1;
+    return objective;
+}
+
+real *engine_take(size_t count)
+{
+    void *taken = memory_allocate(count, sizeof(real), "a test's room", NULL);
+    assert_non_null(taken);
+    return taken;
+}
+
+real *engine_copy(const real *values, size_t count)
+{
+    real *copied = memory_allocate(count, sizeof *copied, "a copy", NULL);
+    assert_non_null(copied);
+    memcpy(copied, values, count * sizeof *copied);
+    return copied;
+}

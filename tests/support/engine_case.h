@@ -27,6 +27,9 @@ void engine_stop(struct engine_case *c);
 /* A phase of usual size: 48 pixels, 6 labelled images, and 2 anchors of 9 pictures in phase 2. */
 struct train_step_shape engine_shape(bool contrasts);
 
+/* With every mask and every smoothing a training run has. */
+struct objective engine_whole_objective(void);
+
 /* Gradients from zero. */
 void engine_step(struct engine_case *c, uint64_t draw);
 
@@ -42,6 +45,10 @@ double engine_distance(const real *a, const real *b, size_t count);
 /* The largest distance over the parameter tensors' gradients, measured against the whole gradient where a tensor's
  * own is but rounding errors. */
 double engine_gradient_distance(const struct model *a, const struct model *b);
+
+/* Zeroed, and copied, numbers of the caller (memory_free). */
+real *engine_take(size_t count);
+real *engine_copy(const real *values, size_t count);
 
 bool all_finite(const real *values, size_t count);
 

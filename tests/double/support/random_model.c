@@ -35,7 +35,7 @@ real *stir_gradients(struct workbench *bench, struct model *model)
 
 /* Every tensor of the groups first .. last. */
 void assert_model_gradients(struct workbench *bench, struct gradient_check check, struct model *model,
-                                   const real *before, enum parameter_group first, enum parameter_group last)
+                            const real *before, enum parameter_group first, enum parameter_group last)
 {
     for (size_t i = 0; i < model->parameters.count; i++) {
         const struct parameter *entry = &model->parameters.items[i];

@@ -1,0 +1,292 @@
+/* Reading files, making folders, and files that are there whole or not at all. */
+#define _GNU_SOURCE /* fork and its kin beside C11 */
+#include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
+#include "rmfer/base/memory.h"
+#include "support/child.h"
+#include "support/scratch.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void assert_content(const char *path, const char *wanted)
+{
+    uint8_t *bytes;
+    size_t size;
+    assert_int_equal(file_read(path, 1 << 20, &bytes, &size, NULL), STATUS_OK);
+    assert_int_equal(size, strlen(wanted));
+    assert_string_equal((const char *)bytes, wanted);
+    memory_free(bytes);
+}
+
+static size_t count_files(const char *folder)
+{
+    size_t count = 0;
+    DIR *opened = opendir(folder);
+    assert_non_null(opened);
+    for (struct dirent *entry; (entry = readdir(opened)) != NULL;) count += entry->d_name[0] != '.';
+    closedir(opened);
+    return count;
+}
+
+static void test_reading_files(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct mapped_file mapped;
+    struct error err = {0};
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    scratch_text(folder, "full", "hello");
+    scratch_text(folder, "empty", "");
+    const char *full = scratch_path(folder, "full"), *empty = scratch_path(folder, "empty");
+    assert_content(full, "hello");
+    assert_content(empty, "");
+    assert_int_equal(file_map(&mapped, full, NULL), STATUS_OK);
+    assert_true(mapped.size == 5 && memcmp(mapped.bytes, "hello", 5) == 0);
+    file_unmap(&mapped);
+    file_unmap(&mapped);
+    assert_int_equal(file_map(&mapped, empty, NULL), STATUS_OK);
+    assert_true(mapped.size == 0 && mapped.bytes == NULL);
+    file_unmap(&mapped);
+    assert_int_equal(file_read(full, 4, &bytes, &size, &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "limit of 4"));
+    assert_null(bytes);
+    error_clear(&err);
+    assert_int_equal(file_read(folder, 4, &bytes, &size, &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "not a regular file"));
+    error_clear(&err);
+    bytes = (uint8_t *)folder;
+    assert_int_equal(file_read(scratch_path(folder, "none"), 4, &bytes, &size, &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "No such file"));
+    assert_null(bytes);
+    assert_int_equal(file_map(&mapped, scratch_path(folder, "none"), NULL), STATUS_FAILED);
+    assert_int_equal(file_map(&mapped, folder, NULL), STATUS_FAILED);
+    assert_null(mapped.bytes);
+    assert_true(file_exists(full) && !file_exists(folder) && !file_exists(scratch_path(folder, "none")));
+    assert_true(folder_exists(folder) && !folder_exists(full));
+    scratch_remove(folder);
+}
+
+static void test_making_folders(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct error err = {0};
+    assert_int_equal(folder_create(scratch_path(folder, "a/b//c/"), NULL), STATUS_OK);
+    assert_true(folder_exists(scratch_path(folder, "a/b/c")));
+    assert_int_equal(folder_create(scratch_path(folder, "a/b"), NULL), STATUS_OK);
+    scratch_text(folder, "file", "");
+    assert_int_equal(folder_create(scratch_path(folder, "file/below"), &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "file"));
+    assert_int_equal(folder_create(scratch_path(folder, "file"), NULL), STATUS_FAILED);
+    assert_int_equal(folder_create("", NULL), STATUS_FAILED);
+    scratch_remove(folder);
+}
+
+static void test_atomic_files(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    const char *path = scratch_path(folder, "target");
+    struct atomic_file file;
+    scratch_text(folder, "target", "old");
+    assert_int_equal(atomic_file_open(&file, path, NULL), STATUS_OK);
+    fputs("new", file.stream);
+    assert_content(path, "old");
+    assert_int_equal(atomic_file_commit(&file, NULL), STATUS_OK);
+    assert_content(path, "new");
+    atomic_file_abandon(&file);
+    assert_int_equal(atomic_file_open(&file, path, NULL), STATUS_OK);
+    fputs("never", file.stream);
+    atomic_file_abandon(&file);
+    atomic_file_abandon(&file);
+    assert_content(path, "new");
+    assert_int_equal(count_files(folder), 1);
+    scratch_remove(folder);
+}
+
+/* A link is followed to its file; a device and a pipe are written through, and stay what they are. */
+static void test_targets_that_are_no_files(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct atomic_file file;
+    struct stat facts;
+    const char *link = scratch_path(folder, "link"), *target = scratch_path(folder, "sub/target");
+    scratch_text(folder, "sub/target", "old");
+    assert_int_equal(chmod(target, 0600), 0);
+    assert_int_equal(symlink("sub/target", link), 0);
+    assert_int_equal(atomic_file_open(&file, link, NULL), STATUS_OK);
+    fputs("new", file.stream);
+    assert_int_equal(atomic_file_commit(&file, NULL), STATUS_OK);
+    assert_content(target, "new");
+    assert_int_equal(lstat(link, &facts), 0);
+    assert_true(S_ISLNK(facts.st_mode));
+    assert_int_equal(stat(target, &facts), 0);
+    assert_int_equal(facts.st_mode & 0777, 0600);
+
+    const char *pipe = scratch_path(folder, "pipe");
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    int reader = open(pipe, O_RDONLY | O_NONBLOCK);
+    assert_int_equal(atomic_file_open(&file, pipe, NULL), STATUS_OK);
+    fputs("through", file.stream);
+    assert_int_equal(atomic_file_commit(&file, NULL), STATUS_OK);
+    char got[16] = "";
+    assert_int_equal(read(reader, got, sizeof got), 7);
+    assert_string_equal(got, "through");
+    close(reader);
+    assert_int_equal(lstat(pipe, &facts), 0);
+    assert_true(S_ISFIFO(facts.st_mode));
+
+    struct error err = {0};
+    assert_int_equal(symlink("loop", scratch_path(folder, "loop")), 0);
+    assert_int_equal(atomic_file_open(&file, scratch_path(folder, "loop"), &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "symbolic links"));
+    scratch_remove(folder);
+}
+
+/* What a killed writer left is removed by the next one; what a living one writes, and other files, stay. */
+static void test_stale_temporary_files(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    const char *path = scratch_path(folder, "target");
+    struct atomic_file living;
+    scratch_text(folder, "target.tmp.0123456789abcdef", "left by a kill");
+    scratch_text(folder, "target.tmp.notes", "mine");
+    scratch_text(folder, "other.tmp.0123456789abcdef", "of another target");
+    assert_int_equal(atomic_file_open(&living, path, NULL), STATUS_OK);
+    assert_int_equal(count_files(folder), 4);
+    atomic_file_remove_stale(path);
+    assert_int_equal(count_files(folder), 3);
+    assert_false(file_exists(scratch_path(folder, "target.tmp.0123456789abcdef")));
+    fputs("whole", living.stream);
+    assert_int_equal(atomic_file_commit(&living, NULL), STATUS_OK);
+    assert_content(path, "whole");
+    scratch_remove(folder);
+}
+
+/* Loaded bytes stay when the file is cut short; the reason of a failed mkdir is not overwritten by a later look. */
+static void test_files_changed_by_others(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct mapped_file loaded;
+    struct error err = {0};
+    scratch_text(folder, "file", "hello");
+    assert_int_equal(file_load(&loaded, scratch_path(folder, "file"), NULL), STATUS_OK);
+    assert_int_equal(truncate(scratch_path(folder, "file"), 0), 0);
+    assert_memory_equal(loaded.bytes, "hello", 5);
+    file_unmap(&loaded);
+    assert_int_equal(folder_create("/proc/none", &err), STATUS_FAILED);
+    assert_null(strstr(err.message, "Success"));
+    error_clear(&err);
+    char name[300];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(folder_create(scratch_path(folder, name), &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "File name too long"));
+    scratch_remove(folder);
+}
+
+static void test_atomic_files_that_cannot_be_written(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct atomic_file file;
+    struct error err = {0};
+    assert_int_equal(atomic_file_open(&file, scratch_path(folder, "none/x"), &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "cannot be written"));
+    /* A folder stands where the file should go. */
+    assert_int_equal(folder_create(scratch_path(folder, "taken/full"), NULL), STATUS_OK);
+    error_clear(&err);
+    assert_int_equal(atomic_file_open(&file, scratch_path(folder, "taken"), &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "Is a directory"));
+    assert_int_equal(count_files(folder), 1);
+    scratch_text(folder, "target", "old");
+    for (long i = 1; i <= 2; i++) {
+        memory_fail_after(i);
+        assert_int_equal(atomic_file_open(&file, scratch_path(folder, "target"), NULL), STATUS_FAILED);
+        memory_fail_after(0);
+    }
+    assert_content(scratch_path(folder, "target"), "old");
+    assert_int_equal(count_files(folder), 2);
+    scratch_remove(folder);
+}
+
+/* A full disk, seen by the stream: the old file stays and nothing is left beside it. */
+static void test_atomic_files_on_a_full_disk(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    const char *path = scratch_path(folder, "target");
+    struct atomic_file file;
+    struct error err = {0};
+    scratch_text(folder, "target", "old");
+    assert_int_equal(atomic_file_open(&file, path, NULL), STATUS_OK);
+    FILE *full = freopen("/dev/full", "w", file.stream);
+    assert_non_null(full);
+    file.stream = full;
+    fputs("too much", file.stream);
+    assert_int_equal(atomic_file_commit(&file, &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "No space left"));
+    assert_content(path, "old");
+    assert_int_equal(count_files(folder), 1);
+    scratch_remove(folder);
+}
+
+static void write_and_die(const char *path)
+{
+    struct atomic_file file;
+    if (atomic_file_open(&file, path, NULL) != STATUS_OK) _exit(3);
+    fputs("half of the ne", file.stream);
+    fflush(file.stream);
+    raise(SIGKILL);
+}
+
+static void test_a_crash_leaves_the_old_file(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    const char *path = scratch_path(folder, "target");
+    scratch_text(folder, "target", "old");
+    int ended = in_a_child(write_and_die, path);
+    assert_true(WIFSIGNALED(ended) && WTERMSIG(ended) == SIGKILL);
+    assert_content(path, "old");
+    /* What the dead left does not stand in the way. */
+    struct atomic_file file;
+    assert_int_equal(atomic_file_open(&file, path, NULL), STATUS_OK);
+    fputs("new", file.stream);
+    assert_int_equal(atomic_file_commit(&file, NULL), STATUS_OK);
+    assert_content(path, "new");
+    scratch_remove(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reading_files),
+        cmocka_unit_test(test_making_folders),
+        cmocka_unit_test(test_atomic_files),
+        cmocka_unit_test(test_targets_that_are_no_files),
+        cmocka_unit_test(test_stale_temporary_files),
+        cmocka_unit_test(test_files_changed_by_others),
+        cmocka_unit_test(test_atomic_files_that_cannot_be_written),
+        cmocka_unit_test(test_atomic_files_on_a_full_disk),
+        cmocka_unit_test(test_a_crash_leaves_the_old_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
