@@ -87,8 +87,8 @@ DOUBLE_OBJECTS := $(DOUBLE_SOURCES:%.c=$(OUT)/double/%.o)
 
 TESTS        := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/test_*.c))
 DOUBLE_TESTS := $(patsubst tests/double/%.c,$(OUT)/tests/double/%,$(wildcard tests/double/test_*.c))
-TEST_SUPPORT := $(wildcard tests/support/*.c)
-DOUBLE_SUPPORT := $(wildcard tests/double/support/*.c)
+TEST_SUPPORT := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/support/*.c))
+DOUBLE_SUPPORT := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/double/support/*.c))
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help test check check-arm check-sanitized run-sanitized deps-ci bench demo deps detector install uninstall dist fuzz sign-flip format clean need-build need-test tests
@@ -183,15 +183,23 @@ deps-ci:
 
 TEST_LIBS = $(shell $(PKG_CONFIG) --cflags --libs cmocka)
 
-$(OUT)/tests/double/%: tests/double/%.c $(DOUBLE_SUPPORT) $(OUT)/librmfer_double.a
+$(OUT)/tests/double/%.o: tests/double/%.c | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) -Itests -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(DOUBLE_SUPPORT) $(OUT)/librmfer_double.a $(TEST_LIBS) $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) -Itests -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(OUT)/tests/%: tests/%.c $(TEST_SUPPORT) $(OUT)/librmfer.a
+$(OUT)/tests/%.o: tests/%.c | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) -Itests $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(TEST_SUPPORT) $(OUT)/librmfer.a $(TEST_LIBS) $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(DOUBLE_TESTS): %: %.o $(DOUBLE_SUPPORT) $(OUT)/librmfer_double.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(LDLIBS)
+
+$(TESTS): %: %.o $(TEST_SUPPORT) $(OUT)/librmfer.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(LDLIBS)
 
 # The rooms that meet foreign bytes are built for the fuzzer; what they call above comes from the library.
 FUZZED := $(filter src/base/% src/config/% src/data/% src/ckpt/% $(BUILD)/generated/%,$(SOURCES))
@@ -275,7 +283,8 @@ format:
 clean:
 	rm -rf $(BUILD) rmfer
 
--include $(FUZZ_OBJECTS:.o=.d) $(OBJECTS:.o=.d) $(DOUBLE_OBJECTS:.o=.d) $(OUT)/src/main.d
+-include $(FUZZ_OBJECTS:.o=.d) $(OBJECTS:.o=.d) $(DOUBLE_OBJECTS:.o=.d) $(OUT)/src/main.d $(TESTS:=.d) $(DOUBLE_TESTS:=.d) \
+  $(TEST_SUPPORT:.o=.d) $(DOUBLE_SUPPORT:.o=.d)
 
 # ---- measurements ----------------------------------------------------------------------------------------------------
 .PHONY: layouts
