@@ -142,6 +142,15 @@ if [ -n "$material" ] && [ -f "$yunet" ] && [ -f "$material/video/person_eat.mkv
     holds "each in their panel" test -z "$(awk -F, 'NR > 1 { p = ($5 + $7 / 2 >= 640) + 2 * ($6 + $8 / 2 >= 480)
                                                if (p != $3) print }' real/index.csv)"
     check "their check" rmset check real
+    # A detector that was found, not named, is used where no list lies beside the video.
+    run env RMFER_DETECTOR="$yunet" "$RMFER" rmset build real.mp4 $mashups/mashup1.mp4 -o found \
+        --remove 640,480,640,480 --every 2
+    holds "the detector is found" test $code -eq 0 -a "$(grep -c '^detector: ' err)" -eq 1
+    holds "and finds the same" diff real/real/rows.csv found/real/rows.csv
+    holds "a list goes before it" grep -q 'detections [1-9]' found/mashup1/film.ini
+    run rmset build -q real.mp4 -o found --detector "$material/models/yunet_n_320_320.onnx" \
+        --remove 640,480,640,480 --every 2
+    holds "another detector is not taken for it" grep -q 'other settings' err
 else
     skip "a mashup of real clips, as there are none, or no ffmpeg"
 fi

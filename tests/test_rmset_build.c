@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/data/rmset_index.h"
 #include "rmfer/rmset/build.h"
@@ -226,7 +227,44 @@ static void other_settings_are_refused(void **state)
     options.every = 2;
     assert_int_equal(build(&options, &counts), STATUS_OK);
     assert_int_equal(counts.failed, 1);
-    assert_non_null(strstr(last_failure, "was made with other settings"));
+    assert_non_null(strstr(last_failure, "was made of another film or with other settings"));
+}
+
+/* A film of the same name and length is another one when its pixels are; a copy of it is the same. */
+static void another_film_is_refused(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct rmset_counts counts;
+    struct rmset_build_options options = options_of(scratch_path(folder, "set"));
+    uint8_t *frame = NULL;
+    size_t size = 0;
+    assert_int_equal(file_read(scratch_path(folder, "film/3.png"), 1 << 20, &frame, &size, &err), STATUS_OK);
+    frame[size / 2] ^= 1;
+    assert_int_equal(file_write_whole(scratch_path(folder, "film/3.png"), frame, size, true, &err), STATUS_OK);
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    assert_int_equal(counts.failed, 1);
+    assert_non_null(strstr(last_failure, "was made of another film"));
+    frame[size / 2] ^= 1;
+    assert_int_equal(file_write_whole(scratch_path(folder, "film/3.png"), frame, size, true, &err), STATUS_OK);
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    assert_int_equal(counts.failed, 0);
+    assert_int_equal(counts.built, 0);
+    memory_free(frame);
+}
+
+/* As many rows in the list, but others. */
+static void another_list_is_refused(void **state)
+{
+    (void)state;
+    struct rmset_counts counts;
+    struct rmset_build_options options = options_of(scratch_path(folder, "set"));
+    scratch_text(folder, "film.detections.csv",
+                 "frame,x,y,w,h,score\n0,20,30,40,50,0.9\n0,90,40,20,20,0.99\n1,22,30,40,50,0.9\n2,20,30,40,50,0.9\n"
+                 "2,140,30,40,50,0.8\n3,20,30,40,50,0.9\n3,140,30,40,50,0.8\n3,24,33,40,50,0.7\n5,142,31,40,50,0.8\n");
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    assert_int_equal(counts.failed, 1);
+    write_lists();
 }
 
 static void count_complaints(void *context, const char *message)
@@ -303,6 +341,8 @@ int main(void)
         cmocka_unit_test(the_film_is_masked),
         cmocka_unit_test(statistics_are_of_all_pixels),
         cmocka_unit_test(other_settings_are_refused),
+        cmocka_unit_test(another_film_is_refused),
+        cmocka_unit_test(another_list_is_refused),
         cmocka_unit_test(check_finds_what_is_broken),
         cmocka_unit_test(bad_notes_are_named),
     };

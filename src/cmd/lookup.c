@@ -96,3 +96,12 @@ status lookup_checkpoint(const char *needed, const char **checkpoint, struct tex
     *checkpoint = text_string(found);
     return STATUS_OK;
 }
+
+status lookup_detector(const char **detector, struct text *found, struct error *err)
+{
+    status result = *detector == NULL ? lookup_file(LOOKUP_DETECTOR, found, err) : STATUS_OK;
+    if (result != STATUS_OK) return result;
+    if (*detector == NULL && found->length > 0) *detector = text_string(found);
+    if (*detector != NULL && strcmp(*detector, LOOKUP_NONE) == 0) *detector = NULL;
+    return STATUS_OK;
+}

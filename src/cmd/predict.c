@@ -255,17 +255,12 @@ struct found_files {
 /* "none" stands for no detector. Where there is none and nobody said so, it is said once. */
 static status find_detector(struct predict_command *command, struct found_files *found, struct error *err)
 {
-    if (command->detector == NULL) {
-        status result = lookup_file(LOOKUP_DETECTOR, &found->detector, err);
-        if (result != STATUS_OK) return result;
-        if (found->detector.length > 0)
-            command->detector = text_string(&found->detector);
-        else
-            log_info("no face detector: each picture is taken as one face ('make detector' gets one, --detector FILE "
-                     "names one, --detector none says that this is meant)");
-    }
-    if (command->detector != NULL && strcmp(command->detector, LOOKUP_NONE) == 0) command->detector = NULL;
-    return STATUS_OK;
+    bool is_named = command->detector != NULL;
+    status result = lookup_detector(&command->detector, &found->detector, err);
+    if (result == STATUS_OK && !is_named && found->detector.length == 0)
+        log_info("no face detector: each picture is taken as one face ('make detector' gets one, --detector FILE "
+                 "names one, --detector none says that this is meant)");
+    return result;
 }
 
 static status find_files(struct predict_command *command, struct found_files *found, struct error *err)

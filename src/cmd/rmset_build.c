@@ -6,6 +6,7 @@
 #include "rmfer/base/text.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/ckpt/detector_onnx.h"
+#include "rmfer/cmd/lookup.h"
 #include "rmfer/cmd/options.h"
 #include "rmfer/rmset/build.h"
 
@@ -21,6 +22,7 @@ struct build_command {
     double min_score, min_face;
     int64_t detect_size;
     struct option_list areas;
+    struct text found; /* the detector's path, where it was not named */
 };
 
 static const double BAR_SECONDS = 0.5, LINE_SECONDS = 30;
@@ -102,6 +104,32 @@ static void print_counts(const struct rmset_build_options *build, const struct r
     printf(" (%.1f s)\n", seconds);
 }
 
+static status check_command(const struct build_command *command, const struct option_list *films, struct error *err)
+{
+    const struct rmset_build_options *options = &command->build;
+    if (films->count == 0 || options->folder == NULL)
+        return error_set_usage(err, "rmset build needs videos or folders of frames, and -o DIR");
+    if (options->detections != NULL && films->count > 1)
+        return error_set_usage(err, "--detections is of one video; several have NAME.detections.csv beside them");
+    if (options->detections != NULL && command->detector != NULL)
+        return error_set_usage(err, "--detector and --detections: give one of them");
+    return STATUS_OK;
+}
+
+/* A detector that was not named gives way to the lists beside the films. */
+static status read_detector(struct build_command *command, struct detector **detector, struct error *err)
+{
+    struct rmset_build_options *options = &command->build;
+    *detector = NULL;
+    if (options->detections != NULL) return STATUS_OK;
+    options->lists_first = command->detector == NULL;
+    status result = lookup_detector(&command->detector, &command->found, err);
+    if (result == STATUS_OK && command->detector != NULL) result = detector_read(detector, command->detector, err);
+    options->detector = *detector;
+    options->detector_file = command->detector;
+    return result;
+}
+
 static status build(struct build_command *command, const struct option_list *films, struct error *err)
 {
     struct rmset_build_options *options = &command->build;
@@ -109,16 +137,10 @@ static status build(struct build_command *command, const struct option_list *fil
     struct shown shown = {.begin = now, .last = now, .is_terminal = isatty(2) == 1 && log_get_level() != LOG_QUIET};
     struct detector *detector = NULL;
     struct rmset_counts counts;
-    if (films->count == 0 || options->folder == NULL)
-        return error_set_usage(err, "rmset build needs videos or folders of frames, and -o DIR");
-    if (options->detections != NULL && films->count > 1)
-        return error_set_usage(err, "--detections is of one video; several have NAME.detections.csv beside them");
-    if (options->detections != NULL && command->detector != NULL)
-        return error_set_usage(err, "--detector and --detections: give one of them");
-    status result = command->shards == NULL ? STATUS_OK : read_size(command->shards, &options->shard_bytes, err);
-    if (result == STATUS_OK && command->detector != NULL) result = detector_read(&detector, command->detector, err);
+    status result = check_command(command, films, err);
+    if (result == STATUS_OK && command->shards != NULL) result = read_size(command->shards, &options->shard_bytes, err);
+    if (result == STATUS_OK) result = read_detector(command, &detector, err);
     if (result != STATUS_OK) return result;
-    options->detector = detector;
     options->detection = detector_options_defaults();
     options->detection.threads = 1;
     if (command->min_score >= 0) options->detection.min_score = command->min_score;
@@ -145,7 +167,8 @@ static const char description[] =
     "of the first frame get numbers in reading order; NAME.faces.csv\n"
     "(x,y,w,h[,add|remove]) corrects them. Later faces get the number of the first box that they overlap most.\n"
     "Each face is cut as a square, 1.31 times as wide as its box.\n\n"
-    "Faces are found by --detector, or listed: --detections FILE, or NAME.detections.csv (frame,x,y,w,h[,score]).\n"
+    "Faces are listed in --detections FILE or NAME.detections.csv (frame,x,y,w,h[,score]), or found by the detector;\n"
+    "one that is named goes before the list beside a video.\n"
     "A video is finished or not there: the same command goes on where it was stopped. A video that cannot be built is\n"
     "one line, the others go on, and the exit status is 1. DIR then holds index.csv, videos.csv, tracks.csv (with why\n"
     "each track ended) and statistics.ini (for rmset.normalize = own).";
@@ -161,7 +184,9 @@ int command_rmset_build(int argc, char **argv)
         {"out", OPTION_STRING, &build_options->folder, "DIR", "the RMset's folder", 0, 0, 'o'},
         {"remove", OPTION_REPEATED, &command.areas, "X,Y,W,H[@FROM-TO]", "blacken this area (in frames FROM to TO)", 0,
          0, 0},
-        {"detector", OPTION_STRING, &command.detector, "FILE", "YuNet's ONNX file", 0, 0, 0},
+        {"detector", OPTION_STRING, &command.detector, "FILE", 
+         "YuNet's ONNX file, or none (default: yunet.onnx where 'make detector' puts it, or $RMFER_DETECTOR)", 0, 0,
+         0},
         {"detections", OPTION_STRING, &build_options->detections, "FILE", "faces found by another detector", 0, 0, 0},
         {"every", OPTION_INTEGER, &build_options->every, "N", "only every Nth frame (1)", 1, 1000000000, 0},
         {"first-frame", OPTION_INTEGER, &build_options->first_frame, "N", "faces get their numbers there (0)", 0,
@@ -195,5 +220,6 @@ int command_rmset_build(int argc, char **argv)
     status result = options_parse(&line, argc, argv, &err);
     if (result == STATUS_OK && !line.help_shown) result = build(&command, &line.positional, &err);
     options_free(&line);
+    text_free(&command.found);
     return err.code == STATUS_OK ? (int)result : command_finish(result, &err);
 }

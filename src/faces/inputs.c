@@ -232,7 +232,7 @@ static status end_folder(const struct face_inputs *inputs, struct error *err)
                      ? error_set(err, "%s: no pictures or videos in this folder", inputs->folder)
                      : error_set(err, "%s: no pictures in this folder that are read (%s are); left out: %s", inputs->folder,
                                  image_kinds_read(), names.bytes);
-    else if (result == STATUS_OK && names.length > 0)
+    else if (result == STATUS_OK && names.length > 0 && !inputs->options.quiet)
         log_warning("%s: left out: %s (%s are read)", inputs->folder, names.bytes, image_kinds_read());
     text_free(&names);
     return result;

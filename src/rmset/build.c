@@ -5,6 +5,7 @@
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
+#include "rmset/fingerprint.h"
 #include "rmset/folder.h"
 
 #include <fcntl.h>
@@ -54,25 +55,44 @@ static status check_names(const char *const *films, size_t count, struct error *
     return result;
 }
 
+/* Who finds the faces, and with which settings. */
+static status describe_faces(const struct rmset_build_options *options, const struct rmset_notes *notes,
+                             struct text *out, struct error *err)
+{
+    uint64_t content = FINGERPRINT_START;
+    if (notes->has_detections) {
+        for (size_t i = 0; i < notes->detection_count; i++) {
+            const struct rmset_detection *row = &notes->detections[i];
+            const double numbers[] = {(double)row->frame, row->box.x,     row->box.y,
+                                      row->box.width,     row->box.height, row->score};
+            content = fingerprint_add(content, numbers, sizeof numbers);
+        }
+        return text_append_format(out, err, "detections %zu %016" PRIx64 " ", notes->detection_count, content);
+    }
+    status result = film_fingerprint(options->detector_file, &content, err);
+    if (result != STATUS_OK) return result;
+    return text_append_format(out, err, "detector %016" PRIx64 " %g %g %d %g %zu ", content,
+                              options->detection.min_score, options->detection.overlap,
+                              options->detection.detect_size, options->detection.min_face,
+                              options->detection.max_faces);
+}
+
 /* Everything that the film's faces depend on; a finished film with other settings is not taken for this one. */
 static status describe(const char *film, const struct rmset_build_options *options, const struct rmset_notes *notes,
                        struct text *out, struct error *err)
 {
-    struct stat facts;
-    int64_t size = stat(film, &facts) == 0 && S_ISREG(facts.st_mode) ? (int64_t)facts.st_size : 0;
-    status result = text_append_format(
-        out, err, "bytes %" PRId64 " every %" PRId64 " first %" PRId64 " overlap %g follow %g cuts %d margin %g pad %d ",
-        size, options->every, options->first_frame, options->overlap, options->follow, options->cuts,
-        options->crop.margin, options->crop.pad);
+    uint64_t content;
+    status result = film_fingerprint(film, &content, err);
+    if (result == STATUS_OK)
+        result = text_append_format(out, err,
+                                    "content %016" PRIx64 " every %" PRId64 " first %" PRId64
+                                    " overlap %g follow %g cuts %d margin %g pad %d ",
+                                    content, options->every, options->first_frame, options->overlap, options->follow,
+                                    options->cuts, options->crop.margin, options->crop.pad);
     if (result == STATUS_OK)
         result = text_append_format(out, err, "size %" PRId64 " quality %" PRId64 " shards %" PRId64 " ",
                                     options->crop.size, options->crop.quality, options->shard_bytes);
-    if (result == STATUS_OK && notes->has_detections)
-        result = text_append_format(out, err, "detections %zu ", notes->detection_count);
-    else if (result == STATUS_OK)
-        result = text_append_format(out, err, "detector %g %g %d %g %zu ", options->detection.min_score,
-                                    options->detection.overlap, options->detection.detect_size,
-                                    options->detection.min_face, options->detection.max_faces);
+    if (result == STATUS_OK) result = describe_faces(options, notes, out, err);
     for (size_t i = 0; i < notes->correction_count && result == STATUS_OK; i++) {
         const struct image_box *box = &notes->corrections[i].box;
         result = text_append_format(out, err, "%s %g,%g,%g,%g ", notes->corrections[i].is_removal ? "less" : "face",
@@ -93,7 +113,7 @@ static status look_for(const char *folder, const char *settings, bool *done, str
         result = film_facts_read(&facts, text_string(&path), err);
         *done = result == STATUS_OK;
         if (*done && strcmp(facts.settings, settings) != 0)
-            result = error_set(err, "%s: was made with other settings (%s); remove it, or build into another folder",
+            result = error_set(err, "%s: was made of another film or with other settings (%s); remove it, or build into another folder",
                                folder, facts.settings);
         if (*done) film_facts_free(&facts);
     }
@@ -153,9 +173,9 @@ static status build_film(struct set_work *work, const char *film, struct error *
     for (size_t i = 0; i < options->area_count && result == STATUS_OK; i++)
         result = rmset_notes_add_area(&notes, options->areas[i], err);
     if (result == STATUS_OK)
-        result = rmset_notes_read(&notes, film, options->detections, options->detector == NULL, err);
+        result = rmset_notes_read(&notes, film, options->detections, options->detector == NULL || options->lists_first, err);
     if (result == STATUS_OK && options->detector == NULL && !notes.has_detections)
-        result = error_set(err, "%s: neither a detector (--detector) nor a list of detections beside it", film);
+        result = error_set(err, "%s: neither a detector (--detector FILE, or 'make detector') nor a list of detections beside it", film);
     if (result == STATUS_OK) result = describe(film, options, &notes, &settings, err);
     if (result == STATUS_OK) result = look_for(folder, text_string(&settings), &done, err);
     if (result == STATUS_OK && !done) {

@@ -23,4 +23,8 @@ status lookup_file(enum lookup_kind kind, struct text *path, struct error *err) 
 status lookup_checkpoint(const char *needed, const char **checkpoint, struct text *found,
                          struct error *err) MUST_CHECK;
 
+/* *detector, or where it is NULL the one that lookup_file finds, kept in `found`, which must outlive it. NULL when
+ * there is none, or "none" is what was named. */
+status lookup_detector(const char **detector, struct text *found, struct error *err) MUST_CHECK;
+
 #endif

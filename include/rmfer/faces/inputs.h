@@ -33,6 +33,7 @@ struct face_input_options {
     size_t most_pixels;    /* of a frame; 0 = IMAGE_MOST_PIXELS */
     bool null_separated;   /* the list on standard input */
     bool folder_of_frames; /* the pictures of a folder are frames 0, 1, 2 ... of one film */
+    bool quiet;            /* nothing is said of what a folder holds besides */
 };
 
 struct face_inputs;

@@ -42,6 +42,8 @@ struct rmset_progress {
 struct rmset_build_options {
     const char *folder;
     const struct detector *detector; /* NULL: lists beside the films */
+    const char *detector_file;       /* it was read from; a film that another one was used for is not taken for this */
+    bool lists_first;                /* a list beside a film is used rather than the detector */
     struct detector_options detection;
     const char *detections;        /* list of one film, or NULL */
     const char *const *areas;      /* --remove, for every film */
