@@ -6,8 +6,12 @@ _rmfer() {
     if [ "$COMP_CWORD" -eq 1 ]; then
         words=$("$program" --help 2>/dev/null | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
         COMPREPLY=($(compgen -W "$words --help --version" -- "$word"))
+    elif [ "$command" = rmset ] && [ "$COMP_CWORD" -eq 2 ]; then
+        words=$("$program" rmset --help 2>/dev/null | sed -n 's/^  rmfer rmset \([a-z]*\) .*/\1/p')
+        COMPREPLY=($(compgen -W "$words --help" -- "$word"))
     elif [[ $word == -* ]]; then
-        words=$("$program" "$command" --help 2>/dev/null | sed -n '/^options:/,$s/^ *\(-[a-z], \)\{0,1\}\(--[a-z-]*\).*/\2/p')
+        [ "$command" = rmset ] && command="rmset ${COMP_WORDS[2]}"
+        words=$("$program" $command --help 2>/dev/null | sed -n '/^options:/,$s/^ *\(-[a-z], \)\{0,1\}\(--[a-z-]*\).*/\2/p')
         COMPREPLY=($(compgen -W "$words" -- "$word"))
     elif [ "$command" = config ]; then
         words=$("$program" config --list 2>/dev/null | sed 's/ .*//')

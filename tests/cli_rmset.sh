@@ -61,6 +61,30 @@ says "stats" '^persons  *15$'
 check "--every" rmset build -q $mashups/mashup1.mp4 -o every --every 48
 holds "takes every Nth frame" test "$(awk -F, 'NR > 1 { print $2 }' every/index.csv | sort -nu | tr '\n' ' ')" = "0 48 96 144 "
 
+# ---- previews: the suggested area beside the film's known place
+overlap() { # overlap OF THE: two lists of x,y,w,h,from,to, row by row; the least IoU
+    paste -d , "$1" "$2" | awk -F, '{ l = $1 > $7 ? $1 : $7; t = $2 > $8 ? $2 : $8
+        r = $1 + $3 < $7 + $9 ? $1 + $3 : $7 + $9; b = $2 + $4 < $8 + $10 ? $2 + $4 : $8 + $10
+        o = r > l && b > t ? (r - l) * (b - t) : 0; o /= $3 * $4 + $9 * $10 - o
+        if (NR == 1 || o < least) least = o } END { printf "%.3f", least }'
+}
+for film in mashup0 mashup1 mashup2; do
+    check "a preview" rmset preview $mashups/$film.mp4
+    sed -n '/^[0-9][0-9.]*,/p' out >suggested
+    sed 1d $mashups/$film.film.csv >known
+    iou=$(overlap suggested known)
+    echo "$film: suggested area, IoU $iou"
+    holds "$film: the film's place is suggested" test "$(wc -l <suggested)" -eq "$(wc -l <known)" -a "${iou#0.9}" != "$iou" -o "$iou" = 1.000
+    holds "$film: a picture" test "$(head -c 2 $film.preview.jpg | od -An -tx1 | tr -d ' ')" = ffd8
+done
+sed -n 's/^--remove //p' out >given
+check "what it suggests can be given" rmset preview $mashups/mashup2.mp4 -o given.png \
+    --remove "$(sed -n 1p given)" --remove "$(sed -n 2p given)" --frames 4
+run rmset preview $mashups/mashup2.mp4 -o $mashups/mashup2.mp4
+holds "no video is written over" test $code -eq 2
+run rmset preview nowhere.mp4
+holds "no video" test $code -eq 1
+
 # ---- the same, whatever the way
 check "shards" rmset build -q $mashups/mashup[01].mp4 -o shards --shards 1M
 check "check of shards" rmset check shards
@@ -142,6 +166,17 @@ if [ -n "$material" ] && [ -f "$yunet" ] && [ -f "$material/video/person_eat.mkv
     holds "each in their panel" test -z "$(awk -F, 'NR > 1 { p = ($5 + $7 / 2 >= 640) + 2 * ($6 + $8 / 2 >= 480)
                                                if (p != $3) print }' real/index.csv)"
     check "their check" rmset check real
+    # Six panels about a film of few cuts; six frames a second are enough to see what moves.
+    ffmpeg -v error -y -i "$v/person_eat.mkv" -i "$v/person_help.mkv" -i "$v/person_milk.mkv" -i "$v/single_face.mp4" \
+        -i "$v/person_want.mkv" -i "$v/film_clip_640x360.mp4" -filter_complex \
+        "[0:v]fps=6,scale=320:180,loop=-1:60[a];[1:v]fps=6,scale=320:180,loop=-1:60[b];[2:v]fps=6,scale=320:180,loop=-1:60[c];[3:v]fps=6,scale=320:180,loop=-1:60[d];[4:v]fps=6,scale=320:180,loop=-1:60[e];[5:v]fps=6,scale=640:360[f];color=black:s=960x540:r=6[g];[g][a]overlay=0:0[h];[h][b]overlay=0:180[i];[i][c]overlay=0:360[j];[j][d]overlay=320:360[k];[k][e]overlay=640:360[l];[l][f]overlay=320:0:shortest=1" \
+        -frames:v 54 -c:v mpeg4 -q:v 2 window.mp4 2>err
+    check "its preview" rmset preview window.mp4 --detector "$yunet"
+    sed -n '/^[0-9][0-9.]*,/p' out >suggested
+    echo 320,0,640,360,0, >known
+    iou=$(overlap suggested known)
+    echo "window: suggested area, IoU $iou"
+    holds "the film among real clips" test "$(wc -l <suggested)" -eq 1 -a "${iou#0.[89]}" != "$iou" -o "$iou" = 1.000
     # A detector that was found, not named, is used where no list lies beside the video.
     run env RMFER_DETECTOR="$yunet" "$RMFER" rmset build real.mp4 $mashups/mashup1.mp4 -o found \
         --remove 640,480,640,480 --every 2

@@ -1,4 +1,4 @@
-/* rmfer rmset: chooses among build, stats and check, and runs the two that only look. */
+/* rmfer rmset: chooses among build, preview, stats and check, and runs the two that only look. */
 #include "cmd/rmset.h"
 
 #include "rmfer/base/log.h"
@@ -18,6 +18,7 @@ static const struct part {
     const char *usage;
 } parts[] = {
     {"build", command_rmset_build, "rmfer rmset build VIDEO... -o DIR    cuts the faces of mashup videos out"},
+    {"preview", command_rmset_preview, "rmfer rmset preview VIDEO            a contact sheet, with a suggested removal area"},
     {"stats", command_rmset_stats, "rmfer rmset stats DIR                videos, frames, persons, faces"},
     {"check", command_rmset_check, "rmfer rmset check DIR                every picture is there and decodes"},
 };

@@ -35,19 +35,6 @@ struct film_work {
 /* ---- finding ----------------------------------------------------------------------------------------------------
  */
 
-static bool is_in_area(const struct rmset_notes *notes, int64_t frame, const struct image_box *face)
-{
-    double x = face->x + face->width / 2, y = face->y + face->height / 2;
-    for (size_t i = 0; i < notes->area_count; i++) {
-        const struct rmset_area *area = &notes->areas[i];
-        const struct image_box *box = &area->box;
-        if (frame >= area->from && frame <= area->to && x >= box->x && x < box->x + box->width && y >= box->y &&
-            y < box->y + box->height)
-            return true;
-    }
-    return false;
-}
-
 static status find_faces(const void *context, struct face_picture *picture, struct face_worker *worker,
                          struct error *err)
 {
@@ -65,7 +52,7 @@ static status find_faces(const void *context, struct face_picture *picture, stru
     }
     size_t kept = 0;
     for (size_t i = 0; i < picture->face_count; i++)
-        if (!is_in_area(notes, frame, &picture->faces[i].shape.box)) picture->faces[kept++] = picture->faces[i];
+        if (!rmset_notes_hide(notes, frame, &picture->faces[i].shape.box)) picture->faces[kept++] = picture->faces[i];
     picture->face_count = kept;
     return result;
 }

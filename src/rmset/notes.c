@@ -28,7 +28,7 @@ static void *one_more(void *items, size_t count, size_t size, struct error *err)
     return memory_grow(items, count, count == 0 ? 1 : 2 * count, size, "the notes of a film", err);
 }
 
-static status add_area(struct rmset_notes *notes, const struct rmset_area *area, struct error *err)
+status rmset_notes_append_area(struct rmset_notes *notes, const struct rmset_area *area, struct error *err)
 {
     struct rmset_area *grown = one_more(notes->areas, notes->area_count, sizeof *grown, err);
     if (grown == NULL) return STATUS_FAILED;
@@ -86,7 +86,7 @@ static status film_row(struct rmset_notes *notes, const struct csv_reader *csv, 
     if (!csv_box(csv, 0, &area.box) || !frame_of(csv_field(csv, 4), 0, &area.from) ||
         !frame_of(csv_field(csv, 5), INT64_MAX, &area.to) || area.from > area.to)
         return error_set(err, "not x,y,w,h[,from,to] with a positive width and height");
-    return add_area(notes, &area, err);
+    return rmset_notes_append_area(notes, &area, err);
 }
 
 static status faces_row(struct rmset_notes *notes, const struct csv_reader *csv, struct error *err)
@@ -195,7 +195,7 @@ status rmset_notes_add_area(struct rmset_notes *notes, const char *text, struct 
     memory_free(copy);
     if (!good || area.from > area.to)
         return error_set_usage(err, "--remove %s: not X,Y,W,H or X,Y,W,H@FROM-TO (pixels, frames)", text);
-    return add_area(notes, &area, err);
+    return rmset_notes_append_area(notes, &area, err);
 }
 
 /* ---- use --------------------------------------------------------------------------------------------------------
@@ -211,6 +211,19 @@ void rmset_notes_mask(const struct rmset_notes *notes, int64_t frame, struct ima
         int right = (int)ceil(area->box.x + area->box.width), bottom = (int)ceil(area->box.y + area->box.height);
         draw_rectangle(image, left, top, right - left, bottom - top, black);
     }
+}
+
+bool rmset_notes_hide(const struct rmset_notes *notes, int64_t frame, const struct image_box *box)
+{
+    double x = box->x + box->width / 2, y = box->y + box->height / 2;
+    for (size_t i = 0; i < notes->area_count; i++) {
+        const struct rmset_area *area = &notes->areas[i];
+        const struct image_box *hidden = &area->box;
+        if (frame >= area->from && frame <= area->to && x >= hidden->x && x < hidden->x + hidden->width &&
+            y >= hidden->y && y < hidden->y + hidden->height)
+            return true;
+    }
+    return false;
 }
 
 status rmset_notes_detections(const struct rmset_notes *notes, int64_t frame, struct detected_face **faces,

@@ -49,8 +49,13 @@ status rmset_notes_read(struct rmset_notes *notes, const char *film, const char 
 /* Adds an area written "X,Y,W,H" or "X,Y,W,H@FROM-TO" (frames; TO may be left out). */
 status rmset_notes_add_area(struct rmset_notes *notes, const char *text, struct error *err) MUST_CHECK;
 
+status rmset_notes_append_area(struct rmset_notes *notes, const struct rmset_area *area, struct error *err) MUST_CHECK;
+
 /* Blackens the frame's areas. */
 void rmset_notes_mask(const struct rmset_notes *notes, int64_t frame, struct image *image);
+
+/* Whether a box's centre lies in one of the frame's areas. */
+bool rmset_notes_hide(const struct rmset_notes *notes, int64_t frame, const struct image_box *box);
 
 /* The frame's detections, as a new array (memory_free). */
 status rmset_notes_detections(const struct rmset_notes *notes, int64_t frame, struct detected_face **faces,

@@ -1,0 +1,165 @@
+/* rmfer rmset preview: a contact sheet of a film. */
+#include "cmd/rmset.h"
+
+#include "rmfer/base/log.h"
+#include "rmfer/base/text.h"
+#include "rmfer/ckpt/detector_onnx.h"
+#include "rmfer/cmd/lookup.h"
+#include "rmfer/cmd/options.h"
+#include "rmfer/rmset/preview.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { JPEG_QUALITY = 90 };
+
+struct preview_command {
+    const char *out, *detector;
+    struct option_list areas;
+    struct rmset_preview_options preview;
+    double min_score;
+    int64_t detect_size;
+    struct text found; /* the detector's path, where it was not named */
+};
+
+static bool is_png_name(const char *path)
+{
+    return text_ends_with_ignoring_case(path, ".png");
+}
+
+/* By its name PNG or JPEG; another name may be a slip that would cost somebody a video. */
+static status check_out(const char *out, struct error *err)
+{
+    if (out == NULL || is_png_name(out) || text_ends_with_ignoring_case(out, ".jpg") ||
+        text_ends_with_ignoring_case(out, ".jpeg"))
+        return STATUS_OK;
+    return error_set_usage(err, "-o %s: a name that ends in .jpg or .png is needed", out);
+}
+
+/* -o, else NAME.preview.jpg in the present folder. */
+static status choose_out(const char *out, const char *name, struct text *path, struct error *err)
+{
+    if (out != NULL) return text_append_format(path, err, "%s", out);
+    size_t length = strlen(name);
+    while (length > 1 && name[length - 1] == '/') length--;
+    size_t begin = length;
+    while (begin > 0 && name[begin - 1] != '/') begin--;
+    for (size_t at = length; at > begin + 1; at--)
+        if (name[at - 1] == '.') {
+            length = at - 1;
+            break;
+        }
+    return text_append_format(path, err, "%.*s.preview.jpg", (int)(length - begin), name + begin);
+}
+
+static status write_picture(const char *path, const struct image *image, struct error *err)
+{
+    return is_png_name(path) ? image_write_png(path, image, err) : image_write_jpeg(path, image, JPEG_QUALITY, err);
+}
+
+/* The lines of NAME.film.csv, and the same as options. */
+static status print_suggestion(const struct rmset_preview *preview, struct error *err)
+{
+    const struct rmset_notes *suggested = &preview->suggested;
+    struct text areas = {0};
+    if (suggested->area_count == 0) {
+        printf("no area stands out as the film's place; read its numbers off the grid\n");
+        return STATUS_OK;
+    }
+    printf("suggested, as lines of NAME.film.csv:\nx,y,w,h,from,to\n");
+    for (size_t i = 0; i < suggested->area_count; i++) {
+        const struct rmset_area *area = &suggested->areas[i];
+        printf("%g,%g,%g,%g,%" PRId64 ",", area->box.x, area->box.y, area->box.width, area->box.height, area->from);
+        if (area->to < INT64_MAX) printf("%" PRId64, area->to);
+        putchar('\n');
+    }
+    status result = rmset_notes_print_areas(suggested, &areas, err);
+    if (result != STATUS_OK) return result;
+    printf("or as options:\n");
+    char *rest = NULL;
+    for (char *area = strtok_r(areas.bytes, " ", &rest); area != NULL; area = strtok_r(NULL, " ", &rest))
+        printf("--remove %s\n", area);
+    text_free(&areas);
+    return STATUS_OK;
+}
+
+static status read_detector(struct preview_command *command, struct detector **detector, struct error *err)
+{
+    struct rmset_preview_options *options = &command->preview;
+    *detector = NULL;
+    if (options->detections != NULL) return STATUS_OK;
+    options->lists_first = command->detector == NULL;
+    status result = lookup_detector(&command->detector, &command->found, err);
+    if (result == STATUS_OK && command->detector != NULL) result = detector_read(detector, command->detector, err);
+    options->detector = *detector;
+    return result;
+}
+
+static status preview_film(struct preview_command *command, const char *film, struct error *err)
+{
+    struct rmset_preview preview = {0};
+    struct detector *detector = NULL;
+    struct text out = {0};
+    command->preview.detection = detector_options_defaults();
+    if (command->min_score >= 0) command->preview.detection.min_score = command->min_score;
+    if (command->detect_size >= 0) command->preview.detection.detect_size = (int)command->detect_size;
+    command->preview.areas = command->areas.items;
+    command->preview.area_count = command->areas.count;
+    status result = check_out(command->out, err);
+    if (result == STATUS_OK) result = choose_out(command->out, film, &out, err);
+    if (result == STATUS_OK) result = read_detector(command, &detector, err);
+    if (result == STATUS_OK) result = rmset_preview_make(&preview, film, &command->preview, err);
+    if (result == STATUS_OK) result = write_picture(text_string(&out), &preview.sheet, err);
+    if (result == STATUS_OK) {
+        printf("%s\n", text_string(&out));
+        result = print_suggestion(&preview, err);
+    }
+    rmset_preview_free(&preview);
+    detector_free(detector);
+    text_free(&out);
+    return result;
+}
+
+static status preview(struct preview_command *command, const struct option_list *words, struct error *err)
+{
+    if (words->count != 1) return error_set_usage(err, "rmset preview takes one video or folder of frames");
+    status result = preview_film(command, words->items[0], err);
+    if (result == STATUS_OK && fflush(stdout) != 0) return error_set_errno(err, "standard output cannot be written");
+    return result;
+}
+
+static const char description[] =
+    "VIDEO: draws a sheet of frames spread over it, with a grid of pixels and numbers, the faces that are found (grey\n"
+    "in a removal area), the removal areas given by --remove or NAME.film.csv, and a suggested one: the rectangle in\n"
+    "which everything moves and cuts while the layout around it stays. It is also printed, to be pasted into\n"
+    "NAME.film.csv or behind --remove. Look at the picture: a panel whose camera moves can be taken for the film.";
+
+int command_rmset_preview(int argc, char **argv)
+{
+    struct preview_command command = {.min_score = -1, .detect_size = -1, .preview = {.frames = 12, .most_pixels = IMAGE_MOST_PIXELS}};
+    struct option options[] = {
+        {"out", OPTION_STRING, &command.out, "FILE", "the picture, JPEG or PNG (NAME.preview.jpg)", 0, 0, 'o'},
+        {"frames", OPTION_INTEGER, &command.preview.frames, "N", "frames on the sheet (12)", 1, 60, 0},
+        {"remove", OPTION_REPEATED, &command.areas, "X,Y,W,H[@FROM-TO]", "show this area as given", 0, 0, 0},
+        {"detector", OPTION_STRING, &command.detector, "FILE",
+         "YuNet's ONNX file, or none (default: yunet.onnx where 'make detector' puts it, or $RMFER_DETECTOR)", 0, 0,
+         0},
+        {"min-score", OPTION_REAL, &command.min_score, "S", "faces below this score are left out (0.85)", 0, 1, 0},
+        {"detect-size", OPTION_INTEGER, &command.detect_size, "N",
+         "scale a longer side down to N to find faces (640; 0 = never)", 0, 4096, 0},
+        {"detections", OPTION_STRING, &command.preview.detections, "FILE", "faces found by another detector", 0, 0, 0},
+    };
+    struct command_line line = {
+        .usage = "rmfer rmset preview VIDEO [-o FILE] [--frames N] [--detector FILE]",
+        .description = description,
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+    };
+    struct error err = {0};
+    status result = options_parse(&line, argc, argv, &err);
+    if (result == STATUS_OK && !line.help_shown) result = preview(&command, &line.positional, &err);
+    options_free(&line);
+    text_free(&command.found);
+    return command_finish(result, &err);
+}

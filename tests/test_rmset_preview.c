@@ -1,0 +1,175 @@
+/* The preview of films whose window is known to the pixel: the suggested area, layouts that change, and films in which
+ * nothing stands out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "rmfer/base/random.h"
+#include "rmfer/data/draw.h"
+#include "rmfer/faces/tracks.h"
+#include "rmfer/rmset/preview.h"
+#include "support/scratch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { WIDTH = 240, HEIGHT = 160, FRAMES = 40, PANEL = 80 };
+
+static char *folder;
+
+static int make_folder(void **state)
+{
+    (void)state;
+    folder = scratch_make();
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    scratch_remove(folder);
+    return 0;
+}
+
+static struct color any_color(struct random_stream *stream)
+{
+    return (struct color){(uint8_t)random_below(stream, 256), (uint8_t)random_below(stream, 256),
+                          (uint8_t)random_below(stream, 256)};
+}
+
+/* A grid of panels, each a still wall before which somebody sways; `films` windows that cut every fourth frame, the
+ * second from frame `change` on, when the walls change too. */
+static const char *make_film(const char *name, const struct image_box *windows, int films, int change)
+{
+    for (int frame = 0; frame < FRAMES; frame++) {
+        struct error err = {0};
+        struct image image;
+        char path[64];
+        int layout = films == 2 && frame >= change;
+        assert_int_equal(image_create(&image, WIDTH, HEIGHT, &err), STATUS_OK);
+        struct random_stream walls = random_stream(1, RANDOM_SYNTHESIS, 7, (uint64_t)layout);
+        for (int panel = 0; panel < WIDTH / PANEL * HEIGHT / PANEL; panel++) {
+            int x = panel % (WIDTH / PANEL) * PANEL, y = panel / (WIDTH / PANEL) * PANEL;
+            draw_rectangle(&image, x, y, PANEL, PANEL, any_color(&walls));
+            draw_dot(&image, x + PANEL / 2 + frame % 8, y + PANEL / 2, PANEL / 4, any_color(&walls));
+        }
+        struct random_stream scene = random_stream(2, RANDOM_SYNTHESIS, 8, (uint64_t)(frame / 4));
+        if (films > 0) {
+            const struct image_box *window = &windows[layout];
+            draw_rectangle(&image, (int)window->x, (int)window->y, (int)window->width, (int)window->height,
+                           any_color(&scene));
+        }
+        snprintf(path, sizeof path, "%s/%02d.png", name, frame);
+        if (frame == 0) scratch_text(folder, path, "");
+        assert_int_equal(image_write_png(scratch_path(folder, path), &image, &err), STATUS_OK);
+        image_free(&image);
+    }
+    return scratch_path(folder, name);
+}
+
+static void preview_of(const char *film, const struct rmset_preview_options *options, struct rmset_preview *preview)
+{
+    struct error err = {0};
+    if (rmset_preview_make(preview, film, options, &err) != STATUS_OK) fail_msg("%s", err.message);
+}
+
+static void the_window_is_suggested(void **state)
+{
+    (void)state;
+    static const struct image_box windows[] = {{80, 0, 80, 80}, {40, 30, 110, 70}, {0, 0, 160, 160}};
+    const struct rmset_preview_options options = {.frames = 6};
+    for (int i = 0; i < 3; i++) {
+        char name[16];
+        struct rmset_preview preview;
+        snprintf(name, sizeof name, "window%d", i);
+        preview_of(make_film(name, &windows[i], 1, 0), &options, &preview);
+        assert_int_equal(preview.suggested.area_count, 1);
+        double overlap = box_overlap(&preview.suggested.areas[0].box, &windows[i]);
+        print_message("window %d: IoU %.3f\n", i, overlap);
+        assert_true(overlap >= 0.95);
+        assert_int_equal(preview.suggested.areas[0].from, 0);
+        assert_true(preview.suggested.areas[0].to == INT64_MAX);
+        assert_int_equal(preview.frames, FRAMES);
+        rmset_preview_free(&preview);
+    }
+}
+
+/* Two layouts are two areas, each for its frames. */
+static void a_new_layout_is_a_new_area(void **state)
+{
+    (void)state;
+    static const struct image_box windows[] = {{0, 0, 80, 80}, {80, 80, 160, 80}};
+    const struct rmset_preview_options options = {.frames = 6};
+    struct rmset_preview preview;
+    preview_of(make_film("layouts", windows, 2, 21), &options, &preview);
+    assert_int_equal(preview.suggested.area_count, 2);
+    assert_true(box_overlap(&preview.suggested.areas[0].box, &windows[0]) >= 0.95);
+    assert_true(box_overlap(&preview.suggested.areas[1].box, &windows[1]) >= 0.95);
+    assert_int_equal(preview.suggested.areas[0].to, 20);
+    assert_int_equal(preview.suggested.areas[1].from, 21);
+    rmset_preview_free(&preview);
+}
+
+static void nothing_stands_out_without_a_window(void **state)
+{
+    (void)state;
+    const struct rmset_preview_options options = {.frames = 6};
+    struct rmset_preview preview;
+    preview_of(make_film("none", NULL, 0, 0), &options, &preview);
+    assert_int_equal(preview.suggested.area_count, 0);
+    rmset_preview_free(&preview);
+}
+
+/* Three tiles of 640 a row; a listed face is a green frame, in a given area a grey one. */
+static void the_sheet_shows_faces_and_areas(void **state)
+{
+    (void)state;
+    static const struct image_box window = {80, 0, 80, 80};
+    static const char *const areas[] = {"80,0,80,80"};
+    const struct rmset_preview_options options = {.frames = 6, .areas = areas, .area_count = 1};
+    struct rmset_preview preview;
+    const char *film = make_film("listed", &window, 1, 0);
+    scratch_text(folder, "listed.detections.csv", "frame,x,y,w,h,score\n3,15,100,45,45,0.9\n3,90,12,45,45,0.9\n");
+    preview_of(film, &options, &preview);
+    int tall = (HEIGHT * 640 + WIDTH / 2) / WIDTH;
+    assert_int_equal(preview.sheet.width, 3 * 652 + 12);
+    assert_int_equal(preview.sheet.height, 30 + 12 + 2 * (tall + 22 + 12));
+    /* Frame 3 is the first tile: (2 * 0 + 1) * 40 / 12. The left edges of the faces, two pixels wide. */
+    double scale = 640.0 / WIDTH;
+    const uint8_t *pixels = preview.sheet.rgb;
+    size_t row = (size_t)(42 + 125 * scale) * (size_t)preview.sheet.width;
+    const uint8_t *free_face = pixels + 3 * (row + (size_t)(12 + 15 * scale));
+    row = (size_t)(42 + 30 * scale) * (size_t)preview.sheet.width;
+    const uint8_t *hidden_face = pixels + 3 * (row + (size_t)(12 + 90 * scale));
+    assert_true(free_face[0] == 0 && free_face[1] == 230 && free_face[2] == 118);
+    assert_true(hidden_face[0] == 150 && hidden_face[1] == 150 && hidden_face[2] == 150);
+    rmset_preview_free(&preview);
+}
+
+static void what_is_no_film_is_said(void **state)
+{
+    (void)state;
+    const struct rmset_preview_options options = {.frames = 6};
+    struct rmset_preview preview;
+    struct error err = {0};
+    assert_int_not_equal(rmset_preview_make(&preview, scratch_path(folder, "nowhere"), &options, &err), STATUS_OK);
+    error_clear(&err);
+    scratch_text(folder, "broken/0.png", "no picture");
+    assert_int_not_equal(rmset_preview_make(&preview, scratch_path(folder, "broken"), &options, &err), STATUS_OK);
+    assert_non_null(strstr(err.message, "0.png"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_window_is_suggested),
+        cmocka_unit_test(a_new_layout_is_a_new_area),
+        cmocka_unit_test(nothing_stands_out_without_a_window),
+        cmocka_unit_test(the_sheet_shows_faces_and_areas),
+        cmocka_unit_test(what_is_no_film_is_said),
+    };
+    return cmocka_run_group_tests_name("rmset preview", tests, make_folder, remove_folder);
+}
