@@ -77,6 +77,30 @@ for grouping in shuffled none; do
     [ "$(first "$grouping")" != "$(first straight)" ] && pass || fail "$grouping: the loss is that of the moments"
 done
 
+sed -e 's/^warmup_epochs = 1/warmup_epochs = 1\nmethod = consensus/' -e 's/^epochs = 2/epochs = 3/' -e 's/^persons = 2/persons = 2\nnear = 5/' \
+    mutual.ini >consensus.ini
+rm -r run straight
+consensus() { "$RMFER" train --config consensus.ini --threads 1 "$@"; }
+check "train with moment consensus and the mutual loss" consensus
+lines=$(grep -c '"loss_consensus": [0-9.]*[1-9].*"rho": 0.[0-9]*.*"temperature": .*"changed_share": .*"label_certainty": ' run/metrics.jsonl)
+[ "$lines" -ge 15 ] && pass || fail "lines of phase 2 have the loss and what was estimated, $lines"
+[ "$(grep -o '"rho": [0-9.]*' run/metrics.jsonl | sort -u | wc -l)" -ge 2 ] && pass || fail "each epoch estimates anew"
+resumes --config consensus.ini
+shares() { grep -m1 '"rho"' "$1/metrics.jsonl" | sed 's/.*"rho": \([^,]*\), .*"changed_share": \([^,]*\),.*/\1 \2/'; }
+check "without grouping nobody agrees" consensus --out alone --set rmset.grouping=none --set train.max_steps=9
+[ "$(shares alone)" = "0 0" ] && pass || fail "alone: $(shares alone)"
+check "shuffled moments" consensus --out mixed --set rmset.grouping=shuffled --set acl.weight=0 --set train.max_steps=9
+[ "$(shares mixed)" != "$(shares straight)" ] && pass || fail "shuffled: $(shares mixed)"
+check "with SAM over accumulated batches and a given temperature" consensus --out sam --set train.optimizer=sam \
+    --set train.accumulate=2 --set train.warmup_epochs=0 --set consensus.temperature=2 --set train.max_steps=3
+grep -q '"temperature": 2,' sam/metrics.jsonl && pass || fail "the temperature that was given"
+
+refuses "no teacher" 2 'needs the average of the weights as its teacher' consensus --out x --set train.ema_decay=0
+refuses "a temperature of the test split" 2 'fitted to the test split' consensus --out x --set eval.select=test
+refuses "no epoch for it" 2 'no epoch is left' consensus --out x --set train.warmup_epochs=3
+refuses "no faces" 2 'rmset.fraction = 0: consensus learns' consensus --out x --set rmset.fraction=0
+refuses "a frozen backbone" 2 'consensus trains the whole network' consensus --out x --set train.freeze_backbone=true
+refuses "no RMset" 2 'this method needs an RMset' consensus --out x --set rmset.root=
 refuses "no list" 2 'rmset.root' train --out x --set rmset.root=nowhere
 refuses "too sharp" 2 'acl.loss = mutual needs at least 0.005' train --out x --set acl.temperature=0.001
 refuses "the same picture" 2 "a face's positives are the same picture" \

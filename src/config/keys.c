@@ -26,7 +26,7 @@
     "efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3"
 #define NORMALIZATIONS "affectnet affectnet-validation rmset imagenet custom"
 
-#define METHODS "rmfer fixmatch uda mixmatch remixmatch adacm"
+#define METHODS "rmfer consensus fixmatch uda mixmatch remixmatch adacm"
 
 #define ANY_COUNT 1e9
 #define ANY_SEED  9007199254740992.0 /* seeds stay exact in programs that keep numbers as doubles */
@@ -170,6 +170,15 @@ static const struct config_key keys[] = {
     CHOICE(adacm, positives, "guess", "guess view",
            "who belongs together in the contrastive loss: equal guesses, or a picture's two views alone (the authors' code)"),
     WHOLE(adacm, ratio, "1", 1, 1024, "unlabelled pictures of a step for each labelled one"),
+
+    REAL(consensus, weight, "1", 0, 1e6, "weight of the loss against the labels that moments agree on"),
+    REAL(consensus, threshold, "0", 0, 1, "a label counts where its probability is at least this"),
+    CHOICE(consensus, weighting, "certainty", "certainty equal",
+           "labels count by 1 - entropy / log classes, or all alike"),
+    REAL(consensus, alignment, "1", 0, 1, "how far the labels' class shares are pulled to those of the labelled samples"),
+    REAL(consensus, temperature, "0", 0, 100, "divides the teacher's logits (0: fitted to the validation split each epoch)"),
+    WHOLE(consensus, scans, "10", 1, 1000, "rounds of expectation and maximisation each epoch"),
+    WHOLE(consensus, ratio, "2", 1, 1024, "mu: RMset faces of a step for each labelled picture"),
 
     PATH(rmset, root, "", "the RMset's folder"),
     STRING(rmset, index, "index.csv", "its list, under root"),

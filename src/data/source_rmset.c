@@ -44,6 +44,15 @@ static status draw_face(void *context, const struct batch_place *place, uint64_t
     return result;
 }
 
+static status next_face(void *context, const struct batch_place *place, uint64_t group, uint64_t attempt, int64_t *ids,
+                        struct error *err)
+{
+    const struct rmset_source *source = context;
+    if (attempt > 0) return error_set(err, "a face that is met in order has no other in its place");
+    ids[0] = (int64_t)rmset_index_chosen_row(source->index, place->index * place->groups + group);
+    return STATUS_OK;
+}
+
 static status draw_moment(void *context, const struct batch_place *place, uint64_t group, uint64_t attempt,
                           int64_t *ids, struct error *err)
 {
@@ -102,6 +111,13 @@ struct picture_source rmset_faces(struct rmset_source *source)
     faces.what = "RMset faces";
     faces.key = 9;
     faces.draw = draw_face;
+    return faces;
+}
+
+struct picture_source rmset_in_order(struct rmset_source *source)
+{
+    struct picture_source faces = rmset_faces(source);
+    faces.draw = next_face;
     return faces;
 }
 

@@ -8,6 +8,7 @@
 
 static const struct method *const methods[] = {
     &method_rmfer,
+    &method_consensus,
     &method_fixmatch,
     &method_uda,
     &method_mixmatch,

@@ -5,6 +5,7 @@
 #include "rmfer/method/method.h"
 
 extern const struct method method_adacm;
+extern const struct method method_consensus;
 extern const struct method method_fixmatch;
 extern const struct method method_mixmatch;
 extern const struct method method_remixmatch;

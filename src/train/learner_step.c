@@ -141,13 +141,26 @@ static status begin_epoch(struct group *group, struct error *err)
 {
     const struct method *method = group->learner->method;
     if (method->begin_epoch == NULL || run_plan_first_batch(group->plan, group->step) != 0) return STATUS_OK;
-    struct pictures_walk walk = {0};
-    struct labelled_walk labelled = {&walk, pictures_walk_next};
+    const bool asked[] = {[PICTURES_OF_TRAINING] = method->walks_labelled,
+                          [PICTURES_OF_SELECTION] = method->walks_validation,
+                          [PICTURES_OF_RMSET] = method->walks_faces && group->pictures->index != NULL};
+    enum { KINDS = sizeof asked / sizeof asked[0] };
+    struct pictures_walk walks[KINDS] = {0};
+    struct labelled_walk given[KINDS];
     status result = STATUS_OK;
-    if (method->walks_labelled) result = pictures_walk_begin(&walk, group->pictures, group->plan, err);
-    struct method_epoch epoch = {run_plan_epoch(group->plan, group->step), method->walks_labelled ? &labelled : NULL};
+    for (int i = 0; i < KINDS; i++) {
+        given[i] = (struct labelled_walk){&walks[i], pictures_walk_next};
+        if (result == STATUS_OK && asked[i])
+            result = pictures_walk_begin(&walks[i], group->pictures, group->plan, (enum pictures_of)i, err);
+    }
+    struct method_epoch epoch = {
+        .epoch = run_plan_epoch(group->plan, group->step),
+        .walk = asked[PICTURES_OF_TRAINING] ? &given[PICTURES_OF_TRAINING] : NULL,
+        .validation = asked[PICTURES_OF_SELECTION] ? &given[PICTURES_OF_SELECTION] : NULL,
+        .faces = asked[PICTURES_OF_RMSET] ? &given[PICTURES_OF_RMSET] : NULL,
+    };
     if (result == STATUS_OK) result = method->begin_epoch(group->learner->self, &epoch, err);
-    pictures_walk_end(&walk);
+    for (int i = 0; i < KINDS; i++) pictures_walk_end(&walks[i]);
     return result;
 }
 

@@ -251,22 +251,31 @@ status pictures_next(struct pictures *pictures, const struct run_plan *plan, siz
     return STATUS_OK;
 }
 
-/* ---- a walk over the labelled samples ---- */
+/* ---- a walk over pictures as they are ---- */
 
 status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pictures, const struct run_plan *plan,
-                           struct error *err)
+                           enum pictures_of what, struct error *err)
 {
-    const struct config_data *data = &plan->config->data;
-    struct loader_options options = options_of(plan->config);
-    status result = dataset_source_init(&walk->order, &pictures->training, ORDER_SEQUENTIAL, 0, true, err);
-    if (result != STATUS_OK) return result;
+    const struct config *config = plan->config;
+    struct loader_options options = options_of(config);
+    struct loader_stream *stream = &options.streams[0];
+    const double *mean = what == PICTURES_OF_RMSET ? config->rmset.mean : config->data.mean,
+                 *std = what == PICTURES_OF_RMSET ? config->rmset.std : config->data.std;
+    *stream = (struct loader_stream){.rows = plan->streams[0].rows, .views = 1};
+    memcpy(stream->mean, mean, sizeof stream->mean);
+    memcpy(stream->std, std, sizeof stream->std);
     options.prefetch = 1;
     options.end_epoch = 1;
     options.stream_count = 1;
-    options.streams[0] = (struct loader_stream){
-        .source = dataset_picture_source(&walk->order), .rows = plan->streams[0].rows, .views = 1};
-    memcpy(options.streams[0].mean, data->mean, sizeof data->mean);
-    memcpy(options.streams[0].std, data->std, sizeof data->std);
+    if (what == PICTURES_OF_RMSET) {
+        walk->rmset = (struct rmset_source){.index = pictures->index};
+        stream->source = rmset_in_order(&walk->rmset);
+        return loader_create(&walk->loader, &options, err);
+    }
+    const struct dataset *dataset = what == PICTURES_OF_SELECTION ? &pictures->selection : &pictures->training;
+    status result = dataset_source_init(&walk->order, dataset, ORDER_SEQUENTIAL, 0, true, err);
+    if (result != STATUS_OK) return result;
+    stream->source = dataset_picture_source(&walk->order);
     return loader_create(&walk->loader, &options, err);
 }
 

@@ -35,13 +35,15 @@ void pictures_free(struct pictures *pictures);
 status pictures_next(struct pictures *pictures, const struct run_plan *plan, size_t place, struct batch *batch,
                      struct error *err) MUST_CHECK;
 
-/* The labelled samples as they are, each once, in batches of at most train.batch. */
+/* Pictures as they are, each once, in batches of at most train.batch. */
 struct pictures_walk {
     struct dataset_source order;
+    struct rmset_source rmset;
     struct loader *loader;
 };
+enum pictures_of { PICTURES_OF_TRAINING, PICTURES_OF_SELECTION, PICTURES_OF_RMSET };
 status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pictures, const struct run_plan *plan,
-                           struct error *err) MUST_CHECK;
+                           enum pictures_of what, struct error *err) MUST_CHECK;
 /* A labelled_walk's `next`; `context` is the walk. */
 status pictures_walk_next(void *context, struct batch_stream *rows, struct error *err) MUST_CHECK;
 void pictures_walk_end(struct pictures_walk *walk);

@@ -201,6 +201,18 @@ struct config_uda {
     int64_t ratio;      /* mu */
 };
 
+enum config_consensus_weighting { CONSENSUS_BY_CERTAINTY, CONSENSUS_EQUALLY };
+
+struct config_consensus {
+    double weight;    /* of the loss */
+    double threshold; /* labels below it do not count */
+    enum config_consensus_weighting weighting;
+    double alignment;   /* 0 .. 1: how far class shares are pulled to those of the labels */
+    double temperature; /* of the teacher; 0 = fitted to the validation split */
+    int64_t scans;      /* of expectation and maximisation, each epoch */
+    int64_t ratio;      /* mu: faces of a step for each labelled picture */
+};
+
 enum config_grouping { GROUPING_MOMENTS, GROUPING_SHUFFLED, GROUPING_NONE };
 
 struct config_rmset {
@@ -271,6 +283,7 @@ struct config {
     struct config_mixmatch mixmatch;
     struct config_remixmatch remixmatch;
     struct config_adacm adacm;
+    struct config_consensus consensus;
     struct config_rmset rmset;
     struct config_augment augment;
     struct config_eval eval;

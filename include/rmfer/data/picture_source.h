@@ -97,6 +97,9 @@ struct picture_source rmset_draws(struct rmset_source *source);
 /* Single faces, uniform among the chosen ones, with replacement. */
 struct picture_source rmset_faces(struct rmset_source *source);
 
+/* Every chosen face once an epoch, in their order. */
+struct picture_source rmset_in_order(struct rmset_source *source);
+
 /* Groups of different persons of one frame (rmset_index_draw_moment). */
 struct picture_source rmset_moments(struct rmset_source *source);
 

@@ -90,7 +90,8 @@ struct step_outcome {
     } figures[MOST_FIGURES];
 };
 
-/* Labelled training samples without augmentation, each once, in rows of at most train.batch. */
+/* A walk over pictures without augmentation, each once, in rows of at most train.batch: labelled training samples, or what
+ * else a method asks for. */
 struct labelled_walk {
     void *context;
     /* *rows->rows is 0 behind the last. Valid until the next call. */
@@ -99,7 +100,10 @@ struct labelled_walk {
 
 struct method_epoch {
     uint64_t epoch;             /* from 0 */
-    struct labelled_walk *walk; /* NULL unless the method's row asks for it */
+    /* NULL unless the method's row asks for it: */
+    struct labelled_walk *walk;       /* labelled training samples */
+    struct labelled_walk *validation; /* the split that chooses the best checkpoint, with its labels */
+    struct labelled_walk *faces;      /* all chosen faces of the RMset */
 };
 
 /* ---- what a checkpoint remembers ---- */
@@ -130,6 +134,7 @@ struct method {
     size_t figure_count;
     bool has_attention_heads; /* the model has H and f_IAL, evaluation reports on them */
     bool walks_labelled;      /* begin_epoch gets a walk over the labelled samples */
+    bool walks_validation, walks_faces; /* and these; faces only where a stream reads the RMset */
 
     /* Mistakes across keys; NULL = none are possible. */
     status (*check)(const struct config *config, struct error *err);

@@ -1,0 +1,464 @@
+/* Moment consensus, an extension of the paper: persons who react to one moment mostly show one expression, so what a teacher
+ * makes of all of them together is better than what it makes of each, above all of expressions that it is never sure of.
+ *
+ *   L = CE(labelled) + lambda (1/n) sum_i w_i CE(q_i, strong view of face i) [+ lambda 2 the mutual loss of some moments]
+ *
+ * Each epoch begins with the teacher (the average of the weights, train.ema_decay) looking at every face of the RMset as it
+ * is; its probabilities, at a temperature that fits the validation split, become labels q by moment_consensus.h, with rho and
+ * the moments' class shares estimated anew. All faces count, by how certain their label is. Steps read the labels: resuming
+ * needs them and what was estimated, nothing else. With acl.loss = mutual the moments' faces are contrasted too, and the
+ * labels are its soft attention. Phase 1 (train.warmup_epochs) is classification alone. */
+#include "method/moment_consensus.h"
+
+#include "method/methods.h"
+#include "method/mutual.h"
+#include "method/one_pass.h"
+#include "rmfer/method/rmfer_step.h"
+#include "rmfer/nn/inference.h"
+#include "rmfer/ops/softmax_cross_entropy.h"
+#include "method/guesses.h"
+
+#include <string.h>
+
+enum { LABELLED, FACES, MOMENTS };
+enum { TERM_FER, TERM_CONSENSUS, TERM_ACL, TERMS };
+enum { ACCURACY, RHO, TEMPERATURE, CHANGED, CERTAINTY, MOMENT, OTHERS };
+enum { ESTIMATED_RHO, ESTIMATED_TEMPERATURE, CHANGED_SHARE, ESTIMATES };
+
+static const struct method_term terms[TERMS] = {{"fer", "FER"}, {"consensus", "consensus"}, {"acl", "ACL"}};
+static const struct method_figure figures[] = {
+    [ACCURACY] = {"accuracy", -1},
+    [RHO] = {"rho", TERM_CONSENSUS},                      /* a face shows its moment's expression */
+    [TEMPERATURE] = {"temperature", TERM_CONSENSUS},      /* of the teacher */
+    [CHANGED] = {"changed_share", TERM_CONSENSUS},        /* faces whose moment says another class than they do alone */
+    [CERTAINTY] = {"label_certainty", TERM_CONSENSUS},    /* mean weight of the labels that were learned */
+    [MOMENT] = {"moment_similarity", TERM_ACL},
+    [OTHERS] = {"other_similarity", TERM_ACL},
+};
+
+struct consensus_method {
+    const struct config *config;
+    const struct model *teacher;
+    const struct rmset_index *index;
+    struct one_pass pass;
+    struct inference *inference;
+    struct mutual mutual; /* where is_mutual */
+    struct cross_entropy labelled; /* but for its n */
+    struct arena arena;
+    size_t faces, classes;                /* of the RMset */
+    double *label_shares, *teacher_shares; /* [classes] */
+    real *predictions, *labels;           /* [faces,classes]: the teacher's, and the consensus */
+    double estimates[ESTIMATES];
+    real *targets, *weights;              /* [rows,classes], [rows] of a step's faces */
+    real *guesses, *dfeatures;            /* [rows,classes], [rows,D] of a step's moments */
+    unsigned char *apart;                 /* [rows,rows] */
+};
+
+/* ---- what it asks for ---- */
+
+static bool is_mutual(const struct config *config)
+{
+    return config->acl.loss == ACL_LOSS_MUTUAL && config->acl.weight > 0;
+}
+
+static size_t face_rows(const struct config *config)
+{
+    return (size_t)config->train.batch * (size_t)config->consensus.ratio;
+}
+
+static size_t moment_rows(const struct config *config)
+{
+    return is_mutual(config) ? (size_t)config->acl.moments * (size_t)config->acl.persons : 0;
+}
+
+static status consensus_check(const struct config *config, struct error *err)
+{
+    if (config->train.freeze_backbone)
+        return error_set_usage(err, "train.freeze_backbone = true: consensus trains the whole network (set it false)");
+    if (config->train.ema_decay == 0)
+        return error_set_usage(err, "train.ema_decay = 0: consensus needs the average of the weights as its teacher "
+                                    "(train.ema_decay = 0.99, say)");
+    if (config->train.warmup_epochs >= config->train.epochs)
+        return error_set_usage(err, "train.warmup_epochs = %lld: no epoch is left in which moments could agree "
+                                    "(train.epochs = %lld)",
+                               (long long)config->train.warmup_epochs, (long long)config->train.epochs);
+    if (config->rmset.fraction == 0)
+        return error_set_usage(err, "rmset.fraction = 0: consensus learns from the faces of an RMset");
+    if (config->consensus.temperature == 0 && config->eval.select == SELECT_TEST)
+        return error_set_usage(err, "consensus.temperature = 0: it would be fitted to the test split, which chooses here "
+                                    "(eval.select = valid, or a temperature)");
+    if (config->data.classes.count > CONSENSUS_CLASSES)
+        return error_set_usage(err, "data.classes: consensus works with at most %d classes", CONSENSUS_CLASSES);
+    return is_mutual(config) ? mutual_check(config, err) : STATUS_OK;
+}
+
+static void consensus_phases(const struct config *config, struct phase_table *table)
+{
+    int64_t epochs = config->train.epochs, joins = config->train.warmup_epochs;
+    const int64_t first[] = {0, joins}, end[] = {joins, epochs};
+    for (int i = 0; i < 2; i++) {
+        struct phase *phase = phase_table_add(table, i + 1, first[i], end[i]);
+        if (phase == NULL) continue;
+        struct optimizer_rates *rates = &phase->rates;
+        phase->weights[TERM_FER] = 1;
+        phase->weights[TERM_CONSENSUS] = i == 1 ? config->consensus.weight : 0;
+        phase->weights[TERM_ACL] = i == 1 && is_mutual(config) ? config->acl.weight : 0;
+        rates->learning_rate[GROUP_BACKBONE] = rates->learning_rate[GROUP_FER] = config->train.lr;
+        rates->learning_rate[GROUP_METHOD] = config->train.lr_ial;
+        rates->frozen[GROUP_PROJECTION] = rates->frozen[GROUP_IAL] = true;
+        rates->frozen[GROUP_METHOD] = phase->weights[TERM_ACL] == 0;
+    }
+}
+
+static size_t consensus_streams(const struct config *config, struct stream_request *requests)
+{
+    uint64_t joins = (uint64_t)config->train.warmup_epochs;
+    requests[LABELLED] = (struct stream_request){
+        .source = STREAM_LABELLED, .rows = (int)config->train.batch, .view_count = 1, .views = {VIEW_PLAIN}};
+    requests[FACES] = (struct stream_request){.source = STREAM_RMSET_FACES,
+                                              .rows = (int)face_rows(config),
+                                              .view_count = 1,
+                                              .views = {VIEW_STRONG},
+                                              .first_epoch = joins};
+    if (!is_mutual(config)) return 2;
+    requests[MOMENTS] = (struct stream_request){.source = STREAM_RMSET_MOMENTS,
+                                                .rows = (int)moment_rows(config),
+                                                .view_count = 1,
+                                                .views = {VIEW_PLAIN},
+                                                .persons = (int)config->acl.persons,
+                                                .first_epoch = joins};
+    return 3;
+}
+
+static size_t consensus_heads(const struct config *config, size_t features, struct parameter *entries)
+{
+    return is_mutual(config) ? mutual_head(features, entries) : 0;
+}
+
+/* ---- creation ---- */
+
+static void consensus_free(void *self)
+{
+    struct consensus_method *method = self;
+    if (method == NULL) return;
+    one_pass_free(&method->pass);
+    inference_free(method->inference);
+    arena_free(&method->arena);
+    memory_free(method);
+}
+
+static void place(struct consensus_method *method, struct plan *plan)
+{
+    size_t rows = face_rows(method->config), moments = moment_rows(method->config), classes = method->classes;
+    method->label_shares = plan_take(plan, classes, sizeof(double));
+    method->teacher_shares = plan_take(plan, classes, sizeof(double));
+    method->predictions = plan_reals(plan, size_multiply(method->faces, classes));
+    method->labels = plan_reals(plan, size_multiply(method->faces, classes));
+    method->targets = plan_reals(plan, rows * classes);
+    method->weights = plan_reals(plan, rows);
+    if (moments == 0) return;
+    method->guesses = plan_reals(plan, moments * classes);
+    method->dfeatures = plan_reals(plan, moments * method->pass.dimensions);
+    method->apart = plan_take(plan, moments * moments, sizeof *method->apart);
+    mutual_place(&method->mutual, plan);
+}
+
+static status create_memory(struct consensus_method *method, struct error *err)
+{
+    struct plan plan = {0};
+    place(method, &plan);
+    status result = arena_init(&method->arena, plan.used, "the labels of the RMset", err);
+    if (result != STATUS_OK) return result;
+    plan = (struct plan){arena_take(&method->arena, plan.used), 0};
+    place(method, &plan);
+    return STATUS_OK;
+}
+
+/* The labels' class shares, and those that the classifier takes for granted: all alike where training balances classes. None
+ * is 0: what no label shows could be shown all the same. */
+static void set_shares(struct consensus_method *method, const struct method_setup *setup)
+{
+    const struct config *config = setup->config;
+    bool balanced = config->data.sampler == SAMPLER_BALANCED || config->train.class_weights == CLASS_WEIGHTS_BALANCED;
+    double sum = 0;
+    for (size_t c = 0; c < method->classes; c++) {
+        method->label_shares[c] = setup->class_shares[c] > 1e-4 ? setup->class_shares[c] : 1e-4;
+        sum += method->label_shares[c];
+    }
+    for (size_t c = 0; c < method->classes; c++) {
+        method->label_shares[c] /= sum;
+        method->teacher_shares[c] = balanced ? 1 / (double)method->classes : method->label_shares[c];
+    }
+}
+
+static status consensus_create(void **self, const struct method_setup *setup, struct error *err)
+{
+    const struct config *config = setup->config;
+    *self = NULL;
+    struct consensus_method *method = memory_allocate(1, sizeof *method, "the method", err);
+    if (method == NULL) return STATUS_FAILED;
+    BUG_UNLESS(setup->average != NULL && setup->rmset != NULL);
+    method->config = config;
+    method->teacher = setup->average;
+    method->index = setup->rmset;
+    method->faces = (size_t)rmset_index_chosen_faces(setup->rmset);
+    method->classes = (size_t)setup->model->classes;
+    method->labelled = (struct cross_entropy){.classes = method->classes,
+                                              .label_smoothing = config->train.label_smoothing,
+                                              .class_weights = setup->class_weights};
+    size_t rows = (size_t)config->train.batch + face_rows(config) + moment_rows(config);
+    status result = one_pass_init(&method->pass, setup->model, config, rows, err);
+    if (result == STATUS_OK)
+        result = inference_create(&method->inference, &setup->model->architecture, setup->model->classes,
+                                  (int)config->train.batch, (int)config->data.image_size, err);
+    if (is_mutual(config)) {
+        struct mutual_contrastive loss = mutual_setup(config, setup->model, setup->class_shares);
+        mutual_bind(&method->mutual, &method->pass.context, setup->model, &loss);
+    }
+    if (result == STATUS_OK) result = create_memory(method, err);
+    if (result == STATUS_OK) set_shares(method, setup);
+    if (result != STATUS_OK) consensus_free(method);
+    else *self = method;
+    return result;
+}
+
+/* ---- an epoch's labels ---- */
+
+/* The teacher's logits of a walk's labelled rows, with their targets. */
+struct calibration {
+    real *logits, *targets; /* [capacity,classes] */
+    size_t count, capacity;
+};
+
+static status grow(struct calibration *known, size_t classes, size_t rows, struct error *err)
+{
+    size_t wanted = size_add(known->count, rows);
+    if (wanted <= known->capacity) return STATUS_OK;
+    wanted = size_add(wanted, known->capacity);
+    real *logits = memory_grow(known->logits, known->capacity * classes, size_multiply(wanted, classes), sizeof *logits,
+                               "the teacher's temperature", err);
+    if (logits == NULL) return STATUS_FAILED;
+    known->logits = logits;
+    real *targets = memory_grow(known->targets, known->capacity * classes, size_multiply(wanted, classes),
+                                sizeof *targets, "the teacher's temperature", err);
+    if (targets == NULL) return STATUS_FAILED;
+    known->targets = targets;
+    known->capacity = wanted;
+    return STATUS_OK;
+}
+
+/* Reads the walk to its end, temperature wanted or not: the split that it goes over is known for that alone. */
+static status fit_temperature(struct consensus_method *method, const struct labelled_walk *walk, double *temperature,
+                              struct error *err)
+{
+    struct calibration known = {0};
+    struct batch_stream rows;
+    size_t classes = method->classes;
+    status result = walk->next(walk->context, &rows, err);
+    while (result == STATUS_OK && rows.rows > 0) {
+        size_t at = known.count * classes, n = (size_t)rows.rows;
+        result = grow(&known, classes, n, err);
+        if (result != STATUS_OK) break;
+        inference_run(method->inference, rows.images[0], rows.rows, NULL, known.logits + at);
+        memcpy(known.targets + at, rows.targets, n * classes * sizeof(real));
+        known.count += n;
+        result = walk->next(walk->context, &rows, err);
+    }
+    if (result == STATUS_OK) *temperature = consensus_temperature(known.count, classes, known.logits, known.targets);
+    memory_free(known.logits);
+    memory_free(known.targets);
+    return result;
+}
+
+static size_t number_of(const struct consensus_method *method, int64_t id)
+{
+    uint64_t number = 0;
+    BUG_UNLESS(rmset_index_chosen_number(method->index, (uint64_t)id, &number));
+    return (size_t)number;
+}
+
+/* A picture that cannot be read keeps the shares of the labels: nothing is known of it. */
+static status predict_faces(struct consensus_method *method, const struct labelled_walk *walk, double temperature,
+                            struct error *err)
+{
+    struct batch_stream rows;
+    size_t classes = method->classes;
+    for (size_t i = 0; i < method->faces * classes; i++)
+        method->predictions[i] = (real)method->teacher_shares[i % classes];
+    status result = walk->next(walk->context, &rows, err);
+    while (result == STATUS_OK && rows.rows > 0) {
+        real *logits = method->pass.logits; /* between steps nobody needs them */
+        inference_run(method->inference, rows.images[0], rows.rows, NULL, logits);
+        for (size_t i = 0; i < (size_t)rows.rows; i++)
+            guesses_softmax(1, classes, logits + i * classes, temperature,
+                            method->predictions + number_of(method, rows.ids[i]) * classes);
+        result = walk->next(walk->context, &rows, err);
+    }
+    return result;
+}
+
+static size_t others_of(const void *context, size_t face, size_t *numbers)
+{
+    const struct consensus_method *method = context;
+    uint64_t rows[CONSENSUS_PERSONS];
+    size_t count = rmset_index_moment(method->index, rmset_index_chosen_row(method->index, face), CONSENSUS_PERSONS, rows);
+    for (size_t i = 0; i < count; i++) numbers[i] = number_of(method, (int64_t)rows[i]);
+    return count;
+}
+
+static void agree(struct consensus_method *method)
+{
+    const struct config_consensus *config = &method->config->consensus;
+    struct consensus_faces faces = {.count = method->faces,
+                                    .classes = method->classes,
+                                    .p = method->predictions,
+                                    .shares = method->teacher_shares,
+                                    .context = method,
+                                    .others = others_of};
+    struct consensus found = consensus_estimate(&faces, (int)config->scans);
+    method->estimates[ESTIMATED_RHO] = found.rho;
+    consensus_labels(&faces, &found, method->labels, &method->estimates[CHANGED_SHARE]);
+    consensus_align(method->faces, method->classes, method->label_shares, config->alignment, method->labels);
+}
+
+static status consensus_begin_epoch(void *self, const struct method_epoch *epoch, struct error *err)
+{
+    struct consensus_method *method = self;
+    double temperature = method->config->consensus.temperature;
+    if (epoch->epoch < (uint64_t)method->config->train.warmup_epochs) return STATUS_OK;
+    inference_load(method->inference, method->teacher);
+    status result = STATUS_OK;
+    if (temperature == 0) result = fit_temperature(method, epoch->validation, &temperature, err);
+    if (result == STATUS_OK) result = predict_faces(method, epoch->faces, temperature, err);
+    if (result != STATUS_OK) return result;
+    method->estimates[ESTIMATED_TEMPERATURE] = temperature;
+    agree(method);
+    return STATUS_OK;
+}
+
+/* ---- a step ---- */
+
+static void set_figure(struct step_outcome *outcome, int figure, double sum, double count)
+{
+    outcome->figures[figure].sum = sum;
+    outcome->figures[figure].count = count;
+}
+
+static void labelled_loss(struct consensus_method *method, const struct method_step *step, struct step_outcome *outcome)
+{
+    struct one_pass *pass = &method->pass;
+    const struct batch_stream *labelled = &step->batch->streams[LABELLED];
+    struct cross_entropy loss = method->labelled;
+    loss.n = (size_t)labelled->rows;
+    outcome->terms[TERM_FER] = cross_entropy(&loss, pass->logits, labelled->targets,
+                                             step->gradient_scale * step->weights[TERM_FER], pass->dlogits);
+    set_figure(outcome, ACCURACY, count_correct(loss.n, loss.classes, pass->logits, labelled->targets), labelled->rows);
+}
+
+static void copy_label(const struct consensus_method *method, int64_t id, real *to)
+{
+    memcpy(to, method->labels + number_of(method, id) * method->classes, method->classes * sizeof(real));
+}
+
+static void consensus_loss(struct consensus_method *method, const struct method_step *step, size_t first,
+                           struct step_outcome *outcome)
+{
+    const struct config_consensus *config = &method->config->consensus;
+    const struct batch_stream *faces = &step->batch->streams[FACES];
+    size_t n = (size_t)faces->rows, classes = method->classes;
+    double certainty = 0;
+    for (size_t i = 0; i < n; i++) {
+        real *label = method->targets + i * classes;
+        copy_label(method, faces->ids[i], label);
+        double weight = consensus_certainty(classes, label, config->threshold);
+        certainty += weight;
+        method->weights[i] = (real)(config->weighting == CONSENSUS_EQUALLY && weight > 0 ? 1 : weight);
+    }
+    outcome->terms[TERM_CONSENSUS] = guesses_cross_entropy(
+        n, classes, method->pass.logits + first * classes, method->targets, method->weights,
+        step->gradient_scale * step->weights[TERM_CONSENSUS], method->pass.dlogits + first * classes);
+    set_figure(outcome, RHO, method->estimates[ESTIMATED_RHO], 1);
+    set_figure(outcome, TEMPERATURE, method->estimates[ESTIMATED_TEMPERATURE], 1);
+    set_figure(outcome, CHANGED, method->estimates[CHANGED_SHARE], 1);
+    set_figure(outcome, CERTAINTY, certainty, (double)n);
+}
+
+/* Returns what the term weighs now. Its gradient joins that of the classifier. */
+static double mutual_loss(struct consensus_method *method, const struct method_step *step, size_t first,
+                          struct step_outcome *outcome)
+{
+    const struct batch_stream *moments = &step->batch->streams[MOMENTS];
+    size_t n = (size_t)moments->rows;
+    double weight = step->weights[TERM_ACL] * mutual_ramp(method->config, step->progress);
+    struct mutual_similarities similarities;
+    mutual_tell_apart(method->config, method->index, moments->ids, n, method->apart);
+    for (size_t i = 0; i < n; i++) copy_label(method, moments->ids[i], method->guesses + i * method->classes);
+    outcome->terms[TERM_ACL] =
+        mutual_run(&method->mutual, n, method->pass.features + first * method->pass.dimensions, method->guesses,
+                   method->apart, step->gradient_scale * weight, method->dfeatures, &similarities);
+    one_pass_add_gradient(&method->pass, first, n, method->dfeatures);
+    set_figure(outcome, MOMENT, similarities.same, 1);
+    set_figure(outcome, OTHERS, similarities.other, 1);
+    return weight;
+}
+
+static void consensus_step(void *self, const struct method_step *step, struct step_outcome *outcome)
+{
+    struct consensus_method *method = self;
+    struct one_pass *pass = &method->pass;
+    const struct batch_stream *streams = step->batch->streams;
+    bool agrees = streams[FACES].rows > 0, contrasts = is_mutual(method->config) && streams[MOMENTS].rows > 0;
+    size_t faces = 0, moments = 0;
+    double acl_weight = 0;
+    *outcome = (struct step_outcome){0};
+    one_pass_begin(pass);
+    (void)one_pass_add(pass, streams[LABELLED].images[0], (size_t)streams[LABELLED].rows);
+    if (agrees) faces = one_pass_add(pass, streams[FACES].images[0], (size_t)streams[FACES].rows);
+    if (contrasts) moments = one_pass_add(pass, streams[MOMENTS].images[0], (size_t)streams[MOMENTS].rows);
+    one_pass_forward(pass, step);
+    labelled_loss(method, step, outcome);
+    if (agrees) consensus_loss(method, step, faces, outcome);
+    one_pass_backward_classifier(pass);
+    if (contrasts) acl_weight = mutual_loss(method, step, moments, outcome);
+    one_pass_backward_backbone(pass);
+    outcome->total = step->weights[TERM_FER] * outcome->terms[TERM_FER] +
+                     step->weights[TERM_CONSENSUS] * outcome->terms[TERM_CONSENSUS] + acl_weight * outcome->terms[TERM_ACL];
+}
+
+/* ---- the rest ---- */
+
+static size_t consensus_memories(void *self, struct method_memory *memories)
+{
+    struct consensus_method *method = self;
+    memories[0] = (struct method_memory){"labels", MEMORY_F32, 2, {method->faces, method->classes}, method->labels};
+    memories[1] = (struct method_memory){"estimates", MEMORY_F64, 1, {ESTIMATES}, method->estimates};
+    return 2;
+}
+
+static struct method_bytes consensus_bytes(const void *self)
+{
+    const struct consensus_method *method = self;
+    struct method_bytes bytes = one_pass_bytes(&method->pass);
+    bytes.scratch += method->arena.size + inference_bytes(method->inference);
+    return bytes;
+}
+
+const struct method method_consensus = {
+    .name = "consensus",
+    .terms = terms,
+    .term_count = TERMS,
+    .figures = figures,
+    .figure_count = sizeof figures / sizeof figures[0],
+    .walks_validation = true,
+    .walks_faces = true,
+    .check = consensus_check,
+    .phases = consensus_phases,
+    .streams = consensus_streams,
+    .heads = consensus_heads,
+    .create = consensus_create,
+    .free = consensus_free,
+    .begin_epoch = consensus_begin_epoch,
+    .step = consensus_step,
+    .memories = consensus_memories,
+    .bytes = consensus_bytes,
+};

@@ -1,0 +1,171 @@
+/* Expectation, maximisation and labels. Each face is seen with the others of its own window of time, so that moments need
+ * not be cut apart; where they are, everybody of a moment sees the same company and the estimate is the usual one. */
+#include "method/moment_consensus.h"
+
+#include "rmfer/base/error.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* ---- the temperature ---- */
+
+static double mean_surprise(size_t n, size_t classes, const real *logits, const real *targets, double temperature)
+{
+    double total = 0;
+    for (size_t i = 0; i < n; i++) {
+        const real *z = logits + i * classes, *t = targets + i * classes;
+        double largest = (double)z[0], sum = 0;
+        for (size_t c = 1; c < classes; c++) largest = fmax(largest, (double)z[c]);
+        for (size_t c = 0; c < classes; c++) sum += exp(((double)z[c] - largest) / temperature);
+        for (size_t c = 0; c < classes; c++)
+            total -= (double)t[c] * (((double)z[c] - largest) / temperature - log(sum));
+    }
+    return total / (double)n;
+}
+
+/* The surprise is convex in 1/T: golden-section search finds its only valley, in log T. */
+double consensus_temperature(size_t n, size_t classes, const real *logits, const real *targets)
+{
+    const double golden = 0.6180339887498949;
+    double low = log(0.05), high = log(20);
+    if (n == 0) return 1;
+    double a = high - golden * (high - low), b = low + golden * (high - low);
+    double at_a = mean_surprise(n, classes, logits, targets, exp(a)),
+           at_b = mean_surprise(n, classes, logits, targets, exp(b));
+    while (high - low > 1e-6) {
+        if (at_a < at_b) {
+            high = b;
+            b = a;
+            at_b = at_a;
+            a = high - golden * (high - low);
+            at_a = mean_surprise(n, classes, logits, targets, exp(a));
+        } else {
+            low = a;
+            a = b;
+            at_a = at_b;
+            b = low + golden * (high - low);
+            at_b = mean_surprise(n, classes, logits, targets, exp(b));
+        }
+    }
+    return exp((low + high) / 2);
+}
+
+/* ---- moments ---- */
+
+/* rho p(c) / pi(c) + 1 - rho. */
+static double likelihood(const struct consensus_faces *faces, double rho, size_t face, size_t c)
+{
+    return rho * (double)faces->p[face * faces->classes + c] / faces->shares[c] + 1 - rho;
+}
+
+/* Divides by the sum. */
+static void normalise(size_t classes, double *values)
+{
+    double sum = 0;
+    for (size_t c = 0; c < classes; c++) sum += values[c];
+    for (size_t c = 0; c < classes; c++) values[c] /= sum;
+}
+
+/* g of the others of a face; returns how many there are. Factors are normalised as they come: many persons underflow. */
+static size_t hear_others(const struct consensus_faces *faces, const struct consensus *consensus, size_t face, double *g)
+{
+    size_t numbers[CONSENSUS_PERSONS], count = faces->others(faces->context, face, numbers);
+    memcpy(g, consensus->moments, faces->classes * sizeof *g);
+    for (size_t j = 0; j < count; j++) {
+        for (size_t c = 0; c < faces->classes; c++) g[c] *= likelihood(faces, consensus->rho, numbers[j], c);
+        normalise(faces->classes, g);
+    }
+    return count;
+}
+
+/* What a scan adds up. */
+struct expectation {
+    double faces, showing; /* faces that are not alone; how many of them show their moment's expression */
+    double moments[CONSENSUS_CLASSES];
+};
+
+static void expect(const struct consensus_faces *faces, const struct consensus *consensus, size_t face,
+                   struct expectation *sums)
+{
+    double g[CONSENSUS_CLASSES], showing = 0, all = 0;
+    if (hear_others(faces, consensus, face, g) == 0) return;
+    for (size_t c = 0; c < faces->classes; c++) {
+        double prior = g[c];
+        g[c] = prior * likelihood(faces, consensus->rho, face, c);
+        showing += prior * (likelihood(faces, consensus->rho, face, c) - (1 - consensus->rho));
+        all += g[c];
+    }
+    sums->faces++;
+    sums->showing += showing / all;
+    for (size_t c = 0; c < faces->classes; c++) sums->moments[c] += g[c] / all;
+}
+
+struct consensus consensus_estimate(const struct consensus_faces *faces, int scans)
+{
+    struct consensus consensus = {.rho = 0.5};
+    BUG_UNLESS(faces->classes <= CONSENSUS_CLASSES);
+    memcpy(consensus.moments, faces->shares, faces->classes * sizeof *faces->shares);
+    for (int scan = 0; scan < scans; scan++) {
+        struct expectation sums = {0};
+        for (size_t i = 0; i < faces->count; i++) expect(faces, &consensus, i, &sums);
+        if (sums.faces == 0) {
+            consensus.rho = 0;
+            return consensus;
+        }
+        /* Neither certain: what a moment says may be wrong, and may be right. */
+        consensus.rho = fmin(0.99, fmax(0.01, sums.showing / sums.faces));
+        for (size_t c = 0; c < faces->classes; c++) consensus.moments[c] = fmax(1e-6, sums.moments[c] / sums.faces);
+        normalise(faces->classes, consensus.moments);
+    }
+    return consensus;
+}
+
+static size_t largest_of(size_t classes, const real *values)
+{
+    size_t best = 0;
+    for (size_t c = 1; c < classes; c++)
+        if (values[c] > values[best]) best = c;
+    return best;
+}
+
+void consensus_labels(const struct consensus_faces *faces, const struct consensus *consensus, real *q, double *changed)
+{
+    size_t classes = faces->classes, different = 0;
+    for (size_t i = 0; i < faces->count; i++) {
+        double g[CONSENSUS_CLASSES];
+        bool alone = hear_others(faces, consensus, i, g) == 0;
+        for (size_t c = 0; c < classes; c++) {
+            double own = (double)faces->p[i * classes + c];
+            g[c] = alone ? own : own * (consensus->rho * g[c] / faces->shares[c] + 1 - consensus->rho);
+        }
+        normalise(classes, g);
+        for (size_t c = 0; c < classes; c++) q[i * classes + c] = (real)g[c];
+        different += largest_of(classes, q + i * classes) != largest_of(classes, faces->p + i * classes);
+    }
+    *changed = faces->count > 0 ? (double)different / (double)faces->count : 0;
+}
+
+void consensus_align(size_t n, size_t classes, const double *shares, double strength, real *q)
+{
+    double factors[CONSENSUS_CLASSES] = {0};
+    if (strength == 0 || n == 0) return;
+    for (size_t i = 0; i < n; i++)
+        for (size_t c = 0; c < classes; c++) factors[c] += (double)q[i * classes + c];
+    for (size_t c = 0; c < classes; c++) factors[c] = pow(shares[c] / fmax(1e-6, factors[c] / (double)n), strength);
+    for (size_t i = 0; i < n; i++) {
+        double aligned[CONSENSUS_CLASSES];
+        for (size_t c = 0; c < classes; c++) aligned[c] = (double)q[i * classes + c] * factors[c];
+        normalise(classes, aligned);
+        for (size_t c = 0; c < classes; c++) q[i * classes + c] = (real)aligned[c];
+    }
+}
+
+double consensus_certainty(size_t classes, const real *q, double threshold)
+{
+    double entropy = 0;
+    if ((double)q[largest_of(classes, q)] < threshold) return 0;
+    for (size_t c = 0; c < classes; c++)
+        if (q[c] > 0) entropy -= (double)q[c] * log((double)q[c]);
+    return fmax(0, 1 - entropy / log((double)classes));
+}

@@ -1,0 +1,53 @@
+/* What the persons of a moment say together of each of them: from a teacher's probabilities of every face, the labels that
+ * training then learns. Numbers only: where pictures, teachers and moments come from is consensus.c's.
+ *
+ * The model. A moment has an expression, drawn by shares that are estimated. A face shows it with the probability rho, and
+ * otherwise an expression drawn by the class shares pi of the labels. As the teacher's p_j(c) / pi(c) is proportional to how
+ * probable face j looks as it does under c, a moment's expression given its faces but i is
+ *
+ *   g_{m\i}(c) ~ pi_m(c) prod_{j in m, j != i} ( rho p_j(c) / pi(c) + 1 - rho )
+ *
+ * and, with the face's own look, its label   q_i(c) ~ p_i(c) ( rho g_{m\i}(c) / pi(c) + 1 - rho ). */
+#ifndef RMFER_METHOD_MOMENT_CONSENSUS_H
+#define RMFER_METHOD_MOMENT_CONSENSUS_H
+
+#include "rmfer/base/real.h"
+
+#include <stddef.h>
+
+enum { CONSENSUS_CLASSES = 256, CONSENSUS_PERSONS = 64 };
+
+/* Faces numbered from 0 and who else reacts to the moment of each. */
+struct consensus_faces {
+    size_t count, classes;
+    const real *p;        /* [count,classes], the teacher's, rows that sum to 1 */
+    const double *shares; /* [classes], pi: what the teacher takes for granted; above 0, sum 1 */
+    const void *context;
+    /* Writes at most CONSENSUS_PERSONS numbers of the others; returns how many. */
+    size_t (*others)(const void *context, size_t face, size_t *numbers);
+};
+
+struct consensus {
+    double rho;                       /* a face shows its moment's expression */
+    double moments[CONSENSUS_CLASSES]; /* pi_m: shares of the moments' expressions */
+};
+
+/* The temperature T that makes softmax(logits / T) fit best: the smallest mean of -sum_c t(c) log p(c) over logits [n,classes]
+ * and targets [n,classes] (rows of zeros count nothing), within 0.05 .. 20. */
+double consensus_temperature(size_t n, size_t classes, const real *logits, const real *targets);
+
+/* rho and the moments' shares by `scans` rounds of expectation and maximisation over all faces that are not alone, from rho =
+ * .5 and the shares of the labels. Without moments rho = 0. */
+struct consensus consensus_estimate(const struct consensus_faces *faces, int scans);
+
+/* q [count,classes]. *changed is the share of faces whose most probable class is another than the teacher's. */
+void consensus_labels(const struct consensus_faces *faces, const struct consensus *consensus, real *q, double *changed);
+
+/* Distribution alignment (Berthelot et al. 2020): q(c) times (shares(c) / mean of q(c))^strength, normalised; strength 0
+ * changes nothing. */
+void consensus_align(size_t n, size_t classes, const double *shares, double strength, real *q);
+
+/* How much a label counts: 1 - entropy / log classes, 0 where its largest q is below `threshold`. */
+double consensus_certainty(size_t classes, const real *q, double threshold);
+
+#endif
