@@ -50,12 +50,19 @@ PARALLEL := $(if $(findstring j,$(filter-out --%,$(MAKEFLAGS))),,-j$(shell nproc
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer,-O3 -fno-math-errno -fno-trapping-math) -ffp-contract=off
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+# Against what a hole in a parser would be used for; HARDEN= builds without. The fast paths do not pay (docs/reliability.md).
+HARDEN   ?= 1
+ifneq ($(and $(HARDEN),$(if $(SAN),,1)),)
+HARDEN_CFLAGS  := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE
+HARDEN_LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+endif
 LIBRARIES := $(call modules,$(REQUIRED) $(OPTIONAL))
 FEATURES := $(if $(HAVE_VIDEO),-DRMFER_HAVE_FFMPEG) $(if $(HAVE_TIFF),-DRMFER_HAVE_TIFF) \
             $(if $(HAVE_GIF),-DRMFER_HAVE_GIF) $(if $(HAVE_WEBP),-DRMFER_HAVE_WEBP)
 
 CPPFLAGS += -Iinclude -Isrc -D_POSIX_C_SOURCE=200809L -DRMFER_VERSION='"$(VERSION)"' -DRMFER_PREFIX='"$(PREFIX)"' $(FEATURES) $(EXTRA_DEFINES)
-BASE_CFLAGS := -std=c11 -g $(OPTIMISE) $(SANITIZE) $(WARNINGS) -fopenmp -pthread
+BASE_CFLAGS := -std=c11 -g $(OPTIMISE) $(SANITIZE) $(HARDEN_CFLAGS) $(WARNINGS) -fopenmp -pthread
+LDFLAGS += $(HARDEN_LDFLAGS)
 ifneq ($(LIBRARIES),)
 LIBRARY_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null))
 LIBRARY_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)
@@ -89,6 +96,8 @@ TESTS        := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/test_*.c))
 DOUBLE_TESTS := $(patsubst tests/double/%.c,$(OUT)/tests/double/%,$(wildcard tests/double/test_*.c))
 TEST_SUPPORT := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/support/*.c))
 DOUBLE_SUPPORT := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/double/support/*.c))
+# What tests/cli_faults.sh puts before the C library, which a sanitizer would be in the way of, and what replays its records.
+FAULTS       := $(if $(SAN),,$(OUT)/tests/libfaults.so $(OUT)/tests/power_loss)
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help test check check-arm check-sanitized run-sanitized deps-ci bench demo deps detector install uninstall dist fuzz sign-flip format clean need-build need-test tests
@@ -166,7 +175,7 @@ check: rmfer tests
 	@sh tests/check_layers.sh $(OUT)
 	@sh tests/run.sh $(OUT) $(TESTS) $(DOUBLE_TESTS)
 
-tests: $(TESTS) $(DOUBLE_TESTS)
+tests: $(TESTS) $(DOUBLE_TESTS) $(FAULTS)
 
 # The test programs, and the scripts that meet the most foreign input, under the address and undefined-behaviour
 # sanitizers. OpenBLAS keeps its buffers until the end, which is no leak.
@@ -200,6 +209,16 @@ $(DOUBLE_TESTS): %: %.o $(DOUBLE_SUPPORT) $(OUT)/librmfer_double.a
 $(TESTS): %: %.o $(TEST_SUPPORT) $(OUT)/librmfer.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(LDLIBS)
+
+$(OUT)/tests/libfaults.so: tests/faults/faults.c tests/faults/trace.h
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=c11 -O1 -g $(WARNINGS) -fPIC -shared -o $@ $< -ldl
+
+$(OUT)/tests/power_loss: tests/faults/power_loss.c tests/faults/trace.h $(OUT)/librmfer.a
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OUT)/librmfer.a $(LDLIBS)
 
 # The rooms that meet foreign bytes are built for the fuzzer; what they call above comes from the library.
 FUZZED := $(filter src/base/% src/config/% src/data/% src/ckpt/% $(BUILD)/generated/%,$(SOURCES))

@@ -3,7 +3,10 @@
 #define _GNU_SOURCE
 #include "rmfer/data/rmset_index.h"
 
+#include "data/rmset_index_format.h"
+#include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
+#include "rmfer/base/memory.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -75,6 +78,17 @@ static void write_fixed_list(void)
     if (utimensat(AT_FDCWD, csv, times, 0) != 0) abort();
 }
 
+/* Gives it the checksum of a whole one: someone meant the change. */
+static void seal(uint8_t *bytes, size_t size)
+{
+    struct crc32c_tables tables;
+    struct rmset_header header;
+    crc32c_prepare(&tables);
+    memcpy(&header, bytes, sizeof header);
+    header.checksum = rmset_header_checksum(&header, &tables, crc32c_extend(&tables, 0, bytes + sizeof header, size - sizeof header));
+    memcpy(bytes, &header, sizeof header);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct rmset_index *index = NULL;
@@ -89,14 +103,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         write_fixed_list();
         if (open_index(&index, &err) != STATUS_OK) abort();
         rmset_index_close(index);
-        FILE *file = fopen(binary, "r+b");
-        struct stat facts;
-        if (file == NULL || stat(binary, &facts) != 0) abort();
-        for (size_t i = 1; i + 2 < size; i += 3) {
-            fseek(file, (bytes[i] << 8 | bytes[i + 1]) % (long)facts.st_size, SEEK_SET);
-            fputc(bytes[i + 2], file);
-        }
-        fclose(file);
+        uint8_t *changed;
+        size_t length;
+        if (file_read(binary, 1 << 20, &changed, &length, &err) != STATUS_OK) abort();
+        for (size_t i = 1; i + 2 < size; i += 3)
+            changed[(size_t)(bytes[i] << 8 | bytes[i + 1]) % length] = bytes[i + 2];
+        seal(changed, length);
+        write_file(binary, changed, length);
+        memory_free(changed);
     }
     if (open_index(&index, &err) == STATUS_OK)
         use_index(index);

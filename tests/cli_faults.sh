@@ -1,0 +1,137 @@
+#!/bin/sh
+# A bad machine: allocation, read, write, sync or rename number N fails, in training, evaluating, predicting, importing,
+# exporting and building an RMset; and power lost after every operation of a run. Whatever fails, the program ends by itself
+# and not by a crash; says 0 only where its result is what it is without the fault, and else gives a message; leaves no half
+# file, and a run that goes on to the very checkpoint of an undisturbed one.
+#
+# Every N would take hours: each kind has FAULT_TRIES of them (2), at even distances from FAULT_SEED (moves on with every
+# commit); FAULT_TRIES=all takes every one.
+. tests/support/cli.sh
+library=$(cd "$RMFER_TESTS" && pwd)/libfaults.so
+tries=${FAULT_TRIES:-2}
+seed=${FAULT_SEED:-$(git rev-parse HEAD 2>/dev/null | cut -c1-4)}
+seed=$(printf '%d' "0x${seed:-1}" 2>/dev/null || echo 1)
+injected=0
+export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1
+
+# ---- what is worked with ----
+check "draws faces and a mashup video" "$RMFER" synth "$folder/faces" --faces 64 --size 32 --mashups 1
+cat >"$folder/small.ini" <<'INI'
+[data]
+kind = affectnet
+root = faces/affectnet
+crop = none
+image_size = 32
+normalize = imagenet
+workers = 1
+on_error = fail
+[model]
+arch = tf_efficientnet_b0
+[train]
+optimizer = sgd
+epochs = 1
+warmup_epochs = 0
+batch = 16
+max_steps = 2
+[acl]
+weight = 0
+[eval]
+every = 1
+[output]
+dir = run
+checkpoint_every = 1
+INI
+last=$folder/reference/last.safetensors
+picture=$(find "$folder/faces/affectnet" -name '*.jpg' | sort | head -n 1)
+mkdir "$folder/work"
+
+# The commands; each leaves its result in $folder/work or on standard output.
+command_of() {
+    case $1 in
+    train) echo "train --config $folder/small.ini --quiet --threads 1 --out $folder/work/run" ;;
+    eval) echo "eval --checkpoint $last --quiet --threads 1 --json $folder/work/eval.json" ;;
+    predict) echo "predict --checkpoint $last --json --allow-untrained --threads 1 --features $folder/work/f.npy $picture" ;;
+    import) echo "import $last -o $folder/work/imported.safetensors" ;;
+    export) echo "export $last -o $folder/work/exported.onnx" ;;
+    rmset) echo "rmset build $folder/faces/mashups/mashup0.mp4 -o $folder/work/set --every 48 --threads 1 --quiet" ;;
+    esac
+}
+
+# shellcheck disable=SC2046
+check "trains" "$RMFER" $(command_of train)
+mv "$folder/work/run" "$folder/reference"
+
+# Everything a command leaves, as one line; what tells the time is left out (the binary index keeps its list's).
+result_of() {
+    (cd "$folder/work" && find . -type f ! -name log.txt ! -name metrics.jsonl ! -name .lock ! -name '*.index' | LC_ALL=C sort |
+        while read -r file; do echo "$file $(grep -av seconds "$file" | cksum)"; done; sed "s/([0-9.]* s)//" "$folder/out" | cksum) | cksum
+}
+
+clean_up() { rm -rf "$folder/work" && mkdir "$folder/work"; }
+
+# inject NAME KIND OUTCOME N: runs the command with that fault and looks at what it leaves.
+inject() {
+    clean_up
+    injected=$((injected + 1))
+    fault=$2:$3:$4
+    # shellcheck disable=SC2046
+    FAULT=$fault LD_PRELOAD=$library timeout -s KILL 120 "$RMFER" $(command_of "$1") >"$folder/out" 2>"$folder/err"
+    code=$?
+    problem=
+    if [ $code -gt 2 ]; then problem="exit $code"
+    elif [ $code -ne 0 ] && ! [ -s "$folder/err" ]; then problem="exit $code without a word"
+    elif [ $code -eq 0 ] && [ "$(result_of)" != "$expected" ]; then problem="exit 0 with another result"
+    elif find "$folder/work" -name '*.tmp.*' | grep -q .; then problem="a half file stays"
+    fi
+    if [ -z "$problem" ] && [ $code -ne 0 ] && [ "$1" = train ]; then
+        cp "$folder/err" "$folder/err.fault"
+        # shellcheck disable=SC2046
+        "$RMFER" $(command_of train) --resume >"$folder/out" 2>"$folder/err" || problem="the run does not go on: exit $?"
+        cmp -s "$folder/work/run/last.safetensors" "$last" || problem="${problem:-it goes on to another end}"
+    fi
+    if [ -z "$problem" ]; then pass; else fail "$1 with $fault: $problem"; fi
+}
+
+# faults NAME KIND OUTCOME: the shares of N = 1 .. as many as there are.
+faults() {
+    total=$(sed -n "s/^$2 //p" "$folder/counts.$1")
+    [ "${total:-0}" -gt 0 ] || return 0
+    step=$((tries == 0 ? 1 : (total + tries - 1) / tries))
+    at=$((seed % step + 1))
+    while [ $at -le "$total" ]; do
+        inject "$1" "$2" "$3" $at
+        at=$((at + step))
+    done
+}
+[ "$tries" = all ] && tries=0
+
+names="train eval predict import export"
+if [ -f "$folder/faces/mashups/mashup0.mp4" ]; then names="$names rmset"; else skip "rmset build, without FFmpeg"; fi
+for name in $names; do
+    clean_up
+    # shellcheck disable=SC2046
+    FAULT_COUNTS=$folder/counts.$name LD_PRELOAD=$library "$RMFER" $(command_of $name) >"$folder/out" 2>"$folder/err"
+    code=$?
+    holds "$name works without a fault: exit $code" [ $code -eq 0 ]
+    expected=$(result_of)
+    # Libraries behind FFmpeg are of C++ and end the process by themselves where memory is short.
+    [ $name = rmset ] || faults $name allocate ENOMEM
+    faults $name read short
+    # FFmpeg takes a video that cannot be read any further for one that ends there, which is no error.
+    [ $name = rmset ] || faults $name read EIO
+    [ $name = rmset ] || faults $name read end
+    faults $name write ENOSPC
+    faults $name write EIO
+    faults $name write short
+    faults $name sync EIO
+    faults $name rename EIO
+done
+
+# ---- power loss ----
+clean_up
+# shellcheck disable=SC2046
+FAULT_TRACE=$folder/trace FAULT_FOLDER=$folder/work LD_PRELOAD=$library "$RMFER" $(command_of train) >"$folder/out" 2>"$folder/err"
+check "no moment of a run at which lost power loses a checkpoint" "$RMFER_TESTS/power_loss" "$folder/trace" "$folder/work/run"
+cat "$folder/out"
+echo "$injected faults injected"
+finish
