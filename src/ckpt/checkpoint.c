@@ -3,6 +3,7 @@
 
 #include "ckpt/checkpoint_metadata.h"
 #include "ckpt/half.h"
+#include "ckpt/safetensors_checksum.h"
 #include "rmfer/base/memory.h"
 
 #include <stdio.h>
@@ -146,8 +147,12 @@ status checkpoint_write_temperature(const char *path, const struct checkpoint *c
     struct safetensors_metadata *metadata =
         memory_allocate(file->metadata_count + 1, sizeof *metadata, "a checkpoint's metadata", err);
     if (metadata == NULL) return STATUS_FAILED;
-    for (size_t i = 0; i < file->metadata_count; i++)
-        if (strcmp(file->metadata[i].key, METADATA_TEMPERATURE) != 0) metadata[count++] = file->metadata[i];
+    for (size_t i = 0; i < file->metadata_count; i++) {
+        const char *key = file->metadata[i].key;
+        bool is_rewritten = strcmp(key, METADATA_TEMPERATURE) == 0 || strcmp(key, CHECKSUM_HEADER) == 0 ||
+                            strcmp(key, CHECKSUM_TENSORS) == 0;
+        if (!is_rewritten) metadata[count++] = file->metadata[i];
+    }
     status result = metadata_append_real(&number, temperature, err);
     metadata[count++] = (struct safetensors_metadata){METADATA_TEMPERATURE, text_string(&number)};
     if (result == STATUS_OK) result = safetensors_write(path, file->tensors, file->count, metadata, count, err);
