@@ -48,10 +48,6 @@ src/data/augment.c :: ((float)i / 255.0f - mean[c]) :: ((float)i / 255.0f + mean
 src/data/augment_geometry.c :: m[2] = centre_x - m[0] * centre_x :: m[2] = centre_x + m[0] * centre_x :: test_data_golden
 src/data/crop.c :: real_part += fx * tx + fy * ty; :: real_part += fx * tx - fy * ty; :: test_data_crop
 src/data/loader.c :: options->source.groups - slot->place.index * groups :: options->source.groups + slot->place.index * groups :: test_data_loader
-src/data/loader.c :: all - options->start_batch : 0; :: all + options->start_batch : 0; :: test_data_loader
-src/data/loader_make.c :: slot->place.index * rows + (uint64_t)row :: slot->place.index * rows - (uint64_t)row :: test_data_loader
-src/data/randaugment.c :: i < threshold ? i : 255 - i :: i < threshold ? i : 255 + i :: test_data_views
-src/data/resize.c :: span->begin + (i + 0.5) * scale :: span->begin - (i + 0.5) * scale :: test_data_image
 src/data/sampler.c :: begin + random_below(stream, end - begin) :: begin - random_below(stream, end - begin) :: test_data_sampler
 src/data/rmset_index.c :: view->faces, frame + near + 1) :: view->faces, frame - near + 1) :: test_data_rmset_index
 END
