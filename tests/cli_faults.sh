@@ -79,7 +79,8 @@ inject() {
     code=$?
     problem=
     if [ $code -gt 2 ]; then problem="exit $code"
-    elif [ $code -ne 0 ] && ! [ -s "$folder/err" ]; then problem="exit $code without a word"
+    # A picture that cannot be read is an error in predict's JSON, at its place.
+    elif [ $code -ne 0 ] && ! [ -s "$folder/err" ] && ! grep -q '"error": "' "$folder/out"; then problem="exit $code without a word"
     elif [ $code -eq 0 ] && [ "$(result_of)" != "$expected" ]; then problem="exit 0 with another result"
     elif find "$folder/work" -name '*.tmp.*' | grep -q .; then problem="a half file stays"
     fi
