@@ -4,14 +4,6 @@
 box=$PWD/models/ferplus-b0.safetensors # knows drawn faces a little, so that two steps are enough here
 cd "$folder" || exit 1
 
-# refuses WHAT CODE PATTERN COMMAND...: the exit code, and a message that matches
-refuses() {
-    what=$1 wanted=$2 pattern=$3
-    shift 3
-    run "$@"
-    if [ $code -eq "$wanted" ] && grep -q -- "$pattern" err; then pass; else fail "$what: exit $code"; fi
-}
-
 cat >run.ini <<INI
 [data]
 kind = affectnet

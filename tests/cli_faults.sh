@@ -43,31 +43,31 @@ checkpoint_every = 1
 INI
 last=$folder/reference/last.safetensors
 picture=$(find "$folder/faces/affectnet" -name '*.jpg' | sort | head -n 1)
-mkdir "$folder/work"
+mkdir "$folder/made"
 
-# The commands; each leaves its result in $folder/work or on standard output.
+# The commands; each leaves its result in $folder/made or on standard output.
 command_of() {
     case $1 in
-    train) echo "train --config $folder/small.ini --quiet --threads 1 --out $folder/work/run" ;;
-    eval) echo "eval --checkpoint $last --quiet --threads 1 --json $folder/work/eval.json" ;;
-    predict) echo "predict --checkpoint $last --json --allow-untrained --threads 1 --features $folder/work/f.npy $picture" ;;
-    import) echo "import $last -o $folder/work/imported.safetensors" ;;
-    export) echo "export $last -o $folder/work/exported.onnx" ;;
-    rmset) echo "rmset build $folder/faces/mashups/mashup0.mp4 -o $folder/work/set --every 48 --threads 1 --quiet" ;;
+    train) echo "train --config $folder/small.ini --quiet --threads 1 --out $folder/made/run" ;;
+    eval) echo "eval --checkpoint $last --quiet --threads 1 --json $folder/made/eval.json" ;;
+    predict) echo "predict --checkpoint $last --json --allow-untrained --threads 1 --features $folder/made/f.npy $picture" ;;
+    import) echo "import $last -o $folder/made/imported.safetensors" ;;
+    export) echo "export $last -o $folder/made/exported.onnx" ;;
+    rmset) echo "rmset build $folder/faces/mashups/mashup0.mp4 -o $folder/made/set --every 48 --threads 1 --quiet" ;;
     esac
 }
 
 # shellcheck disable=SC2046
 check "trains" "$RMFER" $(command_of train)
-mv "$folder/work/run" "$folder/reference"
+mv "$folder/made/run" "$folder/reference"
 
 # Everything a command leaves, as one line; what tells the time is left out (the binary index keeps its list's).
 result_of() {
-    (cd "$folder/work" && find . -type f ! -name log.txt ! -name metrics.jsonl ! -name .lock ! -name '*.index' | LC_ALL=C sort |
+    (cd "$folder/made" && find . -type f ! -name log.txt ! -name metrics.jsonl ! -name .lock ! -name '*.index' | LC_ALL=C sort |
         while read -r file; do echo "$file $(grep -av seconds "$file" | cksum)"; done; sed "s/([0-9.]* s)//" "$folder/out" | cksum) | cksum
 }
 
-clean_up() { rm -rf "$folder/work" && mkdir "$folder/work"; }
+clean_up() { rm -rf "$folder/made" && mkdir "$folder/made"; }
 
 # inject NAME KIND OUTCOME N: runs the command with that fault and looks at what it leaves.
 inject() {
@@ -82,13 +82,13 @@ inject() {
     # A picture that cannot be read is an error in predict's JSON, at its place.
     elif [ $code -ne 0 ] && ! [ -s "$folder/err" ] && ! grep -q '"error": "' "$folder/out"; then problem="exit $code without a word"
     elif [ $code -eq 0 ] && [ "$(result_of)" != "$expected" ]; then problem="exit 0 with another result"
-    elif find "$folder/work" -name '*.tmp.*' | grep -q .; then problem="a half file stays"
+    elif find "$folder/made" -name '*.tmp.*' | grep -q .; then problem="a half file stays"
     fi
     if [ -z "$problem" ] && [ $code -ne 0 ] && [ "$1" = train ]; then
         cp "$folder/err" "$folder/err.fault"
         # shellcheck disable=SC2046
         "$RMFER" $(command_of train) --resume >"$folder/out" 2>"$folder/err" || problem="the run does not go on: exit $?"
-        cmp -s "$folder/work/run/last.safetensors" "$last" || problem="${problem:-it goes on to another end}"
+        cmp -s "$folder/made/run/last.safetensors" "$last" || problem="${problem:-it goes on to another end}"
     fi
     if [ -z "$problem" ]; then pass; else fail "$1 with $fault: $problem"; fi
 }
@@ -131,8 +131,8 @@ done
 # ---- power loss ----
 clean_up
 # shellcheck disable=SC2046
-FAULT_TRACE=$folder/trace FAULT_FOLDER=$folder/work LD_PRELOAD=$library "$RMFER" $(command_of train) >"$folder/out" 2>"$folder/err"
-check "no moment of a run at which lost power loses a checkpoint" "$RMFER_TESTS/power_loss" "$folder/trace" "$folder/work/run"
+FAULT_TRACE=$folder/trace FAULT_FOLDER=$folder/made LD_PRELOAD=$library "$RMFER" $(command_of train) >"$folder/out" 2>"$folder/err"
+check "no moment of a run at which lost power loses a checkpoint" "$RMFER_TESTS/power_loss" "$folder/trace" "$folder/made/run"
 cat "$folder/out"
 echo "$injected faults injected"
 finish

@@ -3,13 +3,6 @@
 . tests/support/cli.sh
 cd "$folder" || exit 1
 
-# refuses WHAT CODE PATTERN COMMAND...: the exit code, and a message that matches
-refuses() {
-    what=$1 wanted=$2 pattern=$3
-    shift 3
-    run "$@"
-    if [ $code -eq "$wanted" ] && grep -q -- "$pattern" err; then pass; else fail "$what: exit $code"; fi
-}
 # Waits until a run has written so many lines of metrics.
 wait_for_lines() {
     for _ in $(seq 1500); do

@@ -3,13 +3,6 @@
 . tests/support/cli.sh
 cd "$folder" || exit 1
 
-refuses() {
-    what=$1 wanted=$2 pattern=$3
-    shift 3
-    run "$@"
-    if [ $code -eq "$wanted" ] && grep -q -- "$pattern" err; then pass; else fail "$what: exit $code"; fi
-}
-
 cat >fixmatch.ini <<'INI'
 [data]
 kind = affectnet

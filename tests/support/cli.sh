@@ -52,6 +52,14 @@ says() {
     holds "$1 says '$2'" grep -q -e "$2" "$folder/out" "$folder/err"
 }
 
+# refuses WHAT STATUS PATTERN COMMAND...: the command ends with this status and says why on standard error.
+refuses() {
+    what=$1 wanted=$2 pattern=$3
+    shift 3
+    run "$@"
+    if [ $code -eq "$wanted" ] && grep -q -- "$pattern" "$folder/err"; then pass; else fail "$what: exit $code"; fi
+}
+
 finish() {
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ]
