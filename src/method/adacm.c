@@ -253,7 +253,7 @@ static void contrastive_term(struct adacm *adacm, const struct method_step *step
     struct supervised_contrastive setup = {rows, pass->dimensions, adacm->config.temperature};
     unit_rows_forward(rows, pass->dimensions, unsure->features, unsure->unit, unsure->norm);
     outcome->terms[TERM_CONTRASTIVE] =
-        supervised_contrastive_loss(&setup, unsure->unit, unsure->groups,
+        supervised_contrastive_loss(&pass->context, &setup, unsure->unit, unsure->groups,
                                     step->gradient_scale * step->weights[TERM_CONTRASTIVE], unsure->similarities,
                                     unsure->dunit);
     unit_rows_backward(rows, pass->dimensions, unsure->unit, unsure->norm, unsure->dunit, unsure->dfeatures);

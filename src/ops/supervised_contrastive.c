@@ -4,18 +4,13 @@
  */
 #include "rmfer/ops/supervised_contrastive.h"
 
+#include "rmfer/ops/linear.h"
+
 #include <math.h>
-#include <string.h>
 
-static double inner_product(size_t d, const real *a, const real *b)
-{
-    double total = 0;
-    for (size_t i = 0; i < d; i++) total += (double)a[i] * (double)b[i];
-    return total;
-}
-
-/* Row i of l becomes row i of (softmax - positives' shares), 0 on the diagonal. Returns the row's loss. */
-static double one_row(size_t n, size_t i, const int32_t *groups, real *l)
+/* Row i of l becomes `factor` times row i of (softmax - positives' shares), 0 on the diagonal. Returns the row's
+ * loss. */
+static double one_row(size_t n, size_t i, const int32_t *groups, double factor, real *l)
 {
     double largest = -INFINITY, sum = 0, loss = 0;
     size_t positives = 0;
@@ -34,26 +29,21 @@ static double one_row(size_t n, size_t i, const int32_t *groups, real *l)
             continue;
         }
         loss += share * (lse - (double)l[j]);
-        l[j] = (real)(exp((double)l[j] - lse) - share);
+        l[j] = (real)(factor * (exp((double)l[j] - lse) - share));
     }
     return loss;
 }
 
-double supervised_contrastive_loss(const struct supervised_contrastive *setup, const real *unit, const int32_t *groups,
-                                   double scale, real *room, real *dunit)
+double supervised_contrastive_loss(const struct op_context *context, const struct supervised_contrastive *setup,
+                                   const real *unit, const int32_t *groups, double scale, real *room, real *dunit)
 {
     size_t n = setup->n, d = setup->d;
-    double total = 0;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++)
-            room[i * n + j] = (real)(inner_product(d, unit + i * d, unit + j * d) / setup->temperature);
-    for (size_t i = 0; i < n; i++) total += one_row(n, i, groups, room + i * n);
-    memset(dunit, 0, n * d * sizeof *dunit);
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++) {
-            double slope = ((double)room[i * n + j] + (double)room[j * n + i]) / ((double)n * setup->temperature);
-            real factor = (real)(scale * slope);
-            for (size_t k = 0; k < d; k++) dunit[i * d + k] += factor * unit[j * d + k];
-        }
+    double total = 0, factor = scale / ((double)n * setup->temperature);
+    product_run(context, (struct product){.m = n, .n = n, .k = d, .transpose_b = true}, unit, unit, room);
+    for (size_t i = 0; i < n * n; i++) room[i] = (real)((double)room[i] / setup->temperature);
+    for (size_t i = 0; i < n; i++) total += one_row(n, i, groups, factor, room + i * n);
+    product_run(context, (struct product){.m = n, .n = d, .k = n}, room, unit, dunit);
+    product_run(context, (struct product){.m = n, .n = d, .k = n, .transpose_a = true, .accumulate = true}, room,
+                unit, dunit);
     return total / (double)n;
 }
