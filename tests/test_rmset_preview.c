@@ -82,7 +82,7 @@ static void the_window_is_suggested(void **state)
     static const struct image_box windows[] = {{80, 0, 80, 80}, {40, 30, 110, 70}, {0, 0, 160, 160}};
     const struct rmset_preview_options options = {.frames = 6};
     for (int i = 0; i < 3; i++) {
-        char name[16];
+        char name[24];
         struct rmset_preview preview;
         snprintf(name, sizeof name, "window%d", i);
         preview_of(make_film(name, &windows[i], 1, 0), &options, &preview);

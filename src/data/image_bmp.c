@@ -139,7 +139,7 @@ static void read_row(const struct bmp *bmp, const uint8_t *row, uint8_t *rgb)
             for (size_t c = 0; c < 3; c++) rgb[c] = masked(pixel, bmp->masks[c]);
         } else {
             size_t bit = x * bmp->depth;
-            unsigned index = (row[bit / 8] >> (8 - bmp->depth - bit % 8)) & ((1u << bmp->depth) - 1);
+            unsigned index = ((unsigned)row[bit / 8] >> (8 - bmp->depth - bit % 8)) & ((1u << bmp->depth) - 1);
             memcpy(rgb, bmp->palette[index], 3);
         }
     }
