@@ -209,7 +209,7 @@ static void run_step(struct method_case *c, int step, int steps)
                              .bn_momentum = golden_number(c->golden, "bn_momentum"),
                              .seed = (uint64_t)golden_integer(c->golden, "seed"),
                              .draw = (uint64_t)step};
-    struct labelled_walk walk = {c, next_rows};
+    struct picture_walk walk = {c, next_rows};
     struct method_epoch epoch = {.epoch = (uint64_t)step / EPOCH_STEPS, .walk = &walk};
     c->walked = 0;
     if (step % EPOCH_STEPS == 0 && c->method->begin_epoch != NULL)

@@ -1,6 +1,7 @@
 /* What moments agree on, against NumPy: the teacher's temperature, rho and the moments' shares by expectation and
  * maximisation, the labels, their alignment and certainty (scripts/golden_consensus.py); and without moments. */
 #include "method/moment_consensus.h"
+#include "rmfer/method/calibration.h"
 #include "support/golden.h"
 
 #include <math.h>
@@ -66,7 +67,8 @@ static void test_estimates_and_labels(void **state)
     real targets[FACES * CLASSES] = {0}, moments[CLASSES], certainty[FACES];
     double changed;
     for (size_t i = 0; i < FACES; i++) targets[i * CLASSES + i / PERSONS % CLASSES] = 1;
-    double temperature = consensus_temperature(FACES, CLASSES, logits, targets);
+    struct scored_rows rows = {.logits = logits, .targets = targets, .n = FACES, .classes = CLASSES};
+    double temperature = calibration_nearest_temperature(&rows);
     assert_true(fabs(temperature - one_number(golden, "temperature")) < 1e-4);
     struct consensus found = consensus_estimate(&faces, golden_integer(golden, "scans"));
     assert_true(fabs(found.rho - one_number(golden, "rho")) < 1e-6);

@@ -10,19 +10,19 @@
  * labels are its soft attention. Phase 1 (train.warmup_epochs) is classification alone. */
 #include "method/moment_consensus.h"
 
+#include "method/guesses.h"
 #include "method/methods.h"
 #include "method/mutual.h"
-#include "method/one_pass.h"
+#include "method/semi_supervised.h"
+#include "rmfer/method/calibration.h"
 #include "rmfer/method/rmfer_step.h"
 #include "rmfer/nn/inference.h"
-#include "rmfer/ops/softmax_cross_entropy.h"
-#include "method/guesses.h"
 
 #include <string.h>
 
-enum { LABELLED, FACES, MOMENTS };
-enum { TERM_FER, TERM_CONSENSUS, TERM_ACL, TERMS };
-enum { ACCURACY, RHO, TEMPERATURE, CHANGED, CERTAINTY, MOMENT, OTHERS };
+enum { FACES = LABELLED + 1, MOMENTS };
+enum { TERM_CONSENSUS = TERM_FER + 1, TERM_ACL, TERMS };
+enum { RHO = ACCURACY + 1, TEMPERATURE, CHANGED, CERTAINTY, MOMENT, OTHERS };
 enum { ESTIMATED_RHO, ESTIMATED_TEMPERATURE, CHANGED_SHARE, ESTIMATES };
 
 static const struct method_term terms[TERMS] = {{"fer", "FER"}, {"consensus", "consensus"}, {"acl", "ACL"}};
@@ -203,9 +203,7 @@ static status consensus_create(void **self, const struct method_setup *setup, st
     method->index = setup->rmset;
     method->faces = (size_t)rmset_index_chosen_faces(setup->rmset);
     method->classes = (size_t)setup->model->classes;
-    method->labelled = (struct cross_entropy){.classes = method->classes,
-                                              .label_smoothing = config->train.label_smoothing,
-                                              .class_weights = setup->class_weights};
+    method->labelled = semi_supervised_cross_entropy(setup);
     size_t rows = (size_t)config->train.batch + face_rows(config) + moment_rows(config);
     status result = one_pass_init(&method->pass, setup->model, config, rows, err);
     if (result == STATUS_OK)
@@ -225,12 +223,12 @@ static status consensus_create(void **self, const struct method_setup *setup, st
 /* ---- an epoch's labels ---- */
 
 /* The teacher's logits of a walk's labelled rows, with their targets. */
-struct calibration {
+struct known_rows {
     real *logits, *targets; /* [capacity,classes] */
     size_t count, capacity;
 };
 
-static status grow(struct calibration *known, size_t classes, size_t rows, struct error *err)
+static status grow(struct known_rows *known, size_t classes, size_t rows, struct error *err)
 {
     size_t wanted = size_add(known->count, rows);
     if (wanted <= known->capacity) return STATUS_OK;
@@ -247,11 +245,18 @@ static status grow(struct calibration *known, size_t classes, size_t rows, struc
     return STATUS_OK;
 }
 
+/* What fits best, or the hottest or coldest that is sought; 1 where nothing is known. */
+static double teacher_temperature(const struct known_rows *known, size_t classes)
+{
+    struct scored_rows rows = {.logits = known->logits, .targets = known->targets, .n = known->count, .classes = classes};
+    return known->count == 0 ? 1 : calibration_nearest_temperature(&rows);
+}
+
 /* Reads the walk to its end, temperature wanted or not: the split that it goes over is known for that alone. */
-static status fit_temperature(struct consensus_method *method, const struct labelled_walk *walk, double *temperature,
+static status fit_temperature(struct consensus_method *method, const struct picture_walk *walk, double *temperature,
                               struct error *err)
 {
-    struct calibration known = {0};
+    struct known_rows known = {0};
     struct batch_stream rows;
     size_t classes = method->classes;
     status result = walk->next(walk->context, &rows, err);
@@ -264,7 +269,7 @@ static status fit_temperature(struct consensus_method *method, const struct labe
         known.count += n;
         result = walk->next(walk->context, &rows, err);
     }
-    if (result == STATUS_OK) *temperature = consensus_temperature(known.count, classes, known.logits, known.targets);
+    if (result == STATUS_OK) *temperature = teacher_temperature(&known, classes);
     memory_free(known.logits);
     memory_free(known.targets);
     return result;
@@ -278,7 +283,7 @@ static size_t number_of(const struct consensus_method *method, int64_t id)
 }
 
 /* A picture that cannot be read keeps the shares of the labels: nothing is known of it. */
-static status predict_faces(struct consensus_method *method, const struct labelled_walk *walk, double temperature,
+static status predict_faces(struct consensus_method *method, const struct picture_walk *walk, double temperature,
                             struct error *err)
 {
     struct batch_stream rows;
@@ -338,23 +343,6 @@ static status consensus_begin_epoch(void *self, const struct method_epoch *epoch
 
 /* ---- a step ---- */
 
-static void set_figure(struct step_outcome *outcome, int figure, double sum, double count)
-{
-    outcome->figures[figure].sum = sum;
-    outcome->figures[figure].count = count;
-}
-
-static void labelled_loss(struct consensus_method *method, const struct method_step *step, struct step_outcome *outcome)
-{
-    struct one_pass *pass = &method->pass;
-    const struct batch_stream *labelled = &step->batch->streams[LABELLED];
-    struct cross_entropy loss = method->labelled;
-    loss.n = (size_t)labelled->rows;
-    outcome->terms[TERM_FER] = cross_entropy(&loss, pass->logits, labelled->targets,
-                                             step->gradient_scale * step->weights[TERM_FER], pass->dlogits);
-    set_figure(outcome, ACCURACY, count_correct(loss.n, loss.classes, pass->logits, labelled->targets), labelled->rows);
-}
-
 static void copy_label(const struct consensus_method *method, int64_t id, real *to)
 {
     memcpy(to, method->labels + number_of(method, id) * method->classes, method->classes * sizeof(real));
@@ -377,10 +365,10 @@ static void consensus_loss(struct consensus_method *method, const struct method_
     outcome->terms[TERM_CONSENSUS] = guesses_cross_entropy(
         n, classes, method->pass.logits + first * classes, method->targets, method->weights,
         step->gradient_scale * step->weights[TERM_CONSENSUS], method->pass.dlogits + first * classes);
-    set_figure(outcome, RHO, method->estimates[ESTIMATED_RHO], 1);
-    set_figure(outcome, TEMPERATURE, method->estimates[ESTIMATED_TEMPERATURE], 1);
-    set_figure(outcome, CHANGED, method->estimates[CHANGED_SHARE], 1);
-    set_figure(outcome, CERTAINTY, certainty, (double)n);
+    step_outcome_figure(outcome, RHO, method->estimates[ESTIMATED_RHO], 1);
+    step_outcome_figure(outcome, TEMPERATURE, method->estimates[ESTIMATED_TEMPERATURE], 1);
+    step_outcome_figure(outcome, CHANGED, method->estimates[CHANGED_SHARE], 1);
+    step_outcome_figure(outcome, CERTAINTY, certainty, (double)n);
 }
 
 /* Returns what the term weighs now. Its gradient joins that of the classifier. */
@@ -397,8 +385,8 @@ static double mutual_loss(struct consensus_method *method, const struct method_s
         mutual_run(&method->mutual, n, method->pass.features + first * method->pass.dimensions, method->guesses,
                    method->apart, step->gradient_scale * weight, method->dfeatures, &similarities);
     one_pass_add_gradient(&method->pass, first, n, method->dfeatures);
-    set_figure(outcome, MOMENT, similarities.same, 1);
-    set_figure(outcome, OTHERS, similarities.other, 1);
+    step_outcome_figure(outcome, MOMENT, similarities.same, 1);
+    step_outcome_figure(outcome, OTHERS, similarities.other, 1);
     return weight;
 }
 
@@ -407,6 +395,7 @@ static void consensus_step(void *self, const struct method_step *step, struct st
     struct consensus_method *method = self;
     struct one_pass *pass = &method->pass;
     const struct batch_stream *streams = step->batch->streams;
+    struct cross_entropy loss = method->labelled;
     bool agrees = streams[FACES].rows > 0, contrasts = is_mutual(method->config) && streams[MOMENTS].rows > 0;
     size_t faces = 0, moments = 0;
     double acl_weight = 0;
@@ -416,7 +405,8 @@ static void consensus_step(void *self, const struct method_step *step, struct st
     if (agrees) faces = one_pass_add(pass, streams[FACES].images[0], (size_t)streams[FACES].rows);
     if (contrasts) moments = one_pass_add(pass, streams[MOMENTS].images[0], (size_t)streams[MOMENTS].rows);
     one_pass_forward(pass, step);
-    labelled_loss(method, step, outcome);
+    loss.n = (size_t)streams[LABELLED].rows;
+    semi_supervised_labelled_loss(pass, loss, streams[LABELLED].targets, 1, step, outcome);
     if (agrees) consensus_loss(method, step, faces, outcome);
     one_pass_backward_classifier(pass);
     if (contrasts) acl_weight = mutual_loss(method, step, moments, outcome);

@@ -168,8 +168,7 @@ static void mixmatch_step(void *self, const struct method_step *step, struct ste
         mixup_add(&mixmatch->mixup, (size_t)unlabelled->rows, unlabelled->images[view], guesses);
     mixup_draw(&mixmatch->mixup, step->seed, step->draw, mixmatch->config.alpha);
     for (size_t number = 0; number < mixmatch->parts; number++) run_pass(mixmatch, step, number, ramp, outcome);
-    outcome->figures[RAMP].sum = ramp;
-    outcome->figures[RAMP].count = 1;
+    step_outcome_figure(outcome, RAMP, ramp, 1);
     outcome->total = step->weights[TERM_FER] * outcome->terms[TERM_FER] +
                      step->weights[TERM_UNLABELLED] * ramp * outcome->terms[TERM_UNLABELLED];
 }

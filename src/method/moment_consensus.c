@@ -2,56 +2,12 @@
  * not be cut apart; where they are, everybody of a moment sees the same company and the estimate is the usual one. */
 #include "method/moment_consensus.h"
 
+#include "method/guesses.h"
 #include "rmfer/base/error.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-
-/* ---- the temperature ---- */
-
-static double mean_surprise(size_t n, size_t classes, const real *logits, const real *targets, double temperature)
-{
-    double total = 0;
-    for (size_t i = 0; i < n; i++) {
-        const real *z = logits + i * classes, *t = targets + i * classes;
-        double largest = (double)z[0], sum = 0;
-        for (size_t c = 1; c < classes; c++) largest = fmax(largest, (double)z[c]);
-        for (size_t c = 0; c < classes; c++) sum += exp(((double)z[c] - largest) / temperature);
-        for (size_t c = 0; c < classes; c++)
-            total -= (double)t[c] * (((double)z[c] - largest) / temperature - log(sum));
-    }
-    return total / (double)n;
-}
-
-/* The surprise is convex in 1/T: golden-section search finds its only valley, in log T. */
-double consensus_temperature(size_t n, size_t classes, const real *logits, const real *targets)
-{
-    const double golden = 0.6180339887498949;
-    double low = log(0.05), high = log(20);
-    if (n == 0) return 1;
-    double a = high - golden * (high - low), b = low + golden * (high - low);
-    double at_a = mean_surprise(n, classes, logits, targets, exp(a)),
-           at_b = mean_surprise(n, classes, logits, targets, exp(b));
-    while (high - low > 1e-6) {
-        if (at_a < at_b) {
-            high = b;
-            b = a;
-            at_b = at_a;
-            a = high - golden * (high - low);
-            at_a = mean_surprise(n, classes, logits, targets, exp(a));
-        } else {
-            low = a;
-            a = b;
-            at_a = at_b;
-            b = low + golden * (high - low);
-            at_b = mean_surprise(n, classes, logits, targets, exp(b));
-        }
-    }
-    return exp((low + high) / 2);
-}
-
-/* ---- moments ---- */
 
 /* rho p(c) / pi(c) + 1 - rho. */
 static double likelihood(const struct consensus_faces *faces, double rho, size_t face, size_t c)
@@ -121,14 +77,6 @@ struct consensus consensus_estimate(const struct consensus_faces *faces, int sca
     return consensus;
 }
 
-static size_t largest_of(size_t classes, const real *values)
-{
-    size_t best = 0;
-    for (size_t c = 1; c < classes; c++)
-        if (values[c] > values[best]) best = c;
-    return best;
-}
-
 void consensus_labels(const struct consensus_faces *faces, const struct consensus *consensus, real *q, double *changed)
 {
     size_t classes = faces->classes, different = 0;
@@ -141,7 +89,7 @@ void consensus_labels(const struct consensus_faces *faces, const struct consensu
         }
         normalise(classes, g);
         for (size_t c = 0; c < classes; c++) q[i * classes + c] = (real)g[c];
-        different += largest_of(classes, q + i * classes) != largest_of(classes, faces->p + i * classes);
+        different += guesses_largest(classes, q + i * classes) != guesses_largest(classes, faces->p + i * classes);
     }
     *changed = faces->count > 0 ? (double)different / (double)faces->count : 0;
 }
@@ -164,7 +112,7 @@ void consensus_align(size_t n, size_t classes, const double *shares, double stre
 double consensus_certainty(size_t classes, const real *q, double threshold)
 {
     double entropy = 0;
-    if ((double)q[largest_of(classes, q)] < threshold) return 0;
+    if ((double)q[guesses_largest(classes, q)] < threshold) return 0;
     for (size_t c = 0; c < classes; c++)
         if (q[c] > 0) entropy -= (double)q[c] * log((double)q[c]);
     return fmax(0, 1 - entropy / log((double)classes));

@@ -32,10 +32,6 @@ struct consensus {
     double moments[CONSENSUS_CLASSES]; /* pi_m: shares of the moments' expressions */
 };
 
-/* The temperature T that makes softmax(logits / T) fit best: the smallest mean of -sum_c t(c) log p(c) over logits [n,classes]
- * and targets [n,classes] (rows of zeros count nothing), within 0.05 .. 20. */
-double consensus_temperature(size_t n, size_t classes, const real *logits, const real *targets);
-
 /* rho and the moments' shares by `scans` rounds of expectation and maximisation over all faces that are not alone, from rho =
  * .5 and the shares of the labels. Without moments rho = 0. */
 struct consensus consensus_estimate(const struct consensus_faces *faces, int scans);

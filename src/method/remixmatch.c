@@ -224,9 +224,8 @@ static void rotation_loss(struct remixmatch *remixmatch, const struct method_ste
     outcome->terms[TERM_ROTATION] =
         cross_entropy(&loss, remixmatch->turn_logits, remixmatch->turn_targets,
                       step->gradient_scale * step->weights[TERM_ROTATION], remixmatch->dturn_logits);
-    outcome->figures[ROTATION_ACCURACY].sum =
-        count_correct(n, TURNS, remixmatch->turn_logits, remixmatch->turn_targets);
-    outcome->figures[ROTATION_ACCURACY].count = (double)n;
+    step_outcome_figure(outcome, ROTATION_ACCURACY,
+                        count_correct(n, TURNS, remixmatch->turn_logits, remixmatch->turn_targets), (double)n);
     linear_backward(&pass->context, &remixmatch->rotation, n, features, remixmatch->dturn_logits, remixmatch->dturned);
     one_pass_add_gradient(pass, first, n, remixmatch->dturned);
 }
@@ -253,8 +252,7 @@ static void remixmatch_step(void *self, const struct method_step *step, struct s
     one_pass_backward_classifier(pass);
     if (remixmatch->turns) rotation_loss(remixmatch, step, turned, n, outcome);
     one_pass_backward_backbone(pass);
-    outcome->figures[RAMP].sum = ramp;
-    outcome->figures[RAMP].count = 1;
+    step_outcome_figure(outcome, RAMP, ramp, 1);
     for (size_t i = 0; i < TERMS; i++)
         outcome->total +=
             (i == TERM_UNLABELLED || i == TERM_STRONG ? ramp : 1) * step->weights[i] * outcome->terms[i];

@@ -203,16 +203,10 @@ static status rmfer_create(void **self, const struct method_setup *setup, struct
 
 /* ---- a step ---- */
 
-static void set_figure(struct step_outcome *outcome, int figure, double sum, double count)
-{
-    outcome->figures[figure].sum = sum;
-    outcome->figures[figure].count = count;
-}
-
 /* A batch without a pair has no similarity, which says nothing of the others'. */
 static void set_mean(struct step_outcome *outcome, int figure, double mean)
 {
-    if (!isnan(mean)) set_figure(outcome, figure, mean, 1);
+    if (!isnan(mean)) step_outcome_figure(outcome, figure, mean, 1);
 }
 
 static struct contrastive_batch contrastive_of(struct rmfer *rmfer, const struct method_step *step,
@@ -233,13 +227,13 @@ static struct contrastive_batch contrastive_of(struct rmfer *rmfer, const struct
 
 static void set_figures(struct step_outcome *outcome, const struct step_losses *losses, bool ial, bool mutual, int rows)
 {
-    set_figure(outcome, ACCURACY, losses->correct_fer, rows);
+    step_outcome_figure(outcome, ACCURACY, losses->correct_fer, rows);
     if (mutual) {
-        set_figure(outcome, MOMENT, losses->moment_similarity, 1);
-        set_figure(outcome, OTHERS, losses->other_similarity, 1);
+        step_outcome_figure(outcome, MOMENT, losses->moment_similarity, 1);
+        step_outcome_figure(outcome, OTHERS, losses->other_similarity, 1);
     }
     if (!ial) return;
-    set_figure(outcome, IAL_ACCURACY, losses->correct_ial, rows);
+    step_outcome_figure(outcome, IAL_ACCURACY, losses->correct_ial, rows);
     set_mean(outcome, SAME_CLASS, losses->same_class_similarity);
     set_mean(outcome, DIFFERENT_CLASS, losses->different_class_similarity);
 }

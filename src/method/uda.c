@@ -17,7 +17,8 @@ static size_t uda_streams(const struct config *config, struct stream_request *re
 static status uda_create(void **self, const struct method_setup *setup, struct error *err)
 {
     const struct config_uda *config = &setup->config->uda;
-    struct consistency_options options = {.threshold = config->threshold, .temperature = config->temperature, .ratio = config->ratio};
+    struct consistency_options options = {
+        .threshold = config->threshold, .temperature = config->temperature, .ratio = config->ratio};
     return consistency_create(self, setup, options, err);
 }
 

@@ -275,7 +275,11 @@ static void begin_run(struct evaluator *e, const struct model *model)
 static void calibrate(struct evaluator *e)
 {
     struct evaluation *out = &e->evaluation;
-    struct scored_rows rows = {e->kept.logits, e->kept.labels, (size_t)out->n, e->classes, e->setup.may_predict};
+    struct scored_rows rows = {.logits = e->kept.logits,
+                               .labels = e->kept.labels,
+                               .n = (size_t)out->n,
+                               .classes = e->classes,
+                               .may_predict = e->setup.may_predict};
     out->plain = calibration_measure(&rows, 1);
     out->temperature = e->setup.fit_temperature   ? calibration_fit_temperature(&rows)
                        : e->setup.temperature > 0 ? e->setup.temperature

@@ -146,10 +146,10 @@ static status begin_epoch(struct group *group, struct error *err)
                           [PICTURES_OF_RMSET] = method->walks_faces && group->pictures->index != NULL};
     enum { KINDS = sizeof asked / sizeof asked[0] };
     struct pictures_walk walks[KINDS] = {0};
-    struct labelled_walk given[KINDS];
+    struct picture_walk given[KINDS];
     status result = STATUS_OK;
     for (int i = 0; i < KINDS; i++) {
-        given[i] = (struct labelled_walk){&walks[i], pictures_walk_next};
+        given[i] = (struct picture_walk){&walks[i], pictures_walk_next};
         if (result == STATUS_OK && asked[i])
             result = pictures_walk_begin(&walks[i], group->pictures, group->plan, (enum pictures_of)i, err);
     }

@@ -44,7 +44,7 @@ struct pictures_walk {
 enum pictures_of { PICTURES_OF_TRAINING, PICTURES_OF_SELECTION, PICTURES_OF_RMSET };
 status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pictures, const struct run_plan *plan,
                            enum pictures_of what, struct error *err) MUST_CHECK;
-/* A labelled_walk's `next`; `context` is the walk. */
+/* A picture_walk's `next`; `context` is the walk. */
 status pictures_walk_next(void *context, struct batch_stream *rows, struct error *err) MUST_CHECK;
 void pictures_walk_end(struct pictures_walk *walk);
 

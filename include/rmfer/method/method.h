@@ -90,9 +90,15 @@ struct step_outcome {
     } figures[MOST_FIGURES];
 };
 
+static inline void step_outcome_figure(struct step_outcome *outcome, int figure, double sum, double count)
+{
+    outcome->figures[figure].sum = sum;
+    outcome->figures[figure].count = count;
+}
+
 /* A walk over pictures without augmentation, each once, in rows of at most train.batch: labelled training samples, or what
  * else a method asks for. */
-struct labelled_walk {
+struct picture_walk {
     void *context;
     /* *rows->rows is 0 behind the last. Valid until the next call. */
     status (*next)(void *context, struct batch_stream *rows, struct error *err);
@@ -101,9 +107,9 @@ struct labelled_walk {
 struct method_epoch {
     uint64_t epoch;             /* from 0 */
     /* NULL unless the method's row asks for it: */
-    struct labelled_walk *walk;       /* labelled training samples */
-    struct labelled_walk *validation; /* the split that chooses the best checkpoint, with its labels */
-    struct labelled_walk *faces;      /* all chosen faces of the RMset */
+    struct picture_walk *walk;       /* labelled training samples */
+    struct picture_walk *validation; /* the split that chooses the best checkpoint, with its labels */
+    struct picture_walk *faces;      /* all chosen faces of the RMset */
 };
 
 /* ---- what a checkpoint remembers ---- */

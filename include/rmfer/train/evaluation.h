@@ -5,7 +5,7 @@
 #include "rmfer/data/loader.h"
 #include "rmfer/nn/model.h"
 #include "rmfer/method/rmfer.h"
-#include "rmfer/train/calibration.h"
+#include "rmfer/method/calibration.h"
 #include "rmfer/train/metrics.h"
 
 #include <signal.h>

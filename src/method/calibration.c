@@ -1,5 +1,7 @@
 /* Confidence against accuracy, and the temperature by Newton's method on a convex function of one number. */
-#include "rmfer/train/calibration.h"
+#include "rmfer/method/calibration.h"
+
+#include "rmfer/base/error.h"
 
 #include <math.h>
 
@@ -7,7 +9,16 @@ enum { MOST_ROUNDS = 200 };
 
 static bool is_used(const struct scored_rows *rows, size_t i)
 {
-    return rows->labels[i] >= 0 && (size_t)rows->labels[i] < rows->classes;
+    return rows->targets != NULL || (rows->labels[i] >= 0 && (size_t)rows->labels[i] < rows->classes);
+}
+
+/* How much a row counts. */
+static double weight_of(const struct scored_rows *rows, size_t i)
+{
+    double weight = 0;
+    if (rows->targets == NULL) return 1;
+    for (size_t c = 0; c < rows->classes; c++) weight += (double)rows->targets[i * rows->classes + c];
+    return weight;
 }
 
 static bool may_answer(const struct scored_rows *rows, size_t c)
@@ -43,15 +54,20 @@ static struct answer answer_of(const struct scored_rows *rows, size_t i, double 
     return answer;
 }
 
-/* How far a row's true class lies below its largest logit. */
+/* How far a row's true class lies below its largest logit; the sum over its shares where it has several. */
 static double truth_below(const struct scored_rows *rows, size_t i, size_t best)
 {
     const real *z = rows->logits + i * rows->classes;
-    return (double)z[rows->labels[i]] - (double)z[best];
+    if (rows->targets == NULL) return (double)z[rows->labels[i]] - (double)z[best];
+    double below = 0;
+    for (size_t c = 0; c < rows->classes; c++)
+        below += (double)rows->targets[i * rows->classes + c] * ((double)z[c] - (double)z[best]);
+    return below;
 }
 
 struct calibration calibration_measure(const struct scored_rows *rows, double temperature)
 {
+    BUG_UNLESS(rows->targets == NULL);
     double likelihood = 0, n = 0, error = 0;
     double confidence[CALIBRATION_BINS] = {0}, right[CALIBRATION_BINS] = {0};
     for (size_t i = 0; i < rows->n; i++) {
@@ -73,8 +89,8 @@ struct calibration calibration_measure(const struct scored_rows *rows, double te
 /* ---- the temperature ---------------------------------------------------------------------------------------------
  *
  * With b = 1 / temperature a row's negative log likelihood is log sum_c exp(b z_c) - b z_y. Its first derivative in b
- * is E[z] - z_y, its second Var[z] >= 0, expectation and variance under the probabilities at b: the mean over the rows
- * is convex and its slope rises from end to end. */
+ * is E[z] - z_y, its second Var[z] >= 0, expectation and variance under the probabilities at b: the mean over the
+ * rows is convex and its slope rises from end to end. */
 
 struct slope {
     double first, second;
@@ -86,17 +102,17 @@ static struct slope slope_at(const struct scored_rows *rows, double inverse)
     for (size_t i = 0; i < rows->n; i++) {
         if (!is_used(rows, i)) continue;
         struct answer answer = answer_of(rows, i, inverse);
-        slope.first += answer.mean - truth_below(rows, i, answer.best);
-        slope.second += answer.mean_of_square - answer.mean * answer.mean;
+        double weight = weight_of(rows, i);
+        slope.first += weight * answer.mean - truth_below(rows, i, answer.best);
+        slope.second += weight * (answer.mean_of_square - answer.mean * answer.mean);
     }
     return slope;
 }
 
-double calibration_fit_temperature(const struct scored_rows *rows)
+/* By Newton's method between two inverses that hold the minimum between them. */
+static double minimum_between(const struct scored_rows *rows, double low, double high)
 {
-    double low = 1.0 / CALIBRATION_HOTTEST, high = CALIBRATION_HOTTEST, inverse = 1;
-    bool is_between = slope_at(rows, low).first < 0 && slope_at(rows, high).first > 0;
-    if (!is_between) return NAN;
+    double inverse = 1;
     for (int round = 0; round < MOST_ROUNDS; round++) {
         struct slope slope = slope_at(rows, inverse);
         *(slope.first < 0 ? &low : &high) = inverse;
@@ -106,4 +122,19 @@ double calibration_fit_temperature(const struct scored_rows *rows)
         inverse = next;
     }
     return 1 / inverse;
+}
+
+static const double LOWEST = 1.0 / CALIBRATION_HOTTEST, HIGHEST = CALIBRATION_HOTTEST; /* of 1 / temperature */
+
+double calibration_fit_temperature(const struct scored_rows *rows)
+{
+    bool is_between = slope_at(rows, LOWEST).first < 0 && slope_at(rows, HIGHEST).first > 0;
+    return is_between ? minimum_between(rows, LOWEST, HIGHEST) : NAN;
+}
+
+double calibration_nearest_temperature(const struct scored_rows *rows)
+{
+    if (!(slope_at(rows, LOWEST).first < 0)) return 1 / LOWEST;
+    if (!(slope_at(rows, HIGHEST).first > 0)) return 1 / HIGHEST;
+    return minimum_between(rows, LOWEST, HIGHEST);
 }

@@ -1,8 +1,8 @@
 /* Whether a classifier is as often right as it says: negative log likelihood, expected calibration error, and the one
  * number, a temperature, that mends most of it afterwards without changing an answer (C. Guo, G. Pleiss, Y. Sun, K. Q.
  * Weinberger, On Calibration of Modern Neural Networks, ICML 2017). Nothing is read or trained here. */
-#ifndef RMFER_TRAIN_CALIBRATION_H
-#define RMFER_TRAIN_CALIBRATION_H
+#ifndef RMFER_METHOD_CALIBRATION_H
+#define RMFER_METHOD_CALIBRATION_H
 
 #include "rmfer/base/real.h"
 
@@ -18,6 +18,8 @@ struct scored_rows {
     const int32_t *labels;   /* [n]; rows with a label outside 0 .. classes-1 are passed over */
     size_t n, classes;
     const bool *may_predict; /* [classes], NULL = every output; probabilities are over these outputs */
+    const real *targets;     /* [n, classes], shares of each class instead of labels, for fitting alone; NULL = labels. A
+                                row of zeros counts nothing */
 };
 
 /* With p = softmax(logits / temperature): NaN without rows, and where a logit is not finite. */
@@ -33,5 +35,8 @@ enum { CALIBRATION_HOTTEST = 20 }; /* temperatures are sought from 1/20 to 20 */
  * there is one; NaN when it lies outside the sought range: where every answer is right no temperature is cold enough,
  * where the logits say nothing none is hot enough. */
 double calibration_fit_temperature(const struct scored_rows *rows);
+
+/* The same, and where it lies outside, the end of the range that is nearest. */
+double calibration_nearest_temperature(const struct scored_rows *rows);
 
 #endif

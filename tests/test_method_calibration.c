@@ -1,5 +1,5 @@
 /* Calibration against closed forms and against NumPy: the likelihood, the bins, the temperature, and what is no answer. */
-#include "rmfer/train/calibration.h"
+#include "rmfer/method/calibration.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -36,7 +36,7 @@ static void test_numbers_are_numpys(void **state)
     real logits[ROWS * CLASSES];
     int32_t labels[ROWS];
     draw_rows(logits, labels);
-    struct scored_rows rows = {logits, labels, ROWS, CLASSES, NULL};
+    struct scored_rows rows = {logits, labels, ROWS, CLASSES, NULL, NULL};
     struct calibration plain = calibration_measure(&rows, 1), hot = calibration_measure(&rows, 2.5);
     assert_near(plain.negative_log_likelihood, 1.41999775532765, 1e-6);
     assert_near(plain.expected_calibration_error, 0.297944797093242, 1e-6);
@@ -62,7 +62,7 @@ static void check_share(int right, int all, int classes, double gap)
         logits[i * classes] = (real)gap;
         labels[i] = i < right ? 0 : 1;
     }
-    struct scored_rows rows = {logits, labels, (size_t)all, (size_t)classes, NULL};
+    struct scored_rows rows = {logits, labels, (size_t)all, (size_t)classes, NULL, NULL};
     double share = (double)right / all, inverse = log(share * (classes - 1) / (1 - share)) / gap;
     double temperature = calibration_fit_temperature(&rows);
     assert_near(temperature, 1 / inverse, 1e-9 / inverse);
@@ -91,7 +91,7 @@ static void test_bins_have_closed_upper_ends(void **state)
     const double second = log(0.64 / 0.36);
     real logits[4] = {(real)log(1.9999), 0, (real)second, 0};
     int32_t labels[2] = {0, 1};
-    struct scored_rows rows = {logits, labels, 2, 2, NULL};
+    struct scored_rows rows = {logits, labels, 2, 2, NULL, NULL};
     double p = 1.9999 / 2.9999;
     assert_near(calibration_measure(&rows, 1).expected_calibration_error, (p + 0.64 - 1) / 2, 1e-6);
     logits[0] = (real)log(2.0001);
@@ -105,7 +105,7 @@ static void test_outputs_that_may_not_be_predicted_have_no_probability(void **st
     static const bool may_predict[3] = {true, false, true};
     static const real with[] = {1, 9, 0, /**/ 0, -9, 2}, without[] = {1, 0, /**/ 0, 2};
     static const int32_t three[] = {2, 2}, two[] = {1, 1};
-    struct scored_rows rows = {with, three, 2, 3, may_predict}, expected = {without, two, 2, 2, NULL};
+    struct scored_rows rows = {with, three, 2, 3, may_predict, NULL}, expected = {without, two, 2, 2, NULL, NULL};
     struct calibration a = calibration_measure(&rows, 1.3), b = calibration_measure(&expected, 1.3);
     assert_near(a.negative_log_likelihood, b.negative_log_likelihood, 1e-12);
     assert_near(a.expected_calibration_error, b.expected_calibration_error, 1e-12);
@@ -118,14 +118,14 @@ static void test_unlabelled_rows_are_passed_over(void **state)
     int32_t labels[ROWS + 2] = {-1, CLASSES};
     logits[0] = NAN;
     draw_rows(logits + 2 * CLASSES, labels + 2);
-    struct scored_rows rows = {logits, labels, ROWS + 2, CLASSES, NULL};
+    struct scored_rows rows = {logits, labels, ROWS + 2, CLASSES, NULL, NULL};
     assert_near(calibration_measure(&rows, 1).negative_log_likelihood, 1.41999775532765, 1e-6);
     assert_near(calibration_fit_temperature(&rows), 1.945351724, 1e-5);
 }
 
 static void check_no_temperature(const real *logits, const int32_t *labels, size_t n, size_t classes)
 {
-    struct scored_rows rows = {logits, labels, n, classes, NULL};
+    struct scored_rows rows = {logits, labels, n, classes, NULL, NULL};
     assert_true(isnan(calibration_fit_temperature(&rows)));
 }
 
@@ -141,13 +141,13 @@ static void test_what_has_no_temperature(void **state)
     check_no_temperature(apart, one_class, 2, 1); /* one output is always right */
     real broken[] = {NAN, 0, /**/ 0, 3};
     check_no_temperature(broken, right, 2, 2);
-    struct scored_rows rows = {broken, right, 2, 2, NULL};
+    struct scored_rows rows = {broken, right, 2, 2, NULL, NULL};
     assert_true(isnan(calibration_measure(&rows, 1).negative_log_likelihood));
     broken[0] = INFINITY;
     assert_true(isnan(calibration_measure(&rows, 1).expected_calibration_error));
     rows.n = 0;
     assert_true(isnan(calibration_measure(&rows, 1).negative_log_likelihood));
-    rows = (struct scored_rows){apart, one_class, 2, 1, NULL};
+    rows = (struct scored_rows){apart, one_class, 2, 1, NULL, NULL};
     assert_near(calibration_measure(&rows, 1).negative_log_likelihood, 0, 0);
     assert_near(calibration_measure(&rows, 1).expected_calibration_error, 0, 0);
 }
