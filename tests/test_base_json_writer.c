@@ -37,10 +37,24 @@ static void test_json_is_written_with_its_commas(void **state)
     text_free(&out);
 }
 
+/* Control characters are escaped as what they are, in one byte or two; what is no UTF-8 is nothing that JSON has. */
+static void test_characters_of_a_string(void **state)
+{
+    (void)state;
+    struct text out = {0};
+    struct error err = {0};
+    struct json_writer json = json_writer(&out, &err);
+    json_string(&json, "\x1b \x7f \xc2\x9b \xc3\xa4 \xff");
+    assert_int_equal(json.result, STATUS_OK);
+    assert_string_equal(out.bytes, "\"\\u001b \\u007f \\u009b \xc3\xa4 \\ufffd\"");
+    text_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_is_written_with_its_commas),
+        cmocka_unit_test(test_characters_of_a_string),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,6 +128,56 @@ static void test_printable_text(void **state)
     }
 }
 
+/* What \xHH stands for, put in its place. */
+static void unescape(const char *text, char *name)
+{
+    for (; *text != '\0'; name++) {
+        unsigned byte;
+        int used = 0;
+        if (strncmp(text, "\\x", 2) == 0 && sscanf(text + 2, "%2x%n", &byte, &used) == 1 && used == 2) {
+            *name = (char)byte;
+            text += 4;
+        } else {
+            *name = *text++;
+        }
+    }
+    *name = '\0';
+}
+
+/* A file's name can be had back from what is written of it, whatever its bytes. */
+static void test_escaped_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *foreign, *control;
+    } cases[] = {
+        {"plain \xc3\xa4 \xf0\x9f\x98\x80.png", "plain \xc3\xa4 \xf0\x9f\x98\x80.png", "plain \xc3\xa4 \xf0\x9f\x98\x80.png"},
+        {"caf\xe9.jpg", "caf\\xe9.jpg", "caf\\xe9.jpg"},
+        {"\x1b[2J\x7f", "\x1b[2J\x7f", "\\x1b[2J\\x7f"},
+        {"a\tb\nc\rd", "a\tb\nc\rd", "a\tb\nc\rd"},
+        {"a\\b\\x", "a\\b\\x", "a\\b\\x"},
+        {"a\\xe9", "a\\x5cxe9", "a\\x5cxe9"},
+        {"\\\xff", "\\\\xff", "\\\\xff"},
+        {"c1 \xc2\x9b", "c1 \xc2\x9b", "c1 \\xc2\\x9b"},
+        {"half \xed\xa0\x80", "half \\xed\\xa0\\x80", "half \\xed\\xa0\\x80"},
+        {"", "", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct text foreign = {0}, control = {0};
+        char back[64];
+        assert_int_equal(text_append_escaped(&foreign, cases[i].name, TEXT_ESCAPE_FOREIGN, NULL), STATUS_OK);
+        assert_int_equal(text_append_escaped(&control, cases[i].name, TEXT_ESCAPE_CONTROL, NULL), STATUS_OK);
+        assert_string_equal(text_string(&foreign), cases[i].foreign);
+        assert_string_equal(text_string(&control), cases[i].control);
+        unescape(text_string(&foreign), back);
+        assert_string_equal(back, cases[i].name);
+        unescape(text_string(&control), back);
+        assert_string_equal(back, cases[i].name);
+        text_free(&foreign);
+        text_free(&control);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_the_nearest_name),
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_printable_text),
+        cmocka_unit_test(test_escaped_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

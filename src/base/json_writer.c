@@ -34,6 +34,8 @@ static void put_string(struct json_writer *json, const char *value)
             snprintf(piece, sizeof piece, "\\%c", byte);
         else if (byte < 0x80 && length == 0)
             snprintf(piece, sizeof piece, "\\u%04x", byte);
+        else if (length == 0 && text_character_length(at) == 2)
+            snprintf(piece, sizeof piece, "\\u%04x", (unsigned char)at[1]), length = 2; /* U+0080 to U+009f */
         else if (length == 0)
             snprintf(piece, sizeof piece, "\\ufffd"); /* no UTF-8, which JSON must be */
         put(json, piece);

@@ -194,6 +194,35 @@ size_t text_printable_length(const char *string)
     return utf8_sequence((const unsigned char *)string);
 }
 
+size_t text_character_length(const char *string)
+{
+    const unsigned char *s = (const unsigned char *)string;
+    size_t length = utf8_sequence(s);
+    if (length > 0 || s[0] == '\0') return length;
+    if (s[0] < 0x80) return 1;
+    return s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0 ? 2 : 0;
+}
+
+static bool looks_escaped(const char *string)
+{
+    return string[0] == '\\' && string[1] == 'x' && isxdigit((unsigned char)string[2]) &&
+           isxdigit((unsigned char)string[3]);
+}
+
+status text_append_escaped(struct text *text, const char *name, enum text_escape escape, struct error *err)
+{
+    status result = STATUS_OK;
+    while (*name != '\0' && result == STATUS_OK) {
+        size_t length = escape == TEXT_ESCAPE_FOREIGN || strchr("\t\n\r", *name) != NULL ? text_character_length(name)
+                                                                                       : text_printable_length(name);
+        if (looks_escaped(name)) length = 0;
+        result = length > 0 ? text_append(text, name, length, err)
+                            : text_append_format(text, err, "\\x%02x", (unsigned char)*name);
+        name += length > 0 ? length : 1;
+    }
+    return result;
+}
+
 static void make_printable(char *string, const char *allowed)
 {
     unsigned char *s = (unsigned char *)string;

@@ -287,16 +287,20 @@ static status predict(struct predict_command *command, const struct option_list 
 }
 
 static const char description[] =
-    "Prints the expressions of the faces in pictures and videos, which their bytes tell, not their names. PATH is a picture, a video, a folder\n"
-    "(searched with the folders in it, in order of names), a quoted pattern ('*.jpg'), SHARD.tar#OFFSET, or - for a\n"
-    "list on standard input, one path a line.\n\n"
+    "Prints the expressions of the faces in pictures and videos, which their bytes tell, not their names. PATH is a\n"
+    "picture, a video, a folder (searched with the folders in it, in order of names), a quoted pattern ('*.jpg'),\n"
+    "SHARD.tar#OFFSET, or - for a list on standard input, one path a line.\n\n"
     "Without a detector each picture is one face. With one, faces are found first and cut out: --crop square cuts a\n"
-    "square around the box, as high as the box or as wide as the widened box, whichever is more; box cuts the "
-    "widened\n"
-    "box and stretches it, as AffectNet's faces are; aligned turns and scales the face by its eyes, nose and mouth.\n"
-    "Pictures of more than --max-megapixels are refused. EXIF orientation and the rotation of videos are obeyed.\n\n"
-    "A file that cannot be read is reported, the others are done, and the exit status is 1. Columns of --csv: file,\n"
-    "frame, time, face, x, y, width, height, score, label, confidence, one column an expression, error.";
+    "square around the box, as high as the box or as wide as the widened box, whichever is more; box cuts the\n"
+    "widened box and stretches it, as AffectNet's faces are; aligned turns and scales the face by its eyes, nose and\n"
+    "mouth. Pictures of more than --max-megapixels are refused. EXIF orientation and the rotation of videos are\n"
+    "obeyed.\n\n"
+    "A file that cannot be read is reported, the others are done, and the exit status is 1.\n\n"
+    "Columns of --csv: file, frame, time, face, x, y, width, height, score, label, confidence, one column an\n"
+    "expression, error; behind them track with --track. One row a face; a picture without a face has one row with\n"
+    "empty face, box and label, and so has a file that cannot be read, with its error. Quoted as RFC 4180 has it.\n"
+    "Bytes of a name that are no UTF-8 are written \\xHH in CSV and JSON, in CSV control characters too (but tab and\n"
+    "line ends), and a backslash before xHH as \\x5c: putting each \\xHH's byte in its place gives the name back.";
 
 int command_predict(int argc, char **argv)
 {

@@ -1,13 +1,12 @@
-/* Writing results: numbers rounded to what they mean, names made fit for JSON and terminals. */
+/* From logits to ranked probabilities, and those to the writers of the wanted forms (predict_writers.h). */
 #include "cmd/predict_output.h"
 
 #include "cmd/predict_tracks.h"
+#include "cmd/predict_writers.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/file_write.h"
-#include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
-#include "rmfer/base/json_writer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -87,262 +86,6 @@ static status rank_item(struct predict_output *output, const struct predict_item
     return STATUS_OK;
 }
 
-/* Fewer digits than a double has, as many as mean something. */
-static double rounded(double value, double digits)
-{
-    double factor = pow(10, digits), result = round(value * factor) / factor;
-    return result == 0 ? 0 : result; /* no minus sign before a zero */
-}
-
-enum { BOX_DIGITS = 4, PROBABILITY_DIGITS = 6, TIME_DIGITS = 6 };
-
-static void box_numbers(const struct image_box *box, double numbers[4])
-{
-    const double sides[4] = {box->x, box->y, box->width, box->height};
-    for (int i = 0; i < 4; i++) numbers[i] = rounded(sides[i], BOX_DIGITS);
-}
-
-/* ---- text
- * ---------------------------------------------------------------------------------------------------------- */
-
-/* Length of the well-formed UTF-8 character at `at`, 0 when there is none (Unicode 15, table 3-7). */
-static size_t character_length(const unsigned char *at)
-{
-    if (at[0] < 0x80) return 1;
-    size_t length = at[0] >= 0xc2 && at[0] < 0xe0   ? 2
-                    : at[0] >= 0xe0 && at[0] < 0xf0 ? 3
-                    : at[0] >= 0xf0 && at[0] < 0xf5 ? 4
-                                                    : 0;
-    unsigned char low = at[0] == 0xe0 ? 0xa0 : at[0] == 0xf0 ? 0x90 : 0x80;
-    unsigned char high = at[0] == 0xed ? 0x9f : at[0] == 0xf4 ? 0x8f : 0xbf;
-    if (length == 0 || at[1] < low || at[1] > high) return 0;
-    for (size_t i = 2; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80) return 0;
-    return length;
-}
-
-/* A file's name may hold any bytes, JSON only UTF-8: others become U+FFFD. */
-static status append_utf8(struct text *out, const char *string, struct error *err)
-{
-    status result = STATUS_OK;
-    while (*string != '\0' && result == STATUS_OK) {
-        size_t length = character_length((const unsigned char *)string);
-        result = length > 0 ? text_append(out, string, length, err) : text_append(out, "\xef\xbf\xbd", 3, err);
-        string += length > 0 ? length : 1;
-    }
-    return result;
-}
-
-static void json_utf8_member(struct json_writer *json, const char *name, const char *value)
-{
-    struct text clean = {0};
-    if (json->result == STATUS_OK) json->result = append_utf8(&clean, value, json->err);
-    json_string_member(json, name, text_string(&clean));
-    text_free(&clean);
-}
-
-/* Messages begin with the path; where the path stands beside them, that is left out. */
-static const char *message_of(const struct face_input *input)
-{
-    size_t length = strlen(input->path);
-    const char *message = input->error.message;
-    bool repeats = strncmp(message, input->path, length) == 0 && strncmp(message + length, ": ", 2) == 0;
-    return repeats ? message + length + 2 : message;
-}
-
-/* ---- JSON
- * ---------------------------------------------------------------------------------------------------------- */
-
-static void json_face(struct json_writer *json, const struct predict_output *output, const struct detected_face *face,
-                      const int64_t *track, const struct ranked_class *ranked)
-{
-    const struct output_settings *settings = &output->settings;
-    json_open(json, '{');
-    json_name(json, "box");
-    if (face != NULL) {
-        double numbers[4];
-        box_numbers(&face->shape.box, numbers);
-        json_open(json, '[');
-        for (int i = 0; i < 4; i++) json_real(json, numbers[i]);
-        json_close(json, ']');
-    } else {
-        json_real(json, NAN); /* null */
-    }
-    json_real_member(json, "score", face != NULL ? rounded(face->score, PROBABILITY_DIGITS) : (double)NAN);
-    if (track != NULL) json_integer_member(json, "track", *track);
-    json_string_member(json, "label", settings->classes[ranked[0].index]);
-    json_real_member(json, "confidence", rounded(ranked[0].probability, PROBABILITY_DIGITS));
-    json_name(json, "probabilities");
-    json_open(json, '{');
-    for (size_t class = 0; class < settings->class_count; class ++)
-        for (size_t i = 0; i < settings->class_count; i++)
-            if (ranked[i].index == class)
-                json_real_member(json, settings->classes[class], rounded(ranked[i].probability, PROBABILITY_DIGITS));
-    json_close(json, '}');
-    json_close(json, '}');
-}
-
-static status write_json(struct predict_output *output, const struct predict_item *item, struct error *err)
-{
-    const struct face_input *input = &item->picture->input;
-    struct json_writer json = json_writer(&output->line, err);
-    json_open(&json, '{');
-    json_utf8_member(&json, "file", input->path);
-    if (input->is_frame) {
-        json_integer_member(&json, "frame", input->frame);
-        json_real_member(&json, "time", rounded(input->time, TIME_DIGITS));
-    }
-    if (input->error.code != STATUS_OK) {
-        json_utf8_member(&json, "error", message_of(input));
-    } else {
-        json_name(&json, "faces");
-        json_open(&json, '[');
-        for (size_t i = 0; i < item->picture->face_count; i++)
-            json_face(&json, output, item->picture->is_detected ? &item->picture->faces[i] : NULL,
-                      item->picture->ids != NULL ? &item->picture->ids[i] : NULL, output->ranked + i * output->settings.class_count);
-        json_close(&json, ']');
-    }
-    json_close(&json, '}');
-    return json.result == STATUS_OK ? text_append(&output->line, "\n", 1, err) : json.result;
-}
-
-/* ---- CSV
- * ----------------------------------------------------------------------------------------------------------- */
-
-/* RFC 4180: quoted where it holds a comma, a quote or a line end. */
-static status append_field(struct text *line, const char *value, struct error *err)
-{
-    if (strpbrk(value, ",\"\r\n") == NULL) return text_append(line, value, strlen(value), err);
-    status result = text_append(line, "\"", 1, err);
-    for (; *value != '\0' && result == STATUS_OK; value++)
-        result = text_append(line, *value == '"' ? "\"\"" : value, *value == '"' ? 2 : 1, err);
-    return result == STATUS_OK ? text_append(line, "\"", 1, err) : result;
-}
-
-static status write_csv_header(struct predict_output *output, struct error *err)
-{
-    static const char columns[] = "file,frame,time,face,x,y,width,height,score,label,confidence";
-    status result = text_append(&output->line, columns, sizeof columns - 1, err);
-    for (size_t i = 0; i < output->settings.class_count && result == STATUS_OK; i++) {
-        result = text_append(&output->line, ",", 1, err);
-        if (result == STATUS_OK) result = append_field(&output->line, output->settings.classes[i], err);
-    }
-    const char *end = output->settings.tracks ? ",error,track\n" : ",error\n";
-    return result == STATUS_OK ? text_append(&output->line, end, strlen(end), err) : result;
-}
-
-/* file,frame,time, */
-static status append_source(struct predict_output *output, const struct face_input *input, struct error *err)
-{
-    status result = append_field(&output->line, input->path, err);
-    if (result != STATUS_OK) return result;
-    if (!input->is_frame) return text_append(&output->line, ",,,", 3, err);
-    return text_append_format(&output->line, err, ",%lld,%.6g,", (long long)input->frame,
-                              rounded(input->time, TIME_DIGITS));
-}
-
-static status append_csv_face(struct predict_output *output, const struct predict_item *item, size_t index,
-                              struct error *err)
-{
-    const struct output_settings *settings = &output->settings;
-    const struct ranked_class *ranked = output->ranked + index * settings->class_count;
-    struct text *line = &output->line;
-    status result = append_source(output, &item->picture->input, err);
-    if (result == STATUS_OK) result = text_append_format(line, err, "%zu,", index);
-    if (result == STATUS_OK && item->picture->is_detected) {
-        double box[4];
-        box_numbers(&item->picture->faces[index].shape.box, box);
-        result = text_append_format(line, err, "%.9g,%.9g,%.9g,%.9g,%.6g,", box[0], box[1], box[2], box[3],
-                                    rounded(item->picture->faces[index].score, PROBABILITY_DIGITS));
-    } else if (result == STATUS_OK) {
-        result = text_append(line, ",,,,,", 5, err);
-    }
-    if (result == STATUS_OK) result = append_field(line, settings->classes[ranked[0].index], err);
-    if (result == STATUS_OK)
-        result = text_append_format(line, err, ",%.6g", rounded(ranked[0].probability, PROBABILITY_DIGITS));
-    for (size_t class = 0; class < settings->class_count; class ++)
-        for (size_t i = 0; i < settings->class_count && result == STATUS_OK; i++)
-            if (ranked[i].index == class)
-                result = text_append_format(line, err, ",%.6g", rounded(ranked[i].probability, PROBABILITY_DIGITS));
-    if (result == STATUS_OK) result = text_append(line, ",", 1, err);
-    if (result == STATUS_OK && settings->tracks) result = text_append(line, ",", 1, err);
-    if (result == STATUS_OK && item->picture->ids != NULL)
-        result = text_append_format(line, err, "%lld", (long long)item->picture->ids[index]);
-    return result == STATUS_OK ? text_append(line, "\n", 1, err) : result;
-}
-
-static status write_csv(struct predict_output *output, const struct predict_item *item, struct error *err)
-{
-    status result = STATUS_OK;
-    for (size_t i = 0; i < item->picture->face_count && result == STATUS_OK; i++)
-        result = append_csv_face(output, item, i, err);
-    if (item->picture->input.error.code == STATUS_OK || result != STATUS_OK) return result;
-    result = append_source(output, &item->picture->input, err);
-    for (size_t i = 0; i < 8 + output->settings.class_count && result == STATUS_OK; i++)
-        result = text_append(&output->line, ",", 1, err);
-    if (result == STATUS_OK) result = append_field(&output->line, message_of(&item->picture->input), err);
-    if (result == STATUS_OK && output->settings.tracks) result = text_append(&output->line, ",", 1, err);
-    return result == STATUS_OK ? text_append(&output->line, "\n", 1, err) : result;
-}
-
-/* ---- the table
- * ----------------------------------------------------------------------------------------------------- */
-
-static status append_name(struct predict_output *output, const struct face_input *input, struct error *err)
-{
-    struct text name = {0};
-    status result = text_append_format(&name, err, "%s", input->path);
-    if (result == STATUS_OK && input->is_frame) result = text_append_format(&name, err, " %8.2f s", input->time);
-    if (result == STATUS_OK) {
-        text_make_printable(name.bytes);
-        result = text_append_format(&output->line, err, "%-*s  ", output->settings.name_width, name.bytes);
-    }
-    text_free(&name);
-    return result;
-}
-
-static status append_table_face(struct predict_output *output, const struct predict_item *item, size_t index,
-                                struct error *err)
-{
-    const struct output_settings *settings = &output->settings;
-    const struct ranked_class *ranked = output->ranked + index * settings->class_count;
-    status result = append_name(output, &item->picture->input, err);
-    for (size_t i = 0; i < settings->top && result == STATUS_OK; i++)
-        result = text_append_format(&output->line, err, "%-10s %5.1f %%   ", settings->classes[ranked[i].index],
-                                    100 * ranked[i].probability);
-    if (result == STATUS_OK && item->picture->is_detected) {
-        const struct detected_face *face = &item->picture->faces[index];
-        const struct image_box *box = &face->shape.box;
-        result = text_append_format(&output->line, err, "at %.0f,%.0f  %.0fx%.0f  score %.2f", rounded(box->x, 0),
-                                    rounded(box->y, 0), box->width, box->height, face->score);
-    }
-    if (result == STATUS_OK && item->picture->ids != NULL)
-        result = text_append_format(&output->line, err, "  track %lld", (long long)item->picture->ids[index]);
-    while (output->line.length > 0 && output->line.bytes[output->line.length - 1] == ' ') output->line.length--;
-    return result == STATUS_OK ? text_append(&output->line, "\n", 1, err) : result;
-}
-
-static status write_table(struct predict_output *output, const struct predict_item *item, struct error *err)
-{
-    if (item->picture->input.error.code != STATUS_OK) {
-        fflush(stdout); /* in order beside what goes to standard error */
-        const char *message = message_of(&item->picture->input);
-        if (message == item->picture->input.error.message)
-            log_error("%s", message);
-        else
-            log_error("%s: %s", item->picture->input.path, message);
-        return STATUS_OK;
-    }
-    if (item->picture->face_count == 0) {
-        status result = append_name(output, &item->picture->input, err);
-        return result == STATUS_OK ? text_append_format(&output->line, err, "no face\n") : result;
-    }
-    status result = STATUS_OK;
-    for (size_t i = 0; i < item->picture->face_count && result == STATUS_OK; i++)
-        result = append_table_face(output, item, i, err);
-    return result;
-}
-
 /* ---- all of it
  * ----------------------------------------------------------------------------------------------------- */
 
@@ -372,7 +115,7 @@ status predict_output_create(struct predict_output **out, const struct output_se
         if (output->probabilities == NULL) return STATUS_FAILED;
     }
     if (result == STATUS_OK && settings->kind == OUTPUT_CSV) {
-        result = write_csv_header(output, err);
+        result = write_csv_header(settings, &output->line, err);
         fputs(text_string(&output->line), stdout);
     }
     return result;
@@ -400,8 +143,8 @@ static void count_item(struct predict_output *output, const struct predict_item 
 
 status predict_output_write(struct predict_output *output, struct predict_item *item, struct error *err)
 {
-    static status (*const writers[])(struct predict_output *, const struct predict_item *, struct error *) = {
-        [OUTPUT_TABLE] = write_table, [OUTPUT_JSON] = write_json, [OUTPUT_CSV] = write_csv};
+    static status (*const writers[])(const struct predict_result *, struct text *, struct error *) = {
+        [OUTPUT_TABLE] = write_table_lines, [OUTPUT_JSON] = write_json_line, [OUTPUT_CSV] = write_csv_rows};
     bool is_good = item->picture->input.error.code == STATUS_OK;
     status result = rank_item(output, item, err);
     if (result == STATUS_OK && is_good && output->features != NULL)
@@ -409,7 +152,8 @@ status predict_output_write(struct predict_output *output, struct predict_item *
     if (result == STATUS_OK && is_good && output->settings.annotate != NULL)
         result = annotate_item(&output->annotation, item, output->ranked, err);
     output->line.length = 0;
-    if (result == STATUS_OK) result = writers[output->settings.kind](output, item, err);
+    struct predict_result written = {&output->settings, item, output->ranked};
+    if (result == STATUS_OK) result = writers[output->settings.kind](&written, &output->line, err);
     if (result != STATUS_OK) return result;
     count_item(output, item);
     if (output->line.length > 0 && fwrite(output->line.bytes, 1, output->line.length, stdout) != output->line.length)

@@ -50,7 +50,20 @@ void text_make_lines_printable(char *string);
 /* Makes the lines printable and writes them; whoever owns the stream asks it whether that went well. */
 void text_print_lines(struct text *text, FILE *stream);
 
+/* Which bytes of a foreign name are written as \xHH beside those that are no UTF-8. */
+enum text_escape {
+    TEXT_ESCAPE_FOREIGN, /* no others: for a writer that has its own way with control characters (JSON) */
+    TEXT_ESCAPE_CONTROL, /* control characters but tab, line feed and carriage return: for data a terminal may show */
+};
+
+/* Appends a file's name, whose bytes may be any, as UTF-8 that still tells which bytes they were: each byte that is no
+ * UTF-8 becomes \xHH (lower case), and so does a backslash that xHH follows. Replacing every \xHH by its byte gives
+ * the name back; names without any of that stay as they are. */
+status text_append_escaped(struct text *text, const char *name, enum text_escape escape, struct error *err) MUST_CHECK;
+
 /* Bytes of the UTF-8 character that `string` begins with; 0 for an end, a control character and what is none. */
 size_t text_printable_length(const char *string);
+/* The same, with control characters. */
+size_t text_character_length(const char *string);
 
 #endif

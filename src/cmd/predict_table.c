@@ -1,0 +1,69 @@
+/* The table: a line a face for people to read. */
+#include "cmd/predict_writers.h"
+
+#include "rmfer/base/log.h"
+
+#include <stdio.h>
+
+static status append_name(const struct predict_result *result, struct text *out, struct error *err)
+{
+    const struct face_input *input = &result->item->picture->input;
+    struct text name = {0};
+    status done = text_append_format(&name, err, "%s", input->path);
+    if (done == STATUS_OK && input->is_frame) done = text_append_format(&name, err, " %8.2f s", input->time);
+    if (done == STATUS_OK) {
+        text_make_printable(name.bytes);
+        done = text_append_format(out, err, "%-*s  ", result->settings->name_width, name.bytes);
+    }
+    text_free(&name);
+    return done;
+}
+
+static status append_box(const struct detected_face *face, struct text *out, struct error *err)
+{
+    const struct image_box *box = &face->shape.box;
+    return text_append_format(out, err, "at %.0f,%.0f  %.0fx%.0f  score %.2f", rounded(box->x, 0), rounded(box->y, 0),
+                              box->width, box->height, face->score);
+}
+
+static status append_face(const struct predict_result *result, size_t index, struct text *out, struct error *err)
+{
+    const struct output_settings *settings = result->settings;
+    const struct face_picture *picture = result->item->picture;
+    const struct ranked_class *ranked = face_ranks(result, index);
+    status done = append_name(result, out, err);
+    for (size_t i = 0; i < settings->top && done == STATUS_OK; i++)
+        done = text_append_format(out, err, "%-10s %5.1f %%   ", settings->classes[ranked[i].index],
+                                  100 * ranked[i].probability);
+    if (done == STATUS_OK && picture->is_detected) done = append_box(&picture->faces[index], out, err);
+    if (done == STATUS_OK && picture->ids != NULL)
+        done = text_append_format(out, err, "  track %lld", (long long)picture->ids[index]);
+    while (out->length > 0 && out->bytes[out->length - 1] == ' ') out->length--;
+    return done == STATUS_OK ? text_append(out, "\n", 1, err) : done;
+}
+
+static void report_error(const struct face_input *input)
+{
+    const char *message = predict_message(input);
+    fflush(stdout); /* in order beside what goes to standard error */
+    if (message == input->error.message)
+        log_error("%s", message);
+    else
+        log_error("%s: %s", input->path, message);
+}
+
+status write_table_lines(const struct predict_result *result, struct text *out, struct error *err)
+{
+    const struct face_picture *picture = result->item->picture;
+    status done = STATUS_OK;
+    if (picture->input.error.code != STATUS_OK) {
+        report_error(&picture->input);
+        return STATUS_OK;
+    }
+    if (picture->face_count == 0) {
+        done = append_name(result, out, err);
+        return done == STATUS_OK ? text_append_format(out, err, "no face\n") : done;
+    }
+    for (size_t i = 0; i < picture->face_count && done == STATUS_OK; i++) done = append_face(result, i, out, err);
+    return done;
+}
