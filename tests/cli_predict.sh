@@ -353,6 +353,12 @@ holds "and all of its rows" test "$(wc -c <faces.npy)" -eq $((128 + 4 * 4 * ${co
 tail -c +129 faces.npy | od -A n -v -t f4 -w$((4 * ${columns:-1})) >rows
 holds "the same face has the same features" test "$(sed -n 1,2p rows)" = "$(sed -n 3,4p rows)"
 holds "another one has others" test "$(sed -n 1p rows)" != "$(sed -n 2p rows)"
+check "--embedding" faces --json --embedding two.png
+sed 's/"embedding": /\n/g' out | sed -n 's/^\[\([^]]*\)\].*/\1/p' | tr -d ',' >embedded
+holds "is the same features, to the last bit" test "$(awk '{ for (i = 1; i <= NF; i++) printf "%.9g ", $i; print "" }' embedded)" = \
+    "$(sed -n 1,2p rows | awk '{ for (i = 1; i <= NF; i++) printf "%.9g ", $i; print "" }')"
+refuses "--embedding in a table" 2 '--embedding needs --json (--features FILE writes an array of them)' \
+    faces --embedding two.png
 check "--features without a face" faces --features none.npy none.png
 holds "is an empty array" grep -q -a "'shape': (0, $columns), }" none.npy
 refuses "--features where nothing can be written" 1 'no/such/f.npy: cannot be written: No such file or directory' \
@@ -403,6 +409,8 @@ refuses "two kinds of output" 2 '--json and --csv: give one of them' predict --j
 refuses "an unknown crop" 2 "crop 'round' is not known (square, box, aligned)" faces --crop round two.png
 refuses "faces without a detector" 2 'options about faces need --detector FILE; without one each picture is a face' \
     predict --min-face 20 two.png
+refuses "poses without a detector" 2 'options about faces need --detector FILE; without one each picture is a face' \
+    predict --pose two.png
 refuses "smoothing without tracks" 2 '--smooth needs --track' faces --smooth 1 two.png
 refuses "a temperature of nothing" 2 '--temperature 0: must be between 0.001 and 1000' predict --temperature 0 two.png
 
@@ -414,6 +422,18 @@ if [ -n "$material" ] && [ -f "$yunet" ] && [ -d "$material/photos" ]; then
         "$photos/two_people.jpg"
     holds "two people have two faces" test "$(grep -c '/two_people\.jpg,,,[01],' out)" -eq 2
     holds "dogs and things have none" test "$(wc -l <out) $(grep -c '/\(dogs\|no_faces\)\.jpg,,,,,,,,,,,,*$' out)" = "5 2"
+    check "head poses of real photos" predict --detector "$yunet" --csv --pose "$photos/bald_guys.jpg"
+    column x >x; column y >y; column yaw >yaw; column roll >roll
+    holds "who looks to the left and tilts so, who looks right, who tilts right and who not at all" test "$(paste x y yaw roll |
+        awk '$1 > 60 && $1 < 80 && $2 > 1250 && $2 < 1280 { print 1, ($3 < -10 && $3 > -45 && $4 < -4) }
+             $1 > 1780 && $1 < 1810 && $2 > 1280 { print 2, ($3 > 10 && $3 < 45 && $4 > 4) }
+             $1 > 1440 && $1 < 1465 && $2 < 100 { print 3, ($3 > -10 && $3 < 15 && $4 > 4) }
+             $1 > 1050 && $1 < 1070 && $2 > 710 && $2 < 730 { print 4, ($3 > -8 && $3 < 8 && $4 > -4 && $4 < 4) }' |
+        sort | tr '\n' ' ')" = "1 1 2 1 3 1 4 1 "
+    check "head poses as JSON" predict --detector "$yunet" --json --pose "$photos/astronaut.png" "$photos/no_faces.jpg"
+    holds "are members of the face" grep -q '"pose": {"yaw": -\{0,1\}[0-9.]*, "pitch": -\{0,1\}[0-9.]*, "roll": [0-9.]*}}\]}$' out
+    check "head poses in the table" predict --detector "$yunet" --pose "$photos/astronaut.png"
+    holds "stand behind the box" grep -q 'score 0\.[0-9]*  yaw -\{0,1\}[0-9]*  pitch -\{0,1\}[0-9]*  roll [0-9]*$' out
 else
     skip "real photos, as there are none beside the repository (RMFER_TEST_MATERIAL)"
 fi

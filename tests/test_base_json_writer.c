@@ -30,10 +30,15 @@ static void test_json_is_written_with_its_commas(void **state)
     json_close(&json, ']');
     json_real_member(&json, "last", -INFINITY);
     json_close(&json, '}');
+    json_open(&json, '[');
+    json_single(&json, 0.1f);
+    json_single(&json, 16777217.0f / 3);
+    json_single(&json, INFINITY);
+    json_close(&json, ']');
     assert_int_equal(json.result, STATUS_OK);
     assert_string_equal(out.bytes, "{\"a \\\"quoted\\\" name\": \"tab\\u0009back\\\\slash\", \"n\": -12, \"x\": 0.1, "
                                    "\"float\": 0.10000000149011612, \"nothing\": null, \"list\": [[], 1, 1e+300], "
-                                   "\"last\": null}");
+                                   "\"last\": null}, [0.1, 5592405.5, null]");
     text_free(&out);
 }
 

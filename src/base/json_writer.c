@@ -92,6 +92,18 @@ void json_real(struct json_writer *json, double value)
     put(json, text);
 }
 
+void json_single(struct json_writer *json, float value)
+{
+    char text[48] = "null";
+    for (int digits = 6; digits <= 9 && isfinite(value); digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        float back = strtof(text, NULL);
+        if (back >= value && back <= value) break;
+    }
+    separate(json);
+    put(json, text);
+}
+
 void json_string_member(struct json_writer *json, const char *name, const char *value)
 {
     json_name(json, name);

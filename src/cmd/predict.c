@@ -37,7 +37,7 @@ struct predict_command {
     const char *checkpoint, *detector, *crop, *annotate, *features;
     double min_score, overlap, min_face, margin, temperature, smooth;
     int64_t detect_size, max_faces, every, batch, top, max_megapixels;
-    bool json, csv, flip, force, track, null_separated, allow_untrained;
+    bool json, csv, pose, embedding, flip, force, track, null_separated, allow_untrained;
 };
 
 struct predict_work {
@@ -73,6 +73,8 @@ static status check_command(const struct predict_command *command, const struct 
     if (paths->count == 0)
         return error_set_usage(err, "predict needs pictures, folders or videos, or - for a list of them");
     if (command->json && command->csv) return error_set_usage(err, "--json and --csv: give one of them");
+    if (command->embedding && !command->json)
+        return error_set_usage(err, "--embedding needs --json (--features FILE writes an array of them)");
     if (command->smooth > 0 && !command->track) return error_set_usage(err, "--smooth needs --track");
     return check_features(command, paths, err);
 }
@@ -81,7 +83,7 @@ static status check_face_options(const struct predict_command *command, struct e
 {
     if (command->detector != NULL) return STATUS_OK;
     if (command->track) return error_set_usage(err, "--track needs --detector FILE");
-    if (command->crop != NULL || command->margin >= 0 || command->min_score >= 0 || command->overlap >= 0 ||
+    if (command->crop != NULL || command->pose || command->margin >= 0 || command->min_score >= 0 || command->overlap >= 0 ||
         command->min_face > 0 || command->max_faces > 0 || command->detect_size >= 0)
         return error_set_usage(err, "options about faces need --detector FILE; without one each picture is a face");
     return STATUS_OK;
@@ -171,7 +173,7 @@ static status load_network(struct predict_work *work, struct error *err)
                                       .batch = (size_t)command->batch,
                                       .most_bytes = WAITING_BUDGET / 2,
                                       .flip = command->flip,
-                                      .features = command->features != NULL};
+                                      .features = command->features != NULL || command->embedding};
     return predict_batches_create(&work->batches, &settings, err);
 }
 
@@ -194,6 +196,8 @@ static status open_output(struct predict_work *work, struct error *err)
         .name_width = face_inputs_name_width(work->inputs),
         .annotate = command->annotate,
         .force = command->force,
+        .pose = command->pose,
+        .embedding = command->embedding,
         .tracks = command->track,
         .smooth = command->smooth,
         .features = command->features,
@@ -296,9 +300,12 @@ static const char description[] =
     "mouth. Pictures of more than --max-megapixels are refused. EXIF orientation and the rotation of videos are\n"
     "obeyed.\n\n"
     "A file that cannot be read is reported, the others are done, and the exit status is 1.\n\n"
+    "--pose: yaw above 0 is turned to the picture's right, pitch above 0 up, roll above 0 tilted clockwise in the\n"
+    "picture. Five landmarks tell no more than a few degrees, and beyond 60 they are a guess.\n\n"
     "Columns of --csv: file, frame, time, face, x, y, width, height, score, label, confidence, one column an\n"
-    "expression, error; behind them track with --track. One row a face; a picture without a face has one row with\n"
-    "empty face, box and label, and so has a file that cannot be read, with its error. Quoted as RFC 4180 has it.\n"
+    "expression, error; behind them track with --track, and yaw, pitch, roll with --pose. One row a face; a picture\n"
+    "without a face has one row with empty face, box and label, and so has a file that cannot be read, with its\n"
+    "error. Quoted as RFC 4180 has it.\n"
     "Bytes of a name that are no UTF-8 are written \\xHH in CSV and JSON, in CSV control characters too (but tab and\n"
     "line ends), and a backslash before xHH as \\x5c: putting each \\xHH's byte in its place gives the name back.";
 
@@ -322,6 +329,8 @@ int command_predict(int argc, char **argv)
         {"csv", OPTION_FLAG, &command.csv, NULL, "comma-separated values, one row a face", 0, 0, 0},
         {"top", OPTION_INTEGER, &command.top, "K", "expressions a face in the table (3) and on pictures (1)", 1, 1000,
          0},
+        {"pose", OPTION_FLAG, &command.pose, NULL, "each head's yaw, pitch and roll in degrees, roughly", 0, 0, 0},
+        {"embedding", OPTION_FLAG, &command.embedding, NULL, "--json: each face's features, which --features writes to a file", 0, 0, 0},
         {"annotate", OPTION_STRING, &command.annotate, "DIR", "write the pictures with boxes and expressions there",
          0, 0, 0},
         {"track", OPTION_FLAG, &command.track, NULL, "faces of videos get numbers that last", 0, 0, 0},

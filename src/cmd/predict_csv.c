@@ -2,6 +2,8 @@
  * have a row too, whose fields about faces are empty. Columns of options stand behind the ones that are always there. */
 #include "cmd/predict_writers.h"
 
+#include "rmfer/faces/pose.h"
+
 #include <string.h>
 
 /* A row being written: the first failure is remembered, as the JSON writer does. */
@@ -74,6 +76,8 @@ status write_csv_header(const struct output_settings *settings, struct text *out
     for (size_t i = 0; i < settings->class_count; i++) put_field(&row, settings->classes[i]);
     put_field(&row, "error");
     if (settings->tracks) put_field(&row, "track");
+    static const char *const angles[] = {"yaw", "pitch", "roll"};
+    for (int i = 0; i < 3 && settings->pose; i++) put_field(&row, angles[i]);
     return end_row(&row);
 }
 
@@ -109,15 +113,28 @@ static void put_face(struct row *row, const struct predict_result *result, size_
     for (size_t i = 0; i < settings->class_count; i++) put_real(row, 6, class_probability(result, index, i));
 }
 
+static void put_pose(struct row *row, const struct face_picture *picture, size_t index)
+{
+    struct head_pose pose;
+    if (index == SIZE_MAX || !picture->is_detected ||
+        !head_pose_fit((const double(*)[2])picture->faces[index].shape.landmarks, &pose)) {
+        put_empty(row, 3);
+        return;
+    }
+    put_real(row, 6, rounded(pose.yaw, POSE_DIGITS));
+    put_real(row, 6, rounded(pose.pitch, POSE_DIGITS));
+    put_real(row, 6, rounded(pose.roll, POSE_DIGITS));
+}
+
 /* The columns of options; `index` is SIZE_MAX where there is no face. */
 static void put_options(struct row *row, const struct predict_result *result, size_t index)
 {
     const struct face_picture *picture = result->item->picture;
-    if (!result->settings->tracks) return;
-    if (index != SIZE_MAX && picture->ids != NULL)
+    if (result->settings->tracks && index != SIZE_MAX && picture->ids != NULL)
         put_integer(row, picture->ids[index]);
-    else
+    else if (result->settings->tracks)
         put_empty(row, 1);
+    if (result->settings->pose) put_pose(row, picture, index);
 }
 
 static status write_row(const struct predict_result *result, size_t index, struct text *out, struct error *err)

@@ -2,6 +2,7 @@
 #include "cmd/predict_writers.h"
 
 #include "rmfer/base/json_writer.h"
+#include "rmfer/faces/pose.h"
 
 #include <math.h>
 
@@ -13,6 +14,30 @@ static void json_name_member(struct json_writer *json, const char *name, const c
         json->result = text_append_escaped(&escaped, value, TEXT_ESCAPE_FOREIGN, json->err);
     json_string_member(json, name, text_string(&escaped));
     text_free(&escaped);
+}
+
+/* null without landmarks. */
+static void json_pose(struct json_writer *json, const struct detected_face *face)
+{
+    struct head_pose pose;
+    json_name(json, "pose");
+    if (face == NULL || !head_pose_fit((const double(*)[2])face->shape.landmarks, &pose)) {
+        json_real(json, NAN);
+        return;
+    }
+    json_open(json, '{');
+    json_real_member(json, "yaw", rounded(pose.yaw, POSE_DIGITS));
+    json_real_member(json, "pitch", rounded(pose.pitch, POSE_DIGITS));
+    json_real_member(json, "roll", rounded(pose.roll, POSE_DIGITS));
+    json_close(json, '}');
+}
+
+static void json_embedding(struct json_writer *json, const float *features, size_t count)
+{
+    json_name(json, "embedding");
+    json_open(json, '[');
+    for (size_t i = 0; i < count; i++) json_single(json, features[i]);
+    json_close(json, ']');
 }
 
 /* null without a detector. */
@@ -47,6 +72,9 @@ static void json_face(struct json_writer *json, const struct predict_result *res
     for (size_t i = 0; i < settings->class_count; i++)
         json_real_member(json, settings->classes[i], class_probability(result, index, i));
     json_close(json, '}');
+    if (settings->pose) json_pose(json, face);
+    if (settings->embedding)
+        json_embedding(json, result->item->features + index * settings->feature_count, settings->feature_count);
     json_close(json, '}');
 }
 

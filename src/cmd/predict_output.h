@@ -20,6 +20,8 @@ struct output_settings {
     const char *const *classes; /* borrowed */
     size_t class_count, feature_count;
     size_t top, annotated_top; /* expressions a face: in the table, on pictures */
+    bool pose;                 /* the head's, where there are landmarks */
+    bool embedding;            /* each face's features in its JSON */
     bool tracks;               /* faces of videos have ids */
     double smooth;             /* seconds of a track that are averaged; 0 = none */
     double temperature;        /* probabilities are softmax(logits / temperature) */

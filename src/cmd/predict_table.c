@@ -2,6 +2,7 @@
 #include "cmd/predict_writers.h"
 
 #include "rmfer/base/log.h"
+#include "rmfer/faces/pose.h"
 
 #include <stdio.h>
 
@@ -26,6 +27,14 @@ static status append_box(const struct detected_face *face, struct text *out, str
                               box->width, box->height, face->score);
 }
 
+static status append_pose(const struct detected_face *face, struct text *out, struct error *err)
+{
+    struct head_pose pose;
+    if (!head_pose_fit((const double(*)[2])face->shape.landmarks, &pose)) return STATUS_OK;
+    return text_append_format(out, err, "  yaw %.0f  pitch %.0f  roll %.0f", rounded(pose.yaw, 0),
+                              rounded(pose.pitch, 0), rounded(pose.roll, 0));
+}
+
 static status append_face(const struct predict_result *result, size_t index, struct text *out, struct error *err)
 {
     const struct output_settings *settings = result->settings;
@@ -36,6 +45,8 @@ static status append_face(const struct predict_result *result, size_t index, str
         done = text_append_format(out, err, "%-10s %5.1f %%   ", settings->classes[ranked[i].index],
                                   100 * ranked[i].probability);
     if (done == STATUS_OK && picture->is_detected) done = append_box(&picture->faces[index], out, err);
+    if (done == STATUS_OK && picture->is_detected && settings->pose)
+        done = append_pose(&picture->faces[index], out, err);
     if (done == STATUS_OK && picture->ids != NULL)
         done = text_append_format(out, err, "  track %lld", (long long)picture->ids[index]);
     while (out->length > 0 && out->bytes[out->length - 1] == ' ') out->length--;

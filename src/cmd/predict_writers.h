@@ -25,7 +25,7 @@ const char *predict_message(const struct face_input *input);
 
 /* ---- numbers */
 
-enum { BOX_DIGITS = 4, PROBABILITY_DIGITS = 6, TIME_DIGITS = 6 };
+enum { BOX_DIGITS = 4, PROBABILITY_DIGITS = 6, TIME_DIGITS = 6, POSE_DIGITS = 1 };
 
 /* Fewer digits behind the point than a double has, as many as mean something. */
 double rounded(double value, double digits);

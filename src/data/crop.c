@@ -6,10 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Where an upright face has its landmarks: measured from the box's centre, in widths of the box. Means over 22
- * frontal faces found by YuNet in photographs (yaw and roll below about 6 degrees), made symmetric; their boxes
- * are 1.40 times as high as wide. */
-static const double template_points[FACE_LANDMARKS][2] = {
+/* The boxes of the faces that were measured are 1.40 times as high as wide. */
+const double crop_template[FACE_LANDMARKS][2] = {
     [LANDMARK_RIGHT_EYE] = {-0.235, -0.172},  [LANDMARK_LEFT_EYE] = {0.235, -0.172},  [LANDMARK_NOSE] = {0, 0.103},
     [LANDMARK_RIGHT_MOUTH] = {-0.205, 0.318}, [LANDMARK_LEFT_MOUTH] = {0.205, 0.318},
 };
@@ -87,7 +85,7 @@ bool crop_alignment(const struct face_shape *face, double margin, int side, stru
 {
     double points[FACE_LANDMARKS][2], widths = fmax(1 + margin, TEMPLATE_HEIGHT);
     for (int i = 0; i < FACE_LANDMARKS; i++)
-        for (int j = 0; j < 2; j++) points[i][j] = (0.5 + template_points[i][j] / widths) * side;
+        for (int j = 0; j < 2; j++) points[i][j] = (0.5 + crop_template[i][j] / widths) * side;
     if (!similarity_fit((const double(*)[2])points, face->landmarks, FACE_LANDMARKS, transform)) return false;
     double scale = hypot(transform->a, transform->b);
     return scale > 1e-6 && scale < 1e6 && fabs(transform->tx) < 1e7 && fabs(transform->ty) < 1e7;

@@ -24,6 +24,8 @@ void json_string(struct json_writer *json, const char *value);
 void json_integer(struct json_writer *json, int64_t value);
 /* With 6, 9 or 17 digits, the first that reads back as the same number; null for NaN and infinities. */
 void json_real(struct json_writer *json, double value);
+/* The same of a float, with 6 to 9 digits. */
+void json_single(struct json_writer *json, float value);
 
 /* name: value */
 void json_string_member(struct json_writer *json, const char *name, const char *value);
