@@ -219,6 +219,8 @@ else
     holds "every third frame" test "$(grep -c '^clip\.avi,' out)" -eq 4
     holds "with its time and box" grep -q '^clip\.avi,6,1\.5,0,56,28,24,32,' out
     holds "and the picture after it" test "$code $(grep -c '^two\.png,' out)" = "0 2"
+    check "--every in seconds" faces --csv --every 0.6s clip.avi
+    holds "is the first frame at or after each time" test "$(column frame | tr '\n' ' ')" = "0 3 5 8 "
     check "--json of a video" faces --json clip.avi
     holds "has every frame" test "$(wc -l <out)" -eq 10
     holds "its number and time" grep -q '^{"file": "clip.avi", "frame": 9, "time": 2.25, "faces": \[{"box": \[80, 28, ' out
@@ -412,6 +414,9 @@ refuses "faces without a detector" 2 'options about faces need --detector FILE; 
 refuses "poses without a detector" 2 'options about faces need --detector FILE; without one each picture is a face' \
     predict --pose two.png
 refuses "smoothing without tracks" 2 '--smooth needs --track' faces --smooth 1 two.png
+refuses "--every nothing" 2 '--every 0: must be between 1 and 1e+09' predict --every 0 two.png
+refuses "--every of no time" 2 '--every 0s: must be between 0.001s and 1e9s' predict --every 0s two.png
+refuses "--every of neither" 2 '--every 0.5: not a number of frames, nor of seconds as in 0.5s' predict --every 0.5 two.png
 refuses "a temperature of nothing" 2 '--temperature 0: must be between 0.001 and 1000' predict --temperature 0 two.png
 
 # ---- real photos

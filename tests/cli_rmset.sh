@@ -58,6 +58,8 @@ holds "nor changed without one: five others begin, and last" test "$(grep -c '^m
 check "no crop is empty or broken: check" rmset check set
 check "stats" rmset stats set
 says "stats" '^persons  *15$'
+check "--every in seconds" rmset build -q $mashups/mashup1.mp4 -o seconds --every 2s
+holds "takes a frame each two seconds" test "$(awk -F, 'NR > 1 { print $2 }' seconds/index.csv | sort -nu | tr '\n' ' ')" = "0 48 96 144 "
 check "--every" rmset build -q $mashups/mashup1.mp4 -o every --every 48
 holds "takes every Nth frame" test "$(awk -F, 'NR > 1 { print $2 }' every/index.csv | sort -nu | tr '\n' ' ')" = "0 48 96 144 "
 

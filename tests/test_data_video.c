@@ -36,6 +36,48 @@ static void kinds_are_told_apart(void **state)
     assert_false(video_is_content(NULL, 0));
 }
 
+static void check_every(const char *text, status wanted, int64_t wanted_frames, double wanted_seconds)
+{
+    struct error err = {0};
+    int64_t frames = -1;
+    double seconds = -1;
+    assert_int_equal(video_every_parse("every", text, &frames, &seconds, &err), wanted);
+    if (wanted != STATUS_OK) return;
+    assert_int_equal(frames, wanted_frames);
+    assert_true(seconds == wanted_seconds);
+}
+
+static void frames_or_seconds(void **state)
+{
+    (void)state;
+    check_every("7", STATUS_OK, 7, 0);
+    check_every("1000000000", STATUS_OK, 1000000000, 0);
+    check_every("0.5s", STATUS_OK, 0, 0.5);
+    check_every("2S", STATUS_OK, 0, 2);
+    check_every("250ms", STATUS_OK, 0, 0.25);
+    static const char *const wrong[] = {"",  "0",  "-1",  "1000000001", "0.5", "s",   "ms",  "xs", "0s",
+                                        "-1s", "0.1ms", "2e9s", "1m",         "5ss", "nans", "infs"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) check_every(wrong[i], STATUS_USAGE, 0, 0);
+}
+
+/* Of frames at uneven times the first at or after each multiple, and none twice; a clock that was put back starts anew. */
+static void times_that_are_due(void **state)
+{
+    (void)state;
+    static const struct {
+        double time;
+        bool wanted;
+    } frames[] = {{0, true},     {0.2, false}, {0.4999, false}, {0.5, true},  {0.6, false}, {1.3, true}, {1.4, false},
+                  {1.5, true},   {4.1, true},  {4.2, false},    {4.6, true},  {1.0, true},  {1.2, false}, {1.6, true}};
+    double due = 0;
+    for (size_t i = 0; i < sizeof frames / sizeof *frames; i++)
+        assert_true(video_time_is_due(frames[i].time, 0.5, &due) == frames[i].wanted);
+    int count = 0; /* tenths are no binary numbers: none is lost, and none drifts */
+    due = 0;
+    for (int i = 0; i < 100000; i++) count += video_time_is_due(i / 30.0, 0.1, &due);
+    assert_int_equal(count, (100000 + 2) / 3);
+}
+
 #ifdef RMFER_HAVE_FFMPEG
 
 static void make_frames(struct image *frames, uint64_t seed)
@@ -90,6 +132,39 @@ static void frames_come_in_order(void **state)
     scratch_write(folder, "cut.avi", bytes, size * 2 / 3); /* what is there is read */
     int count = read_video(scratch_path(folder, "cut.avi"), 1, frames);
     assert_in_range(count, FRAMES / 2, FRAMES - 2);
+    for (int i = 0; i < FRAMES; i++) image_free(&frames[i]);
+    free(bytes);
+    scratch_remove(folder);
+}
+
+/* A variable frame rate: which frames are wanted is told by their times. */
+static void frames_are_chosen_by_time(void **state)
+{
+    static const int times[FRAMES] = {0, 40, 80, 500, 540, 1500, 1540, 1580, 2010, 2500, 2990, 3000};
+    static const int wanted[] = {0, 3, 5, 8, 9, 11}; /* 0, 0.5, (1.0 and) 1.5, 2.0, 2.5, 3.0 */
+    struct image frames[FRAMES];
+    struct error err = {0};
+    struct video *video;
+    struct video_frame frame;
+    struct video_options options = {.every_seconds = 0.5, .threads = 1};
+    bool ended = false;
+    size_t size, count = 0;
+    (void)state;
+    char *folder = scratch_make();
+    make_frames(frames, 5);
+    uint8_t *bytes = video_file_mkv(frames, times, FRAMES, &size);
+    scratch_write(folder, "a.mkv", bytes, size);
+    if (video_open(&video, scratch_path(folder, "a.mkv"), &options, &err) != STATUS_OK) fail_msg("%s", err.message);
+    for (;; count++) {
+        assert_int_equal(video_next(video, &frame, &ended, &err), STATUS_OK);
+        if (ended) break;
+        assert_true(count < sizeof wanted / sizeof *wanted);
+        assert_int_equal(frame.index, wanted[count]);
+        assert_float_equal((float)frame.time, (float)times[wanted[count]] / 1000, 1e-6f);
+        image_free(&frame.image);
+    }
+    assert_int_equal(count, sizeof wanted / sizeof *wanted);
+    video_close(video);
     for (int i = 0; i < FRAMES; i++) image_free(&frames[i]);
     free(bytes);
     scratch_remove(folder);
@@ -237,9 +312,11 @@ static void builds_without_ffmpeg_say_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kinds_are_told_apart),
+        cmocka_unit_test(kinds_are_told_apart),     cmocka_unit_test(frames_or_seconds),
+        cmocka_unit_test(times_that_are_due),
 #ifdef RMFER_HAVE_FFMPEG
-        cmocka_unit_test(frames_come_in_order),     cmocka_unit_test(large_frames_are_refused),
+        cmocka_unit_test(frames_come_in_order),     cmocka_unit_test(frames_are_chosen_by_time),
+            cmocka_unit_test(large_frames_are_refused),
         cmocka_unit_test(damaged_files_do_no_harm), cmocka_unit_test(playlists_are_refused),
         cmocka_unit_test(real_films_are_read),
 #else

@@ -18,6 +18,7 @@
 #include "rmfer/cmd/lookup.h"
 #include "rmfer/cmd/options.h"
 #include "rmfer/cmd/untrained.h"
+#include "rmfer/data/video.h"
 #include "rmfer/faces/crops.h"
 #include "rmfer/faces/pipeline.h"
 
@@ -34,9 +35,9 @@ enum {
 };
 
 struct predict_command {
-    const char *checkpoint, *detector, *crop, *annotate, *features;
-    double min_score, overlap, min_face, margin, temperature, smooth;
-    int64_t detect_size, max_faces, every, batch, top, max_megapixels;
+    const char *checkpoint, *detector, *crop, *annotate, *features, *every;
+    double every_seconds, min_score, overlap, min_face, margin, temperature, smooth;
+    int64_t detect_size, max_faces, every_frames, batch, top, max_megapixels;
     bool json, csv, pose, embedding, flip, force, track, null_separated, allow_untrained;
 };
 
@@ -68,7 +69,7 @@ static status check_features(const struct predict_command *command, const struct
     return STATUS_OK;
 }
 
-static status check_command(const struct predict_command *command, const struct option_list *paths, struct error *err)
+static status check_command(struct predict_command *command, const struct option_list *paths, struct error *err)
 {
     if (paths->count == 0)
         return error_set_usage(err, "predict needs pictures, folders or videos, or - for a list of them");
@@ -76,7 +77,9 @@ static status check_command(const struct predict_command *command, const struct 
     if (command->embedding && !command->json)
         return error_set_usage(err, "--embedding needs --json (--features FILE writes an array of them)");
     if (command->smooth > 0 && !command->track) return error_set_usage(err, "--smooth needs --track");
-    return check_features(command, paths, err);
+    status result = check_features(command, paths, err);
+    if (result != STATUS_OK || command->every == NULL) return result;
+    return video_every_parse("every", command->every, &command->every_frames, &command->every_seconds, err);
 }
 
 static status check_face_options(const struct predict_command *command, struct error *err)
@@ -209,7 +212,10 @@ static status set_up(struct predict_work *work, const struct option_list *paths,
 {
     const struct predict_command *command = work->command;
     struct face_input_options options = {
-        .every = command->every, .most_pixels = most_pixels(command), .null_separated = command->null_separated};
+        .every = command->every_frames,
+                                        .every_seconds = command->every_seconds,
+                                        .most_pixels = most_pixels(command),
+                                        .null_separated = command->null_separated};
     work->threads = threads_get();
     status result = read_crop(work, err);
     if (result == STATUS_OK) result = read_checkpoint(work, err);
@@ -314,9 +320,8 @@ int command_predict(int argc, char **argv)
     struct predict_command command = {.min_score = -1,
                                       .overlap = -1,
                                       .margin = -1,
-                                      
                                       .detect_size = -1,
-                                      .every = 1,
+                                      .every_frames = 1,
                                       .batch = 8,
                                       .max_megapixels = IMAGE_MOST_PIXELS / 1000000};
     struct option options[] = {
@@ -353,7 +358,7 @@ int command_predict(int argc, char **argv)
          0},
         {"detect-size", OPTION_INTEGER, &command.detect_size, "N",
          "scale a longer side down to N to find faces (640; 0 = never)", 0, LARGEST_DETECT_SIZE, 0},
-        {"every", OPTION_INTEGER, &command.every, "N", "of a video only every Nth frame (1)", 1, 1000000000, 0},
+        {"every", OPTION_STRING, &command.every, "N", "of a video only every Nth frame (1), or with 0.5s a frame each half second", 0, 0, 0},
         {"max-megapixels", OPTION_INTEGER, &command.max_megapixels, "N", "refuse larger pictures (100)", 1, 4000, 0},
         {"null", OPTION_FLAG, &command.null_separated, NULL, "the list on standard input is separated by NUL bytes",
          0, 0, '0'},

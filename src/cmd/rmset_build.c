@@ -8,6 +8,7 @@
 #include "rmfer/ckpt/detector_onnx.h"
 #include "rmfer/cmd/lookup.h"
 #include "rmfer/cmd/options.h"
+#include "rmfer/data/video.h"
 #include "rmfer/rmset/build.h"
 
 #include <inttypes.h>
@@ -18,7 +19,7 @@
 
 struct build_command {
     struct rmset_build_options build;
-    const char *detector, *shards;
+    const char *detector, *shards, *every;
     double min_score, min_face;
     int64_t detect_size;
     struct option_list areas;
@@ -139,6 +140,8 @@ static status build(struct build_command *command, const struct option_list *fil
     struct rmset_counts counts;
     status result = check_command(command, films, err);
     if (result == STATUS_OK && command->shards != NULL) result = read_size(command->shards, &options->shard_bytes, err);
+    if (result == STATUS_OK && command->every != NULL)
+        result = video_every_parse("every", command->every, &options->every, &options->every_seconds, err);
     if (result == STATUS_OK) result = read_detector(command, &detector, err);
     if (result != STATUS_OK) return result;
     options->detection = detector_options_defaults();
@@ -188,7 +191,7 @@ int command_rmset_build(int argc, char **argv)
          "YuNet's ONNX file, or none (default: yunet.onnx where 'make detector' puts it, or $RMFER_DETECTOR)", 0, 0,
          0},
         {"detections", OPTION_STRING, &build_options->detections, "FILE", "faces found by another detector", 0, 0, 0},
-        {"every", OPTION_INTEGER, &build_options->every, "N", "only every Nth frame (1)", 1, 1000000000, 0},
+        {"every", OPTION_STRING, &command.every, "N", "only every Nth frame (1), or with 0.5s a frame each half second", 0, 0, 0},
         {"first-frame", OPTION_INTEGER, &build_options->first_frame, "N", "faces get their numbers there (0)", 0,
          1000000000, 0},
         {"overlap", OPTION_REAL, &build_options->overlap, "X",

@@ -1,9 +1,52 @@
 /* What can be said of videos without FFmpeg: which files are some, and that a build cannot read them. */
 #include "rmfer/data/video.h"
 
+#include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 
+#include <math.h>
 #include <string.h>
+
+/* Times of containers are whole multiples of units down to a microsecond. */
+static const double TIME_TOLERANCE = 1e-6;
+static const double MOST_EVERY = 1e9, LEAST_SECONDS = 0.001;
+
+static status parse_seconds(const char *option, const char *text, double *seconds, struct error *err)
+{
+    size_t length = strlen(text), unit = text_ends_with_ignoring_case(text, "ms") ? 2 : 1;
+    char *number = memory_copy_string(text, err);
+    if (number == NULL) return STATUS_FAILED;
+    number[length - unit] = '\0';
+    bool good = text_to_real(number, seconds);
+    memory_free(number);
+    if (!good) return error_set_usage(err, "--%s %s: not a number of frames, nor of seconds as in 0.5s", option, text);
+    if (unit == 2) *seconds /= 1000;
+    if (*seconds < LEAST_SECONDS || *seconds > MOST_EVERY)
+        return error_set_usage(err, "--%s %s: must be between 0.001s and 1e9s", option, text);
+    return STATUS_OK;
+}
+
+status video_every_parse(const char *option, const char *text, int64_t *frames, double *seconds, struct error *err)
+{
+    *frames = 0;
+    *seconds = 0;
+    if (text_ends_with_ignoring_case(text, "s")) return parse_seconds(option, text, seconds, err);
+    if (!text_to_integer(text, frames))
+        return error_set_usage(err, "--%s %s: not a number of frames, nor of seconds as in 0.5s", option, text);
+    if (*frames < 1 || *frames > MOST_EVERY)
+        return error_set_usage(err, "--%s %s: must be between 1 and 1e+09", option, text);
+    return STATUS_OK;
+}
+
+/* The next time that is due is a multiple, whatever the frames' times were, so that nothing drifts. A clock that was
+ * put back (a stream spliced together) starts anew. */
+bool video_time_is_due(double time, double every_seconds, double *due)
+{
+    bool was_put_back = time < *due - every_seconds - TIME_TOLERANCE;
+    if (time < *due - TIME_TOLERANCE && !was_put_back) return false;
+    *due = (floor((time + TIME_TOLERANCE) / every_seconds) + 1) * every_seconds;
+    return true;
+}
 
 bool video_is_named(const char *path)
 {

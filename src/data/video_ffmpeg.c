@@ -31,6 +31,7 @@ struct video {
     uint8_t *rows; /* the converted frame; the converter writes past a row's end, so rows are padded */
     size_t row_capacity;
     int64_t every, count; /* frames decoded so far */
+    double every_seconds, due;
     int64_t first_time;   /* of frame 0, in the stream's units */
     size_t most_pixels, damaged;
     int empty_reads;
@@ -88,6 +89,7 @@ status video_open(struct video **out, const char *path, const struct video_optio
     struct video *video = memory_allocate(1, sizeof *video, "a video", err);
     if (video == NULL) return STATUS_FAILED;
     video->every = options->every > 0 ? options->every : 1;
+    video->every_seconds = options->every_seconds;
     video->most_pixels = options->most_pixels != 0 ? options->most_pixels : IMAGE_MOST_PIXELS;
     video->path = memory_copy_string(path, err);
     status result = video->path == NULL ? STATUS_FAILED : ffmpeg_load(&video->ffmpeg, err);
@@ -283,20 +285,27 @@ static double frame_time(struct video *video)
     return rate > 0 ? (double)video->count / rate : 0;
 }
 
+static bool is_wanted(struct video *video, int64_t index, double time)
+{
+    if (video->every_seconds > 0) return video_time_is_due(time, video->every_seconds, &video->due);
+    return index % video->every == 0;
+}
+
 status video_next(struct video *video, struct video_frame *frame, bool *ended, struct error *err)
 {
     *ended = false;
     *frame = (struct video_frame){0};
     while (decode(video)) {
         double time = frame_time(video);
+        if (!isfinite(time)) time = 0;
         int64_t index = video->count++;
         status result = STATUS_OK;
-        bool wanted = index % video->every == 0;
+        bool wanted = is_wanted(video, index, time);
         if (wanted) result = convert(video, &frame->image, err);
         video->ffmpeg.av_frame_unref(video->frame);
         if (!wanted) continue;
         frame->index = index;
-        frame->time = isfinite(time) ? time : 0;
+        frame->time = time;
         return result;
     }
     *ended = true;

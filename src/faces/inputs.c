@@ -143,7 +143,9 @@ static bool start_file(struct face_inputs *inputs, struct face_input *input, cha
     inputs->folder_given++;
     input->file = inputs->files++;
     if (has_frames) {
-        struct video_options options = {.every = inputs->options.every, .most_pixels = inputs->options.most_pixels};
+        struct video_options options = {.every = inputs->options.every,
+                                        .every_seconds = inputs->options.every_seconds,
+                                        .most_pixels = inputs->options.most_pixels};
         if (video_open(&inputs->video, path, &options, &error) == STATUS_OK) {
             inputs->video_path = path;
             inputs->video_target = target;
@@ -256,6 +258,10 @@ static bool next_of_folder(struct face_inputs *inputs, struct face_input *input)
 static bool start_folder(struct face_inputs *inputs, struct face_input *input, const char *path)
 {
     struct error error = {0};
+    if (inputs->options.folder_of_frames && inputs->options.every_seconds > 0) {
+        error_set(&error, "%s: a folder's pictures have no times: --every takes a number of frames here", path);
+        return give_error(input, path, &error);
+    }
     inputs->folder = memory_copy_string(path, &error);
     inputs->folder_frame = 0;
     inputs->folder_given = 0;

@@ -89,6 +89,8 @@ static status describe(const char *film, const struct rmset_build_options *optio
                                     " overlap %g follow %g cuts %d margin %g pad %d ",
                                     content, options->every, options->first_frame, options->overlap, options->follow,
                                     options->cuts, options->crop.margin, options->crop.pad);
+    if (result == STATUS_OK && options->every_seconds > 0)
+        result = text_append_format(out, err, "seconds %g ", options->every_seconds);
     if (result == STATUS_OK)
         result = text_append_format(out, err, "size %" PRId64 " quality %" PRId64 " shards %" PRId64 " ",
                                     options->crop.size, options->crop.quality, options->shard_bytes);

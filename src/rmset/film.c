@@ -302,7 +302,9 @@ status film_build(const struct film_job *job, struct film_facts *facts, struct e
         .is_first = true,
         .shared = &shared,
         .tracker.options = {.overlap = options->overlap, .follow = options->follow, .keep_ended = true}};
-    struct face_input_options wanted = {.every = options->every, .most_pixels = options->most_pixels,
+    struct face_input_options wanted = {.every = options->every,
+                                        .every_seconds = options->every_seconds,
+                                        .most_pixels = options->most_pixels,
                                         .folder_of_frames = true};
     struct face_inputs *inputs = NULL;
     struct film_writer *writer = NULL;

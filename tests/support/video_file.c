@@ -1,5 +1,7 @@
-/* Writes AVI files whose every pixel is known. */
+/* Writes AVI files whose every pixel is known, and Matroska files. */
 #include "support/video_file.h"
+
+#include "rmfer/base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +92,75 @@ uint8_t *video_file_avi(const struct image *frames, size_t count, int rate, size
     for (size_t i = 0; i < count; i++) put_frame(&out, &frames[i]);
     end(&out, movie);
     end(&out, file);
+    *size = out.size;
+    return out.bytes;
+}
+
+/* ---- Matroska: elements of an id, a size and data (RFC 8794, RFC 9559) */
+
+static void put_large_end_first(struct riff *out, uint64_t value, size_t size)
+{
+    while (size-- > 0) put(out, (uint8_t[]){(uint8_t)(value >> (8 * size))}, 1);
+}
+
+/* An id with its leading bits; sizes are written in 4 bytes. */
+static void put_element(struct riff *out, uint32_t id, const void *data, size_t size)
+{
+    size_t length = id > 0xffffff ? 4 : id > 0xffff ? 3 : id > 0xff ? 2 : 1;
+    put_large_end_first(out, id, length);
+    put_large_end_first(out, 0x10000000u | size, 4);
+    put(out, data, size);
+}
+
+static void put_whole(struct riff *out, uint32_t id, uint64_t value)
+{
+    struct riff bytes = {0};
+    put_large_end_first(&bytes, value, 4);
+    put_element(out, id, bytes.bytes, bytes.size);
+    free(bytes.bytes);
+}
+
+/* Puts what `inner` holds as one element and empties it. */
+static void put_master(struct riff *out, uint32_t id, struct riff *inner)
+{
+    put_element(out, id, inner->bytes, inner->size);
+    free(inner->bytes);
+    *inner = (struct riff){0};
+}
+
+static void put_cluster(struct riff *out, const struct image *frame, int time)
+{
+    struct riff cluster = {0}, block = {0};
+    struct error err = {0};
+    uint8_t *bytes;
+    size_t size;
+    if (image_encode_jpeg(frame, 95, &bytes, &size, &err) != STATUS_OK) abort();
+    put_whole(&cluster, 0xe7, (uint64_t)time);
+    put(&block, "\x81\0\0\x80", 4); /* track 1, at the cluster's time, a key frame */
+    put(&block, bytes, size);
+    put_master(&cluster, 0xa3, &block);
+    put_master(out, 0x1f43b675, &cluster);
+    memory_free(bytes);
+}
+
+uint8_t *video_file_mkv(const struct image *frames, const int *times, size_t count, size_t *size)
+{
+    struct riff out = {0}, header = {0}, segment = {0}, inner = {0}, track = {0}, tracks = {0};
+    put_element(&header, 0x4282, "matroska", 8);
+    put_master(&out, 0x1a45dfa3, &header);
+    put_whole(&inner, 0x2ad7b1, 1000000); /* nanoseconds a unit of time */
+    put_master(&segment, 0x1549a966, &inner);
+    put_whole(&track, 0xd7, 1);
+    put_whole(&track, 0x73c5, 1);
+    put_whole(&track, 0x83, 1);
+    put_element(&track, 0x86, "V_MJPEG", 7);
+    put_whole(&inner, 0xb0, (uint64_t)frames[0].width);
+    put_whole(&inner, 0xba, (uint64_t)frames[0].height);
+    put_master(&track, 0xe0, &inner);
+    put_master(&tracks, 0xae, &track);
+    put_master(&segment, 0x1654ae6b, &tracks);
+    for (size_t i = 0; i < count; i++) put_cluster(&segment, &frames[i], times[i]);
+    put_master(&out, 0x18538067, &segment);
     *size = out.size;
     return out.bytes;
 }

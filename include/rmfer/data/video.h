@@ -10,8 +10,19 @@
 
 struct video;
 
+/* "N" frames, "0.5s" or "500ms": sets one of the two and zeroes the other. `option` begins the message. */
+status video_every_parse(const char *option, const char *text, int64_t *frames, double *seconds,
+                         struct error *err) MUST_CHECK;
+
+/* Whether a frame is wanted whose time is that, in options.every_seconds; `due` begins as 0 and is moved on. */
+bool video_time_is_due(double time, double every_seconds, double *due);
+
 struct video_options {
-    int64_t every;      /* only frames 0, every, 2 every, ...; 0 counts as 1 */
+    int64_t every; /* only frames 0, every, 2 every, ...; 0 counts as 1 */
+    /* Above 0: instead, the first frame at or after each of the times 0, s, 2 s, ... in seconds since the first frame; a
+     * frame that stands for several of them is given once. Times are the frames' own, so that a variable frame rate
+     * changes nothing. */
+    double every_seconds;
     size_t most_pixels; /* of a frame; 0 = IMAGE_MOST_PIXELS */
     int threads;        /* of the decoder; 0 = threads_available() */
 };

@@ -49,6 +49,7 @@ struct rmset_build_options {
     const char *const *areas;      /* --remove, for every film */
     size_t area_count;
     int64_t every, first_frame;
+    double every_seconds; /* above 0: instead of `every`, see data/video.h */
     double overlap, follow;
     bool cuts;
     struct rmset_crop crop;
