@@ -3,6 +3,7 @@
 # RMset; killed builds go on; shards hold what files hold; what is broken is found; phase 2 trains from the result.
 . tests/support/cli.sh
 material=$(cd "${RMFER_TEST_MATERIAL:-../shared}" 2>/dev/null && pwd)
+model=$PWD/models/ferplus-b0.safetensors
 cd "$folder" || exit 1
 export RMFER
 rmset() { "$RMFER" rmset "$@"; }
@@ -154,6 +155,34 @@ holds "takes its own mean" test "$(sed -n 's/^mean = \(0\.[0-9]\{5\}\).*/\1/p' s
     "$(awk '/^\[rmset\]/ { on = 1 } on && /^mean/ { print substr($3, 1, 7); exit }' run/config.ini)"
 run "$RMFER" train --config own.ini --out run2 --set rmset.normalize=own --set rmset.root="$folder/drawn/rmset"
 says "no statistics" 'rmset\.normalize = own: .*statistics\.ini'
+
+# ---- Figure 4: an anchor, its candidates, and what checkpoints make of them
+anchor=$(awk -F, '$1 == "mashup0" && $2 == 40 { print $1 ":" $2 ":" $3; exit }' set/index.csv)
+check "an anchor" rmset preview set --anchor "$anchor" --checkpoint run/previous.safetensors --checkpoint run/last.safetensors \
+    -o anchor.png
+holds "draws P and N as the run did" test "$(grep -c '^P ' out) $(grep -c '^N ' out)" = "8 8"
+holds "keeps gamma of each under each" test "$(awk '/^[PN] /' out | tr -cd '*' | wc -c)" -eq $((2 * 2 * 4))
+holds "attention is shared out" awk '/^[PN] / { a += $4; b += $6 } END { exit !(a > 0.9999 && a < 1.0001 && b > 0.9999 && b < 1.0001) }' out
+holds "P are others, near; N the same person, far" awk -v anchor="$anchor" 'BEGIN { split(anchor, a, ":") }
+    /^[PN] / { d = $2 > a[2] ? $2 - a[2] : a[2] - $2; if ($1 == "P" ? $3 == a[3] || d > 5 : $3 != a[3] || d <= 30) exit 1 }' out
+holds "the sheet" test "$(head -c 4 anchor.png | tail -c 3)" = PNG
+mv out first
+check "the same again" rmset preview set --anchor "$anchor" --checkpoint run/previous.safetensors \
+    --checkpoint run/last.safetensors -o anchor.png
+holds "is the same" cmp first out
+check "of shards, as JSON" rmset preview shards --anchor "$anchor" --checkpoint run/last.safetensors --json
+holds "one line" test "$(wc -l <out) $(grep -c '"kind": "N"' out)" = "1 1"
+holds "named after the anchor" test -s "$(echo "$anchor" | tr : -).preview.jpg"
+check "another seed draws others" rmset preview set --anchor "$anchor" --seed 5 --set acl.n_pos=50 --set acl.n_neg=50
+holds "n_pos, n_neg by --set, no scores without a checkpoint" test "$(grep -c '^P  *[0-9]*  *[0-9]$' out)" -eq 50
+refuses "a video that is not there" 1 "did you mean 'mashup0'" "$RMFER" rmset preview set --anchor mashop0:40:0
+refuses "a frame that is not there" 1 'nearest frame with one is 191' "$RMFER" rmset preview set --anchor mashup0:9999:0
+refuses "a face that is not there" 1 'there are 0 1' "$RMFER" rmset preview set --anchor mashup0:40:99
+refuses "half an anchor" 2 'VIDEO:FRAME:FACE' "$RMFER" rmset preview set --anchor mashup0:40
+refuses "no index" 1 'drawn/mashups/index.csv: No such file' "$RMFER" rmset preview drawn/mashups --anchor "$anchor"
+refuses "a checkpoint without heads" 1 'no projection head' "$RMFER" rmset preview set --anchor "$anchor" \
+    --checkpoint "$model"
+refuses "a checkpoint without an anchor" 2 'need --anchor' "$RMFER" rmset preview set --checkpoint run/last.safetensors
 
 # ---- a mashup of real clips
 yunet=$material/models/yunet_n_dynamic.onnx

@@ -297,11 +297,11 @@ static void assert_counts_match(const struct rmset_index *index, int64_t near, i
 }
 
 /* Every drawn face is a candidate; none comes twice where there are enough. */
-static void assert_draw_holds(const struct rmset_index *index, uint64_t step, int64_t near, int64_t far)
+enum { POSITIVES = 6, NEGATIVES = 5 };
+
+static void assert_candidates_hold(const uint64_t *rows, int64_t near, int64_t far)
 {
-    enum { POSITIVES = 6, NEGATIVES = 5 };
-    uint64_t rows[1 + POSITIVES + NEGATIVES], positives, negatives;
-    assert_int_equal(rmset_index_draw(index, 9, step, 0, POSITIVES, NEGATIVES, rows, &err), STATUS_OK);
+    uint64_t positives, negatives;
     const struct rmset_face *anchor = &made[rows[0]];
     count_by_hand(rows[0], near, far, &positives, &negatives);
     assert_true(positives > 0 && negatives > 0);
@@ -316,6 +316,64 @@ static void assert_draw_holds(const struct rmset_index *index, uint64_t step, in
     }
 }
 
+static void assert_draw_holds(const struct rmset_index *index, uint64_t step, int64_t near, int64_t far)
+{
+    uint64_t rows[1 + POSITIVES + NEGATIVES];
+    assert_int_equal(rmset_index_draw(index, 9, step, 0, POSITIVES, NEGATIVES, rows, &err), STATUS_OK);
+    assert_candidates_hold(rows, near, far);
+}
+
+/* A named anchor gets candidates of the same kinds, the same again for its key, others for another. */
+static void assert_named_draw_holds(const struct rmset_index *index, uint64_t row, int64_t near, int64_t far)
+{
+    uint64_t rows[1 + POSITIVES + NEGATIVES], again[1 + POSITIVES + NEGATIVES], positives, negatives;
+    count_by_hand(row, near, far, &positives, &negatives);
+    status result = rmset_index_draw_for(index, row, 4, POSITIVES, NEGATIVES, rows, &err);
+    assert_int_equal(result, positives > 0 && negatives > 0 ? STATUS_OK : STATUS_FAILED);
+    if (result != STATUS_OK) return;
+    assert_int_equal(rows[0], row);
+    assert_candidates_hold(rows, near, far);
+    assert_int_equal(rmset_index_draw_for(index, row, 4, POSITIVES, NEGATIVES, again, &err), STATUS_OK);
+    assert_memory_equal(rows, again, sizeof rows);
+    if (positives < 20 || negatives < 20) return; /* few may well be drawn in the same order twice */
+    assert_int_equal(rmset_index_draw_for(index, row, 5, POSITIVES, NEGATIVES, again, &err), STATUS_OK);
+    assert_memory_not_equal(rows, again, sizeof rows);
+}
+
+static void test_a_face_is_found_by_its_name(void **state)
+{
+    (void)state;
+    uint64_t row = 0;
+    write_csv("video,frame,face,path\n\"a \"\"b\"\"\",1,0,x.jpg\n\"a \"\"b\"\"\",1,7,x.jpg\n\"a \"\"b\"\"\",9,0,x.jpg\n"
+              "film,3,2,x.jpg\n");
+    struct rmset_index *index = open_with(1, 1, 5, 30);
+    struct text name = {0};
+    assert_int_equal(rmset_index_video_name(index, 0, &name, &err), STATUS_OK);
+    assert_string_equal(text_string(&name), "a \"b\"");
+    text_free(&name);
+    assert_int_equal(rmset_index_find(index, "a \"b\"", 1, 7, &row, &err), STATUS_OK);
+    assert_int_equal(row, 1);
+    assert_int_equal(rmset_index_find(index, "film", 3, 2, &row, &err), STATUS_OK);
+    assert_int_equal(row, 3);
+    static const struct {
+        const char *video;
+        uint32_t frame, face;
+        const char *says;
+    } wrong[] = {{"fill", 3, 2, "did you mean 'film'?"},
+                 {"a \"b\"", 4, 0, "nearest frame with one is 1"},
+                 {"a \"b\"", 6, 0, "nearest frame with one is 9"},
+                 {"a \"b\"", 900, 0, "nearest frame with one is 9"},
+                 {"film", 0, 0, "nearest frame with one is 3"},
+                 {"a \"b\"", 1, 2, "there are 0 7"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        error_clear(&err);
+        assert_int_equal(rmset_index_find(index, wrong[i].video, wrong[i].frame, wrong[i].face, &row, &err),
+                         STATUS_FAILED);
+        if (strstr(err.message, wrong[i].says) == NULL) fail_msg("%s", err.message);
+    }
+    rmset_index_close(index);
+}
+
 static void test_draws_hold_against_brute_force(void **state)
 {
     (void)state;
@@ -326,6 +384,7 @@ static void test_draws_hold_against_brute_force(void **state)
         assert_rows_match(index);
         assert_counts_match(index, near, far);
         for (uint64_t step = 0; step < 100; step++) assert_draw_holds(index, step, near, far);
+        for (size_t row = 0; row < made_count; row += 3) assert_named_draw_holds(index, row, near, far);
         rmset_index_close(index);
     }
 }
@@ -644,6 +703,7 @@ int main(void)
         TEST(test_paths_are_found),
         TEST(test_pictures_are_read),
         TEST(test_rows_stay_in_their_folder),
+        TEST(test_a_face_is_found_by_its_name),
         TEST(test_draws_hold_against_brute_force),
         TEST(test_frames_are_left_out),
         TEST(test_draws_depend_on_the_key_alone),

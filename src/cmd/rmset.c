@@ -18,7 +18,7 @@ static const struct part {
     const char *usage;
 } parts[] = {
     {"build", command_rmset_build, "rmfer rmset build VIDEO... -o DIR    cuts the faces of mashup videos out"},
-    {"preview", command_rmset_preview, "rmfer rmset preview VIDEO            a contact sheet, with a suggested removal area"},
+    {"preview", command_rmset_preview, "rmfer rmset preview VIDEO|DIR        a contact sheet of a video, or of an anchor and its candidates"},
     {"stats", command_rmset_stats, "rmfer rmset stats DIR                videos, frames, persons, faces"},
     {"check", command_rmset_check, "rmfer rmset check DIR                every picture is there and decodes"},
 };

@@ -1,5 +1,6 @@
-/* rmfer rmset preview: a contact sheet of a film. */
+/* rmfer rmset preview: a contact sheet of a film, or of an anchor of an RMset and its candidates. */
 #include "cmd/rmset.h"
+#include "cmd/rmset_attention.h"
 
 #include "rmfer/base/log.h"
 #include "rmfer/base/text.h"
@@ -19,8 +20,12 @@ struct preview_command {
     struct option_list areas;
     struct rmset_preview_options preview;
     double min_score;
-    int64_t detect_size;
+    int64_t detect_size, frames_given;
     struct text found; /* the detector's path, where it was not named */
+    /* Of an anchor: */
+    const char *anchor;
+    struct option_list checkpoints, settings;
+    bool json;
 };
 
 static bool is_png_name(const char *path)
@@ -121,10 +126,71 @@ static status preview_film(struct preview_command *command, const char *film, st
     return result;
 }
 
-static status preview(struct preview_command *command, const struct option_list *words, struct error *err)
+/* ---- an anchor --------------------------------------------------------------------------------------------------
+ */
+
+static status choose_sheet_name(const char *out, const struct rmset_attention *attention, struct text *path,
+                                struct error *err)
 {
-    if (words->count != 1) return error_set_usage(err, "rmset preview takes one video or folder of frames");
-    status result = preview_film(command, words->items[0], err);
+    const struct rmset_face *anchor = &attention->faces[0].who;
+    if (out != NULL) return text_append_format(path, err, "%s", out);
+    return text_append_format(path, err, "%s-%" PRIu32 "-%" PRIu32 ".preview.jpg",
+                              path_name(text_string(&attention->video)), anchor->frame, anchor->person);
+}
+
+static status preview_anchor(const struct preview_command *command, const char *set, int64_t seed, struct error *err)
+{
+    struct rmset_attention attention = {0};
+    struct image sheet = {0};
+    struct text out = {0};
+    const struct rmset_attention_options options = {
+        .folder = set,
+        .anchor = command->anchor,
+        .checkpoints = command->checkpoints.items,
+        .checkpoint_count = command->checkpoints.count,
+        .settings = command->settings.items,
+        .setting_count = command->settings.count,
+        .seed = seed < 0 ? 0 : (uint64_t)seed,
+    };
+    status result = check_out(command->out, err);
+    if (result == STATUS_OK) result = rmset_attention_make(&attention, &options, err);
+    if (result == STATUS_OK) result = choose_sheet_name(command->out, &attention, &out, err);
+    if (result == STATUS_OK) result = rmset_attention_sheet(&attention, &sheet, err);
+    if (result == STATUS_OK) result = write_picture(text_string(&out), &sheet, err);
+    if (result == STATUS_OK) log_info("%s", text_string(&out));
+    if (result == STATUS_OK) result = rmset_attention_print(&attention, command->json, err);
+    rmset_attention_free(&attention);
+    image_free(&sheet);
+    text_free(&out);
+    return result;
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------
+ */
+
+/* Options of the other kind of preview would be passed over in silence. */
+static status check_kind(const struct preview_command *command, struct error *err)
+{
+    bool of_anchor = command->checkpoints.count > 0 || command->settings.count > 0 || command->json;
+    bool of_film = command->areas.count > 0 || command->detector != NULL || command->min_score >= 0 ||
+                   command->detect_size >= 0 || command->preview.detections != NULL || command->frames_given >= 0;
+    if (command->anchor == NULL && of_anchor)
+        return error_set_usage(err, "--checkpoint, --set and --json need --anchor VIDEO:FRAME:FACE");
+    if (command->anchor != NULL && of_film)
+        return error_set_usage(err, "--anchor looks into an RMset: --frames, --remove and what concerns the detector are "
+                                    "for a video");
+    return STATUS_OK;
+}
+
+static status preview(struct preview_command *command, const struct command_line *line, struct error *err)
+{
+    const struct option_list *words = &line->positional;
+    if (words->count != 1) return error_set_usage(err, "rmset preview takes one video or folder of frames, or an RMset");
+    status result = check_kind(command, err);
+    if (result != STATUS_OK) return result;
+    if (command->frames_given >= 0) command->preview.frames = command->frames_given;
+    if (command->anchor != NULL) result = preview_anchor(command, words->items[0], line->seed, err);
+    else result = preview_film(command, words->items[0], err);
     if (result == STATUS_OK && fflush(stdout) != 0) return error_set_errno(err, "standard output cannot be written");
     return result;
 }
@@ -133,14 +199,19 @@ static const char description[] =
     "VIDEO: draws a sheet of frames spread over it, with a grid of pixels and numbers, the faces that are found (grey\n"
     "in a removal area), the removal areas given by --remove or NAME.film.csv, and a suggested one: the rectangle in\n"
     "which everything moves and cuts while the layout around it stays. It is also printed, to be pasted into\n"
-    "NAME.film.csv or behind --remove. Look at the picture: a panel whose camera moves can be taken for the film.";
+    "NAME.film.csv or behind --remove. Look at the picture: a panel whose camera moves can be taken for the film.\n"
+    "DIR --anchor VIDEO:FRAME:FACE: draws that face of an RMset with candidates P (others at its moment) and N (itself,\n"
+    "far away), drawn as training does (--seed; acl.n_pos, n_neg, near, far, gamma by --set, else as the first\n"
+    "checkpoint was trained). Each --checkpoint adds every candidate's attention and cosine similarity and frames what it\n"
+    "keeps, P_imp and N_imp, in its colour. The numbers are printed too.";
 
 int command_rmset_preview(int argc, char **argv)
 {
-    struct preview_command command = {.min_score = -1, .detect_size = -1, .preview = {.frames = 12, .most_pixels = IMAGE_MOST_PIXELS}};
+    struct preview_command command = {.min_score = -1, .detect_size = -1, .frames_given = -1,
+                                      .preview = {.frames = 12, .most_pixels = IMAGE_MOST_PIXELS}};
     struct option options[] = {
         {"out", OPTION_STRING, &command.out, "FILE", "the picture, JPEG or PNG (NAME.preview.jpg)", 0, 0, 'o'},
-        {"frames", OPTION_INTEGER, &command.preview.frames, "N", "frames on the sheet (12)", 1, 60, 0},
+        {"frames", OPTION_INTEGER, &command.frames_given, "N", "frames on the sheet (12)", 1, 60, 0},
         {"remove", OPTION_REPEATED, &command.areas, "X,Y,W,H[@FROM-TO]", "show this area as given", 0, 0, 0},
         {"detector", OPTION_STRING, &command.detector, "FILE",
          "YuNet's ONNX file, or none (default: yunet.onnx where 'make detector' puts it, or $RMFER_DETECTOR)", 0, 0,
@@ -149,16 +220,22 @@ int command_rmset_preview(int argc, char **argv)
         {"detect-size", OPTION_INTEGER, &command.detect_size, "N",
          "scale a longer side down to N to find faces (640; 0 = never)", 0, 4096, 0},
         {"detections", OPTION_STRING, &command.preview.detections, "FILE", "faces found by another detector", 0, 0, 0},
+        {"anchor", OPTION_STRING, &command.anchor, "VIDEO:FRAME:FACE", "a face of the RMset DIR with its candidates", 0, 0,
+         0},
+        {"checkpoint", OPTION_REPEATED, &command.checkpoints, "FILE", "score the candidates; up to 7 times", 0, 0, 0},
+        {"set", OPTION_REPEATED, &command.settings, "SECTION.KEY=VALUE", "change a setting of the checkpoints", 0, 0, 0},
+        {"json", OPTION_FLAG, &command.json, NULL, "print the numbers as JSON", 0, 0, 0},
     };
     struct command_line line = {
-        .usage = "rmfer rmset preview VIDEO [-o FILE] [--frames N] [--detector FILE]",
+        .usage = "rmfer rmset preview VIDEO [-o FILE] [--frames N] [--detector FILE]\n"
+                 "       rmfer rmset preview DIR --anchor VIDEO:FRAME:FACE [--checkpoint FILE]... [-o FILE] [--json]",
         .description = description,
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
-    if (result == STATUS_OK && !line.help_shown) result = preview(&command, &line.positional, &err);
+    if (result == STATUS_OK && !line.help_shown) result = preview(&command, &line, &err);
     options_free(&line);
     text_free(&command.found);
     return command_finish(result, &err);

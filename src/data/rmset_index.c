@@ -1,11 +1,7 @@
 /* Opening the binary index, and drawing from it. Everything that is read from the mapping is checked before it is
  * used as a place: the file may be damaged. */
 #define _GNU_SOURCE /* O_CLOEXEC, madvise, realpath */
-#include "rmfer/data/rmset_index.h"
-
-#include "data/permutation.h"
-#include "data/rmset_index_format.h"
-#include "rmfer/base/file.h"
+#include "data/rmset_index_internal.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
@@ -27,89 +23,15 @@ enum {
     FEW_ANCHORS = 16,     /* ... of which so many must be able to be anchors, else they are listed */
     SMALL_ENOUGH = 65536, /* so many faces are always listed: it costs nothing */
     MOST_REJECTIONS = 1 << 20,
-    FIRST_READ = 8192, /* bytes of the CSV fetched at once to find a path */
-    LONGEST_BLOCK = 1 << 24,
     SUMMED_AT_ONCE = 1 << 26,
 };
-
-struct rmset_index {
-    struct rmset_options options;
-    char *csv, *folder;
-    char real_folder[PATH_MAX]; /* without links */
-    int csv_descriptor;
-    struct mapped_file file;
-    const struct rmset_header *header;
-    const struct rmset_video *videos; /* [header->videos] */
-    uint64_t *chosen;                 /* [chosen_count], ascending */
-    uint64_t *chosen_first;           /* [chosen_count + 1]: faces of the chosen videos before each */
-    uint64_t chosen_count;
-    uint64_t *anchors; /* [anchor_count] rows, when they are listed */
-    uint64_t anchor_count;
-    bool anchors_listed;
-    struct permutation shuffle; /* of the chosen faces' pictures, with GROUPING_SHUFFLED */
-};
-
-/* One video's arrays, and the anchor's place in it. */
-struct view {
-    const uint64_t *blocks;
-    const uint32_t *frame, *order, *person_face, *person_begin;
-    const uint16_t *person;
-    uint32_t faces, persons;
-};
-
-/* ---- views ------------------------------------------------------------------------------------------------------
- */
-
-static struct view view_of(const struct rmset_index *index, const struct rmset_video *video)
-{
-    struct rmset_segment at = rmset_segment_layout(video->faces, video->persons, index->header->rows_per_block);
-    const uint8_t *base = index->file.bytes + video->segment;
-    return (struct view){
-        .blocks = (const void *)(base + at.blocks),
-        .frame = (const void *)(base + at.frame),
-        .order = (const void *)(base + at.order),
-        .person_face = (const void *)(base + at.person_face),
-        .person_begin = (const void *)(base + at.person_begin),
-        .person = (const void *)(base + at.person),
-        .faces = video->faces,
-        .persons = video->persons,
-    };
-}
-
-/* The last place of ascending `firsts` that is not above `row`; firsts[0] is 0. */
-static uint64_t video_of(const struct rmset_index *index, uint64_t row)
-{
-    uint64_t low = 0, high = index->header->videos - 1;
-    while (low < high) {
-        uint64_t middle = low + (high - low + 1) / 2;
-        if (index->videos[middle].first <= row)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return low;
-}
-
-/* How many of ascending `items` are below `bound`. */
-static uint32_t count_below(const uint32_t *items, uint32_t count, uint64_t bound)
-{
-    uint32_t low = 0, high = count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (items[middle] < bound)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
 
 /* ---- candidates -------------------------------------------------------------------------------------------------
  */
 
 /* An anchor's candidates as ranges of places, so that they are counted and drawn without a scan. */
 struct candidates {
-    struct view view;
+    struct rmset_view view;
     uint64_t first;      /* row number of the video's first face */
     const uint32_t *own; /* the person's rows in the video, [own_count], ascending */
     uint32_t own_count;
@@ -120,9 +42,9 @@ struct candidates {
 
 static struct candidates candidates_of(const struct rmset_index *index, uint64_t row)
 {
-    const struct rmset_video *video = &index->videos[video_of(index, row)];
-    struct candidates result = {.view = view_of(index, video), .first = video->first};
-    const struct view *view = &result.view;
+    const struct rmset_video *video = &index->videos[rmset_video_of(index, row)];
+    struct candidates result = {.view = rmset_view_of(index, video), .first = video->first};
+    const struct rmset_view *view = &result.view;
     uint32_t local = (uint32_t)(row - video->first);
     uint64_t frame = view->frame[local];
     uint64_t near = (uint64_t)index->options.near, far = (uint64_t)index->options.far;
@@ -132,16 +54,16 @@ static struct candidates candidates_of(const struct rmset_index *index, uint64_t
     if (end > view->faces || begin > end) begin = end = 0; /* damaged: no candidates */
     result.own = view->order + begin;
     result.own_count = end - begin;
-    result.near_begin = frame < near ? 0 : count_below(view->frame, view->faces, frame - near);
-    result.near_end = count_below(view->frame, view->faces, frame + near + 1);
-    result.own_near_begin = count_below(result.own, result.own_count, result.near_begin);
-    result.own_near_end = count_below(result.own, result.own_count, result.near_end);
+    result.near_begin = frame < near ? 0 : rmset_count_below(view->frame, view->faces, frame - near);
+    result.near_end = rmset_count_below(view->frame, view->faces, frame + near + 1);
+    result.own_near_begin = rmset_count_below(result.own, result.own_count, result.near_begin);
+    result.own_near_end = rmset_count_below(result.own, result.own_count, result.near_end);
     if (result.near_end < result.near_begin) result.near_end = result.near_begin; /* damaged: frames not ascending */
     if (result.own_near_end < result.own_near_begin) result.own_near_end = result.own_near_begin;
-    uint32_t far_begin = frame < far ? 0 : count_below(view->frame, view->faces, frame - far);
-    uint32_t far_end = count_below(view->frame, view->faces, frame + far + 1);
-    result.before = count_below(result.own, result.own_count, far_begin);
-    result.after = count_below(result.own, result.own_count, far_end);
+    uint32_t far_begin = frame < far ? 0 : rmset_count_below(view->frame, view->faces, frame - far);
+    uint32_t far_end = rmset_count_below(view->frame, view->faces, frame + far + 1);
+    result.before = rmset_count_below(result.own, result.own_count, far_begin);
+    result.after = rmset_count_below(result.own, result.own_count, far_end);
     return result;
 }
 
@@ -203,7 +125,7 @@ size_t rmset_index_moment(const struct rmset_index *index, uint64_t row, size_t 
     BUG_UNLESS(row < index->header->faces);
     if (index->options.grouping == GROUPING_NONE) return 0;
     struct candidates of = candidates_of(index, row);
-    const struct view *view = &of.view;
+    const struct rmset_view *view = &of.view;
     uint64_t local = row - of.first, frame = view->frame[local];
     for (uint64_t i = of.near_begin; i < of.near_end; i++) {
         size_t at = 0;
@@ -300,12 +222,10 @@ static status draw_anchor(const struct rmset_index *index, struct random_stream 
 
 /* Without moments: an anchor's positives are its own picture, which views make different; its negatives are any other
  * faces, with replacement. */
-static status draw_alone(const struct rmset_index *index, struct random_stream *stream, size_t n_pos, size_t n_neg,
-                         uint64_t *rows, struct error *err)
+static status draw_alone(const struct rmset_index *index, struct random_stream *stream, uint64_t anchor, size_t n_pos,
+                         size_t n_neg, uint64_t *rows)
 {
     uint64_t faces = rmset_index_chosen_faces(index);
-    if (faces < 2) return no_anchor(index, err);
-    uint64_t anchor = random_below(stream, faces);
     for (size_t i = 0; i < 1 + n_pos; i++) rows[i] = rmset_index_chosen_row(index, anchor);
     for (size_t i = 0; i < n_neg; i++) {
         uint64_t other = random_below(stream, faces - 1);
@@ -314,18 +234,17 @@ static status draw_alone(const struct rmset_index *index, struct random_stream *
     return STATUS_OK;
 }
 
-status rmset_index_draw(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t anchor, size_t n_pos,
-                        size_t n_neg, uint64_t *rows, struct error *err)
+/* Single faces, moments and the candidates of a named anchor are drawn from other streams than anchors. */
+static const uint64_t FACE_KEY = UINT64_C(1) << 63, MOMENT_KEY = UINT64_C(1) << 62, ANCHOR_KEY = UINT64_C(1) << 61;
+
+/* The candidates of the anchor in rows[0]. */
+static status draw_candidates(const struct rmset_index *index, struct random_stream *stream, size_t n_pos,
+                              size_t n_neg, uint64_t *rows, struct error *err)
 {
-    BUG_UNLESS(n_pos <= MOST_RMSET_DRAWS && n_neg <= MOST_RMSET_DRAWS);
-    struct random_stream stream = random_stream(seed, RANDOM_CONTRASTIVE, step, anchor);
-    if (index->options.grouping == GROUPING_NONE) return draw_alone(index, &stream, n_pos, n_neg, rows, err);
-    status result = draw_anchor(index, &stream, &rows[0], err);
-    if (result != STATUS_OK) return result;
     struct candidates candidates = candidates_of(index, rows[0]);
     uint64_t *positives = rows + 1, *negatives = rows + 1 + n_pos;
-    draw_places(&stream, positive_count(&candidates), n_pos, positives);
-    draw_places(&stream, negative_count(&candidates), n_neg, negatives);
+    draw_places(stream, positive_count(&candidates), n_pos, positives);
+    draw_places(stream, negative_count(&candidates), n_neg, negatives);
     for (size_t i = 0; i < n_pos; i++) positives[i] = positive_row(&candidates, positives[i]);
     for (size_t i = 0; i < n_neg; i++) negatives[i] = negative_row(&candidates, negatives[i]);
     for (size_t i = 1; i < 1 + n_pos + n_neg; i++) {
@@ -336,8 +255,38 @@ status rmset_index_draw(const struct rmset_index *index, uint64_t seed, uint64_t
     return STATUS_OK;
 }
 
-/* Single faces and moments are drawn from other streams than anchors. */
-static const uint64_t FACE_KEY = UINT64_C(1) << 63, MOMENT_KEY = UINT64_C(1) << 62;
+status rmset_index_draw(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t anchor, size_t n_pos,
+                        size_t n_neg, uint64_t *rows, struct error *err)
+{
+    BUG_UNLESS(n_pos <= MOST_RMSET_DRAWS && n_neg <= MOST_RMSET_DRAWS);
+    struct random_stream stream = random_stream(seed, RANDOM_CONTRASTIVE, step, anchor);
+    if (index->options.grouping == GROUPING_NONE) {
+        uint64_t faces = rmset_index_chosen_faces(index);
+        if (faces < 2) return no_anchor(index, err);
+        return draw_alone(index, &stream, random_below(&stream, faces), n_pos, n_neg, rows);
+    }
+    status result = draw_anchor(index, &stream, &rows[0], err);
+    return result == STATUS_OK ? draw_candidates(index, &stream, n_pos, n_neg, rows, err) : result;
+}
+
+status rmset_index_draw_for(const struct rmset_index *index, uint64_t row, uint64_t seed, size_t n_pos, size_t n_neg,
+                            uint64_t *rows, struct error *err)
+{
+    BUG_UNLESS(n_pos <= MOST_RMSET_DRAWS && n_neg <= MOST_RMSET_DRAWS);
+    struct random_stream stream = random_stream(seed, RANDOM_CONTRASTIVE, ANCHOR_KEY, row);
+    uint64_t number, positives, negatives;
+    if (!rmset_index_chosen_number(index, row, &number))
+        return error_set(err, "%s: the face's video is not among the chosen ones (rmset.fraction)", index->csv);
+    rmset_index_candidates(index, row, &positives, &negatives);
+    if (positives == 0 || negatives == 0)
+        return error_set(err,
+                         "%s: the face cannot be an anchor: %" PRIu64 " faces of others within %" PRId64
+                         " frames, %" PRIu64 " of itself more than %" PRId64 " frames away (acl.near, acl.far)",
+                         index->csv, positives, index->options.near, negatives, index->options.far);
+    rows[0] = row;
+    if (index->options.grouping == GROUPING_NONE) return draw_alone(index, &stream, number, n_pos, n_neg, rows);
+    return draw_candidates(index, &stream, n_pos, n_neg, rows, err);
+}
 
 status rmset_index_draw_face(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t number,
                              uint64_t *row, struct error *err)
@@ -351,11 +300,11 @@ status rmset_index_draw_face(const struct rmset_index *index, uint64_t seed, uin
 /* The rows of `row`'s frame in its video: *begin .. *end-1. */
 static void rows_of_frame(const struct rmset_index *index, uint64_t row, uint64_t *begin, uint64_t *end)
 {
-    const struct rmset_video *video = &index->videos[video_of(index, row)];
-    struct view view = view_of(index, video);
+    const struct rmset_video *video = &index->videos[rmset_video_of(index, row)];
+    struct rmset_view view = rmset_view_of(index, video);
     uint64_t frame = view.frame[row - video->first];
-    *begin = video->first + count_below(view.frame, view.faces, frame);
-    *end = video->first + count_below(view.frame, view.faces, frame + 1);
+    *begin = video->first + rmset_count_below(view.frame, view.faces, frame);
+    *end = video->first + rmset_count_below(view.frame, view.faces, frame + 1);
 }
 
 status rmset_index_draw_moment(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t number,
@@ -377,246 +326,6 @@ status rmset_index_draw_moment(const struct rmset_index *index, uint64_t seed, u
     }
     return error_set(err, "%s: no frame of the %" PRIu64 " chosen videos shows %zu persons", index->csv,
                      index->chosen_count, persons);
-}
-
-/* ---- facts ------------------------------------------------------------------------------------------------------
- */
-
-uint64_t rmset_index_faces(const struct rmset_index *index)
-{
-    return index->header->faces;
-}
-
-uint64_t rmset_index_videos(const struct rmset_index *index)
-{
-    return index->header->videos;
-}
-
-uint64_t rmset_index_chosen_videos(const struct rmset_index *index)
-{
-    return index->chosen_count;
-}
-
-uint64_t rmset_index_chosen_faces(const struct rmset_index *index)
-{
-    return index->chosen_first[index->chosen_count];
-}
-
-uint64_t rmset_index_chosen_row(const struct rmset_index *index, uint64_t number)
-{
-    uint64_t low = 0, high = index->chosen_count - 1;
-    BUG_UNLESS(number < rmset_index_chosen_faces(index));
-    while (low < high) {
-        uint64_t middle = low + (high - low + 1) / 2;
-        if (index->chosen_first[middle] <= number)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return index->videos[index->chosen[low]].first + (number - index->chosen_first[low]);
-}
-
-bool rmset_index_chosen_number(const struct rmset_index *index, uint64_t row, uint64_t *number)
-{
-    uint64_t video = video_of(index, row), low = 0, high = index->chosen_count;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if (index->chosen[middle] < video)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == index->chosen_count || index->chosen[low] != video) return false;
-    *number = index->chosen_first[low] + (row - index->videos[video].first);
-    return true;
-}
-
-bool rmset_index_has_anchors(const struct rmset_index *index)
-{
-    if (index->options.grouping == GROUPING_NONE) return rmset_index_chosen_faces(index) >= 2;
-    return index->anchors_listed ? index->anchor_count > 0 : index->chosen_count > 0;
-}
-
-struct rmset_face rmset_index_face(const struct rmset_index *index, uint64_t row)
-{
-    BUG_UNLESS(row < index->header->faces);
-    uint64_t video = video_of(index, row);
-    struct view view = view_of(index, &index->videos[video]);
-    uint32_t local = (uint32_t)(row - index->videos[video].first);
-    uint16_t person = view.person[local];
-    return (struct rmset_face){
-        .video = video,
-        .frame = view.frame[local],
-        .person = person < view.persons ? view.person_face[person] : 0,
-    };
-}
-
-/* ---- paths ------------------------------------------------------------------------------------------------------
- */
-
-static status damaged_csv(const struct rmset_index *index, struct error *err)
-{
-    return error_set(err, "%s: changed while it was in use; start again", index->csv);
-}
-
-/* Fills buffer[0 .. *size-1] from `place` on, at most `wanted` bytes. pread leaves no pages of the CSV resident. */
-static status fetch(const struct rmset_index *index, uint64_t place, char *buffer, size_t wanted, size_t *size,
-                    struct error *err)
-{
-    *size = 0;
-    while (*size < wanted) {
-        ssize_t got = pread(index->csv_descriptor, buffer + *size, wanted - *size, (off_t)(place + *size));
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return error_set_errno(err, "%s", index->csv);
-        if (got == 0) break;
-        *size += (size_t)got;
-    }
-    return STATUS_OK;
-}
-
-/* Looks for kept row `skip` of the lines in the buffer. False when more bytes are needed. */
-static bool find_row(const struct rmset_index *index, const char *at, const char *end, bool is_end, uint64_t skip,
-                     struct rmset_row *row, const char **wrong)
-{
-    while (at < end) {
-        const char *next;
-        const char *line_end = rmset_line_end(at, end, &next);
-        if (next == end && !is_end && end[-1] != '\n') return false;
-        if (at < line_end) {
-            *wrong = rmset_row_parse(at, line_end, row);
-            if (*wrong != NULL) return true;
-            if (row->frame % index->header->every == 0 && skip-- == 0) return true;
-        }
-        at = next;
-    }
-    *wrong = is_end ? "the row is gone" : NULL;
-    return is_end;
-}
-
-/* The path as written, its doubled quotes made single. */
-static status append_path(const struct rmset_index *index, const struct rmset_row *row, struct text *path,
-                          struct error *err)
-{
-    status result = STATUS_OK;
-    if (row->path[0] != '/') result = text_append(path, index->folder, strlen(index->folder), err);
-    if (result == STATUS_OK && row->path[0] != '/') result = text_append(path, "/", 1, err);
-    if (!row->path_quoted) return result == STATUS_OK ? text_append(path, row->path, row->path_length, err) : result;
-    for (size_t i = 0; i < row->path_length && result == STATUS_OK; i++) {
-        result = text_append(path, row->path + i, 1, err);
-        if (row->path[i] == '"') i++;
-    }
-    return result;
-}
-
-static status refuse_outside(const struct rmset_index *index, const char *path, struct error *err)
-{
-    return error_set(err, "%s: %.300s leads out of its folder (rmset.allow_outside = true lets it)", index->csv, path);
-}
-
-static bool climbs(const char *path, size_t length)
-{
-    for (size_t at = 0; at < length;) {
-        const char *slash = memchr(path + at, '/', length - at);
-        size_t part = slash == NULL ? length - at : (size_t)(slash - path) - at;
-        if (part == 2 && memcmp(path + at, "..", 2) == 0) return true;
-        at += part + 1;
-    }
-    return false;
-}
-
-static status check_row_path(const struct rmset_index *index, const struct rmset_row *row, struct error *err)
-{
-    char shown[200];
-    if (index->options.allow_outside || (row->path[0] != '/' && !climbs(row->path, row->path_length)))
-        return STATUS_OK;
-    snprintf(shown, sizeof shown, "%.*s", (int)(row->path_length < sizeof shown ? row->path_length : sizeof shown),
-             row->path);
-    text_make_printable(shown);
-    return refuse_outside(index, shown, err);
-}
-
-/* Whether the file, links followed, is in the CSV's folder. What does not exist is for the reader to tell. */
-static status check_links(const struct rmset_index *index, const char *path, struct error *err)
-{
-    char real[PATH_MAX];
-    size_t length = strlen(index->real_folder);
-    if (index->options.allow_outside || realpath(path, real) == NULL) return STATUS_OK;
-    bool inside = length == 1 || (strncmp(real, index->real_folder, length) == 0 && real[length] == '/');
-    return inside ? STATUS_OK : refuse_outside(index, path, err);
-}
-
-/* Whose picture stands in `row`: another chosen face's where moments are shuffled. */
-static uint64_t shown_row(const struct rmset_index *index, uint64_t row)
-{
-    uint64_t number;
-    if (index->options.grouping != GROUPING_SHUFFLED || !rmset_index_chosen_number(index, row, &number)) return row;
-    return rmset_index_chosen_row(index, permutation_at(&index->shuffle, number));
-}
-
-static status append_face_path(const struct rmset_index *index, uint64_t row_number, struct text *path,
-                               struct error *err)
-{
-    BUG_UNLESS(row_number < index->header->faces);
-    uint64_t number = shown_row(index, row_number);
-    const struct rmset_video *video = &index->videos[video_of(index, number)];
-    struct view view = view_of(index, video);
-    uint64_t local = number - video->first, rows_per_block = index->header->rows_per_block;
-    uint64_t place = view.blocks[local / rows_per_block];
-    status result = STATUS_OK;
-    char *buffer = NULL;
-    bool found = false;
-    struct rmset_row row;
-    for (size_t wanted = FIRST_READ; !found && result == STATUS_OK; wanted *= 4) {
-        const char *wrong = NULL;
-        size_t size = 0;
-        memory_free(buffer);
-        buffer = wanted <= LONGEST_BLOCK ? memory_allocate(wanted, 1, "a part of the RMset list", err) : NULL;
-        if (buffer == NULL) return wanted <= LONGEST_BLOCK ? STATUS_FAILED : damaged_csv(index, err);
-        result = fetch(index, place, buffer, wanted, &size, err);
-        if (result != STATUS_OK) break;
-        found = find_row(index, buffer, buffer + size, size < wanted, local % rows_per_block, &row, &wrong);
-        if (wrong != NULL) result = damaged_csv(index, err);
-    }
-    if (result == STATUS_OK && row.frame != view.frame[local]) result = damaged_csv(index, err);
-    if (result == STATUS_OK) result = check_row_path(index, &row, err);
-    if (result == STATUS_OK) result = append_path(index, &row, path, err);
-    memory_free(buffer);
-    return result;
-}
-
-/* Cuts "#OFFSET" off a path in a tar shard; -1 where there is none. */
-static int64_t cut_offset(struct text *path)
-{
-    char *hash = strrchr(path->bytes, '#');
-    int64_t offset;
-    if (hash == NULL || hash - path->bytes < 4 || memcmp(hash - 4, ".tar", 4) != 0) return -1;
-    if (!text_to_integer(hash + 1, &offset) || offset < 0) return -1;
-    *hash = '\0';
-    path->length = (size_t)(hash - path->bytes);
-    return offset;
-}
-
-status rmset_index_path(const struct rmset_index *index, uint64_t row, struct text *path, int64_t *offset,
-                        struct error *err)
-{
-    path->length = 0;
-    status result = append_face_path(index, row, path, err);
-    if (result == STATUS_OK) *offset = cut_offset(path);
-    return result;
-}
-
-status rmset_index_read(const struct rmset_index *index, uint64_t row, uint8_t **bytes, size_t *size,
-                        struct error *err)
-{
-    struct text path = {0};
-    int64_t offset = -1;
-    status result = append_face_path(index, row, &path, err);
-    if (result == STATUS_OK) offset = cut_offset(&path);
-    if (result == STATUS_OK) result = check_links(index, text_string(&path), err);
-    if (result == STATUS_OK && offset >= 0) path.bytes[path.length] = '#'; /* whole again, for the reader */
-    if (result == STATUS_OK) result = picture_file_read(text_string(&path), bytes, size, err);
-    text_free(&path);
-    return result;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------------
@@ -715,7 +424,7 @@ static status build_and_map(struct rmset_index *index, const char *path, const s
     if (result == STATUS_OK) result = map_index(index, path, wanted, &fits, err);
     if (!beside && elsewhere.length > 0) unlink(path);
     text_free(&elsewhere);
-    if (result == STATUS_OK && !fits) result = damaged_csv(index, err);
+    if (result == STATUS_OK && !fits) result = rmset_csv_changed(index, err);
     return result;
 }
 

@@ -5,6 +5,7 @@
 
 #include "method/guesses.h"
 #include "method/mutual.h"
+#include "rmfer/method/candidates.h"
 #include "rmfer/method/rmfer_heads.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/nn/backbone.h"
@@ -27,13 +28,12 @@ struct train_step {
     struct mutual mutual; /* where shape.mutual says so */
     struct arena arena;
     size_t planned_bytes, image_reals, drawn; /* drawn = 1 + positives + negatives */
-    size_t kept_positives, kept_negatives, kept;
+    size_t kept; /* of an anchor, with itself */
     size_t contrasted; /* rows of a step that are contrasted: kept of all anchors, or faces of moments */
     real *images;    /* gathered: [labelled +] kept samples */
     real *features, *dfeatures, *room; /* [rows,D] */
     real *scoring_features;            /* [drawn,D] */
-    struct projected scoring;
-    real *scores;
+    struct candidate_scoring scoring;
     size_t *chosen;
     bool used_ial;
 };
@@ -71,11 +71,7 @@ static void place(struct train_step *step, struct plan *plan)
     if (step->shape.mutual != NULL) mutual_place(&step->mutual, plan);
     if (anchors == 0) return;
     step->scoring_features = plan_reals(plan, step->drawn * d);
-    step->scoring.hidden = plan_reals(plan, step->drawn * d);
-    step->scoring.z = plan_reals(plan, step->drawn * d);
-    step->scoring.unit = plan_reals(plan, step->drawn * d);
-    step->scoring.norm = plan_reals(plan, step->drawn);
-    step->scores = plan_reals(plan, step->drawn);
+    candidate_scoring_place(&step->scoring, plan);
     step->chosen = plan_take(plan, step->kept, sizeof *step->chosen);
 }
 
@@ -116,9 +112,9 @@ status train_step_create(struct train_step **out, struct model *model, const str
     }
     if (shape->anchors > 0) {
         step->drawn = 1 + (size_t)shape->positives + (size_t)shape->negatives;
-        step->kept_positives = contrastive_kept(shape->kept_share, (size_t)shape->positives);
-        step->kept_negatives = contrastive_kept(shape->kept_share, (size_t)shape->negatives);
-        step->kept = 1 + step->kept_positives + step->kept_negatives;
+        step->scoring = candidate_scoring_of(&step->heads, (size_t)shape->positives, (size_t)shape->negatives,
+                                             shape->kept_share);
+        step->kept = 1 + step->scoring.kept_positives + step->scoring.kept_negatives;
         step->contrasted = (size_t)shape->anchors * step->kept;
     }
     heads_bind(&step->heads, &step->context, model);
@@ -222,26 +218,13 @@ static void scoring_features(struct train_step *step, const real *images)
     backbone_forward(step->scoring_pass, &options, images, (int)step->drawn, step->scoring_features);
 }
 
-/* Chooses what is kept of one anchor's candidates: [kept - 1], positives first, each counted within its kind. */
-static void choose(struct train_step *step, const real *images, size_t *chosen)
-{
-    size_t d = step->heads.features, positives = (size_t)step->shape.positives;
-    size_t negatives = (size_t)step->shape.negatives;
-    scoring_features(step, images);
-    heads_project(&step->heads, step->drawn, step->scoring_features, step->scoring);
-    const real *anchor = step->scoring.unit, *candidates = anchor + d;
-    contrastive_choose(d, positives, anchor, candidates, false, step->kept_positives, chosen, step->scores);
-    contrastive_choose(d, negatives, anchor, candidates + positives * d, true, step->kept_negatives,
-                       chosen + step->kept_positives, step->scores);
-}
-
 /* Copies one anchor's picture and those of its kept candidates to `to`. */
 static void gather_anchor(const struct train_step *step, const real *images, const size_t *chosen, real *to)
 {
     size_t positives = (size_t)step->shape.positives, bytes = step->image_reals * sizeof(real);
     memcpy(to, images, bytes);
     for (size_t i = 0; i + 1 < step->kept; i++) {
-        size_t candidate = 1 + chosen[i] + (i < step->kept_positives ? 0 : positives);
+        size_t candidate = 1 + chosen[i] + (i < step->scoring.kept_positives ? 0 : positives);
         memcpy(to + (i + 1) * step->image_reals, images + candidate * step->image_reals, bytes);
     }
 }
@@ -259,7 +242,10 @@ static size_t gather_contrastive(struct train_step *step, const struct contrasti
     for (size_t a = 0; a < anchors; a++) {
         const real *images = contrastive->images + a * step->drawn * step->image_reals;
         size_t *chosen = contrastive->choice == NULL ? step->chosen : contrastive->choice + a * (step->kept - 1);
-        if (!contrastive->is_chosen) choose(step, images, chosen);
+        if (!contrastive->is_chosen) {
+            scoring_features(step, images);
+            candidate_scoring_choose(&step->scoring, step->scoring_features, chosen);
+        }
         gather_anchor(step, images, chosen, to + a * step->kept * step->image_reals);
     }
     return anchors * step->kept;
@@ -287,7 +273,7 @@ static void contrastive_losses(struct train_step *step, const struct objective *
 {
     struct heads *heads = &step->heads;
     size_t d = heads->features, anchors = rows / step->kept;
-    struct contrastive setup = {d, step->kept_positives, step->kept_negatives, objective->acl_temperature};
+    struct contrastive setup = {d, step->scoring.kept_positives, step->scoring.kept_negatives, objective->acl_temperature};
     double scale = objective->gradient_scale * objective->acl_weight / (double)anchors, total = 0;
     heads_project(heads, rows, step->features + first * d, heads->kept);
     for (size_t a = 0; a < anchors; a++) {

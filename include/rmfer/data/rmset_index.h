@@ -56,6 +56,15 @@ struct rmset_face {
 /* Who is in row `row` of 0 .. faces-1. */
 struct rmset_face rmset_index_face(const struct rmset_index *index, uint64_t row);
 
+/* Appends the name of video `video` of 0 .. videos-1 (the `video` column). */
+status rmset_index_video_name(const struct rmset_index *index, uint64_t video, struct text *name,
+                              struct error *err) MUST_CHECK;
+
+/* The row of a face named by the CSV's columns. The errors say what is near: the video that may have been meant, the
+ * next frame with a face, who is in the frame. */
+status rmset_index_find(const struct rmset_index *index, const char *video, uint32_t frame, uint32_t person,
+                        uint64_t *row, struct error *err) MUST_CHECK;
+
 /* Whether any face of the chosen videos can be an anchor: it has a positive and a negative. */
 bool rmset_index_has_anchors(const struct rmset_index *index);
 
@@ -74,6 +83,11 @@ size_t rmset_index_moment(const struct rmset_index *index, uint64_t row, size_t 
  * face in 256 can be an anchor (seen on opening), from a list made then. Fails when there is none. */
 status rmset_index_draw(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t anchor, size_t n_pos,
                         size_t n_neg, uint64_t *rows, struct error *err) MUST_CHECK;
+
+/* The same for the anchor `row`: what training might draw for it. A function of (seed, row) alone. Fails when the row's
+ * video is not chosen, or it has no candidate of a kind. */
+status rmset_index_draw_for(const struct rmset_index *index, uint64_t row, uint64_t seed, size_t n_pos, size_t n_neg,
+                            uint64_t *rows, struct error *err) MUST_CHECK;
 
 /* Draws one face of the chosen videos, uniformly. A function of (seed, step, number); any number of threads. Fails
  * when no face is chosen. */
