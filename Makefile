@@ -17,6 +17,8 @@ VIDEO    := libavformat:libavformat-dev libavcodec:libavcodec-dev libavutil:liba
 TIFF     := libtiff-4:libtiff-dev
 GIF      := libgif:libgif-dev
 WEBP     := libwebp:libwebp-dev libwebpdemux:libwebp-dev
+# Figures as PNG.
+CAIRO    := cairo:libcairo2-dev
 TESTING  := cmocka:libcmocka-dev
 
 name_of    = $(firstword $(subst :, ,$(1)))
@@ -33,8 +35,9 @@ HAVE_VIDEO := $(call if_there,$(VIDEO))
 HAVE_TIFF  := $(shell $(PKG_CONFIG) --exists 'libtiff-4 >= 4.5' 2>/dev/null && echo $(TIFF))
 HAVE_GIF   := $(call if_there,$(GIF))
 HAVE_WEBP  := $(call if_there,$(WEBP))
-OPTIONAL   := $(HAVE_VIDEO) $(HAVE_TIFF) $(HAVE_GIF) $(HAVE_WEBP)
-ALL_PACKAGES := $(sort gcc make pkg-config $(call packages,$(REQUIRED) $(VIDEO) $(TIFF) $(GIF) $(WEBP) $(TESTING)))
+HAVE_CAIRO := $(call if_there,$(CAIRO))
+OPTIONAL   := $(HAVE_VIDEO) $(HAVE_TIFF) $(HAVE_GIF) $(HAVE_WEBP) $(HAVE_CAIRO)
+ALL_PACKAGES := $(sort gcc make pkg-config $(call packages,$(REQUIRED) $(VIDEO) $(TIFF) $(GIF) $(WEBP) $(CAIRO) $(TESTING)))
 
 # One short line a file; V=1 shows the commands.
 ifeq ($(V),)
@@ -58,7 +61,8 @@ HARDEN_LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 endif
 LIBRARIES := $(call modules,$(REQUIRED) $(OPTIONAL))
 FEATURES := $(if $(HAVE_VIDEO),-DRMFER_HAVE_FFMPEG) $(if $(HAVE_TIFF),-DRMFER_HAVE_TIFF) \
-            $(if $(HAVE_GIF),-DRMFER_HAVE_GIF) $(if $(HAVE_WEBP),-DRMFER_HAVE_WEBP)
+            $(if $(HAVE_GIF),-DRMFER_HAVE_GIF) $(if $(HAVE_WEBP),-DRMFER_HAVE_WEBP) \
+            $(if $(HAVE_CAIRO),-DRMFER_HAVE_CAIRO)
 
 CPPFLAGS += -Iinclude -Isrc -D_POSIX_C_SOURCE=200809L -DRMFER_VERSION='"$(VERSION)"' -DRMFER_PREFIX='"$(PREFIX)"' $(FEATURES) $(EXTRA_DEFINES)
 BASE_CFLAGS := -std=c11 -g $(OPTIMISE) $(SANITIZE) $(HARDEN_CFLAGS) $(WARNINGS) -fopenmp -pthread

@@ -9,6 +9,9 @@ _rmfer() {
     elif [ "$command" = rmset ] && [ "$COMP_CWORD" -eq 2 ]; then
         words=$("$program" rmset --help 2>/dev/null | sed -n 's/^  rmfer rmset \([a-z]*\) .*/\1/p')
         COMPREPLY=($(compgen -W "$words --help" -- "$word"))
+    elif [ "$command" = plot ] && [ "$COMP_CWORD" -eq 2 ]; then
+        words=$("$program" plot --help 2>/dev/null | sed -n 's/^  *\(curves\|confusion\|mds\|similarity\|calibration\|attention\)  .*/\1/p')
+        COMPREPLY=($(compgen -W "$words --help" -- "$word"))
     elif [[ $word == -* ]]; then
         [ "$command" = rmset ] && command="rmset ${COMP_WORDS[2]}"
         words=$("$program" $command --help 2>/dev/null | sed -n '/^options:/,$s/^ *\(-[a-z], \)\{0,1\}\(--[a-z-]*\).*/\2/p')

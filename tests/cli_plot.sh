@@ -65,4 +65,69 @@ expect "intervals" 0 '| known | 1 | 70.00 \[39.68, 89.22\] | 68.75 \[41.00, 85.0
 expect "intervals as CSV" 0 '"known",1,70.00,,39.68,89.22,68.75,,41.00,85.00$' out "$RMFER" table known --format csv
 expect "an unknown format" 2 'markdown, csv, latex' err "$RMFER" table a-seed0 --format pdf
 
+# ---- figures of checkpoints ----
+cat >run.ini <<INI
+[data]
+kind = affectnet
+root = faces/affectnet
+crop = none
+image_size = 64
+valid_fraction = 0.5
+normalize = imagenet
+[model]
+arch = tf_efficientnet_b0
+[train]
+batch = 8
+epochs = 1
+warmup_epochs = 1
+max_steps = 2
+[ial]
+weight = 0.3
+[acl]
+weight = 0
+[eval]
+every = 1
+[output]
+dir = drawn
+INI
+check "draw faces" "$RMFER" synth faces --faces 160 --size 64 --seed 3 --mashups 0
+check "train" "$RMFER" train --config run.ini --threads 1
+expect "eval's figures" 0 'the figures of this evaluation' err \
+    "$RMFER" eval --checkpoint drawn/last.safetensors --split valid --plots plots --json eval.json
+for kind in confusion calibration similarity mds attention; do
+    holds "$kind is there" grep -q '</svg>' plots/$kind.svg
+    if command -v xmllint >/dev/null; then
+        check "$kind is well-formed" xmllint --noout plots/$kind.svg
+    fi
+    if [ $kind != confusion ]; then
+        check "plot $kind" "$RMFER" plot $kind drawn --split valid -o again.svg
+        # Their titles differ, and what stands above and beside them with it.
+        grep '<circle\|[0-9] %<\|<path' again.svg | sed "s/ [xy]=[^ ]*//g" >a
+        grep '<circle\|[0-9] %<\|<path' plots/$kind.svg | sed "s/ [xy]=[^ ]*//g" >b
+        holds "$kind shows something" [ -s a ]
+        check "plot and eval draw the same $kind" cmp a b
+    fi
+done
+error=$(grep -o '"expected_calibration_error": [0-9.e-]*' eval.json | head -n 1 | awk '{ printf "%.2f", 100 * $2 }')
+holds "the calibration error is eval's" grep -q "calibration error $error %" plots/calibration.svg
+distance=$(sed 's/.*"centre_distance": \([0-9.]*\).*/\1/' eval.json | awk '{ printf "%.3f", $1 }')
+holds "the distance from the centre is eval's" grep -q "$distance" plots/mds.svg
+check "two checkpoints side by side" "$RMFER" plot mds 'x<y=drawn' drawn/best_overall.safetensors --split valid --sample 9 -o two.svg
+holds "nine pictures each" [ "$(grep -c '>9 pictures' two.svg)" = 2 ]
+if grep -q 'x<y' two.svg; then fail "a hostile name stands raw"; else pass; fi
+check "one picture" "$RMFER" plot mds drawn --split valid --sample 1 -o one.svg
+expect "one picture looks at none" 1 'none to look at' err "$RMFER" plot attention drawn --split valid --sample 1 -o e.svg
+expect "two for one" 2 'takes one checkpoint' err "$RMFER" plot similarity drawn drawn -o e.svg
+expect "eval --compare draws nothing" 2 'draws one checkpoint' err "$RMFER" eval --compare drawn/last.safetensors drawn/last.safetensors --plots p
+check "two seeds choose" "$RMFER" plot mds drawn --split valid --sample 9 --seed 1 -o s.svg
+if cmp -s s.svg one.svg; then fail "the seed changes nothing"; else pass; fi
+if "$RMFER" plot curves long -o p.png >out 2>err; then
+    holds "a PNG is a PNG" [ "$(head -c 4 p.png | tail -c 3)" = PNG ]
+    check "both" "$RMFER" plot confusion a-seed0 -o q.svg --png
+    holds "both are there" [ -s q.svg -a -s q.png ]
+else
+    holds "why there is no PNG is said" grep -q cairo err
+    skip "no cairo in this build: PNG"
+fi
+
 finish

@@ -1,4 +1,5 @@
 /* rmfer eval: a checkpoint's accuracy on a data set, or two checkpoints', as a table and as JSON. */
+#include "cmd/answer_figures.h"
 #include "cmd/compare.h"
 #include "cmd/evaluate.h"
 
@@ -13,8 +14,9 @@
 
 struct eval_command {
     struct evaluation_request request;
-    const char *json;
-    bool compares;
+    const char *json, *plots;
+    bool compares, png;
+    uint64_t seed; /* of the sample in the figures */
 };
 
 /* ---- results -----------------------------------------------------------------------------------------------------
@@ -68,11 +70,28 @@ static status write_calibrated(const struct evaluation_work *work, const struct 
     return result;
 }
 
+/* With --plots. */
+static status write_plots(const struct eval_command *command, const struct evaluation_work *work,
+                          const struct evaluation *evaluation, struct error *err)
+{
+    struct answers answers = {0};
+    if (command->plots == NULL) return STATUS_OK;
+    status result = answers_take(&answers, work, evaluation, path_name(command->request.checkpoint), ANSWERS_SAMPLE,
+                                 command->seed, err);
+    if (result == STATUS_OK)
+        result = answer_figures_write(command->plots, command->png, &answers, work->dataset.split, command->seed, err);
+    if (result == STATUS_OK) log_info("%s: the figures of this evaluation", command->plots);
+    answers_free(&answers);
+    return result;
+}
+
 static status run(struct eval_command *command, struct error *err)
 {
     struct evaluation_work work = {0};
     const struct evaluation *evaluation;
     struct text description = {0}, found = {0};
+    if (command->plots != NULL && figure_file_check("rmfer eval --plots", command->plots, command->png, err) != STATUS_OK)
+        return err->code;
     status result = lookup_checkpoint("rmfer eval needs --checkpoint FILE", &command->request.checkpoint, &found, err);
     if (result == STATUS_OK) result = evaluation_work_open(&work, &command->request, err);
     if (result == STATUS_OK) result = dataset_describe(&work.dataset, &description, err);
@@ -81,6 +100,7 @@ static status run(struct eval_command *command, struct error *err)
         result = evaluator_run(work.evaluator, &work.model, &evaluation, err);
     }
     if (result == STATUS_OK) result = print_results(&work, command->json, evaluation, err);
+    if (result == STATUS_OK) result = write_plots(command, &work, evaluation, err);
     if (result == STATUS_OK) result = write_calibrated(&work, evaluation, err);
     text_free(&description);
     evaluation_work_close(&work);
@@ -93,8 +113,9 @@ static status compare(struct eval_command *command, const struct command_line *l
     struct text table = {0}, object = {0};
     if (line->positional.count != 2 || command->request.checkpoint != NULL || command->request.calibrated != NULL)
         return error_set_usage(err, "rmfer eval --compare takes two checkpoints: --compare A B");
-    uint64_t seed = line->seed < 0 ? 0 : (uint64_t)line->seed;
-    status result = compare_checkpoints(&command->request, line->positional.items, seed, &table, &object, err);
+    if (command->plots != NULL)
+        return error_set_usage(err, "--plots draws one checkpoint; rmfer plot mds lays several side by side");
+    status result = compare_checkpoints(&command->request, line->positional.items, command->seed, &table, &object, err);
     if (result == STATUS_OK) result = emit(&table, &object, command->json, err);
     text_free(&table);
     text_free(&object);
@@ -118,6 +139,9 @@ int command_eval(int argc, char **argv)
          0, 0, 0},
         {"json", OPTION_STRING, &command.json, "FILE",
          "write the results as JSON too (-: instead, to standard output)", 0, 0, 0},
+        {"plots", OPTION_STRING, &command.plots, "DIR",
+         "write confusion, calibration, similarity, mds and attention there as SVG", 0, 0, 0},
+        {"png", OPTION_FLAG, &command.png, NULL, "--plots: as PNG too", 0, 0, 0},
         {"flip", OPTION_FLAG, &command.request.flip, NULL, "mean of the picture's and its mirror image's outputs", 0,
          0, 0},
         {"present-only", OPTION_FLAG, &command.request.present_only, NULL,
@@ -139,6 +163,7 @@ int command_eval(int argc, char **argv)
     };
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
+    command.seed = line.seed < 0 ? 0 : (uint64_t)line.seed;
     if (result == STATUS_OK && !line.help_shown && !command.compares && line.positional.count > 0)
         result = error_set_usage(&err, "rmfer eval takes options only: '%s' is none", line.positional.items[0]);
     if (result == STATUS_OK && !line.help_shown)

@@ -4,6 +4,7 @@
 #include "rmfer/base/error.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { MOST_ROUNDS = 200 };
 
@@ -65,25 +66,47 @@ static double truth_below(const struct scored_rows *rows, size_t i, size_t best)
     return below;
 }
 
-struct calibration calibration_measure(const struct scored_rows *rows, double temperature)
+bool calibration_bins(const struct scored_rows *rows, double temperature, struct calibration_bin bins[CALIBRATION_BINS])
 {
-    BUG_UNLESS(rows->targets == NULL);
-    double likelihood = 0, n = 0, error = 0;
-    double confidence[CALIBRATION_BINS] = {0}, right[CALIBRATION_BINS] = {0};
+    memset(bins, 0, CALIBRATION_BINS * sizeof *bins);
     for (size_t i = 0; i < rows->n; i++) {
         if (!is_used(rows, i)) continue;
         struct answer answer = answer_of(rows, i, 1 / temperature);
         double p = exp(-answer.log_sum);
-        if (!(p >= 0 && p <= 1)) return (struct calibration){NAN, NAN};
-        likelihood += answer.log_sum - truth_below(rows, i, answer.best) / temperature;
+        if (!(p >= 0 && p <= 1)) return false;
         int bin = (int)ceil(p * CALIBRATION_BINS) - 1;
         if (bin < 0) bin = 0;
-        confidence[bin] += p;
-        right[bin] += answer.best == (size_t)rows->labels[i];
+        bins[bin].n++;
+        bins[bin].confidence += p;
+        bins[bin].right += answer.best == (size_t)rows->labels[i];
+    }
+    return true;
+}
+
+static double mean_negative_log_likelihood(const struct scored_rows *rows, double temperature)
+{
+    double sum = 0, n = 0;
+    for (size_t i = 0; i < rows->n; i++) {
+        if (!is_used(rows, i)) continue;
+        struct answer answer = answer_of(rows, i, 1 / temperature);
+        sum += answer.log_sum - truth_below(rows, i, answer.best) / temperature;
         n++;
     }
-    for (int b = 0; b < CALIBRATION_BINS; b++) error += fabs(confidence[b] - right[b]);
-    return n > 0 ? (struct calibration){likelihood / n, error / n} : (struct calibration){NAN, NAN};
+    return sum / n;
+}
+
+struct calibration calibration_measure(const struct scored_rows *rows, double temperature)
+{
+    BUG_UNLESS(rows->targets == NULL);
+    struct calibration_bin bins[CALIBRATION_BINS];
+    double n = 0, error = 0;
+    if (!calibration_bins(rows, temperature, bins)) return (struct calibration){NAN, NAN};
+    for (int b = 0; b < CALIBRATION_BINS; b++) {
+        n += bins[b].n;
+        error += fabs(bins[b].confidence - bins[b].right);
+    }
+    if (!(n > 0)) return (struct calibration){NAN, NAN};
+    return (struct calibration){mean_negative_log_likelihood(rows, temperature), error / n};
 }
 
 /* ---- the temperature ---------------------------------------------------------------------------------------------

@@ -1,147 +1,144 @@
-/* The canvas: shapes as SVG elements. */
+/* The canvas: one call a shape, handed to whoever draws the format. */
 #include "rmfer/plot/canvas.h"
 
-#include "rmfer/base/memory.h"
+#include "canvas_cairo.h"
+#include "canvas_svg.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Okabe and Ito 2008, without black and without the yellow that vanishes on white. */
-static const char *const palette[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#808080"};
+/* Okabe and Ito 2008, without the yellow that vanishes on white; black, which vanishes on dark, is gray. */
+static const char *const palette[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#808080",
+                                      "#8c510a"};
 
 const char *palette_colour(size_t number)
 {
     return palette[number % (sizeof palette / sizeof palette[0])];
 }
 
-status markup_append(struct text *out, const char *text, struct error *err)
+void palette_shade(double share, char colour[8])
 {
-    char *copy = memory_copy_string(text, err);
-    if (copy == NULL) return STATUS_FAILED;
-    text_make_printable(copy);
-    status result = STATUS_OK;
-    for (const char *at = copy; *at != '\0' && result == STATUS_OK; at++) {
-        switch (*at) {
-        case '&': result = text_append(out, "&amp;", 5, err); break;
-        case '<': result = text_append(out, "&lt;", 4, err); break;
-        case '>': result = text_append(out, "&gt;", 4, err); break;
-        case '"': result = text_append(out, "&quot;", 6, err); break;
-        case '\'': result = text_append(out, "&#39;", 5, err); break;
-        default: result = text_append(out, at, 1, err);
-        }
+    static const double full[3] = {0x00, 0x72, 0xb2};
+    int rgb[3];
+    share = share > 0 ? fmin(share, 1) : 0;
+    for (int i = 0; i < 3; i++) rgb[i] = (int)lround(255 + (full[i] - 255) * share);
+    snprintf(colour, 8, "#%02x%02x%02x", (unsigned)rgb[0] & 255u, (unsigned)rgb[1] & 255u, (unsigned)rgb[2] & 255u);
+}
+
+const char *palette_ink(double share)
+{
+    return share > 0.85 ? "#ffffff" : "#111111";
+}
+
+double canvas_text_width(const char *text)
+{
+    double width = 0;
+    for (const char *at = text; *at != '\0'; at++)
+        if (((unsigned char)*at & 0xc0) != 0x80) width += 7.2;
+    return width;
+}
+
+void canvas_shorten(const char *name, size_t most, char *out, size_t size)
+{
+    size_t characters = 0, kept = 0, length = 0;
+    for (const char *at = name; *at != '\0'; at++) {
+        if (((unsigned char)*at & 0xc0) == 0x80) continue;
+        if (characters == most - 1) kept = (size_t)(at - name);
+        characters++;
     }
-    memory_free(copy);
-    return result;
+    length = strlen(name);
+    bool cut = characters > most || length >= size;
+    if (cut && (characters <= most || kept + 4 > size)) kept = size - 4;
+    if (cut) snprintf(out, size, "%.*s\xe2\x80\xa6", (int)kept, name);
+    else snprintf(out, size, "%s", name);
 }
 
-static void put(struct canvas *canvas, const char *text)
+/* ---- shapes ------------------------------------------------------------------------------------------------------ */
+
+bool canvas_has_png(void)
 {
-    if (canvas->result == STATUS_OK) canvas->result = text_append(canvas->out, text, strlen(text), canvas->err);
+    return cairo_picture_is_there();
 }
 
-static void put_escaped(struct canvas *canvas, const char *text)
-{
-    if (canvas->result == STATUS_OK) canvas->result = markup_append(canvas->out, text, canvas->err);
-}
-
-static void put_numbers(struct canvas *canvas, const char *format, double a, double b)
-{
-    char text[160];
-    snprintf(text, sizeof text, format, a, b);
-    put(canvas, text);
-}
-
-static void put_attribute(struct canvas *canvas, const char *name, const char *value)
-{
-    put(canvas, " ");
-    put(canvas, name);
-    put(canvas, "=\"");
-    put_escaped(canvas, value);
-    put(canvas, "\"");
-}
-
-struct canvas canvas_begin(struct text *out, double width, double height, const char *title, bool alone,
+struct canvas canvas_begin(struct text *out, double width, double height, const char *title, enum canvas_format format,
                            struct error *err)
 {
-    struct canvas canvas = {out, err, STATUS_OK};
-    put_numbers(&canvas, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\"", width, height);
-    if (alone) put_numbers(&canvas, " width=\"%.0f\" height=\"%.0f\"", width, height);
-    put_attribute(&canvas, "role", "img");
-    put_attribute(&canvas, "aria-label", title);
-    put(&canvas, " font-family=\"DejaVu Sans, Helvetica, Arial, sans-serif\" font-size=\"12\">\n<title>");
-    put_escaped(&canvas, title);
-    put(&canvas, "</title>\n");
-    if (alone) put(&canvas, "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n");
+    struct canvas canvas = {out, err, STATUS_OK, format, NULL};
+    if (format == CANVAS_PNG) canvas.result = cairo_picture_begin(&canvas.picture, width, height, err);
+    else svg_begin(&canvas, width, height, title);
     return canvas;
 }
 
 status canvas_end(struct canvas *canvas)
 {
-    put(canvas, "</svg>\n");
+    if (canvas->format == CANVAS_PNG) canvas->result = cairo_picture_end(canvas->picture, canvas->result, canvas->out, canvas->err);
+    else svg_end(canvas);
+    canvas->picture = NULL;
     return canvas->result;
 }
 
 void canvas_text(struct canvas *canvas, double x, double y, enum canvas_anchor anchor, const char *colour,
                  double degrees, const char *text)
 {
-    static const char *const anchors[] = {"start", "middle", "end"};
-    put_numbers(canvas, "<text x=\"%.1f\" y=\"%.1f\"", x, y);
-    put_attribute(canvas, "text-anchor", anchors[anchor]);
-    put_attribute(canvas, "fill", colour == NULL ? "currentColor" : colour);
-    if (degrees < 0 || degrees > 0) {
-        put_numbers(canvas, " transform=\"rotate(%.0f %.1f", degrees, x);
-        put_numbers(canvas, " %.1f)\"", y, 0);
-    }
-    put(canvas, ">");
-    put_escaped(canvas, text);
-    put(canvas, "</text>\n");
+    if (canvas->format == CANVAS_PNG) cairo_picture_text(canvas->picture, x, y, anchor, colour, degrees, text, false);
+    else svg_text(canvas, x, y, anchor, colour, degrees, text, false);
 }
 
 void canvas_heading(struct canvas *canvas, double x, double y, const char *text)
 {
-    put_numbers(canvas, "<text x=\"%.1f\" y=\"%.1f\" font-weight=\"bold\" fill=\"currentColor\">", x, y);
-    put_escaped(canvas, text);
-    put(canvas, "</text>\n");
+    if (canvas->format == CANVAS_PNG) cairo_picture_text(canvas->picture, x, y, ANCHOR_START, NULL, 0, text, true);
+    else svg_text(canvas, x, y, ANCHOR_START, NULL, 0, text, true);
 }
 
-static void put_path(struct canvas *canvas, const struct canvas_point *points, size_t count)
+static void stroke(struct canvas *canvas, const struct canvas_point *points, size_t count, const struct stroke *style)
 {
-    put(canvas, "<path d=\"");
-    for (size_t i = 0; i < count; i++)
-        put_numbers(canvas, i == 0 ? "M%.1f %.1f" : "L%.1f %.1f", points[i].x, points[i].y);
+    if (count == 0) return;
+    if (canvas->format == CANVAS_PNG) cairo_picture_line(canvas->picture, points, count, style);
+    else svg_line(canvas, points, count, style);
 }
 
 void canvas_line(struct canvas *canvas, const struct canvas_point *points, size_t count, const char *colour,
                  double width, const char *dash, double opacity)
 {
-    put_path(canvas, points, count);
-    put(canvas, "\" fill=\"none\"");
-    put_attribute(canvas, "stroke", colour == NULL ? "currentColor" : colour);
-    put_numbers(canvas, " stroke-width=\"%.1f\" stroke-opacity=\"%.2f\" stroke-linejoin=\"round\"", width, opacity);
-    if (dash != NULL) put_attribute(canvas, "stroke-dasharray", dash);
-    put(canvas, "/>\n");
+    stroke(canvas, points, count, &(struct stroke){colour, width, dash, opacity, NULL});
+}
+
+void canvas_curve(struct canvas *canvas, const struct canvas_point *points, size_t count, const char *colour,
+                  double width, const char *dash, const char *label)
+{
+    stroke(canvas, points, count, &(struct stroke){colour, width, dash, 1, label});
 }
 
 void canvas_area(struct canvas *canvas, const struct canvas_point *points, size_t count, const char *colour,
                  double opacity)
 {
-    put_path(canvas, points, count);
-    put(canvas, "Z\"");
-    put_attribute(canvas, "fill", colour);
-    put_numbers(canvas, " fill-opacity=\"%.2f\"/>\n", opacity, 0);
+    if (count == 0) return;
+    if (canvas->format == CANVAS_PNG) cairo_picture_area(canvas->picture, points, count, colour, opacity);
+    else svg_area(canvas, points, count, colour, opacity);
 }
 
 void canvas_rectangle(struct canvas *canvas, double x, double y, double width, double height, const char *colour,
                       const char *tip)
 {
-    put_numbers(canvas, "<rect x=\"%.1f\" y=\"%.1f\"", x, y);
-    put_numbers(canvas, " width=\"%.1f\" height=\"%.1f\"", width, height);
-    put_attribute(canvas, "fill", colour);
-    put(canvas, ">");
-    if (tip != NULL) {
-        put(canvas, "<title>");
-        put_escaped(canvas, tip);
-        put(canvas, "</title>");
-    }
-    put(canvas, "</rect>\n");
+    const struct canvas_point corners[] = {{x, y}, {x + width, y}, {x + width, y + height}, {x, y + height}};
+    if (canvas->format == CANVAS_PNG) cairo_picture_area(canvas->picture, corners, 4, colour, 1);
+    else svg_rectangle(canvas, x, y, width, height, colour, tip);
+}
+
+void canvas_dot(struct canvas *canvas, double x, double y, double radius, const char *colour, double opacity,
+                const char *tip)
+{
+    if (canvas->format == CANVAS_PNG) cairo_picture_dot(canvas->picture, x, y, radius, colour, opacity);
+    else svg_dot(canvas, x, y, radius, colour, opacity, tip);
+}
+
+void canvas_plot_begin(struct canvas *canvas, const struct canvas_plot *plot)
+{
+    if (canvas->format == CANVAS_INLINE) svg_plot_begin(canvas, plot);
+}
+
+void canvas_plot_end(struct canvas *canvas)
+{
+    if (canvas->format == CANVAS_INLINE) svg_plot_end(canvas);
 }

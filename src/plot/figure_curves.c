@@ -3,6 +3,8 @@
 #include "rmfer/plot/canvas.h"
 #include "rmfer/plot/figures.h"
 
+#include "chart.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,16 +14,20 @@ enum {
     LEFT = 76,
     LEGEND = 250,
     PLOT_HEIGHT = 200,
-    PANEL_HEIGHT = 270,
-    TOP = 44,
-    BUCKETS = 300,
-    MOST_LINES = 64
+    PANEL_MARGIN = 76,
+    LEGEND_LINE = 18,
+    TOP = 72,
+    BUCKETS = WIDTH - LEFT - LEGEND, /* one a pixel */
+    MOST_LINES = 64,
+    NAME = 128
 };
 
-/* A group's series: the mean of its runs where all of them have a value, and their range. */
+/* A group's series: the mean of its runs where all of them have a value, and their range; of a single run the range of
+ * what falls on one pixel. */
 struct curve {
     double x[BUCKETS], y[BUCKETS], low[BUCKETS], high[BUCKETS];
     size_t count, runs;
+    bool has_range;
 };
 
 struct line {
@@ -32,7 +38,7 @@ struct line {
 };
 
 struct panel {
-    const char *title;
+    const char *title, *unit; /* heading, and the title of the axis of y */
     bool is_percent;
     struct line *lines; /* [MOST_LINES] */
     size_t count;
@@ -42,143 +48,142 @@ struct panel {
 /* ---- from series to curves ---------------------------------------------------------------------------------------
  */
 
+/* One run's values on each pixel of the axis. */
 struct buckets {
-    double x[BUCKETS], sum[BUCKETS], n[BUCKETS];
+    double x[BUCKETS], sum[BUCKETS], n[BUCKETS], low[BUCKETS], high[BUCKETS];
 };
 
 static void fill_buckets(struct buckets *buckets, const struct series *series, double last_epoch)
 {
     memset(buckets, 0, sizeof *buckets);
     for (size_t i = 0; i < series->count; i++) {
-        double share = last_epoch > 0 ? series->epochs[i] / last_epoch : 0;
+        double share = last_epoch > 0 ? series->epochs[i] / last_epoch : 0, value = series->values[i];
         if (!(share >= 0 && share <= 1)) continue;
         size_t at = share >= 1 ? BUCKETS - 1 : (size_t)(share * BUCKETS);
+        buckets->low[at] = buckets->n[at] > 0 ? fmin(buckets->low[at], value) : value;
+        buckets->high[at] = buckets->n[at] > 0 ? fmax(buckets->high[at], value) : value;
         buckets->x[at] += series->epochs[i];
-        buckets->sum[at] += series->values[i];
+        buckets->sum[at] += value;
         buckets->n[at]++;
     }
 }
 
-/* A long run has more points than a screen has pixels: the means of equal parts of the axis stand for them. */
+/* A further run's means; their range is the band of several runs. */
+static void add_run(struct buckets *total, const struct buckets *one)
+{
+    for (size_t b = 0; b < BUCKETS; b++) {
+        if (!(one->n[b] > 0)) continue;
+        double value = one->sum[b] / one->n[b];
+        total->low[b] = total->n[b] > 0 ? fmin(total->low[b], value) : value;
+        total->high[b] = total->n[b] > 0 ? fmax(total->high[b], value) : value;
+        total->x[b] += one->x[b] / one->n[b];
+        total->sum[b] += value;
+        total->n[b]++;
+    }
+}
+
+/* A long run has more points than a screen has pixels: each pixel shows the mean and the range of its points. */
 static void make_curve(struct line *line, double last_epoch)
 {
-    struct buckets total = {0}, one;
-    double low[BUCKETS], high[BUCKETS];
-    size_t runs = 0;
+    struct buckets total = {0}, one = {0};
+    struct curve *curve = &line->curve;
+    *curve = (struct curve){.count = 0};
     for (size_t r = 0; r < line->group->count; r++) {
         const struct series *series =
             run_series(&line->group->runs[r], line->sample->name, line->sample->is_evaluation);
         if (series == NULL) continue;
         fill_buckets(&one, series, last_epoch);
-        for (size_t b = 0; b < BUCKETS; b++) {
-            if (!(one.n[b] > 0)) continue;
-            double value = one.sum[b] / one.n[b];
-            low[b] = total.n[b] > 0 ? fmin(low[b], value) : value;
-            high[b] = total.n[b] > 0 ? fmax(high[b], value) : value;
-            total.x[b] += one.x[b] / one.n[b];
-            total.sum[b] += value;
-            total.n[b]++;
-        }
-        runs++;
+        add_run(&total, &one);
+        curve->runs++;
     }
-    struct curve *curve = &line->curve;
-    curve->count = 0;
-    curve->runs = runs;
+    const struct buckets *range = curve->runs == 1 ? &one : &total;
     for (size_t b = 0; b < BUCKETS; b++) {
-        if (total.n[b] < (double)runs || runs == 0) continue;
-        curve->x[curve->count] = total.x[b] / (double)runs;
-        curve->y[curve->count] = total.sum[b] / (double)runs;
-        curve->low[curve->count] = low[b];
-        curve->high[curve->count++] = high[b];
+        if (curve->runs == 0 || total.n[b] < (double)curve->runs) continue;
+        curve->x[curve->count] = total.x[b] / (double)curve->runs;
+        curve->y[curve->count] = total.sum[b] / (double)curve->runs;
+        curve->low[curve->count] = range->low[b];
+        curve->high[curve->count] = range->high[b];
+        curve->has_range = curve->has_range || range->high[b] > range->low[b];
+        curve->count++;
     }
 }
 
-/* ---- drawing -----------------------------------------------------------------------------------------------------
- */
+/* ---- drawing ----------------------------------------------------------------------------------------------------- */
 
-/* 1, 2 or 5 times a power of ten, for at most eight ticks. */
-static double tick_step(double span)
+static const char *const dashes[] = {NULL, "6 3", "2 3", "8 3 2 3", "12 4", "1 4"};
+
+static const char *dash_of(const struct line *line)
 {
-    static const double factors[] = {1, 2, 5, 10};
-    double power = pow(10, floor(log10(span / 8)));
-    for (size_t i = 0; i < 4; i++)
-        if (span / (power * factors[i]) <= 8) return power * factors[i];
-    return 10 * power;
+    return dashes[line->dash % (sizeof dashes / sizeof dashes[0])];
 }
 
-static struct canvas_point place(const struct panel *panel, double top, double epoch, double value)
+/* "GROUP: eval loss" */
+static void line_name(const struct line *line, bool several, char out[NAME])
 {
-    double x = panel->last_epoch > 0 ? epoch / panel->last_epoch : 0;
-    return (struct canvas_point){LEFT + x * (WIDTH - LEFT - LEGEND),
-                                 top + PLOT_HEIGHT * (panel->high - value) / (panel->high - panel->low)};
+    char group[48], series[64];
+    canvas_shorten(line->group->name, 14, group, sizeof group);
+    canvas_shorten(line->sample->name, 22, series, sizeof series);
+    snprintf(out, NAME, "%s%s%s%s", several ? group : "", several ? ": " : "",
+             line->sample->is_evaluation ? "eval " : "", series);
 }
 
-static void draw_axes(struct canvas *canvas, const struct panel *panel, double top)
+static struct canvas_plot plot_of(const struct panel *panel, double top)
 {
-    char text[32];
-    double step = tick_step(panel->high - panel->low), right = WIDTH - LEGEND, bottom = top + PLOT_HEIGHT;
-    for (double at = ceil(panel->low / step) * step; at <= panel->high; at += step) {
-        double y = place(panel, top, 0, at).y, shown = fabs(at) < step / 1e6 ? 0 : at;
-        canvas_line(canvas, (struct canvas_point[]){{LEFT, y}, {right, y}}, 2, NULL, 1, NULL, 0.15);
-        snprintf(text, sizeof text, panel->is_percent ? "%.4g %%" : "%.4g", panel->is_percent ? 100 * shown : shown);
-        canvas_text(canvas, LEFT - 8, y + 4, ANCHOR_END, NULL, 0, text);
-    }
-    double last = panel->last_epoch > 0 ? panel->last_epoch : 1;
-    step = tick_step(last);
-    for (double at = 0; at <= last * (1 + 1e-9) && panel->last_epoch > 0; at += step) {
-        snprintf(text, sizeof text, "%.4g", at);
-        canvas_text(canvas, place(panel, top, at, 0).x, bottom + 18, ANCHOR_MIDDLE, NULL, 0, text);
-    }
-    canvas_line(canvas, (struct canvas_point[]){{LEFT, top}, {LEFT, bottom}, {right, bottom}}, 3, NULL, 1, NULL, 0.8);
-    canvas_text(canvas, (LEFT + right) / 2, bottom + 36, ANCHOR_MIDDLE, NULL, 0, "epoch");
-    canvas_heading(canvas, LEFT, top - 10, panel->title);
+    return (struct canvas_plot){LEFT, WIDTH - LEGEND, top, top + PLOT_HEIGHT, 0, panel->last_epoch, panel->low,
+                                panel->high, "epoch", panel->is_percent};
 }
 
-static void draw_curve(struct canvas *canvas, const struct panel *panel, const struct line *line, double top)
+static void draw_curve(struct canvas *canvas, const struct canvas_plot *plot, const struct line *line, const char *name)
 {
-    static const char *const dashes[] = {NULL, "6 3", "2 3", "8 3 2 3"};
     struct canvas_point points[2 * BUCKETS];
     const struct curve *curve = &line->curve;
     const char *colour = palette_colour(line->colour);
-    if (curve->runs > 1) {
+    if (curve->has_range) {
         for (size_t i = 0; i < curve->count; i++) {
-            points[i] = place(panel, top, curve->x[i], curve->high[i]);
-            points[2 * curve->count - 1 - i] = place(panel, top, curve->x[i], curve->low[i]);
+            points[i] = chart_place(plot, curve->x[i], curve->high[i]);
+            points[2 * curve->count - 1 - i] = chart_place(plot, curve->x[i], curve->low[i]);
         }
         canvas_area(canvas, points, 2 * curve->count, colour, 0.2);
     }
-    for (size_t i = 0; i < curve->count; i++) points[i] = place(panel, top, curve->x[i], curve->y[i]);
-    canvas_line(canvas, points, curve->count, colour, 2, dashes[line->dash % 4], 1);
-    if (curve->count == 1) canvas_rectangle(canvas, points[0].x - 3, points[0].y - 3, 6, 6, colour, NULL);
+    for (size_t i = 0; i < curve->count; i++) points[i] = chart_place(plot, curve->x[i], curve->y[i]);
+    canvas_curve(canvas, points, curve->count, colour, 2, dash_of(line), name);
+    if (curve->count == 1) canvas_dot(canvas, points[0].x, points[0].y, 3, colour, 1, name);
 }
 
-static void draw_legend(struct canvas *canvas, const struct panel *panel, const struct line *line, double y,
-                        bool several)
+static void draw_legend(struct canvas *canvas, const struct line *line, double y, const char *name)
 {
-    static const char *const dashes[] = {NULL, "6 3", "2 3", "8 3 2 3"};
-    char text[64];
+    char text[NAME + 48];
     double x = WIDTH - LEGEND + 14;
-    const char *kind = line->sample->is_evaluation ? "eval " : "";
-    if (several)
-        snprintf(text, sizeof text, "%.16s: %s%.18s", line->group->name, kind, line->sample->name);
-    else
-        snprintf(text, sizeof text, "%s%.32s", kind, line->sample->name);
-    (void)panel;
-    canvas_line(canvas, (struct canvas_point[]){{x, y - 4}, {x + 22, y - 4}}, 2, palette_colour(line->colour), 3,
-                dashes[line->dash % 4], 1);
-    canvas_text(canvas, x + 28, y, ANCHOR_START, NULL, 0, text);
+    if (line->curve.runs > 1) snprintf(text, sizeof text, "%s (%zu runs)", name, line->curve.runs);
+    else snprintf(text, sizeof text, "%s", name);
+    canvas_line(canvas, (struct canvas_point[]){{x, y}, {x + 26, y}}, 2, palette_colour(line->colour), 2, dash_of(line), 1);
+    canvas_text(canvas, x + 32, y + 4, ANCHOR_START, NULL, 0, text);
 }
 
-static void mark_phase(struct canvas *canvas, const struct panel *panel, const struct run_group *group, double top)
+static void mark_phase(struct canvas *canvas, const struct canvas_plot *plot, const struct run_group *group)
 {
     double epoch = group->count > 0 ? group->runs[0].phase_switch : NAN;
-    if (isnan(epoch) || epoch > panel->last_epoch) return;
-    double x = place(panel, top, epoch, 0).x;
-    canvas_line(canvas, (struct canvas_point[]){{x, top}, {x, top + PLOT_HEIGHT}}, 2, NULL, 1, "4 4", 0.6);
-    canvas_text(canvas, x + 4, top + 12, ANCHOR_START, NULL, 0, "phase 2");
+    if (isnan(epoch) || epoch > plot->last_x) return;
+    double x = chart_place(plot, epoch, plot->low).x;
+    canvas_line(canvas, (struct canvas_point[]){{x, plot->top - 4}, {x, plot->bottom}}, 2, NULL, 1, "4 4", 0.6);
+    canvas_text(canvas, x + 4, plot->top - 2, ANCHOR_START, NULL, 0, "phase 2");
 }
 
-static void draw_panel(struct canvas *canvas, struct panel *panel, double top, bool several)
+/* One mark for all groups that switch at the same epoch: marks over each other cannot be read. */
+static void mark_phases(struct canvas *canvas, const struct canvas_plot *plot, const struct panel *panel)
+{
+    double last = NAN;
+    for (size_t i = 0; i < panel->count; i++) {
+        const struct run_group *group = panel->lines[i].group;
+        double epoch = group->count > 0 ? group->runs[0].phase_switch : NAN;
+        if (isnan(epoch) || (!isnan(last) && fabs(epoch - last) < 0.1 * panel->last_epoch)) continue;
+        mark_phase(canvas, plot, group);
+        last = epoch;
+    }
+}
+
+/* The range of what is drawn, with a margin. */
+static void find_range(struct panel *panel)
 {
     panel->low = INFINITY;
     panel->high = -INFINITY;
@@ -194,13 +199,28 @@ static void draw_panel(struct canvas *canvas, struct panel *panel, double top, b
     if (!(margin > 1e-12 * fabs(panel->high))) margin = fmax(0.05 * fabs(panel->high), 1e-9);
     panel->low -= margin;
     panel->high += margin;
-    draw_axes(canvas, panel, top);
+}
+
+static double panel_height(const struct panel *panel)
+{
+    return fmax(PLOT_HEIGHT, LEGEND_LINE * (double)panel->count) + PANEL_MARGIN;
+}
+
+static void draw_panel(struct canvas *canvas, struct panel *panel, double top, bool several)
+{
+    find_range(panel);
+    struct canvas_plot plot = plot_of(panel, top);
+    canvas_heading(canvas, LEFT, top - 18, panel->title);
+    chart_axes(canvas, &plot, 8, "epoch", panel->unit);
+    canvas_plot_begin(canvas, &plot);
+    mark_phases(canvas, &plot, panel);
     for (size_t i = 0; i < panel->count; i++) {
-        if (i == 0 || panel->lines[i].group != panel->lines[i - 1].group)
-            mark_phase(canvas, panel, panel->lines[i].group, top);
-        draw_curve(canvas, panel, &panel->lines[i], top);
-        if (i < 11) draw_legend(canvas, panel, &panel->lines[i], top + 12 + 18 * (double)i, several);
+        char name[NAME];
+        line_name(&panel->lines[i], several, name);
+        draw_curve(canvas, &plot, &panel->lines[i], name);
+        draw_legend(canvas, &panel->lines[i], top + 12 + LEGEND_LINE * (double)i, name);
     }
+    canvas_plot_end(canvas);
 }
 
 /* ---- what a panel shows ------------------------------------------------------------------------------------------
@@ -262,14 +282,14 @@ static void add_lines(struct panel *panel, const struct run_group *group, size_t
 }
 
 static const struct {
-    const char *title;
+    const char *title, *unit;
     bool is_percent;
     bool (*belongs)(const struct series *);
 } kinds[] = {
-    {"loss (means of the steps between two points)", false, is_loss},
-    {"accuracy", true, is_accuracy},
-    {"learning rate", false, is_rate},
-    {"speed, images/s", false, is_speed},
+    {"Loss: the sum and every term, means of the steps between two points", "loss (nats)", false, is_loss},
+    {"Accuracy", "accuracy (%)", true, is_accuracy},
+    {"Learning rate", "learning rate", false, is_rate},
+    {"Speed", "images/s", false, is_speed},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -277,38 +297,53 @@ enum { KINDS = sizeof kinds / sizeof kinds[0] };
 static struct panel panel_of(size_t kind, const char *key, const struct run_group *groups, size_t count,
                              struct line *lines)
 {
-    struct panel panel = {.title = kinds[kind].title, .is_percent = kinds[kind].is_percent, .lines = lines};
+    struct panel panel = {.title = kinds[kind].title, .unit = kinds[kind].unit, .is_percent = kinds[kind].is_percent, .lines = lines};
     if (key != NULL) {
-        panel.title = key;
+        panel.title = panel.unit = key;
         panel.is_percent = strstr(key, "accuracy") != NULL;
     }
     for (size_t g = 0; g < count; g++) add_lines(&panel, &groups[g], g, count > 1, kinds[kind].belongs, key);
     return panel;
 }
 
-status figure_curves(const struct run_group *groups, size_t count, const char *key, const char *title, bool alone,
-                     struct text *out, struct error *err)
+/* How high the panels are together; 0 = there is nothing to show. */
+static double panels_height(const char *key, const struct run_group *groups, size_t count, struct line *lines)
+{
+    double height = 0;
+    for (size_t k = 0; k < (key != NULL ? 1 : KINDS); k++) {
+        struct panel panel = panel_of(k, key, groups, count, lines);
+        if (panel.count > 0) height += panel_height(&panel);
+    }
+    return height;
+}
+
+static status draw_panels(const struct run_group *groups, size_t count, const char *key, const char *title,
+                          enum canvas_format format, struct line *lines, struct text *out, struct error *err)
+{
+    double height = panels_height(key, groups, count, lines), top = TOP;
+    struct canvas canvas = canvas_begin(out, WIDTH, TOP + height, title, format, err);
+    canvas_heading(&canvas, 12, 24, title);
+    for (size_t k = 0; k < (key != NULL ? 1 : KINDS); k++) {
+        struct panel panel = panel_of(k, key, groups, count, lines);
+        if (panel.count == 0) continue;
+        draw_panel(&canvas, &panel, top, count > 1);
+        top += panel_height(&panel);
+    }
+    return canvas_end(&canvas);
+}
+
+status figure_curves(const struct run_group *groups, size_t count, const char *key, const char *title,
+                     enum canvas_format format, struct text *out, struct error *err)
 {
     struct line *lines = memory_allocate(MOST_LINES, sizeof *lines, "curves", err);
     if (lines == NULL) return STATUS_FAILED;
-    size_t kind_count = key != NULL ? 1 : KINDS, shown = 0;
-    for (size_t k = 0; k < kind_count; k++) shown += panel_of(k, key, groups, count, lines).count > 0;
     status result = STATUS_OK;
-    if (shown == 0) {
-        result = key != NULL ? error_set(err, "no run has a line with the number '%s'", key)
-                             : error_set(err, "the runs have no line of metrics yet");
-    } else {
-        struct canvas canvas = canvas_begin(out, WIDTH, TOP + 20 + PANEL_HEIGHT * (double)shown, title, alone, err);
-        double top = TOP + 24;
-        canvas_heading(&canvas, 12, 22, title);
-        for (size_t k = 0; k < kind_count; k++) {
-            struct panel panel = panel_of(k, key, groups, count, lines);
-            if (panel.count == 0) continue;
-            draw_panel(&canvas, &panel, top, count > 1);
-            top += PANEL_HEIGHT;
-        }
-        result = canvas_end(&canvas);
-    }
+    if (panels_height(key, groups, count, lines) > 0)
+        result = draw_panels(groups, count, key, title, format, lines, out, err);
+    else if (key != NULL)
+        result = error_set(err, "no run has a line with the number '%s'", key);
+    else
+        result = error_set(err, "the runs have no line of metrics yet");
     memory_free(lines);
     return result;
 }

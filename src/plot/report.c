@@ -52,7 +52,7 @@ static status append_curves(struct text *out, const struct run_group *groups, si
     if (result != STATUS_OK) return result;
     if (!has_lines(groups, count)) return append(out, "<p>No line of metrics yet.</p>\n", err);
     result = append(out, "<figure>\n", err);
-    if (result == STATUS_OK) result = figure_curves(groups, count, NULL, "learning curves", false, out, err);
+    if (result == STATUS_OK) result = figure_curves(groups, count, NULL, "Learning curves", CANVAS_INLINE, out, err);
     return result == STATUS_OK ? append(out, "</figure>\n", err) : result;
 }
 
@@ -80,7 +80,7 @@ static status append_evaluation(struct text *out, const struct run *run, struct 
              run->best.epoch, 100 * run->best.overall);
     status result = append(out, "<figure>\n", err);
     if (result == STATUS_OK)
-        result = figure_confusion(&run->best.confusion, run->classes, run->class_count, title, false, out, err);
+        result = figure_confusion(&run->best.confusion, (const char *const *)run->classes, run->class_count, title, CANVAS_INLINE, out, err);
     if (result == STATUS_OK) result = append(out, "</figure>\n", err);
     return result == STATUS_OK ? append_counts(out, run, err) : result;
 }

@@ -29,6 +29,13 @@ struct calibration {
 };
 struct calibration calibration_measure(const struct scored_rows *rows, double temperature);
 
+/* The rows whose confidence (the largest probability) is in a bin: sums over them. */
+struct calibration_bin {
+    double n, confidence, right;
+};
+/* False, and nothing to be used, where a logit is not finite. */
+bool calibration_bins(const struct scored_rows *rows, double temperature, struct calibration_bin bins[CALIBRATION_BINS]);
+
 enum { CALIBRATION_HOTTEST = 20 }; /* temperatures are sought from 1/20 to 20 */
 
 /* The temperature with the smallest negative log likelihood, to about 12 digits. It is convex in 1 / temperature, so

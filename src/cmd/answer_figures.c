@@ -1,0 +1,116 @@
+/* Which figure is which, their titles, and the folder of eval --plots. */
+#include "cmd/answer_figures.h"
+
+#include "rmfer/base/file.h"
+#include "rmfer/base/memory.h"
+#include "rmfer/plot/figures.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static status draw_mds(const struct answer_figure *figure, const char *title, enum canvas_format format,
+                       struct text *out, struct error *err)
+{
+    return figure_mds(figure->answers, figure->count, title, format, NULL, out, err);
+}
+
+static status draw_similarity(const struct answer_figure *figure, const char *title, enum canvas_format format,
+                              struct text *out, struct error *err)
+{
+    return figure_similarity(figure->answers, title, format, out, err);
+}
+
+static status draw_calibration(const struct answer_figure *figure, const char *title, enum canvas_format format,
+                               struct text *out, struct error *err)
+{
+    return figure_calibration(figure->answers, title, format, out, err);
+}
+
+static status draw_attention(const struct answer_figure *figure, const char *title, enum canvas_format format,
+                             struct text *out, struct error *err)
+{
+    struct class_attention attention;
+    status result = class_attention_init(&attention, figure->answers, figure->seed, err);
+    if (result == STATUS_OK) result = figure_attention(figure->answers, &attention, title, format, out, err);
+    class_attention_free(&attention);
+    return result;
+}
+
+static status draw_confusion(const struct answer_figure *figure, const char *title, enum canvas_format format,
+                             struct text *out, struct error *err)
+{
+    const struct answers *answers = figure->answers;
+    size_t classes = answers->classes;
+    struct run_confusion confusion = {classes, memory_allocate(size_multiply(classes, classes), sizeof(double),
+                                                               "the confusion matrix", err)};
+    if (confusion.counts == NULL) return STATUS_FAILED;
+    for (size_t i = 0; i < answers->n; i++)
+        confusion.counts[(size_t)answers->labels[i] * classes + (size_t)answers->predicted[i]]++;
+    status result = figure_confusion(&confusion, (const char *const *)answers->class_names, classes, title, format, out, err);
+    memory_free(confusion.counts);
+    return result;
+}
+
+static const struct kind {
+    const char *name, *heading;
+    status (*draw)(const struct answer_figure *figure, const char *title, enum canvas_format format, struct text *out,
+                   struct error *err);
+} kinds[] = {
+    {"confusion", "Confusion", draw_confusion},
+    {"calibration", "Calibration", draw_calibration},
+    {"similarity", "Similarity of features", draw_similarity},
+    {"mds", "Features in a plane (MDS)", draw_mds},
+    {"attention", "Attention by class", draw_attention},
+};
+
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+static const struct kind *kind_of(const char *name)
+{
+    for (size_t i = 0; i < KINDS; i++)
+        if (strcmp(kinds[i].name, name) == 0) return &kinds[i];
+    return NULL;
+}
+
+bool answer_figure_is_kind(const char *kind)
+{
+    return kind_of(kind) != NULL;
+}
+
+status answer_figure_draw(const void *data, enum canvas_format format, struct text *out, struct error *err)
+{
+    const struct answer_figure *figure = data;
+    const struct kind *kind = kind_of(figure->kind);
+    char title[256], name[96];
+    BUG_UNLESS(kind != NULL && figure->count > 0);
+    canvas_shorten(figure->answers[0].name, 40, name, sizeof name);
+    if (figure->count > 1) snprintf(title, sizeof title, "%s, %s split", kind->heading, figure->split);
+    else
+        snprintf(title, sizeof title, "%s: %s, %s split, overall accuracy %.2f %% of %zu", kind->heading, name, figure->split,
+                 100 * figure->answers[0].overall, figure->answers[0].n);
+    return kind->draw(figure, figure->title != NULL ? figure->title : title, format, out, err);
+}
+
+static status write_kind(const char *folder, bool also_png, const struct answer_figure *figure, struct error *err)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%s.svg", figure->kind);
+    char *path = path_join(folder, name, err);
+    status result = path == NULL ? STATUS_FAILED : figure_file_write(path, also_png, answer_figure_draw, figure, NULL, err);
+    memory_free(path);
+    return result;
+}
+
+status answer_figures_write(const char *folder, bool also_png, const struct answers *answers, const char *split,
+                            uint64_t seed, struct error *err)
+{
+    struct answer_figure figure = {.split = split, .answers = answers, .count = 1, .seed = seed};
+    status result = folder_create(folder, err);
+    for (size_t i = 0; i < KINDS && result == STATUS_OK; i++) {
+        bool is_attention = strcmp(kinds[i].name, "attention") == 0;
+        if (is_attention && (answers->projections == NULL || answers->sampled < 2 || answers->attention_batch < 2)) continue;
+        figure.kind = kinds[i].name;
+        result = write_kind(folder, also_png, &figure, err);
+    }
+    return result;
+}

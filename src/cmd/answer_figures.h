@@ -1,0 +1,29 @@
+/* The figures that are drawn from a checkpoint's answers. */
+#ifndef CMD_ANSWER_FIGURES_H
+#define CMD_ANSWER_FIGURES_H
+
+#include "cmd/answers.h"
+#include "cmd/figure_file.h"
+
+/* A figure of `count` checkpoints' answers (all but mds: of the first); a figure_draw's data. */
+struct answer_figure {
+    const char *kind;  /* "mds", "similarity", "calibration", "attention", "confusion" */
+    const char *title; /* NULL = one that names split and checkpoint */
+    const char *split;
+    const struct answers *answers;
+    size_t count;
+    uint64_t seed;
+};
+
+bool answer_figure_is_kind(const char *kind);
+
+/* A figure_draw. */
+status answer_figure_draw(const void *figure, enum canvas_format format, struct text *out,
+                          struct error *err) MUST_CHECK;
+
+/* Writes FOLDER/KIND.svg (and .png) of every kind that these answers allow: confusion, calibration, similarity, mds and,
+ * where there is an attention branch, attention. */
+status answer_figures_write(const char *folder, bool also_png, const struct answers *answers, const char *split,
+                            uint64_t seed, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,56 @@
+/* Figures to files, each put in its place when it is complete. */
+#include "cmd/figure_file.h"
+
+#include "rmfer/base/file_write.h"
+
+#include <string.h>
+
+static bool is_png_name(const char *path)
+{
+    return text_ends_with_ignoring_case(path, ".png");
+}
+
+status figure_file_check(const char *command, const char *path, bool also_png, struct error *err)
+{
+    if (path == NULL) return error_set_usage(err, "%s needs -o FILE.svg", command);
+    if ((also_png || is_png_name(path)) && !canvas_has_png())
+        return error_set_usage(err, "this build has no cairo, which draws PNG: install libcairo2-dev and build again, or "
+                                    "write SVG");
+    return STATUS_OK;
+}
+
+static status write_one(const char *path, enum canvas_format format, figure_draw draw, const void *data,
+                        FILE *listing, struct error *err)
+{
+    struct text figure = {0};
+    struct atomic_file file = {0};
+    status result = draw(data, format, &figure, err);
+    if (result == STATUS_OK) result = atomic_file_open(&file, path, err);
+    if (result == STATUS_OK && fwrite(figure.bytes, 1, figure.length, file.stream) != figure.length)
+        result = error_set_errno(err, "%s: cannot be written", path);
+    if (result == STATUS_OK) result = atomic_file_commit(&file, err);
+    else atomic_file_abandon(&file);
+    if (result == STATUS_OK && listing != NULL) fprintf(listing, "%s\n", path);
+    text_free(&figure);
+    return result;
+}
+
+/* FILE.png of FILE.svg. */
+static status write_beside(const char *path, figure_draw draw, const void *data, FILE *listing, struct error *err)
+{
+    struct text beside = {0};
+    size_t length = strlen(path) - (text_ends_with_ignoring_case(path, ".svg") ? 4 : 0);
+    status result = text_append(&beside, path, length, err);
+    if (result == STATUS_OK) result = text_append(&beside, ".png", 4, err);
+    if (result == STATUS_OK) result = write_one(text_string(&beside), CANVAS_PNG, draw, data, listing, err);
+    text_free(&beside);
+    return result;
+}
+
+status figure_file_write(const char *path, bool also_png, figure_draw draw, const void *data, FILE *listing,
+                         struct error *err)
+{
+    if (is_png_name(path)) return write_one(path, CANVAS_PNG, draw, data, listing, err);
+    status result = write_one(path, CANVAS_SVG, draw, data, listing, err);
+    return result == STATUS_OK && also_png ? write_beside(path, draw, data, listing, err) : result;
+}
