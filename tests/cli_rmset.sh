@@ -134,6 +134,22 @@ says "no detector" '^rmfer: error: lonely\.mp4: neither a detector'
 says "a broken one" '^rmfer: error: drawn/mashups/broken\.mp4: '
 says "no faces" '^rmfer: error: empty\.mp4: no faces in its 192 frames$'
 holds "the other is done" diff -r partly/mashup1 set/mashup1
+# No room for the lists of the one that has many faces: one line, nothing half of it stays, the other is done.
+if (ulimit -f 16) 2>/dev/null; then
+    printf 'frame,x,y,w,h\n0,10,10,40,40\n1,10,10,40,40\n' >few.csv
+    cp $mashups/mashup1.mp4 few.mp4
+    mv few.csv few.detections.csv
+    (trap '' XFSZ; ulimit -f 16; exec "$RMFER" rmset build -q $mashups/mashup0.mp4 few.mp4 -o full --size 32) >out 2>err
+    code=$?
+    holds "a full disk is exit 1" test $code -eq 1
+    holds "and one line" test "$(grep -c '^rmfer: error: .*mashup0.*cannot be written.*File too large$' err)" -eq 1 -a "$(wc -l <err)" -eq 1
+    holds "nothing half stays" test -z "$(find full -name '*mashup0*')"
+    holds "the other is there" test "$(wc -l <full/index.csv)" -eq 3
+    check "room again" rmset build -q $mashups/mashup0.mp4 few.mp4 -o full --size 32
+    holds "the rest follows" test "$(ls full | grep -c '^mashup0$')" -eq 1
+else
+    skip "a full disk, as this shell cannot limit files"
+fi
 run rmset build -q lonely.mp4 drawn/../lonely.mp4 -o twice
 holds "two of one name" test $code -eq 2
 run rmset build -q lonely.mp4 -o twice --remove 1,2,3

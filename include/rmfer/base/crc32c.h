@@ -3,11 +3,14 @@
 #ifndef RMFER_BASE_CRC32C_H
 #define RMFER_BASE_CRC32C_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* What eight bytes at a time are looked up in; 8 KB that whoever sums much makes once. */
+/* What eight bytes at a time are looked up in, where the processor has no instruction for it; 8 KB that whoever sums much
+ * makes once. */
 struct crc32c_tables {
+    bool only; /* the instruction is left alone, for a test; crc32c_prepare says false */
     uint32_t of[8][256]; /* [k][b]: the sum of byte b with k zero bytes behind it */
 };
 void crc32c_prepare(struct crc32c_tables *tables);
