@@ -188,6 +188,34 @@ holds "is the same picture" test "$(face 1)" = "$(face 1 whole.csv)"
 check "EXIF orientation" faces --csv turned.jpg
 holds "is obeyed" grep -q '^turned\.jpg,,,0,56,20,24,32,' out
 
+# ---- pictures and videos through a pipe
+piped() { run sh -c 'files=$1; shift; cat $files | "$RMFER" predict --checkpoint tiny.safetensors "$@" -' sh "$@"; }
+check "pictures as files" faces --csv two.png none.png turned.jpg
+sed 's/^[a-z]*\.[a-z]*,,,//' out >as_files
+piped "two.png none.png turned.jpg" --detector squares.onnx --csv
+holds "pictures through a pipe give the same" test "$code $(sed 's/^-,[0-9]*,,//' out | cmp - as_files)" = "0 "
+holds "and are frames without times" test "$(column frame | tr '\n' ' ')$(column time | tr -d '\n')" = "0 0 1 2 "
+piped "two.png none.png turned.jpg" --json
+holds "so they are as JSON" test "$(grep -c '^{"file": "-", "frame": [012], "time": null, "faces": \[{' out)" -eq 3
+piped "two.png none.png turned.jpg two.png" --csv --every 3
+holds "every third of them" test "$code $(column frame | tr '\n' ' ')" = "0 0 3 "
+piped "two.png two.png" --every 0.5s
+holds "they have no times" test "$code $(cat err)" = \
+    "1 rmfer: error: -: pictures in a pipe have no times: --every takes a number of frames here"
+piped "none.png two.png cut.jpg" --csv
+holds "the last one cut short is told" test "$code $(column error | tr '\n' ,)" = "1 ,,the stream ends within this picture,"
+piped "none.png list two.png" --csv
+holds "so is what is no picture" test "$code $(column error | tr '\n' ,)" = \
+    "1 ,bytes that begin no picture were passed over,,"
+piped "none.png two.png" --annotate drawn-pipe
+holds "--annotate names them" test "$code $(ls drawn-pipe/stdin | tr '\n' ' ')" = "0 frame_00000000.jpg frame_00000001.jpg "
+piped "$tests/fuzz/fuzz_image/bmp_565.bmp" --csv
+holds "another kind is one picture" test "$code $(files)" = "0 - "
+piped picture.heic
+holds "or is named" test "$code $(cat err)" = "1 rmfer: error: -: not supported: HEIF or AVIF ($read are read)"
+piped "two.png none.png" --detector squares.onnx --track --smooth 1
+holds "no smoothing without times" grep -q 'smooth.*times' err
+
 # ---- a picture is what its bytes are
 mkdir kinds foreign
 cp noise.jpg kinds/a.bmp && cp noise.jpg kinds/b.heic && cp two.png kinds/c.TIF && cp picture.heic kinds/d.jpg
@@ -226,6 +254,14 @@ else
     holds "its number and time" grep -q '^{"file": "clip.avi", "frame": 9, "time": 2.25, "faces": \[{"box": \[80, 28, ' out
     check "a table of a video" faces clip.avi
     holds "has times" grep -q '^clip\.avi  *2\.25 s .* at 80,28 ' out
+    check "a video as a file" faces --csv --every 0.6s clip.avi
+    sed 's/^clip\.avi/-/' out >as_file
+    piped clip.avi --detector squares.onnx --csv --every 0.6s
+    holds "gives the same through a pipe" cmp out as_file
+    run sh -c '"$RMFER" predict --checkpoint tiny.safetensors --detector squares.onnx --csv --every 0.6s - <clip.avi'
+    holds "and as standard input" cmp out as_file
+    piped cut.avi --csv
+    holds "cut short it is told" test "$code $(column error | cut -c 1-25)" = "1 no frame could be decoded"
     check "--track" faces --csv --track clip.avi two.png
     holds "one face keeps its number" test "$(grep '^clip' out | sed 's/.*,//' | sort | uniq -c | tr -d ' \n')" = 100
     holds "a picture has none" test "$(grep '^two' out | sed 's/.*,//' | tr -d '\n')" = ""
@@ -406,7 +442,7 @@ refuses "a checkpoint of another program" 1 "squares.onnx: not a checkpoint of r
 head -c 3000 tiny.safetensors >cut.safetensors
 ends "a checkpoint cut short" 1 "$RMFER" predict --checkpoint cut.safetensors two.png
 holds "names it" grep -q '^rmfer: error: cut\.safetensors: .*cut short' err
-refuses "no picture" 2 'predict needs pictures, folders or videos, or - for a list of them' predict
+refuses "no picture" 2 'predict needs pictures, folders or videos, or - for standard input' predict
 refuses "two kinds of output" 2 '--json and --csv: give one of them' predict --json --csv two.png
 refuses "an unknown crop" 2 "crop 'round' is not known (square, box, aligned)" faces --crop round two.png
 refuses "faces without a detector" 2 'options about faces need --detector FILE; without one each picture is a face' \

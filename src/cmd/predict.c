@@ -72,7 +72,7 @@ static status check_features(const struct predict_command *command, const struct
 static status check_command(struct predict_command *command, const struct option_list *paths, struct error *err)
 {
     if (paths->count == 0)
-        return error_set_usage(err, "predict needs pictures, folders or videos, or - for a list of them");
+        return error_set_usage(err, "predict needs pictures, folders or videos, or - for standard input");
     if (command->json && command->csv) return error_set_usage(err, "--json and --csv: give one of them");
     if (command->embedding && !command->json)
         return error_set_usage(err, "--embedding needs --json (--features FILE writes an array of them)");
@@ -299,7 +299,8 @@ static status predict(struct predict_command *command, const struct option_list 
 static const char description[] =
     "Prints the expressions of the faces in pictures and videos, which their bytes tell, not their names. PATH is a\n"
     "picture, a video, a folder (searched with the folders in it, in order of names), a quoted pattern ('*.jpg'),\n"
-    "SHARD.tar#OFFSET, or - for a list on standard input, one path a line.\n\n"
+    "SHARD.tar#OFFSET, or - for standard input: a list, one path a line, or pictures one behind the other as ffmpeg\n"
+    "-f image2pipe and -f mjpeg write them, or a video; its first bytes tell which.\n\n"
     "Without a detector each picture is one face. With one, faces are found first and cut out: --crop square cuts a\n"
     "square around the box, as high as the box or as wide as the widened box, whichever is more; box cuts the\n"
     "widened box and stretches it, as AffectNet's faces are; aligned turns and scales the face by its eyes, nose and\n"

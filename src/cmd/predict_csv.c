@@ -4,6 +4,7 @@
 
 #include "rmfer/faces/pose.h"
 
+#include <math.h>
 #include <string.h>
 
 /* A row being written: the first failure is remembered, as the JSON writer does. */
@@ -90,7 +91,10 @@ static void put_source(struct row *row, const struct face_input *input)
         return;
     }
     put_integer(row, input->frame);
-    put_real(row, 10, rounded(input->time, TIME_DIGITS));
+    if (isnan(input->time))
+        put_empty(row, 1);
+    else
+        put_real(row, 10, rounded(input->time, TIME_DIGITS));
 }
 
 /* face to confidence, and the probabilities */

@@ -86,7 +86,7 @@ status write_json_line(const struct predict_result *result, struct text *out, st
     json_name_member(&json, "file", input->path);
     if (input->is_frame) {
         json_integer_member(&json, "frame", input->frame);
-        json_real_member(&json, "time", rounded(input->time, TIME_DIGITS));
+        json_real_member(&json, "time", rounded(input->time, TIME_DIGITS)); /* null where it is not known */
     }
     if (input->error.code != STATUS_OK) {
         json_name_member(&json, "error", predict_message(input));

@@ -56,6 +56,8 @@ static status smooth_face(struct predict_output *output, const struct face_pictu
                           struct ranked_class *ranked, struct error *err)
 {
     if (output->smoother == NULL || picture->ids == NULL) return STATUS_OK;
+    if (isnan(picture->input.time))
+        return error_set_usage(err, "--smooth needs times, which pictures in a pipe do not have");
     size_t count = output->settings.class_count;
     for (size_t i = 0; i < count; i++) output->probabilities[i] = ranked[i].probability;
     status result = track_smoother_apply(output->smoother, picture->input.file, picture->ids[face],

@@ -4,6 +4,7 @@
 #include "rmfer/base/log.h"
 #include "rmfer/faces/pose.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static status append_name(const struct predict_result *result, struct text *out, struct error *err)
@@ -11,7 +12,9 @@ static status append_name(const struct predict_result *result, struct text *out,
     const struct face_input *input = &result->item->picture->input;
     struct text name = {0};
     status done = text_append_format(&name, err, "%s", input->path);
-    if (done == STATUS_OK && input->is_frame) done = text_append_format(&name, err, " %8.2f s", input->time);
+    if (done == STATUS_OK && input->is_frame)
+        done = isnan(input->time) ? text_append_format(&name, err, " %8lld", (long long)input->frame)
+                                  : text_append_format(&name, err, " %8.2f s", input->time);
     if (done == STATUS_OK) {
         text_make_printable(name.bytes);
         done = text_append_format(out, err, "%-*s  ", result->settings->name_width, name.bytes);
@@ -57,7 +60,9 @@ static void report_error(const struct face_input *input)
 {
     const char *message = predict_message(input);
     fflush(stdout); /* in order beside what goes to standard error */
-    if (message == input->error.message)
+    if (input->is_frame)
+        log_error("%s: frame %lld: %s", input->path, (long long)input->frame, message);
+    else if (message == input->error.message)
         log_error("%s", message);
     else
         log_error("%s: %s", input->path, message);

@@ -21,6 +21,8 @@
     X(avutil, av_dict_free)                     \
     X(avutil, av_dict_set)                      \
     X(avutil, av_display_rotation_get)          \
+    X(avutil, av_free)                          \
+    X(avutil, av_malloc)                        \
     X(avutil, av_frame_alloc)                   \
     X(avutil, av_frame_free)                    \
     X(avutil, av_frame_get_buffer)              \
@@ -52,6 +54,7 @@
     X(avformat, av_interleaved_write_frame)     \
     X(avformat, av_read_frame)                  \
     X(avformat, av_write_trailer)               \
+    X(avformat, avformat_alloc_context)         \
     X(avformat, avformat_alloc_output_context2) \
     X(avformat, avformat_close_input)           \
     X(avformat, avformat_find_stream_info)      \
@@ -59,7 +62,9 @@
     X(avformat, avformat_new_stream)            \
     X(avformat, avformat_open_input)            \
     X(avformat, avformat_write_header)          \
+    X(avformat, avio_alloc_context)             \
     X(avformat, avio_closep)                    \
+    X(avformat, avio_context_free)              \
     X(avformat, avio_open)                      \
     FFMPEG_SIDE_DATA(X)
 

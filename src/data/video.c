@@ -51,7 +51,7 @@ bool video_time_is_due(double time, double every_seconds, double *due)
 bool video_is_named(const char *path)
 {
     static const char *const endings[] = {".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg",
-                                          ".wmv", ".flv", ".ts",  ".mts",  ".3gp", ".ogv", ".asf", ".m2ts"};
+                                          ".wmv", ".flv", ".ts",  ".mts",  ".3gp", ".ogv", ".asf", ".m2ts", ".y4m"};
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (text_ends_with_ignoring_case(path, endings[i])) return true;
     return false;
@@ -74,7 +74,16 @@ bool video_is_content(const uint8_t *bytes, size_t size)
     if (memcmp(bytes + 4, "ftyp", 4) == 0) return !is_picture_brand(bytes + 8);
     if (memcmp(bytes, "RIFF", 4) == 0) return memcmp(bytes + 8, "AVI ", 4) == 0;
     return memcmp(bytes, matroska, 4) == 0 || memcmp(bytes, program_stream, 4) == 0 || memcmp(bytes, asf, 4) == 0 ||
-           memcmp(bytes, "FLV\x01", 4) == 0 || memcmp(bytes, "OggS", 4) == 0;
+           memcmp(bytes, "FLV\x01", 4) == 0 || memcmp(bytes, "OggS", 4) == 0 || memcmp(bytes, "YUV4MPEG2 ", 10) == 0;
+}
+
+bool video_is_stream(const uint8_t *bytes, size_t size)
+{
+    enum { PACKET = 188, SYNC = 'G' };
+    static const uint8_t start_code[4] = {0, 0, 0, 1}, sequence[4] = {0, 0, 1, 0xb3};
+    if (video_is_content(bytes, size)) return true;
+    if (size > PACKET && bytes[0] == SYNC && bytes[PACKET] == SYNC) return true;
+    return size >= 12 && (memcmp(bytes, start_code, 4) == 0 || memcmp(bytes, sequence, 4) == 0);
 }
 
 #ifndef RMFER_HAVE_FFMPEG
@@ -87,6 +96,13 @@ status video_open(struct video **video, const char *path, const struct video_opt
                      "%s: this rmfer was built without FFmpeg, so it reads no videos (install libavformat-dev, "
                      "libavcodec-dev, libavutil-dev and libswscale-dev, then make again)",
                      path);
+}
+
+status video_open_stream(struct video **video, struct byte_stream *stream, const char *name,
+                         const struct video_options *options, struct error *err)
+{
+    (void)stream;
+    return video_open(video, name, options, err);
 }
 
 void video_close(struct video *video)

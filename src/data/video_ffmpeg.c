@@ -15,13 +15,15 @@
 #include <string.h>
 
 /* Containers that hold films. Playlists and the like name other files, and those are not the user's choice. */
-static const char CONTAINERS[] = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mpegvideo,h264,hevc";
+static const char CONTAINERS[] = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mpegvideo,h264,hevc,yuv4mpegpipe";
 
 enum { MOST_EMPTY_READS = 1000, ROW_ALIGNMENT = 64, MOST_DECODER_THREADS = 16 };
 
 struct video {
     struct ffmpeg ffmpeg;
     char *path;
+    struct byte_stream *stream_in; /* where the container comes from, or NULL: the path */
+    AVIOContext *reader;           /* of the stream */
     AVFormatContext *container;
     AVCodecContext *decoder;
     AVStream *stream;
@@ -38,19 +40,85 @@ struct video {
     bool drained; /* the decoder was told that nothing follows */
 };
 
+/* What may be the cause where nothing can be read of a pipe; else nothing. */
+static const char *pipe_hint(const struct video *video)
+{
+    bool is_pipe = video->stream_in != NULL && !byte_stream_can_seek(video->stream_in);
+    return is_pipe ? " (from a pipe only videos that need no index behind their pictures: of MP4 those of ffmpeg -movflags "
+                     "faststart or frag_keyframe)"
+                   : "";
+}
+
 static status fail(struct video *video, const char *what, int code, struct error *err)
 {
     char text[AV_ERROR_MAX_STRING_SIZE] = "unknown error";
     video->ffmpeg.av_strerror(code, text, sizeof text);
-    return error_set(err, "%s: %s: %s", video->path, what, text);
+    return error_set(err, "%s: %s: %s%s", video->path, what, text, pipe_hint(video));
 }
+
+/* ---- streams ----------------------------------------------------------------------------------------------------
+ */
+
+enum { READER_BYTES = 32768 };
+
+static int read_stream(void *context, uint8_t *bytes, int size)
+{
+    struct byte_stream *stream = context;
+    const uint8_t *found;
+    size_t count = byte_stream_peek(stream, 1, &found);
+    if (count == 0) return stream->error.code == STATUS_OK ? AVERROR_EOF : AVERROR(EIO);
+    if (count > (size_t)size) count = (size_t)size;
+    memcpy(bytes, found, count);
+    byte_stream_take(stream, count);
+    return (int)count;
+}
+
+static int64_t seek_stream(void *context, int64_t offset, int whence)
+{
+    struct byte_stream *stream = context;
+    whence &= ~AVSEEK_FORCE;
+    if (whence == AVSEEK_SIZE) return byte_stream_size(stream);
+    if (whence == SEEK_CUR) offset += byte_stream_place(stream);
+    if (whence == SEEK_END) offset += byte_stream_size(stream);
+    return byte_stream_seek(stream, offset) ? offset : AVERROR(EIO);
+}
+
+/* FFmpeg may give the buffer up for another one, so it is freed as the reader has it. */
+static void close_reader(struct video *video)
+{
+    if (video->reader != NULL) video->ffmpeg.av_free(video->reader->buffer);
+    video->ffmpeg.avio_context_free(&video->reader);
+}
+
+static status open_reader(struct video *video, struct error *err)
+{
+    struct ffmpeg *f = &video->ffmpeg;
+    uint8_t *buffer = f->av_malloc(READER_BYTES);
+    bool can_seek = byte_stream_can_seek(video->stream_in);
+    if (buffer != NULL)
+        video->reader = f->avio_alloc_context(buffer, READER_BYTES, 0, video->stream_in, read_stream, NULL,
+                                              can_seek ? seek_stream : NULL);
+    if (video->reader == NULL) {
+        f->av_free(buffer);
+        return error_set(err, "%s: no memory to read it", video->path);
+    }
+    video->container = f->avformat_alloc_context();
+    if (video->container == NULL) return error_set(err, "%s: no memory to read it", video->path);
+    video->container->pb = video->reader;
+    return STATUS_OK;
+}
+
+/* ---- opening ----------------------------------------------------------------------------------------------------
+ */
 
 static status open_container(struct video *video, struct error *err)
 {
     struct ffmpeg *f = &video->ffmpeg;
     struct text url = {0};
     AVDictionary *settings = NULL;
-    status result = text_append_format(&url, err, "file:%s", video->path);
+    status result = video->stream_in != NULL ? open_reader(video, err) : STATUS_OK;
+    if (result == STATUS_OK && video->stream_in == NULL)
+        result = text_append_format(&url, err, "file:%s", video->path);
     if (result != STATUS_OK) return result;
     f->av_log_set_level(log_get_level() == LOG_VERBOSE ? AV_LOG_WARNING : AV_LOG_QUIET);
     f->av_dict_set(&settings, "format_whitelist", CONTAINERS, 0);
@@ -83,11 +151,14 @@ static status open_decoder(struct video *video, int threads, struct error *err)
     return code < 0 ? fail(video, "cannot be decoded", code, err) : STATUS_OK;
 }
 
-status video_open(struct video **out, const char *path, const struct video_options *options, struct error *err)
+/* From a path, or from `stream`, whose name is then `path`. */
+static status open_video(struct video **out, struct byte_stream *stream, const char *path,
+                         const struct video_options *options, struct error *err)
 {
     *out = NULL;
     struct video *video = memory_allocate(1, sizeof *video, "a video", err);
     if (video == NULL) return STATUS_FAILED;
+    video->stream_in = stream;
     video->every = options->every > 0 ? options->every : 1;
     video->every_seconds = options->every_seconds;
     video->most_pixels = options->most_pixels != 0 ? options->most_pixels : IMAGE_MOST_PIXELS;
@@ -108,6 +179,17 @@ status video_open(struct video **out, const char *path, const struct video_optio
     return result;
 }
 
+status video_open(struct video **out, const char *path, const struct video_options *options, struct error *err)
+{
+    return open_video(out, NULL, path, options, err);
+}
+
+status video_open_stream(struct video **out, struct byte_stream *stream, const char *name,
+                         const struct video_options *options, struct error *err)
+{
+    return open_video(out, stream, name, options, err);
+}
+
 void video_close(struct video *video)
 {
     if (video == NULL) return;
@@ -117,6 +199,7 @@ void video_close(struct video *video)
     f->av_packet_free(&video->packet);
     f->avcodec_free_context(&video->decoder);
     f->avformat_close_input(&video->container);
+    close_reader(video);
     memory_free(video->rows);
     memory_free(video->path);
     memory_free(video);
@@ -309,8 +392,8 @@ status video_next(struct video *video, struct video_frame *frame, bool *ended, s
         return result;
     }
     *ended = true;
-    if (video->count == 0) return error_set(err, "%s: no frame could be decoded", video->path);
-    return STATUS_OK;
+    if (video->count > 0) return STATUS_OK;
+    return error_set(err, "%s: no frame could be decoded%s", video->path, pipe_hint(video));
 }
 
 #endif

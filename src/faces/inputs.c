@@ -1,8 +1,9 @@
 /* From the paths that were asked for to one picture or frame after the other: a video being decoded, else a folder
- * being walked, else the matches of a pattern, else a list on standard input, else the next path. */
+ * being walked, else the matches of a pattern, else standard input, else the next path. */
 #include "rmfer/faces/inputs.h"
 
 #include "faces/folder_walk.h"
+#include "faces/standard_input.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
@@ -16,14 +17,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { LONGEST_LINE = 65536, NAME_WIDTH_MOST = 48, NAME_WIDTH_LEAST = 24 };
+enum { NAME_WIDTH_MOST = 48, NAME_WIDTH_LEAST = 24 };
 
 struct face_inputs {
     const char *const *paths;
     size_t path_count, next_path;
     struct face_input_options options;
     uint64_t files;    /* started so far */
-    bool reads_list;   /* standard input is being read */
+    struct standard_input standard;
+    bool reads_list, reads_pictures; /* of standard input */
     glob_t matches;    /* of the pattern being followed */
     size_t next_match; /* == matches.gl_pathc: none is */
     struct folder_walk *walk;
@@ -39,6 +41,7 @@ void face_input_free(struct face_input *input)
 {
     memory_free(input->path);
     memory_free(input->target);
+    memory_free(input->bytes);
     image_free(&input->image);
     *input = (struct face_input){0};
 }
@@ -85,6 +88,7 @@ void face_inputs_free(struct face_inputs *inputs)
     close_video(inputs);
     close_folder(inputs);
     close_pattern(inputs);
+    standard_input_close(&inputs->standard);
     memory_free(inputs);
 }
 
@@ -128,6 +132,13 @@ static bool give_error(struct face_input *input, const char *path, const struct 
     return true;
 }
 
+static struct video_options video_options(const struct face_inputs *inputs)
+{
+    return (struct video_options){.every = inputs->options.every,
+                                  .every_seconds = inputs->options.every_seconds,
+                                  .most_pixels = inputs->options.most_pixels};
+}
+
 /* Takes `path` and `target` over. Of a folder, pictures that cannot be read are counted by their kind and passed over. */
 static bool start_file(struct face_inputs *inputs, struct face_input *input, char *path, char *target)
 {
@@ -143,9 +154,7 @@ static bool start_file(struct face_inputs *inputs, struct face_input *input, cha
     inputs->folder_given++;
     input->file = inputs->files++;
     if (has_frames) {
-        struct video_options options = {.every = inputs->options.every,
-                                        .every_seconds = inputs->options.every_seconds,
-                                        .most_pixels = inputs->options.most_pixels};
+        struct video_options options = video_options(inputs);
         if (video_open(&inputs->video, path, &options, &error) == STATUS_OK) {
             inputs->video_path = path;
             inputs->video_target = target;
@@ -306,22 +315,8 @@ static bool next_match(struct face_inputs *inputs, struct face_input *input)
     return given;
 }
 
-/* The next line of standard input; false at its end. */
-static bool read_line(struct face_inputs *inputs, struct text *line, struct error *err)
-{
-    int end = inputs->options.null_separated ? '\0' : '\n', byte;
-    line->length = 0;
-    while ((byte = getc(stdin)) != EOF && byte != end) {
-        char character = (char)byte;
-        if (line->length == LONGEST_LINE || (byte == '\0' && end != '\0')) {
-            error_set(err, "standard input: not a list of paths (%s)",
-                      byte == '\0' ? "for a list separated by NUL there is --null" : "a line is too long");
-            return false;
-        }
-        if (text_append(line, &character, 1, err) != STATUS_OK) return false;
-    }
-    return byte != EOF || line->length > 0;
-}
+/* ---- standard input ---------------------------------------------------------------------------------------------
+ */
 
 /* Starts what the next line names; blank lines are passed over. Sets reads_list to false at the end. */
 static bool next_line(struct face_inputs *inputs, struct face_input *input)
@@ -329,7 +324,7 @@ static bool next_line(struct face_inputs *inputs, struct face_input *input)
     struct error error = {0};
     struct text line = {0};
     bool given = false;
-    if (!read_line(inputs, &line, &error)) {
+    if (!standard_input_name(&inputs->standard, inputs->options.null_separated, &line, &error)) {
         inputs->reads_list = false;
         if (error.code != STATUS_OK) given = give_error(input, "-", &error);
     } else if (line.length > 0) {
@@ -340,14 +335,45 @@ static bool next_line(struct face_inputs *inputs, struct face_input *input)
     return given;
 }
 
+static bool next_piped(struct face_inputs *inputs, struct face_input *input)
+{
+    bool ended, given = standard_input_picture(&inputs->standard, &inputs->options, input, &ended);
+    inputs->reads_pictures = !ended;
+    input->file = inputs->files - 1;
+    return given;
+}
+
+static bool start_piped_video(struct face_inputs *inputs, struct face_input *input)
+{
+    struct error error = {0};
+    struct video_options options = video_options(inputs);
+    if (video_open_stream(&inputs->video, &inputs->standard.stream, "-", &options, &error) != STATUS_OK)
+        return give_error(input, "-", &error);
+    inputs->video_path = memory_copy_string("-", &error);
+    inputs->video_target = memory_copy_string(STANDARD_INPUT_TARGET, &error);
+    if (error.code == STATUS_OK) return false;
+    close_video(inputs);
+    return give_error(input, "-", &error);
+}
+
+static bool start_standard_input(struct face_inputs *inputs, struct face_input *input)
+{
+    enum stream_kind kind = standard_input_open(&inputs->standard, inputs->options.null_separated);
+    inputs->files += kind != STREAM_LIST;
+    inputs->reads_list = kind == STREAM_LIST;
+    inputs->reads_pictures = kind == STREAM_PICTURES;
+    input->file = inputs->files - 1;
+    if (kind == STREAM_VIDEO) return start_piped_video(inputs, input);
+    if (kind != STREAM_PICTURE) return false;
+    standard_input_whole(&inputs->standard, input);
+    return true;
+}
+
 /* A file of that very name goes before a pattern. */
 static bool next_asked(struct face_inputs *inputs, struct face_input *input)
 {
     const char *path = inputs->paths[inputs->next_path++];
-    if (strcmp(path, "-") == 0) {
-        inputs->reads_list = true;
-        return false;
-    }
+    if (strcmp(path, "-") == 0) return start_standard_input(inputs, input);
     bool is_pattern = strpbrk(path, "*?[") != NULL && is_missing(path);
     return is_pattern ? start_pattern(inputs, input, path) : start_path(inputs, input, path);
 }
@@ -362,6 +388,8 @@ bool face_inputs_next(struct face_inputs *inputs, struct face_input *input)
             given = next_of_folder(inputs, input);
         else if (inputs->next_match < inputs->matches.gl_pathc)
             given = next_match(inputs, input);
+        else if (inputs->reads_pictures)
+            given = next_piped(inputs, input);
         else if (inputs->reads_list)
             given = next_line(inputs, input);
         else if (inputs->next_path < inputs->path_count)

@@ -51,12 +51,16 @@ static void free_picture(struct face_picture *picture)
     *picture = (struct face_picture){0};
 }
 
-/* A video's frames come decoded, a folder's do not. */
+/* A video's frames come decoded, a folder's and a pipe's pictures do not. */
 static status read_image(const struct face_pipeline_settings *settings, struct face_input *input, struct error *err)
 {
     if (input->image.rgb != NULL) return STATUS_OK;
     struct image_options options = {.most_pixels = settings->most_pixels};
-    return image_read(input->path, &options, &input->image, err);
+    if (input->bytes == NULL) return image_read(input->path, &options, &input->image, err);
+    status result = image_decode(input->bytes, input->size, &options, &input->image, err);
+    memory_free(input->bytes);
+    input->bytes = NULL;
+    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", input->path);
 }
 
 /* Waits until all pictures before this one have been assigned; false when the pipeline stops. */

@@ -6,6 +6,7 @@
 #ifndef RMFER_DATA_VIDEO_H
 #define RMFER_DATA_VIDEO_H
 
+#include "rmfer/base/byte_stream.h"
 #include "rmfer/data/image.h"
 
 struct video;
@@ -37,6 +38,11 @@ struct video_frame {
 status video_open(struct video **video, const char *path, const struct video_options *options,
                   struct error *err) MUST_CHECK;
 
+/* The same of a stream, which is borrowed until the video is closed; `name` stands for a path in messages. A pipe cannot be
+ * sought, so a container whose index stands behind its pictures is an error there. */
+status video_open_stream(struct video **video, struct byte_stream *stream, const char *name,
+                         const struct video_options *options, struct error *err) MUST_CHECK;
+
 /* NULL is fine. */
 void video_close(struct video *video);
 
@@ -56,5 +62,7 @@ int64_t video_frame_estimate(const struct video *video);
 /* Whether the file's first bytes or, where they say nothing, its name are those of a video. */
 bool video_is_named(const char *path);
 bool video_is_content(const uint8_t *bytes, size_t size);
+/* The same of a stream's first bytes, raw streams among them; 189 bytes tell all. */
+bool video_is_stream(const uint8_t *bytes, size_t size);
 
 #endif

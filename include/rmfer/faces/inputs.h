@@ -1,8 +1,8 @@
-/* What was asked for, one picture or video frame after the other: files, folders, patterns, videos, lists.
+/* What was asked for, one picture or video frame after the other: files, folders, patterns, videos, lists, pipes.
  *
  * A folder is searched with the folders in it, in order of names; one folder's names are in memory at a time, and a
- * list on standard input is read line by line, so that memory does not grow with the number of files. Videos are
- * decoded here, pictures are not. */
+ * list on standard input is read line by line, pictures and videos there as they come, so that memory does not grow with
+ * their number. Videos are decoded here, pictures are not. */
 #ifndef RMFER_FACES_INPUTS_H
 #define RMFER_FACES_INPUTS_H
 
@@ -19,10 +19,12 @@ struct face_input {
     uint64_t file; /* files are numbered as they come; the frames of a video share its number */
     bool is_frame;
     int64_t frame;
-    double time;        /* seconds since the first frame */
+    double time;        /* seconds since the first frame; NaN = not known, as of pictures in a pipe */
     double frame_rate;  /* of the video, frames a second; 0 = the container does not say */
     int64_t frames;     /* in all, about; 0 = not known */
     struct image image; /* a video frame's pixels; pictures are decoded by who works on them */
+    uint8_t *bytes;     /* an encoded picture that is in no file; owned */
+    size_t size;
     struct error error; /* why there is no picture */
 };
 
@@ -39,7 +41,8 @@ struct face_input_options {
 
 struct face_inputs;
 
-/* `paths` are pictures, videos, folders, patterns, or "-" for a list on standard input; borrowed. */
+/* `paths` are pictures, videos, folders, patterns, or "-" for standard input: a list, pictures one behind the other, or a
+ * video, which its first bytes tell; borrowed. */
 status face_inputs_create(struct face_inputs **inputs, const char *const *paths, size_t count,
                           const struct face_input_options *options, struct error *err) MUST_CHECK;
 void face_inputs_free(struct face_inputs *inputs);
