@@ -63,16 +63,11 @@ static inline vector v_clamp(float low, float high, vector x)
     return _mm256_min_ps(_mm256_set1_ps(high), _mm256_max_ps(_mm256_set1_ps(low), x));
 }
 
-static inline vector v_round(vector x)
+/* x * 2^n for normal x and whole n; `shifted` is ROUNDING + n, whose last bits go into the exponent of x. */
+static inline vector v_scale_by_power(vector x, vector shifted)
 {
-    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-
-/* x * 2^n for whole n within -126 .. 127: n goes into the exponent bits of a float. */
-static inline vector v_scale_by_power(vector x, vector n)
-{
-    __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-    return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
+    __m256i exponent = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent));
 }
 
 static inline vector v_reciprocal(vector x)

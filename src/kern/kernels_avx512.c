@@ -62,15 +62,11 @@ static inline vector v_clamp(float low, float high, vector x)
     return _mm512_min_ps(_mm512_set1_ps(high), _mm512_max_ps(_mm512_set1_ps(low), x));
 }
 
-static inline vector v_round(vector x)
+/* x * 2^n for normal x and whole n; `shifted` is ROUNDING + n, whose last bits go into the exponent of x. */
+static inline vector v_scale_by_power(vector x, vector shifted)
 {
-    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-
-/* x * 2^n for whole n. */
-static inline vector v_scale_by_power(vector x, vector n)
-{
-    return _mm512_scalef_ps(x, n);
+    __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), exponent));
 }
 
 /* 1 / x for normal x: the 14-bit estimate and one Newton step, y (2 - x y), within 2 units in the last place. */

@@ -62,16 +62,11 @@ static inline vector v_clamp(float low, float high, vector x)
     return vminq_f32(vdupq_n_f32(high), vmaxq_f32(vdupq_n_f32(low), x));
 }
 
-static inline vector v_round(vector x)
+/* x * 2^n for normal x and whole n; `shifted` is ROUNDING + n, whose last bits go into the exponent of x. */
+static inline vector v_scale_by_power(vector x, vector shifted)
 {
-    return vrndnq_f32(x);
-}
-
-/* x * 2^n for whole n within -126 .. 127: n goes into the exponent bits of a float. */
-static inline vector v_scale_by_power(vector x, vector n)
-{
-    int32x4_t exponent = vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127));
-    return vmulq_f32(x, vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)));
+    int32x4_t exponent = vshlq_n_s32(vreinterpretq_s32_f32(shifted), 23);
+    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), exponent));
 }
 
 static inline vector v_reciprocal(vector x)

@@ -43,7 +43,7 @@ static void backward_project(struct backbone_pass *p, struct network_block *bloc
                              b->image_sums, b->sums);
     batchnorm_backward(&project->bn, b->sums, p->n * layer_output_pixels(project->row));
     struct conv1x1_input gated = {saved_of(p, block->depthwise)->map, &block->depthwise->bn,
-                                  saved_of(p, block->gate)->gate.gate};
+                                  saved_of(p, block->gate)->gate.gate, false};
     struct conv1x1_upstream upstream = {.y = saved->map, .bn = &project->bn, .dy = b->gradient, .keep = keep};
     conv1x1_gated_backward(&p->context, &project->conv1x1, &out, gated, upstream, b->expanded_gradient,
                            b->segment_sums, b->partials);

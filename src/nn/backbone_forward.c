@@ -41,7 +41,7 @@ static void forward_project(struct backbone_pass *p, const struct forward_option
     struct layer_saved *saved = saved_of(p, project);
     struct tiling out = layer_tiling(&p->context, project->row, p->n);
     struct conv1x1_input gated = {saved_of(p, block->depthwise)->map, &block->depthwise->bn,
-                                  saved_of(p, block->gate)->gate.gate};
+                                  saved_of(p, block->gate)->gate.gate, false};
     conv1x1_forward(&p->context, &project->conv1x1, &out, gated, saved->map, p->moment_values, p->moment_counts);
     use_batch_statistics(p, project, out.tiles, options->bn_momentum);
     saved->drops = draw_drop_path(p, options, project->row, saved->keep);

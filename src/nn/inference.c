@@ -3,6 +3,8 @@
 
 #include "nn/network.h"
 #include "rmfer/base/threads.h"
+#include "rmfer/ops/blocked.h"
+#include "rmfer/ops/expand_depthwise.h"
 
 #include <string.h>
 
@@ -29,7 +31,8 @@ struct inference {
     struct linear classifier;
     size_t batch, classes;
     real *current, *next;      /* block inputs and outputs of a group */
-    real *expanded, *depthwise;
+    real *depthwise;           /* blocked */
+    real *last;                /* what is pooled */
     real *mean;
     struct squeeze_excite_saved gate;
     real *features;            /* [batch,D] */
@@ -42,11 +45,39 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* A block's expansion and depthwise convolution. */
+static struct expand_depthwise first_half(const struct network_block *block)
+{
+    const struct network_layer *expand = block->expand;
+    return (struct expand_depthwise){expand == NULL ? NULL : &expand->conv1x1, expand == NULL ? NULL : &expand->bn,
+                                     &block->depthwise->depthwise, &block->depthwise->bn};
+}
+
+/* The maps of one image, in reals, and the scratch of a worker that its blocks need. */
+struct group_maps {
+    size_t narrow, depthwise, last, block_scratch;
+};
+
+static struct group_maps group_maps(const struct inference *inference)
+{
+    const struct network *network = &inference->network;
+    const struct layer *head = network->head->row;
+    struct group_maps maps = {.narrow = network_shared_maps(network).narrow};
+    maps.last = layer_output_pixels(head) * head->output;
+    for (int b = 0; b < network->block_count; b++) {
+        const struct layer *row = network->blocks[b].depthwise->row;
+        struct expand_depthwise half = first_half(&network->blocks[b]);
+        maps.depthwise = larger(maps.depthwise, blocked_reals(layer_output_pixels(row), row->output));
+        maps.block_scratch = larger(maps.block_scratch, expand_depthwise_scratch_reals(&inference->context, &half));
+    }
+    return maps;
+}
+
 /* Images of a group: as many as fit the cache, but work for every thread. */
 static size_t group_size(const struct inference *inference)
 {
-    struct shared_maps w = network_shared_maps(&inference->network);
-    size_t bytes = (w.wide + w.depthwise + 2 * w.narrow) * sizeof(real);
+    struct group_maps maps = group_maps(inference);
+    size_t bytes = (maps.depthwise + 2 * maps.narrow) * sizeof(real);
     size_t group = larger(GROUP_BYTES / bytes, 2 * (size_t)inference->context.threads);
     return group < inference->batch ? group : inference->batch;
 }
@@ -60,13 +91,14 @@ static struct own_linear place_linear(const struct linear *layer, struct plan *p
 static void place(struct inference *i, struct plan *plan)
 {
     struct shared_maps w = network_shared_maps(&i->network);
+    struct group_maps maps = group_maps(i);
     size_t group = group_size(i), d = i->network.head->row->output, threads = (size_t)i->context.threads;
     network_place_weights(&i->network, &i->context, false, plan);
     network_place_norms(&i->network, plan);
-    i->current = plan_reals(plan, group * w.narrow);
-    i->next = plan_reals(plan, group * w.narrow);
-    i->expanded = plan_reals(plan, group * w.wide);
-    i->depthwise = plan_reals(plan, group * w.depthwise);
+    i->current = plan_reals(plan, group * maps.narrow);
+    i->next = plan_reals(plan, group * maps.narrow);
+    i->depthwise = plan_reals(plan, group * maps.depthwise);
+    i->last = plan_reals(plan, group * maps.last);
     i->mean = plan_reals(plan, group * w.gate);
     i->gate.reduced = plan_reals(plan, group * w.squeezed);
     i->gate.activated = plan_reals(plan, group * w.squeezed);
@@ -79,7 +111,8 @@ static void place(struct inference *i, struct plan *plan)
         i->reduce[b] = place_linear(&gate->reduce, plan);
         i->expand[b] = place_linear(&gate->expand, plan);
     }
-    i->context.scratch_reals = network_scratch_reals(&i->network, &i->context, group);
+    size_t scratch = larger(network_scratch_reals(&i->network, &i->context, group), maps.block_scratch);
+    i->context.scratch_reals = arena_rounded(scratch * sizeof(real)) / sizeof(real);
     i->context.scratch = plan_reals(plan, threads * i->context.scratch_reals);
 }
 
@@ -175,19 +208,13 @@ void inference_load(struct inference *i, const struct model *model)
 static void run_block(struct inference *i, const struct network_block *block, size_t n)
 {
     struct tiling out = layer_tiling(&i->context, block->project->row, n);
-    const real *wide = i->current;
-    if (block->expand != NULL) {
-        struct tiling in = layer_tiling(&i->context, block->expand->row, n);
-        conv1x1_infer(&i->context, &block->expand->conv1x1, &in, (struct conv1x1_input){.x = i->current},
-                      (struct conv1x1_after){.bn = &block->expand->bn, .activates = true}, i->expanded);
-        wide = i->expanded;
-    }
-    depthwise_infer(&i->context, &block->depthwise->depthwise, n, wide, &block->depthwise->bn, i->depthwise, i->mean);
+    struct expand_depthwise half = first_half(block);
+    expand_depthwise_infer(&i->context, &half, n, i->current, i->depthwise, i->mean);
     squeeze_excite_forward(&i->context, &block->gate->squeeze_excite, n, i->mean, i->gate);
     struct conv1x1_after after = {.bn = &block->project->bn,
                                   .residual = block->project->row->adds_input ? i->current : NULL};
     conv1x1_infer(&i->context, &block->project->conv1x1, &out,
-                  (struct conv1x1_input){.x = i->depthwise, .gate = i->gate.gate}, after, i->next);
+                  (struct conv1x1_input){.x = i->depthwise, .gate = i->gate.gate, .blocked = true}, after, i->next);
     real *spare = i->current;
     i->current = i->next;
     i->next = spare;
@@ -200,7 +227,7 @@ static void pool_features(const struct inference *i, size_t n, real *features)
     memset(features, 0, n * d * sizeof *features);
     for (size_t image = 0; image < n; image++) {
         real *own = features + image * d;
-        i->context.kernels->sum((struct rows){pixels, d}, i->expanded + image * pixels * d, d, own);
+        i->context.kernels->sum((struct rows){pixels, d}, i->last + image * pixels * d, d, own);
         for (size_t c = 0; c < d; c++) own[c] /= (real)pixels;
     }
 }
@@ -213,7 +240,7 @@ static void run_group(struct inference *i, const real *images, size_t n, real *f
     stem_forward(&i->context, &stem_layer->stem, &stem, images, &stem_layer->bn, i->current, NULL, NULL);
     for (int b = 0; b < network->block_count; b++) run_block(i, &network->blocks[b], n);
     conv1x1_infer(&i->context, &head_layer->conv1x1, &head, (struct conv1x1_input){.x = i->current},
-                  (struct conv1x1_after){.bn = &head_layer->bn, .activates = true}, i->expanded);
+                  (struct conv1x1_after){.bn = &head_layer->bn, .activates = true}, i->last);
     pool_features(i, n, features);
 }
 

@@ -12,6 +12,7 @@ struct op_context op_context_of(const struct kernels *kernels, int threads)
         .threads = threads,
         .limits = {.stream_bytes = (size_t)24 << 20,
                    .tile_rows = 168, /* divides by the row counts of the kernels' register tiles: 14, 7, 6, 4 */
+                   .band_pixels = 168,
                    .moment_pixels = 64},
     };
 }

@@ -3,6 +3,7 @@
 #include "rmfer/ops/conv1x1.h"
 
 #include "rmfer/base/threads.h"
+#include "rmfer/ops/blocked.h"
 
 #include <string.h>
 
@@ -29,6 +30,19 @@ size_t conv1x1_scratch_reals(const struct conv1x1 *conv, const struct tiling *ti
     return tiling->tile_rows * (2 * conv->input + conv->output) + conv->output;
 }
 
+/* Rows of one image of a blocked input, gated, to rows of all channels. */
+static void gather_blocks(const struct op_context *context, size_t channels, const struct tiling *tiling, size_t image,
+                          struct range rows, struct conv1x1_input input, real *out)
+{
+    const real *gate = input.gate + image * channels;
+    const real *x = input.x + image * blocked_reals(tiling->image_rows, channels) + rows.begin * BLOCK_CHANNELS;
+    for (size_t block = 0; block < blocked_count(channels); block++) {
+        size_t c = block * BLOCK_CHANNELS;
+        struct rows size = {rows.end - rows.begin, blocked_channels(channels, block)};
+        context->kernels->affine(size, out + c, channels, x + c * tiling->image_rows, BLOCK_CHANNELS, gate + c, NULL, NULL, 0);
+    }
+}
+
 /* The tile of the convolution's input: in place where it is x itself, else made in `buffer`. */
 static const real *input_tile(const struct op_context *context, size_t channels, const struct tiling *tiling,
                               const struct tile *tile, struct conv1x1_input input, real *buffer)
@@ -40,7 +54,11 @@ static const real *input_tile(const struct op_context *context, size_t channels,
         struct rows size = {part.rows, channels};
         size_t at = part.first_row * channels;
         const real *gate = input.gate == NULL ? NULL : input.gate + (tile->first_image + i) * channels;
-        if (input.bn == NULL)
+        if (input.blocked) {
+            size_t row = (tile->first_row + part.first_row) % tiling->image_rows;
+            gather_blocks(context, channels, tiling, tile->first_image + i, (struct range){row, row + part.rows}, input,
+                          buffer + at);
+        } else if (input.bn == NULL)
             context->kernels->affine(size, buffer + at, channels, x + at, channels, gate, NULL, NULL, 0);
         else
             context->kernels->activate(size, buffer + at, channels, x + at, channels, input.bn->scale, input.bn->shift,

@@ -2,31 +2,28 @@
  * is read once (backward is derived in docs/how-it-works.md). */
 #include "rmfer/ops/depthwise.h"
 
+#include "ops/depthwise_rows.h"
 #include "rmfer/base/threads.h"
 
 #include <stdint.h>
 #include <string.h>
 
-/* Channels are worked on in blocks of this many, next to each other in the rings: one cache line of floats. */
-enum { BLOCK = 16 };
+/* Channels are worked on in blocks, next to each other in the rings. */
+enum { BLOCK = BLOCK_CHANNELS };
 
 static size_t block_count(const struct depthwise *conv)
 {
-    return (conv->channels + BLOCK - 1) / BLOCK;
+    return blocked_count(conv->channels);
 }
 
 static size_t block_channels(const struct depthwise *conv, size_t block)
 {
-    size_t rest = conv->channels - block * BLOCK;
-    return rest < BLOCK ? rest : BLOCK;
+    return blocked_channels(conv->channels, block);
 }
 
-/* Pixels of an input row with its padding; at least all that the last output pixel reads. */
 static size_t padded_width(const struct depthwise *conv)
 {
-    size_t read = (conv->output_width - 1) * (size_t)conv->stride + (size_t)conv->kernel;
-    size_t held = conv->width + conv->pad_left;
-    return read > held ? read : held;
+    return depthwise_padded_width(conv);
 }
 
 /* Pixels of an output row with kernel-1 zeros on both sides, and as many as padded_width may reach beyond. */
@@ -70,15 +67,6 @@ size_t depthwise_moment_parts(const struct op_context *context, const struct dep
     return (conv->output_height + rows - 1) / rows;
 }
 
-/* With fewer images than workers an image's channels are shared out too. */
-static size_t channel_shares(const struct op_context *context, const struct depthwise *conv, size_t images)
-{
-    size_t workers = (size_t)context->threads, blocks = block_count(conv);
-    if (images >= workers) return 1;
-    size_t shares = (workers + images - 1) / images;
-    return shares < blocks ? shares : blocks;
-}
-
 /* One worker's view of one image: which blocks, where the image starts, and its ring of activated input rows. */
 struct job {
     const struct op_context *context;
@@ -92,11 +80,6 @@ static real *ring_row(const struct job *job, size_t block, size_t row, size_t wi
 {
     size_t kernel = (size_t)job->conv->kernel;
     return job->ring + (((block - job->first_block) * kernel + row % kernel) * width) * BLOCK;
-}
-
-static void copy_pixels(real *to, size_t ld_to, const real *from, size_t ld_from, size_t pixels, size_t channels)
-{
-    for (size_t i = 0; i < pixels; i++) memcpy(to + i * ld_to, from + i * ld_from, channels * sizeof *to);
 }
 
 /* Asks for a row of memory before it is read in blocks of channels, a pattern that the processor does not foresee. */
@@ -115,7 +98,7 @@ static void load_input_row(const struct job *job, const real *x, const struct ba
         real *to = ring_row(job, b, row, padded_width(conv)) + conv->pad_left * BLOCK;
         struct rows size = {conv->width, block_channels(conv, b)};
         size_t c = b * BLOCK;
-        if (bn == NULL) copy_pixels(to, BLOCK, from + c, conv->channels, conv->width, size.channels);
+        if (bn == NULL) depthwise_copy_pixels(to, BLOCK, from + c, conv->channels, conv->width, size.channels);
         else
             job->context->kernels->activate(size, to, BLOCK, from + c, conv->channels, bn->scale + c, bn->shift + c,
                                             NULL);
@@ -187,7 +170,7 @@ static void forward_image(const struct job *job, const real *x, const struct bat
 void depthwise_forward(const struct op_context *context, const struct depthwise *conv, size_t images, const real *x,
                        const struct batchnorm *bn, real *y, real *moment_values, size_t *moment_counts)
 {
-    size_t shares = channel_shares(context, conv, images);
+    size_t shares = depthwise_shares(context, images, block_count(conv));
     size_t ring = (block_count(conv) * (size_t)conv->kernel + 1) * padded_width(conv) * BLOCK;
     bool streams = op_streams(context, images * conv->output_height * conv->output_width * conv->channels);
 #pragma omp parallel for schedule(static, 1) num_threads(context->threads)
@@ -197,47 +180,6 @@ void depthwise_forward(const struct op_context *context, const struct depthwise 
         for (size_t task = tasks.begin; task < tasks.end; task++) {
             struct job job = make_job(context, conv, task, shares, padded_width(conv), scratch);
             forward_image(&job, x, bn, y, streams ? scratch + ring : NULL, moment_values, moment_counts);
-        }
-    }
-}
-
-/* Activates output row oy in place and adds its sums to `pooled` (of the image). */
-static void finish_infer_row(const struct job *job, const struct batchnorm *after, size_t oy, real *y, real *pooled)
-{
-    const struct depthwise *conv = job->conv;
-    size_t c;
-    struct rows size = job_rows(job, 1, &c);
-    real *row = y + (job->image * conv->output_height + oy) * conv->output_width * conv->channels + c;
-    job->context->kernels->activate(size, row, conv->channels, row, conv->channels, after->scale + c, after->shift + c,
-                                    NULL);
-    if (pooled != NULL) job->context->kernels->sum(size, row, conv->channels, pooled + c);
-}
-
-static void infer_image(const struct job *job, const real *x, const struct batchnorm *after, real *y, real *pooled)
-{
-    const struct depthwise *conv = job->conv;
-    size_t row = conv->output_width * conv->channels, loaded = 0;
-    real *sums = pooled == NULL ? NULL : pooled + job->image * conv->channels;
-    for (size_t oy = 0; oy < conv->output_height; oy++) {
-        forward_row(job, x, NULL, oy, &loaded, y + (job->image * conv->output_height + oy) * row);
-        finish_infer_row(job, after, oy, y, sums);
-    }
-    real mean = 1 / (real)(conv->output_height * conv->output_width);
-    for (size_t c = job->first_block * BLOCK; sums != NULL && c < job->end_block * BLOCK && c < conv->channels; c++)
-        sums[c] *= mean;
-}
-
-void depthwise_infer(const struct op_context *context, const struct depthwise *conv, size_t images, const real *x,
-                     const struct batchnorm *after, real *y, real *pooled)
-{
-    size_t shares = channel_shares(context, conv, images);
-    if (pooled != NULL) memset(pooled, 0, images * conv->channels * sizeof *pooled);
-#pragma omp parallel for schedule(static, 1) num_threads(context->threads)
-    for (int worker = 0; worker < context->threads; worker++) {
-        struct range tasks = threads_share(images * shares, worker, context->threads);
-        for (size_t task = tasks.begin; task < tasks.end; task++) {
-            struct job job = make_job(context, conv, task, shares, padded_width(conv), op_scratch(context, worker));
-            infer_image(&job, x, after, y, pooled);
         }
     }
 }
@@ -310,7 +252,7 @@ static void backward_block_row(const struct backward_job *back, size_t iy, size_
     size_t c = block * BLOCK, channels = block_channels(conv, block), kernel = (size_t)conv->kernel;
     size_t at = (back->job.image * conv->height + iy) * conv->width * conv->channels + c;
     real *a = back->a + conv->pad_left * BLOCK;
-    if (back->bn == NULL) copy_pixels(a, BLOCK, back->x + at, conv->channels, conv->width, channels);
+    if (back->bn == NULL) depthwise_copy_pixels(a, BLOCK, back->x + at, conv->channels, conv->width, channels);
     else
         kernels->activate_with_slope((struct rows){conv->width, channels}, a, back->slope + conv->pad_left * BLOCK,
                                      BLOCK, back->x + at, conv->channels, back->bn->scale + c, back->bn->shift + c);
@@ -369,7 +311,7 @@ void depthwise_backward(const struct op_context *context, const struct depthwise
                         const struct batchnorm *bn, struct depthwise_upstream upstream, const real *residual, real *dz,
                         real *image_sums, real *partials)
 {
-    size_t shares = channel_shares(context, conv, images);
+    size_t shares = depthwise_shares(context, images, block_count(conv));
     size_t taps = (size_t)(conv->kernel * conv->kernel) * conv->channels;
     bool streams = op_streams(context, images * conv->height * conv->width * conv->channels);
     if (bn != NULL) memset(image_sums, 0, images * 2 * conv->channels * sizeof *image_sums);

@@ -194,7 +194,7 @@ static void check_infer(struct workbench *bench)
     real *got = workbench_zeros(bench, count), *wanted = workbench_zeros(bench, count);
     conv_loss(&c);
     struct conv1x1_after after = {&c.after.bn, activates, activates ? NULL : c.residual};
-    conv1x1_infer(&bench->context, &c.conv, &c.tiling, (struct conv1x1_input){c.x, NULL, gated ? c.gate : NULL},
+    conv1x1_infer(&bench->context, &c.conv, &c.tiling, (struct conv1x1_input){c.x, NULL, gated ? c.gate : NULL, false},
                   after, got);
     for (size_t i = 0; gated && i < inputs; i++) c.x[i] *= c.gate[i / (c.pixels * c.input) * c.input + i % c.input];
     struct conv1x1_input input = {.x = c.x};

@@ -17,6 +17,7 @@ struct op_limits {
      * keeps at best, writing them the usual way would read them first and drive out what is still needed. */
     size_t stream_bytes;
     size_t tile_rows;     /* pixels wanted in a tile of 1x1 convolutions and batch-norm */
+    size_t band_pixels;   /* pixels wanted in a band of an expansion at inference */
     size_t moment_pixels; /* a depthwise convolution takes moments over this many output pixels at least */
 };
 

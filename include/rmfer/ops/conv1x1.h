@@ -15,9 +15,10 @@ struct conv1x1 {
 
 /* What the input is made of: x itself, or silu(bn(x)) * gate[n]. bn NULL: x itself (gate may still be given). */
 struct conv1x1_input {
-    const real *x;              /* [N,rows,input] */
+    const real *x;              /* [N,rows,input]; where `blocked`, see rmfer/ops/blocked.h */
     const struct batchnorm *bn; /* or NULL */
     const real *gate;           /* [N,input] or NULL */
+    bool blocked;               /* with a gate and no bn */
 };
 
 /* Room for the kernels' packed weights: of W^T and of W, in reals. */

@@ -30,11 +30,6 @@ size_t depthwise_moment_parts(const struct op_context *context, const struct dep
 void depthwise_forward(const struct op_context *context, const struct depthwise *conv, size_t images, const real *x,
                        const struct batchnorm *bn, real *y, real *moment_values, size_t *moment_counts);
 
-/* For inference: y = silu(convolution(x) * after->scale + after->shift), and pooled [N,C] = the mean of y over pixels
- * where it is not NULL. */
-void depthwise_infer(const struct op_context *context, const struct depthwise *conv, size_t images, const real *x,
-                     const struct batchnorm *after, real *y, real *pooled);
-
 /* Gradient of the output: behind y stand batch-norm, SiLU and a gate per image and channel. */
 struct depthwise_upstream {
     const real *y;              /* the forward output */
