@@ -8,7 +8,9 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
 #include "rmfer/ops/conv1x1.h"
+#include "rmfer/ops/blocked.h"
 #include "rmfer/ops/depthwise.h"
+#include "rmfer/ops/expand_depthwise.h"
 #include "rmfer/ops/linear.h"
 #include "rmfer/ops/stem.h"
 
@@ -124,7 +126,7 @@ static void run_conv1x1(struct run *run, size_t images, size_t pixels)
     scratch(run, conv1x1_scratch_reals(&conv, &tiling));
     conv1x1_pack(context, &conv);
     struct batchnorm before = passed_layer(run, K), behind = passed_layer(run, N);
-    struct conv1x1_input input = {drawn(run, rows * K, 0, 1), &before, drawn(run, images * K, 0.5, 0.2)};
+    struct conv1x1_input input = {drawn(run, rows * K, 0, 1), &before, drawn(run, images * K, 0.5, 0.2), false};
     real *y = untouched(run, rows * N), *du = untouched(run, rows * K);
     struct moments moments = {tiling.tiles, counts(run, tiling.tiles), untouched(run, tiling.tiles * 2 * N)};
     conv1x1_forward(context, &conv, &tiling, input, y, (real *)moments.values, (size_t *)moments.counts);
@@ -176,7 +178,7 @@ static void run_depthwise(struct run *run, size_t images, int kernel, int stride
     size_t outputs = images * conv.output_height * conv.output_width * c;
     size_t parts = images * depthwise_moment_parts(context, &conv);
     struct batchnorm before = passed_layer(run, c), behind = passed_layer(run, c);
-    real *x = drawn(run, inputs, 0, 1), *y = untouched(run, outputs), *pooled = untouched(run, images * c);
+    real *x = drawn(run, inputs, 0, 1), *y = untouched(run, outputs);
     struct moments moments = {parts, counts(run, parts), untouched(run, parts * 2 * c)};
     depthwise_forward(context, &conv, images, x, activates ? &before : NULL, y, (real *)moments.values,
                       (size_t *)moments.counts);
@@ -190,9 +192,6 @@ static void run_depthwise(struct run *run, size_t images, int kernel, int stride
     keep(run, dz, inputs);
     if (activates) keep(run, sums, images * 2 * c);
     keep(run, conv.dweight, taps);
-    depthwise_infer(context, &conv, images, x, &behind, y, pooled);
-    keep(run, y, outputs);
-    keep(run, pooled, images * c);
 }
 
 static void depthwise_3x3(struct run *run)
@@ -208,6 +207,52 @@ static void depthwise_5x5_of_one_image(struct run *run)
 static void depthwise_of_the_map_itself(struct run *run)
 {
     run_depthwise(run, 2, 3, 2, false);
+}
+
+static struct conv1x1 packed_conv1x1(struct run *run, size_t input, size_t output)
+{
+    struct conv1x1 conv = {.input = input, .output = output, .weight = drawn(run, input * output, 0, 0.3)};
+    conv.packed = untouched(run, conv1x1_packed_reals(&run->context, &conv));
+    conv1x1_pack(&run->context, &conv);
+    return conv;
+}
+
+/* An inverted bottleneck at inference: the blocked map between its halves may have parts that nothing wrote. */
+static void run_bottleneck(struct run *run, size_t images, int kernel, int stride, bool expands)
+{
+    enum { INPUT = 9, OUTPUT = 11 };
+    const struct op_context *context = &run->context;
+    struct depthwise conv = depthwise_layer(run, kernel, stride);
+    size_t c = conv.channels, pixels = conv.output_height * conv.output_width;
+    struct conv1x1 expand = packed_conv1x1(run, INPUT, c), project = packed_conv1x1(run, c, OUTPUT);
+    struct batchnorm before = passed_layer(run, c), behind = passed_layer(run, c), last = passed_layer(run, OUTPUT);
+    struct expand_depthwise half = {expands ? &expand : NULL, &before, &conv, &behind};
+    struct tiling tiling = tiling_of(context, images, pixels);
+    real *x = drawn(run, images * conv.height * conv.width * (expands ? INPUT : c), 0, 1);
+    real *middle = untouched(run, images * blocked_reals(pixels, c)), *mean = untouched(run, images * c);
+    real *y = untouched(run, images * pixels * OUTPUT);
+    size_t first = expand_depthwise_scratch_reals(context, &half), second = conv1x1_scratch_reals(&project, &tiling);
+    scratch(run, first > second ? first : second);
+    expand_depthwise_infer(context, &half, images, x, middle, mean);
+    struct conv1x1_input input = {.x = middle, .gate = drawn(run, images * c, 0.5, 0.2), .blocked = true};
+    conv1x1_infer(context, &project, &tiling, input, (struct conv1x1_after){.bn = &last}, y);
+    keep(run, mean, images * c);
+    keep(run, y, images * pixels * OUTPUT);
+}
+
+static void bottleneck_3x3(struct run *run)
+{
+    run_bottleneck(run, 4, 3, 1, true);
+}
+
+static void bottleneck_5x5_of_one_image(struct run *run)
+{
+    run_bottleneck(run, 1, 5, 2, true);
+}
+
+static void bottleneck_without_expansion(struct run *run)
+{
+    run_bottleneck(run, 2, 3, 2, false);
 }
 
 static void stem(struct run *run)
@@ -277,6 +322,9 @@ static const struct {
     {"depthwise 3x3", depthwise_3x3},
     {"depthwise 5x5 of one image", depthwise_5x5_of_one_image},
     {"depthwise of the map itself", depthwise_of_the_map_itself},
+    {"bottleneck 3x3", bottleneck_3x3},
+    {"bottleneck 5x5, one image", bottleneck_5x5_of_one_image},
+    {"bottleneck without expansion", bottleneck_without_expansion},
     {"stem", stem},
     {"batchnorm", batchnorm},
     {"dense", dense},
@@ -344,7 +392,7 @@ static struct op_context plain_context(const struct kernels *kernels, int thread
 
 static void check_ways(const struct kernels *kernels)
 {
-    static const size_t tiles[] = {14, 70, 168, 1000}, moments[] = {1, 64, 1000};
+    static const size_t tiles[] = {14, 70, 168, 1000}, moments[] = {1, 64, 1000}, bands[] = {1, 168, 60};
     struct run wanted = run_create(), kept = run_create(), streamed = run_create();
     for (size_t i = 0; i < OPERATIONS; i++) {
         run_again(&wanted, i, plain_context(&kernels_portable, 1));
@@ -352,6 +400,7 @@ static void check_ways(const struct kernels *kernels)
             struct op_context context = plain_context(kernels, way % 2 == 0 ? 1 : 3);
             context.limits.tile_rows = tiles[way / 2 % 4];
             context.limits.moment_pixels = moments[way / 2 % 3];
+            context.limits.band_pixels = bands[way / 2 % 3];
             run_again(&kept, i, context);
             assert_near(i, &kept, &wanted);
             context.limits.stream_bytes = 0;

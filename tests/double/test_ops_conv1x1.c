@@ -36,7 +36,7 @@ struct conv_case {
 static struct conv1x1_input conv_input(const struct conv_case *c)
 {
     bool gated = c->kind == CONV_GATED;
-    return (struct conv1x1_input){c->x, gated ? &c->before.bn : NULL, gated ? c->gate : NULL};
+    return (struct conv1x1_input){c->x, gated ? &c->before.bn : NULL, gated ? c->gate : NULL, false};
 }
 
 static double conv_loss(void *setup)

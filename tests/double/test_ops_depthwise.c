@@ -169,42 +169,16 @@ static void check_depthwise(struct workbench *bench)
     assert_batchnorm_gradient(bench, &check, "batch-norm behind", &c.after);
 }
 
-static void check_depthwise_infer(struct workbench *bench)
-{
-    struct depthwise_case c = draw_depthwise(bench);
-    size_t channels = c.conv.channels, plane = c.conv.output_height * c.conv.output_width;
-    bool pools = workbench_below(bench, 2) != 0;
-    real *wanted = workbench_zeros(bench, c.outputs), *means = workbench_zeros(bench, c.images * channels);
-    real *got = workbench_zeros(bench, c.outputs), *pooled = workbench_normal(bench, c.images * channels, 0, 1);
-    depthwise_loss(&c);
-    convolve(&c.conv, c.images, c.x, wanted);
-    for (size_t i = 0; i < c.outputs; i++) {
-        size_t channel = i % channels;
-        wanted[i] = silu((double)(wanted[i] * c.after.bn.scale[channel] + c.after.bn.shift[channel]));
-        means[i / (plane * channels) * channels + channel] += wanted[i] / (real)plane;
-    }
-    depthwise_infer(&bench->context, &c.conv, c.images, c.x, &c.after.bn, got, pools ? pooled : NULL);
-    assert_near("depthwise_infer", wanted, got, c.outputs, EXACT);
-    if (pools) assert_near("depthwise_infer's means", means, pooled, c.images * channels, EXACT);
-}
-
 static void test_depthwise(void **state)
 {
     (void)state;
     workbench_trials(check_depthwise, 0, 60);
 }
 
-static void test_depthwise_infer(void **state)
-{
-    (void)state;
-    workbench_trials(check_depthwise_infer, 0, 60);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_depthwise),
-        cmocka_unit_test(test_depthwise_infer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

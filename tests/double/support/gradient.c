@@ -31,6 +31,7 @@ static void draw_limits(struct workbench *bench)
     struct op_limits *limits = &bench->context.limits;
     if (workbench_below(bench, 2)) limits->stream_bytes = 0;
     limits->tile_rows = PICK(bench, 14, 28, limits->tile_rows);
+    limits->band_pixels = PICK(bench, 1, 20, limits->band_pixels);
     limits->moment_pixels = PICK(bench, 1, limits->moment_pixels, 1000);
 }
 
