@@ -46,7 +46,7 @@ struct consensus_method {
     struct cross_entropy labelled; /* but for its n */
     struct arena arena;
     size_t faces, classes;                /* of the RMset */
-    double *label_shares, *teacher_shares; /* [classes] */
+    double *label_shares, *teacher_shares; /* [classes]; the teacher's are the mean of its predictions */
     real *predictions, *labels;           /* [faces,classes]: the teacher's, and the consensus */
     double estimates[ESTIMATES];
     real *targets, *weights;              /* [rows,classes], [rows] of a step's faces */
@@ -174,21 +174,15 @@ static status create_memory(struct consensus_method *method, struct error *err)
     return STATUS_OK;
 }
 
-/* The labels' class shares, and those that the classifier takes for granted: all alike where training balances classes. None
- * is 0: what no label shows could be shown all the same. */
+/* The labels' class shares, none of them 0: what no label shows could be shown all the same. */
 static void set_shares(struct consensus_method *method, const struct method_setup *setup)
 {
-    const struct config *config = setup->config;
-    bool balanced = config->data.sampler == SAMPLER_BALANCED || config->train.class_weights == CLASS_WEIGHTS_BALANCED;
     double sum = 0;
     for (size_t c = 0; c < method->classes; c++) {
         method->label_shares[c] = setup->class_shares[c] > 1e-4 ? setup->class_shares[c] : 1e-4;
         sum += method->label_shares[c];
     }
-    for (size_t c = 0; c < method->classes; c++) {
-        method->label_shares[c] /= sum;
-        method->teacher_shares[c] = balanced ? 1 / (double)method->classes : method->label_shares[c];
-    }
+    for (size_t c = 0; c < method->classes; c++) method->label_shares[c] /= sum;
 }
 
 static status consensus_create(void **self, const struct method_setup *setup, struct error *err)
@@ -282,14 +276,24 @@ static size_t number_of(const struct consensus_method *method, int64_t id)
     return (size_t)number;
 }
 
-/* A picture that cannot be read keeps the shares of the labels: nothing is known of it. */
+/* Faces that the walk left out, as they cannot be read, have rows of 0: they add nothing to the mean, and then get it. */
+static void fill_unread(struct consensus_method *method)
+{
+    size_t classes = method->classes;
+    consensus_mean(method->faces, classes, method->predictions, method->teacher_shares);
+    for (size_t i = 0; i < method->faces; i++) {
+        real *p = method->predictions + i * classes;
+        bool is_read = p[guesses_largest(classes, p)] > 0;
+        for (size_t c = 0; c < classes && !is_read; c++) p[c] = (real)method->teacher_shares[c];
+    }
+}
+
 static status predict_faces(struct consensus_method *method, const struct picture_walk *walk, double temperature,
                             struct error *err)
 {
     struct batch_stream rows;
     size_t classes = method->classes;
-    for (size_t i = 0; i < method->faces * classes; i++)
-        method->predictions[i] = (real)method->teacher_shares[i % classes];
+    memset(method->predictions, 0, method->faces * classes * sizeof(real));
     status result = walk->next(walk->context, &rows, err);
     while (result == STATUS_OK && rows.rows > 0) {
         real *logits = method->pass.logits; /* between steps nobody needs them */
@@ -299,6 +303,7 @@ static status predict_faces(struct consensus_method *method, const struct pictur
                             method->predictions + number_of(method, rows.ids[i]) * classes);
         result = walk->next(walk->context, &rows, err);
     }
+    if (result == STATUS_OK) fill_unread(method);
     return result;
 }
 

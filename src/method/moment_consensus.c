@@ -1,5 +1,6 @@
-/* Expectation, maximisation and labels. Each face is seen with the others of its own window of time, so that moments need
- * not be cut apart; where they are, everybody of a moment sees the same company and the estimate is the usual one. */
+/* Expectation, maximisation, the search for rho, and labels. Each face is seen with the others of its own window of time, so
+ * that moments need not be cut apart; where they are, everybody of a moment sees the same company and the estimate is the
+ * usual one. */
 #include "method/moment_consensus.h"
 
 #include "method/guesses.h"
@@ -8,6 +9,8 @@
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
+
+static const double HIGHEST_RHO = 0.99, RHO_TOLERANCE = 1e-3;
 
 /* rho p(c) / pi(c) + 1 - rho. */
 static double likelihood(const struct consensus_faces *faces, double rho, size_t face, size_t c)
@@ -35,6 +38,8 @@ static size_t hear_others(const struct consensus_faces *faces, const struct cons
     return count;
 }
 
+/* ---- rho and the moments' shares ---- */
+
 /* What a scan adds up. */
 struct expectation {
     double faces, showing; /* faces that are not alone; how many of them show their moment's expression */
@@ -57,25 +62,61 @@ static void expect(const struct consensus_faces *faces, const struct consensus *
     for (size_t c = 0; c < faces->classes; c++) sums->moments[c] += g[c] / all;
 }
 
+/* Expectation and maximisation; false when every face is alone. */
+static bool climb(const struct consensus_faces *faces, int scans, struct consensus *consensus)
+{
+    for (int scan = 0; scan < scans; scan++) {
+        struct expectation sums = {0};
+        for (size_t i = 0; i < faces->count; i++) expect(faces, consensus, i, &sums);
+        if (sums.faces == 0) return false;
+        /* Neither certain: what a moment says may be wrong, and may be right. */
+        consensus->rho = fmin(HIGHEST_RHO, fmax(0.01, sums.showing / sums.faces));
+        for (size_t c = 0; c < faces->classes; c++) consensus->moments[c] = fmax(1e-6, sums.moments[c] / sums.faces);
+        normalise(faces->classes, consensus->moments);
+    }
+    return true;
+}
+
+/* How well the others of each face foretell it: the sum over faces of log sum_c g_i(c) (rho p_i(c) / pi(c) + 1 - rho). */
+static double foretold(const struct consensus_faces *faces, const struct consensus *consensus)
+{
+    double sum = 0;
+    for (size_t i = 0; i < faces->count; i++) {
+        double g[CONSENSUS_CLASSES], all = 0;
+        if (hear_others(faces, consensus, i, g) == 0) continue;
+        for (size_t c = 0; c < faces->classes; c++) all += g[c] * likelihood(faces, consensus->rho, i, c);
+        sum += log(all);
+    }
+    return sum;
+}
+
+/* The rho in 0 .. HIGHEST_RHO that foretells best, by golden sections. */
+static double search_rho(const struct consensus_faces *faces, struct consensus consensus)
+{
+    const double section = (sqrt(5) - 1) / 2;
+    double low = 0, high = HIGHEST_RHO;
+    struct consensus at = consensus;
+    while (high - low > RHO_TOLERANCE) {
+        double left = high - section * (high - low), right = low + section * (high - low);
+        at.rho = left;
+        double below = foretold(faces, &at);
+        at.rho = right;
+        double above = foretold(faces, &at);
+        *(below > above ? &high : &low) = below > above ? right : left;
+    }
+    return (low + high) / 2;
+}
+
 struct consensus consensus_estimate(const struct consensus_faces *faces, int scans)
 {
     struct consensus consensus = {.rho = 0.5};
     BUG_UNLESS(faces->classes <= CONSENSUS_CLASSES);
     memcpy(consensus.moments, faces->shares, faces->classes * sizeof *faces->shares);
-    for (int scan = 0; scan < scans; scan++) {
-        struct expectation sums = {0};
-        for (size_t i = 0; i < faces->count; i++) expect(faces, &consensus, i, &sums);
-        if (sums.faces == 0) {
-            consensus.rho = 0;
-            return consensus;
-        }
-        /* Neither certain: what a moment says may be wrong, and may be right. */
-        consensus.rho = fmin(0.99, fmax(0.01, sums.showing / sums.faces));
-        for (size_t c = 0; c < faces->classes; c++) consensus.moments[c] = fmax(1e-6, sums.moments[c] / sums.faces);
-        normalise(faces->classes, consensus.moments);
-    }
+    consensus.rho = climb(faces, scans, &consensus) ? search_rho(faces, consensus) : 0;
     return consensus;
 }
+
+/* ---- labels ---- */
 
 void consensus_labels(const struct consensus_faces *faces, const struct consensus *consensus, real *q, double *changed)
 {
@@ -92,6 +133,15 @@ void consensus_labels(const struct consensus_faces *faces, const struct consensu
         different += guesses_largest(classes, q + i * classes) != guesses_largest(classes, faces->p + i * classes);
     }
     *changed = faces->count > 0 ? (double)different / (double)faces->count : 0;
+}
+
+void consensus_mean(size_t n, size_t classes, const real *p, double *mean)
+{
+    memset(mean, 0, classes * sizeof *mean);
+    for (size_t i = 0; i < n; i++)
+        for (size_t c = 0; c < classes; c++) mean[c] += (double)p[i * classes + c];
+    for (size_t c = 0; c < classes; c++) mean[c] = fmax(1e-6, mean[c] / (double)n);
+    normalise(classes, mean);
 }
 
 void consensus_align(size_t n, size_t classes, const double *shares, double strength, real *q)
