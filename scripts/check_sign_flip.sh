@@ -21,6 +21,7 @@ src/kern/simd.inc :: v_set(1.0f) + v_fma(v_set(0.0f) - z, s, z) :: v_set(1.0f) -
 src/nn/backbone_backward.c :: gate[i] * through[i] + at_pixel[i] * slopes[i] :: gate[i] * through[i] - at_pixel[i] * slopes[i] :: test_golden_engine
 src/method/rmfer_heads.c :: dfeatures[i] += room[i]; :: dfeatures[i] -= room[i]; :: test_golden_engine
 src/method/guesses.c :: (exp(log_p) - (double)t[c]) :: (exp(log_p) + (double)t[c]) :: double/test_method_unlabelled
+src/method/moment_consensus.c :: faces->shares[c] + 1 - rho; :: faces->shares[c] + 1 + rho; :: test_method_consensus
 src/nn/inference.c :: own[c] /= (real)pixels; :: own[c] /= -(real)pixels; :: test_golden_engine
 src/ops/attention.c :: ((double)room[i * n + j] - inner) :: ((double)room[i * n + j] + inner) :: test_golden_engine
 src/ops/batchnorm.c :: (double)bn->beta[c] - mean * :: (double)bn->beta[c] + mean * :: test_golden_engine

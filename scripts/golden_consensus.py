@@ -14,7 +14,7 @@ import numpy as np
 import golden_format as form
 
 MOMENTS, PERSONS, ALONE, CLASSES, SCANS = 30, 5, 6, 4, 7
-GIVEN_RHO = 0.55  # of the labels: the search for it ends within 1e-3
+GIVEN_RHO = 0.55  # of the labels: the search for it ends within 1e-5
 FACES = MOMENTS * PERSONS + ALONE
 SHARES = np.array([0.4, 0.3, 0.2, 0.1])
 
@@ -37,7 +37,7 @@ def temperature(logits, targets):
     """By trying: a grid of 1e-5 in the logarithm about the best of a coarse one."""
     def surprise(t):
         return -np.log(softmax(logits / t)[np.arange(len(targets)), targets]).mean()
-    best = min(np.exp(np.arange(-2.9, 2.9, 0.01)), key=surprise)
+    best = min(np.exp(np.arange(-3, 3.01, 0.01)), key=surprise)
     return min(best * np.exp(np.arange(-0.011, 0.011, 1e-5)), key=surprise)
 
 
@@ -49,24 +49,28 @@ def foretold(ratio, rho, prior):
     return np.log((g * np.exp(log_likelihood)).sum(2) / g.sum(2)).sum()
 
 
-def estimate(p, shares):
-    """rho, by a grid of 1e-4, and the moments' shares; groups of one teach nothing."""
+def estimate(p, shares, moments, persons, scans):
+    """rho, by ever finer grids, and the moments' shares; faces behind the moments are alone and teach nothing."""
     rho, prior = 0.5, shares.copy()
-    ratio = p[:MOMENTS * PERSONS].reshape(MOMENTS, PERSONS, CLASSES) / shares
-    for _ in range(SCANS):
+    ratio = p[:moments * persons].reshape(moments, persons, -1) / shares
+    for _ in range(scans):
         likelihood = rho * ratio + 1 - rho
         posterior = np.exp(np.log(prior) + np.log(likelihood).sum(1))
         posterior /= posterior.sum(1, keepdims=True)
         showing = (posterior[:, None] * rho * ratio / likelihood).sum(2)
         rho, prior = np.clip(showing.mean(), 0.01, 0.99), posterior.mean(0)
-    return max(np.arange(0, 0.99, 1e-4), key=lambda rho: foretold(ratio, rho, prior)), prior
+    best, width = 0.495, 0.495
+    while width > 1e-6:
+        grid = np.linspace(max(best - width, 0), min(best + width, 0.99), 41)
+        best, width = max(grid, key=lambda value: foretold(ratio, value, prior)), width / 10
+    return best, prior
 
 
-def labels(p, shares, rho, prior):
+def labels(p, shares, rho, prior, moments, persons):
     q = p.copy()
-    for face in range(MOMENTS * PERSONS):
-        moment = face - face % PERSONS
-        others = [other for other in range(moment, moment + PERSONS) if other != face]
+    for face in range(moments * persons):
+        moment = face - face % persons
+        others = [other for other in range(moment, moment + persons) if other != face]
         g = np.exp(np.log(prior) + np.log(rho * p[others] / shares + 1 - rho).sum(0))
         q[face] = p[face] * (rho * g / g.sum() / shares + 1 - rho)
     return q / q.sum(1, keepdims=True)
@@ -76,8 +80,8 @@ def main():
     logits = make_logits()
     p = softmax(logits).astype(np.float32).astype(np.float64)
     shares = p.mean(0)
-    rho, prior = estimate(p, shares)
-    q = labels(p, shares, GIVEN_RHO, prior)
+    rho, prior = estimate(p, shares, MOMENTS, PERSONS, SCANS)
+    q = labels(p, shares, GIVEN_RHO, prior, MOMENTS, PERSONS)
     aligned = q * np.sqrt(SHARES / q.mean(0))
     aligned /= aligned.sum(1, keepdims=True)
     targets = np.arange(FACES) // PERSONS % CLASSES

@@ -20,6 +20,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 
+import golden_consensus as consensus  # noqa: E402
 import golden_format as form  # noqa: E402
 import reference_model as reference  # noqa: E402
 from golden_engine import set_masks  # noqa: E402
@@ -27,6 +28,7 @@ from golden_random import PURPOSES, RandomStream  # noqa: E402
 
 MARGIN = 2e-5
 BATCH, SIDE, CLASSES, STEPS, SEED = 4, 48, 5, 5, 7
+HOTTEST = 20  # the highest temperature that is sought
 EPOCH_STEPS, WALK, EMA_DECAY = 2, 18, 0.9  # steps of an epoch; labelled pictures of a walk over all of them
 DEFAULTS = dict(divisor=16, repeats=1, classes=CLASSES, image_size=SIDE, batch=BATCH, steps=STEPS, learning_rate=0.02,
                 running_variance=0.6, bn_momentum=0.1, gradient_scale=1.0, seed=SEED, dropout=0.0, drop_path=0.0)
@@ -60,6 +62,10 @@ class Method:
     def heads(self, features):
         """Modules to add to the model, by name."""
         return {}
+
+    def rows(self, view):
+        """Of an unlabelled view."""
+        return self.case["batch"] * self.settings["ratio"]
 
     def total(self, terms, progress):
         return sum(weight * term for weight, term in zip(self.weights(), terms))
@@ -262,7 +268,90 @@ class AdaCM(Method):
         return {"margins": self.margins.numpy()}
 
 
-METHODS = {"fixmatch": Consistency, "uda": Consistency, "mixmatch": MixMatch, "remixmatch": ReMixMatch, "adacm": AdaCM}
+class Consensus(Method):
+    """Moments of one video, FRAMES apart, so that neighbours are too near to be negatives of each other. `views`: one of the
+    faces' stream, and one of the moments' where the mutual loss is on."""
+    FRAMES = 20
+
+    def __init__(self, case):
+        super().__init__(case)
+        self.mutual = self.settings.get("acl.weight", 0)
+        self.views = 2 if self.mutual else 1
+        self.faces = case["moments"] * case["persons"]
+
+    def heads(self, features):
+        nn = torch.nn
+        return {"mutual": nn.Sequential(nn.Linear(features, features), nn.ReLU(), nn.Linear(features, 128))} if self.mutual \
+            else {}
+
+    def weights(self):
+        return 1.0, self.settings["weight"], self.mutual
+
+    def rows(self, view):
+        if view == 0:
+            return self.case["batch"] * self.settings["ratio"]
+        return self.settings["acl.moments"] * self.settings["acl.persons"]
+
+    def shown(self, view, step):
+        """Which faces a stream has: as tests/test_golden_methods.c chooses them."""
+        if view == 0:
+            return [(7 * step + 5 * i) % self.faces for i in range(self.rows(0))]
+        persons = self.settings["acl.persons"]
+        moments = [(step + 2 * i) % self.case["moments"] for i in range(self.settings["acl.moments"])]
+        return [moment * self.case["persons"] + person for moment in moments for person in range(persons)]
+
+    def walked_faces(self):
+        """Half its own, half its moment's picture; but for every third face, which looks as those of another moment."""
+        moments, persons = self.case["moments"], self.case["persons"]
+        looks = [(face // persons + (face % 3 == 0) * (1 + face % 5)) % moments for face in range(self.faces)]
+        return (pictures("faces", self.faces) + pictures("moments", moments)[looks]) / 2
+
+    def begin_epoch(self, model, average, epoch):
+        teacher = build_model(self.case, self)
+        teacher.load_state_dict(average)
+        targets = form.one_hot_targets(0, WALK, self.case["classes"]).numpy().argmax(1)
+        with torch.no_grad():
+            known = teacher.eval()(pictures("walk", WALK)).numpy()
+            logits = teacher(self.walked_faces()).numpy()
+        temperature = self.settings["temperature"] or min(consensus.temperature(known, targets), HOTTEST)
+        p = consensus.softmax(logits / temperature)
+        shares = p.mean(0)
+        groups = (self.case["moments"], self.case["persons"])
+        rho, prior = consensus.estimate(p, shares, *groups, self.settings["scans"])
+        q = consensus.labels(p, shares, rho, prior, *groups)
+        changed = (q.argmax(1) != p.argmax(1)).mean()
+        q *= (self.shares.numpy() / q.mean(0)) ** self.settings["alignment"]
+        self.labels = torch.from_numpy(q / q.sum(1, keepdims=True))
+        self.estimates = np.array([rho, temperature, changed])
+        print("  epoch", epoch, self.estimates)
+
+    def apart(self, faces):
+        moment = torch.tensor(faces) // self.case["persons"]
+        return (moment[:, None] - moment[None]).abs() * self.FRAMES > 30
+
+    def losses(self, model, labelled, targets, unlabelled, step, progress):
+        batch, count = len(labelled), self.rows(0)
+        features, logits = self.forward(model, torch.cat([labelled] + unlabelled), step)
+        label = self.labels[self.shown(0, step)]
+        certainty = 1 + (label * label.log()).sum(1) / math.log(self.case["classes"])
+        if self.settings["weighting"] == "equal":
+            certainty = torch.ones_like(certainty)
+        terms = [reference.cross_entropy(logits[:batch], targets),
+                 (certainty * soft_cross_entropy(logits[batch:batch + count], label)).mean(), torch.zeros(())]
+        if self.mutual:
+            faces = self.shown(1, step)
+            terms[2] = reference.mutual_loss(model.mutual(features[batch + count:]), self.labels[faces],
+                                             self.settings["acl.persons"], self.settings["acl.temperature"],
+                                             self.settings["acl.beta"], float((self.shares ** 2).sum()),
+                                             self.apart(faces))[0]
+        return terms
+
+    def memories(self):
+        return {"estimates": self.estimates}
+
+
+METHODS = {"fixmatch": Consistency, "uda": Consistency, "mixmatch": MixMatch, "remixmatch": ReMixMatch, "adacm": AdaCM,
+           "consensus": Consensus}
 
 
 def committed_cases():
@@ -290,6 +379,14 @@ def committed_cases():
     # Running variances so small that the average is sure of something in the walk.
     add("adacm_guess", "adacm", {**adacm, "floor": 0.235, "positives": "guess"}, running_variance=0.25)
     add("adacm_view", "adacm", {**adacm, "floor": 0.266, "positives": "view"}, running_variance=0.25, dropout=0.2)
+    moments = {"weight": 0.8, "ratio": 2, "scans": 4, "alignment": 1, "weighting": "certainty",
+               "temperature": 0.05}
+    add("consensus", "consensus", moments, moments=8, persons=4, learning_rate=0.01,
+        bn_momentum=0.0)
+    add("consensus_mutual", "consensus",
+        {**moments, "ratio": 1, "temperature": 0, "alignment": 0.5, "weighting": "equal", "acl.loss": "mutual", "acl.weight": 0.4,
+         "acl.moments": 4, "acl.persons": 2, "acl.temperature": 0.5, "acl.beta": 0.5},
+        moments=8, persons=4, learning_rate=0.01, bn_momentum=0.0, dropout=0.2, gradient_scale=0.5)
     return cases
 
 
@@ -312,7 +409,6 @@ def pictures(name, count):
 def run_case(case):
     method = METHODS[case["method"]](case)
     model = build_model(case, method).train()
-    unlabelled_rows = case["batch"] * case["settings"]["ratio"]
     tensors, all_terms = {}, []
     average = {name: value.clone() for name, value in model.state_dict().items()}
     for step in range(case["steps"]):
@@ -320,7 +416,7 @@ def run_case(case):
             method.begin_epoch(model, average, step // EPOCH_STEPS)
         labelled = pictures(f"labelled.{step}", case["batch"])
         targets = form.one_hot_targets(step, case["batch"], case["classes"]).double()
-        unlabelled = [pictures(f"unlabelled.{view}.{step}", unlabelled_rows) for view in range(method.views)]
+        unlabelled = [pictures(f"unlabelled.{view}.{step}", method.rows(view)) for view in range(method.views)]
         for parameter in model.parameters():
             parameter.grad = None
         progress = step / case["steps"]
@@ -391,7 +487,8 @@ def numbers():
 
 def metadata(case):
     """The case with the method's settings as rmfer's --set has them."""
-    settings = " ".join(f"{case['method']}.{key}={value}" for key, value in case["settings"].items())
+    settings = " ".join(f"{key if '.' in key else case['method'] + '.' + key}={value}"
+                        for key, value in case["settings"].items())
     return {**{key: value for key, value in case.items() if key != "settings"}, "settings": settings}
 
 

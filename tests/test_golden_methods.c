@@ -4,6 +4,7 @@
 #include "support/engine_case.h"
 #include "support/golden_files.h"
 #include "support/golden_model.h"
+#include "support/scratch.h"
 
 #include "rmfer/base/memory.h"
 #include "rmfer/method/method.h"
@@ -23,7 +24,15 @@
 #define EMA_DECAY  0.9
 
 enum { EPOCH_STEPS = 2, WALK = 18 }; /* steps of an epoch; labelled pictures of a walk over all of them */
-enum { LEAST_CASES = 10, MOST_OVERRIDES = 24, MOST_BUFFERS = 16 };
+enum { MOMENT_FRAMES = 20 };         /* between two moments of the RMset: neighbours are too near to be negatives */
+enum { LEAST_CASES = 10, MOST_OVERRIDES = 24, MOST_BUFFERS = 24, MOST_IDS = 64 };
+
+/* Pictures that a walk gives, a batch at a time; `done` rows are behind. */
+struct walked {
+    struct batch_stream all;
+    const struct method_case *owner;
+    int done;
+};
 
 struct method_case {
     struct golden *golden;
@@ -39,9 +48,12 @@ struct method_case {
     struct batch batch;
     real *buffers[MOST_BUFFERS]; /* what the batch points at */
     size_t buffer_count;
-    struct batch_stream walk; /* all of it; `walked` of its rows are behind */
+    struct walked labelled, validation, faces;
     int32_t walk_labels[WALK];
-    int walked;
+    int64_t face_ids[MOST_IDS], ids[MOST_STREAMS][MOST_IDS];
+    int moments, persons; /* of the RMset; 0 = none */
+    char *folder;         /* with its list */
+    struct rmset_index *rmset;
     void *self;
 };
 
@@ -68,6 +80,7 @@ static void read_config(struct method_case *c)
         snprintf(texts[count], sizeof texts[count], "%s=%.30s", same[count].key,
                  golden_setting(c->golden, same[count].setting));
     snprintf(texts[count++], sizeof texts[0], "data.labelled=100");
+    snprintf(texts[count++], sizeof texts[0], "train.warmup_epochs=0");
     snprintf(texts[count++], sizeof texts[0], "train.ema_decay=%g", EMA_DECAY);
     snprintf(all, sizeof all, "%s", golden_setting(c->golden, "settings"));
     for (char *word = strtok(all, " "); word != NULL; word = strtok(NULL, " "), count++) {
@@ -93,7 +106,7 @@ static void make_streams(struct method_case *c)
     }
 }
 
-static void make_walk(struct method_case *c)
+static void make_labelled_walk(struct method_case *c)
 {
     size_t side = (size_t)c->config.data.image_size, classes = (size_t)c->model.classes;
     real *images = room(c, WALK * side * side * 3), *targets = room(c, WALK * classes);
@@ -102,22 +115,71 @@ static void make_walk(struct method_case *c)
     for (size_t i = 0; i < WALK; i++)
         for (size_t k = 0; k < classes; k++)
             if (targets[i * classes + k] > 0) c->walk_labels[i] = (int32_t)k;
-    c->walk = (struct batch_stream){.group = 1, .views = 1, .images = {images}, .targets = targets};
+    c->labelled.all = (struct batch_stream){
+        .rows = WALK, .group = 1, .views = 1, .images = {images}, .targets = targets, .labels = c->walk_labels};
+    c->validation.all = c->labelled.all;
+}
+
+/* Half a face's own, half its moment's picture; but for every third face, which looks as those of another moment. */
+static void make_faces_walk(struct method_case *c)
+{
+    size_t side = (size_t)c->config.data.image_size, picture = side * side * 3;
+    size_t moments = (size_t)c->moments, persons = (size_t)c->persons, count = moments * persons;
+    real *images = room(c, count * picture), *shared = room(c, moments * picture);
+    assert_true(count <= MOST_IDS);
+    golden_pictures("faces", count, side, images);
+    golden_pictures("moments", moments, side, shared);
+    for (size_t face = 0; face < count; face++) {
+        size_t moment = (face / persons + (face % 3 == 0 ? 1 + face % 5 : 0)) % moments;
+        for (size_t i = 0; i < picture; i++)
+            images[face * picture + i] = (images[face * picture + i] + shared[moment * picture + i]) / 2;
+        c->face_ids[face] = (int64_t)face;
+    }
+    c->faces.all = (struct batch_stream){.rows = (int)count, .group = 1, .views = 1, .images = {images}, .ids = c->face_ids};
+}
+
+static void make_rmset(struct method_case *c)
+{
+    char list[4096];
+    int used = snprintf(list, sizeof list, "video,frame,face,path\n");
+    for (int face = 0; face < c->moments * c->persons; face++)
+        used += snprintf(list + used, sizeof list - (size_t)used, "v,%d,%d,%d.png\n", face / c->persons * MOMENT_FRAMES,
+                         face % c->persons, face);
+    assert_true((size_t)used < sizeof list);
+    c->folder = scratch_make();
+    scratch_text(c->folder, "index.csv", list);
+    const struct rmset_options options = {.csv = scratch_path(c->folder, "index.csv"),
+                                          .every = 1,
+                                          .fraction = 1,
+                                          .near = c->config.acl.near,
+                                          .far = c->config.acl.far};
+    struct error err = {0};
+    if (rmset_index_open(&c->rmset, &options, &err) != STATUS_OK) fail_msg("%s", err.message);
+    make_faces_walk(c);
 }
 
 static status next_rows(void *context, struct batch_stream *rows, struct error *err)
 {
-    struct method_case *c = context;
-    size_t side = (size_t)c->config.data.image_size;
-    int left = WALK - c->walked, most = (int)c->config.train.batch;
+    struct walked *walk = context;
+    const struct config *config = &walk->owner->config;
+    size_t side = (size_t)config->data.image_size, done = (size_t)walk->done;
+    int left = walk->all.rows - walk->done, most = (int)config->train.batch;
     (void)err;
-    *rows = c->walk;
+    *rows = walk->all;
     rows->rows = left < most ? left : most;
-    rows->images[0] += (size_t)c->walked * side * side * 3;
-    rows->targets += c->walked * c->model.classes;
-    rows->labels = c->walk_labels + c->walked;
-    c->walked += rows->rows;
+    rows->images[0] += done * side * side * 3;
+    if (rows->targets != NULL) rows->targets += done * (size_t)walk->owner->model.classes;
+    if (rows->labels != NULL) rows->labels += done;
+    if (rows->ids != NULL) rows->ids += done;
+    walk->done += rows->rows;
     return STATUS_OK;
+}
+
+static struct picture_walk start_walk(const struct method_case *c, struct walked *walk)
+{
+    walk->owner = c;
+    walk->done = 0;
+    return (struct picture_walk){walk, next_rows};
 }
 
 static void open_case(struct method_case *c, const char *path)
@@ -144,7 +206,11 @@ static void open_case(struct method_case *c, const char *path)
     assert_int_equal(weight_average_init(&c->average, &c->model.parameters, NULL), STATUS_OK);
     c->average_view = weight_average_view(&c->average, &c->model);
     make_streams(c);
-    make_walk(c);
+    make_labelled_walk(c);
+    if (!golden_has(c->golden, "moments")) return;
+    c->moments = golden_integer(c->golden, "moments");
+    c->persons = golden_integer(c->golden, "persons");
+    make_rmset(c);
 }
 
 static void create_method(struct method_case *c)
@@ -153,7 +219,8 @@ static void create_method(struct method_case *c)
     for (int k = 0; k < c->model.classes; k++)
         shares[k] = 2 * (k + 1.0) / (c->model.classes * (c->model.classes + 1.0));
     struct method_setup setup = {
-        .config = &c->config, .model = &c->model, .average = &c->average_view, .class_shares = shares, .places = 1};
+        .config = &c->config, .model = &c->model, .average = &c->average_view, .class_shares = shares,
+        .rmset = c->rmset,    .places = 1};
     struct error err = {0};
     if (c->method->create(&c->self, &setup, &err) != STATUS_OK) fail_msg("%s", err.message);
 }
@@ -161,6 +228,8 @@ static void create_method(struct method_case *c)
 static void close_case(struct method_case *c)
 {
     c->method->free(c->self);
+    rmset_index_close(c->rmset);
+    if (c->folder != NULL) scratch_remove(c->folder);
     weight_average_free(&c->average);
     model_free(&c->model);
     for (size_t i = 0; i < c->buffer_count; i++) memory_free(c->buffers[i]);
@@ -170,18 +239,32 @@ static void close_case(struct method_case *c)
 
 /* ---- running it ---- */
 
+/* Which faces of the RMset a stream shows: spread over all of them, or the first persons of some moments. */
+static void choose_faces(struct method_case *c, size_t stream, int step)
+{
+    int persons = (int)c->config.acl.persons;
+    for (int i = 0; i < c->batch.streams[stream].rows; i++) {
+        int moment = (step + 2 * (i / persons)) % c->moments;
+        bool spread = c->requests[stream].source == STREAM_RMSET_FACES;
+        c->ids[stream][i] = spread ? (7 * step + 5 * i) % (c->moments * c->persons) : moment * c->persons + i % persons;
+    }
+    c->batch.streams[stream].ids = c->ids[stream];
+}
+
 static void fill_batch(struct method_case *c, int step)
 {
     char name[64];
+    int unlabelled = 0;
     for (size_t s = 0, at = 0; s < c->streams; s++) {
         const struct batch_stream *stream = &c->batch.streams[s];
         for (int view = 0; view < stream->views; view++, at++) {
             if (s == 0) snprintf(name, sizeof name, "labelled.%d", step);
-            else snprintf(name, sizeof name, "unlabelled.%d.%d", view, step);
+            else snprintf(name, sizeof name, "unlabelled.%d.%d", unlabelled++, step);
             golden_pictures(name, (size_t)stream->rows, (size_t)c->config.data.image_size, c->buffers[at]);
         }
         if (s == 0)
             golden_targets(false, (size_t)step, (size_t)stream->rows, (size_t)c->model.classes, c->buffers[at]);
+        if (s > 0 && c->moments > 0) choose_faces(c, s, step);
         at++;
     }
 }
@@ -203,15 +286,16 @@ static void run_step(struct method_case *c, int step, int steps)
 {
     struct step_outcome outcome;
     struct method_step at = {.batch = &c->batch,
-                             .weights = c->phases.phases[0].weights,
+                             .weights = c->phases.phases[c->phases.count - 1].weights,
                              .gradient_scale = golden_number(c->golden, "gradient_scale"),
                              .progress = (double)step / steps,
                              .bn_momentum = golden_number(c->golden, "bn_momentum"),
                              .seed = (uint64_t)golden_integer(c->golden, "seed"),
                              .draw = (uint64_t)step};
-    struct picture_walk walk = {c, next_rows};
-    struct method_epoch epoch = {.epoch = (uint64_t)step / EPOCH_STEPS, .walk = &walk};
-    c->walked = 0;
+    struct picture_walk labelled = start_walk(c, &c->labelled), validation = start_walk(c, &c->validation),
+                        faces = start_walk(c, &c->faces);
+    struct method_epoch epoch = {
+        .epoch = (uint64_t)step / EPOCH_STEPS, .walk = &labelled, .validation = &validation, .faces = &faces};
     if (step % EPOCH_STEPS == 0 && c->method->begin_epoch != NULL)
         assert_int_equal(c->method->begin_epoch(c->self, &epoch, NULL), STATUS_OK);
     fill_batch(c, step);

@@ -195,15 +195,21 @@ static double right_share(const real *labels)
     return (double)right / DRAWN;
 }
 
-/* Returns the gain of the labels over the teacher's own. */
-static double gain(double rho, double bias, bool shuffled, double *found_rho)
+/* Returns the gain of the labels over the teacher's own; pi is `shares_taken`, the teacher's mean where they are NULL. */
+static double gain_by(const double *shares_taken, double rho, double bias, bool shuffled, double *found_rho)
 {
     double changed;
     struct consensus_faces faces = draw_faces(rho, bias, shuffled);
+    if (shares_taken != NULL) faces.shares = shares_taken;
     struct consensus found = consensus_estimate(&faces, 10);
     consensus_labels(&faces, &found, drawing.q, &changed);
     *found_rho = found.rho;
     return right_share(drawing.q) - right_share(drawing.p);
+}
+
+static double gain(double rho, double bias, bool shuffled, double *found_rho)
+{
+    return gain_by(NULL, rho, bias, shuffled, found_rho);
 }
 
 static void test_what_is_drawn_is_found(void **state)
@@ -229,6 +235,10 @@ static void test_strangers_agree_on_nothing(void **state)
         print_message("shuffled, bias %.0f: found %.3f, labels better by %.3f\n", biases[b], found, gained);
         assert_true(found < 0.1 && fabs(gained) < 0.005);
     }
+    /* Why pi is the teacher's mean: with the true shares a biased teacher's strangers seem to agree. */
+    double gained = gain_by(kind_shares, 0.8, 1, true, &found);
+    print_message("shuffled, bias 1, by the true shares: found %.3f, labels better by %.3f\n", found, gained);
+    assert_true(found > 0.15 && gained < -0.03);
 }
 
 int main(void)

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-static const double HIGHEST_RHO = 0.99, RHO_TOLERANCE = 1e-3;
+static const double HIGHEST_RHO = 0.99, RHO_TOLERANCE = 1e-5;
 
 /* rho p(c) / pi(c) + 1 - rho. */
 static double likelihood(const struct consensus_faces *faces, double rho, size_t face, size_t c)
