@@ -61,7 +61,14 @@ holds "a line a face" test "$(wc -l <out)" -eq 3
 holds "the first face" grep -q '^two\.png .* %   at 56,20  24x32  score 1\.00$' out
 holds "the second face" grep -q '^two\.png .* %   at 112,68  24x32  score 1\.00$' out
 holds "a picture without faces" grep -q '^none\.png  *no face$' out
-holds "nothing else is said" test ! -s err
+holds "a summary is said, and nothing else" test "$(sed 's/[0-9.]* s ([0-9.]* /S s (F /' err)" = \
+    "2 pictures, 2 faces in S s (F faces/s)
+$(awk '{ count[$2]++ } NR < 3 { n++ } END { for (name in count) if (name != "no") printf "%s %.1f %%\n", name, 100 * count[name] / n }' out | sort -k 2nr |
+    paste -s -d , | sed 's/,/, /g')"
+check "--quiet" faces --quiet two.png none.png
+holds "says nothing" test ! -s err
+check "one picture" faces two.png
+holds "needs no summary" test ! -s err
 check "--top" faces --top 1 two.png
 holds "one expression a face" test "$(grep -c -E '^two\.png +[A-Z][a-z]+ +[0-9.]+ %   at ' out)" -eq 2
 check "--top beyond the classes" predict --top 50 two.png
@@ -129,7 +136,7 @@ back\\x41slash.png
 END
 run faces --csv hostile
 cp out hostile.csv
-holds "all are read" test "$code $(wc -l <err)" = "0 0"
+holds "all are read" test "$code $(head -n 1 err | cut -d ' ' -f 1-4)" = "0 9 pictures, 18 faces"
 holds "no escape reaches a terminal" test "$(tr -cd '\033\177' <out | wc -c)" -eq 0
 run faces --json hostile
 cp out hostile.json
@@ -250,6 +257,7 @@ else
     check "--every in seconds" faces --csv --every 0.6s clip.avi
     holds "is the first frame at or after each time" test "$(column frame | tr '\n' ' ')" = "0 3 5 8 "
     check "--json of a video" faces --json clip.avi
+    holds "is summed up" grep -q '^1 file, 10 pictures, 10 faces in ' err
     holds "has every frame" test "$(wc -l <out)" -eq 10
     holds "its number and time" grep -q '^{"file": "clip.avi", "frame": 9, "time": 2.25, "faces": \[{"box": \[80, 28, ' out
     check "a table of a video" faces clip.avi
@@ -383,6 +391,23 @@ run sh -c 'while read -r line; do echo "$line"; sleep 0.06; done <list |
     "$RMFER" predict --checkpoint tiny.safetensors --detector squares.onnx --json --batch 3 --threads 3 -'
 holds "a slow list gives the same, to the last digit" cmp at_once out
 
+# ---- how far it is
+if command -v script >/dev/null; then
+    cat >slow.sh <<'END'
+i=0
+while [ $i -lt 8 ]; do echo none.png; i=$((i + 1)); sleep 0.1; done |
+    "$RMFER" predict --checkpoint tiny.safetensors --batch 1 $1 - >/dev/null
+END
+    run script -qec "sh slow.sh" typescript
+    holds "on a terminal a line is redrawn" test "$(tr '\r' '\n' <typescript | grep -c ' pictures, .*faces/s')" -gt 2
+    run script -qec "sh slow.sh --quiet" typescript
+    holds "not with --quiet" test "$(grep -c 'faces/s' typescript)" -eq 0
+    run script -qec "sh slow.sh 2>plain" typescript
+    holds "nor elsewhere" test "$(grep -c 'faces/s' typescript) $(tr '\r' '\n' <plain | grep -c 'faces/s')" = "0 1"
+else
+    skip "the line on a terminal, as there is no script to make one"
+fi
+
 ends "--features" 1 faces --features faces.npy text.jpg two.png none.png two.png
 header=$(head -c 128 faces.npy | tr -cd ' -~')
 columns=$(echo "$header" | sed -n "s/.*{'descr': '<f4', 'fortran_order': False, 'shape': (4, \([0-9]*\)), } *$/\1/p")
@@ -413,7 +438,7 @@ fi
 for order in "text.jpg two.png none.png" "two.png text.jpg none.png" "two.png none.png text.jpg"; do
     ends "of $order" 1 faces $order
     holds "the others are done" test "$(grep -c '^two\.png' out)$(grep -c '^none\.png' out)" = 21
-    holds "the error is told" test "$(cat err)" = "rmfer: error: text.jpg: not a picture ($read are read)
+    holds "the error is told" test "$(grep '^rmfer: ' err)" = "rmfer: error: text.jpg: not a picture ($read are read)
 rmfer: warning: 1 of 3 could not be read"
 done
 refuses "a file that is not there" 1 'nothing.jpg: No such file or directory' predict nothing.jpg

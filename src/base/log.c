@@ -4,14 +4,20 @@
 #include "rmfer/base/text.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct {
     pthread_mutex_t lock;
     enum log_level level;
     FILE *copy;
-} state = {PTHREAD_MUTEX_INITIALIZER, LOG_NORMAL, NULL};
+    bool has_status; /* a line stands where the next message will begin */
+} state = {PTHREAD_MUTEX_INITIALIZER, LOG_NORMAL, NULL, false};
+
+static const char TO_LINE_BEGIN[] = "\r\033[K";
 
 void log_set_level(enum log_level level)
 {
@@ -36,7 +42,10 @@ static void write_line(const char *prefix, enum log_level least, const char *for
     vsnprintf(line, sizeof line, format, arguments);
     text_make_printable(line); /* names come from files and command lines: none may steer the terminal */
     pthread_mutex_lock(&state.lock);
-    if (state.level >= least) fprintf(stderr, "%s%s\n", prefix, line);
+    if (state.level >= least) {
+        fprintf(stderr, "%s%s%s\n", state.has_status ? TO_LINE_BEGIN : "", prefix, line);
+        state.has_status = false;
+    }
     if (state.copy != NULL) {
         char stamp[32] = "";
         time_t now = time(NULL);
@@ -45,6 +54,35 @@ static void write_line(const char *prefix, enum log_level least, const char *for
         fprintf(state.copy, "%s%s%s\n", stamp, prefix, line);
         fflush(state.copy);
     }
+    pthread_mutex_unlock(&state.lock);
+}
+
+/* A line that wraps could not be taken away; 0 where the width is not known. */
+static size_t terminal_width(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+void log_show_status(const char *line)
+{
+    char shown[512];
+    size_t width = terminal_width();
+    snprintf(shown, width > 1 && width < sizeof shown ? width : sizeof shown, "%s", line);
+    text_make_printable(shown);
+    pthread_mutex_lock(&state.lock);
+    fprintf(stderr, "%s%s", TO_LINE_BEGIN, shown);
+    fflush(stderr);
+    state.has_status = true;
+    pthread_mutex_unlock(&state.lock);
+}
+
+void log_hide_status(void)
+{
+    pthread_mutex_lock(&state.lock);
+    if (state.has_status) fputs(TO_LINE_BEGIN, stderr);
+    state.has_status = false;
+    fflush(stderr);
     pthread_mutex_unlock(&state.lock);
 }
 

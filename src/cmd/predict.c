@@ -5,6 +5,7 @@
  * (predict_output.c). Here are the options and the wiring. */
 #include "cmd/predict_batches.h"
 #include "cmd/predict_output.h"
+#include "cmd/predict_summary.h"
 #include "cmd/predict_tracks.h"
 #include "rmfer/base/clock.h"
 #include "rmfer/base/file.h"
@@ -246,12 +247,12 @@ static status predict_all(struct predict_work *work, struct error *err)
 }
 
 /* Each unreadable file has been reported; that there were some is the exit status. */
-static status report(const struct predict_work *work, double seconds)
+static status report(const struct predict_work *work, double seconds, struct error *err)
 {
     struct output_counts counts = predict_output_counts(work->output);
-    log_verbose("%zu pictures, %zu faces in %.2f s (%.1f faces/s)", counts.pictures, counts.faces, seconds,
-                (double)counts.faces / seconds);
-    if (counts.unreadable == 0) return STATUS_OK;
+    const struct checkpoint_info *info = &work->checkpoint.info;
+    status result = predict_summary_print(&counts, info->classes, info->class_count, seconds, err);
+    if (result != STATUS_OK || counts.unreadable == 0) return result;
     if (counts.pictures + counts.unreadable > 1)
         log_warning("%zu of %zu could not be read", counts.unreadable, counts.pictures + counts.unreadable);
     return STATUS_FAILED;
@@ -289,7 +290,7 @@ static status predict(struct predict_command *command, const struct option_list 
     if (result == STATUS_OK) result = check_face_options(command, err);
     if (result == STATUS_OK) result = set_up(&work, paths, err);
     if (result == STATUS_OK) result = predict_all(&work, err);
-    if (result == STATUS_OK) result = report(&work, clock_seconds() - start);
+    if (result == STATUS_OK) result = report(&work, clock_seconds() - start, err);
     take_down(&work);
     text_free(&found.checkpoint);
     text_free(&found.detector);

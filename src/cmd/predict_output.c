@@ -1,6 +1,7 @@
 /* From logits to ranked probabilities, and those to the writers of the wanted forms (predict_writers.h). */
 #include "cmd/predict_output.h"
 
+#include "cmd/predict_summary.h"
 #include "cmd/predict_tracks.h"
 #include "cmd/predict_writers.h"
 #include "rmfer/base/file.h"
@@ -16,6 +17,9 @@
 struct predict_output {
     struct output_settings settings;
     struct output_counts counts;
+    struct predict_progress progress;
+    size_t *labels;     /* of the counts */
+    uint64_t next_file; /* behind the last one counted */
     struct ranked_class *ranked; /* of the item at hand: [faces, classes] */
     size_t ranked_capacity;
     struct text line;
@@ -96,6 +100,10 @@ status predict_output_create(struct predict_output **out, const struct output_se
     struct predict_output *output = *out = memory_allocate(1, sizeof *output, "the output", err);
     if (output == NULL) return STATUS_FAILED;
     output->settings = *settings;
+    output->progress = predict_progress_begin();
+    output->labels = memory_allocate(settings->class_count, sizeof *output->labels, "the counts", err);
+    output->counts.labels = output->labels;
+    if (output->labels == NULL) return STATUS_FAILED;
     if (output->settings.top > settings->class_count) output->settings.top = settings->class_count;
     output->annotation = (struct annotation){.folder = settings->annotate,
                                              .classes = settings->classes,
@@ -130,6 +138,7 @@ void predict_output_free(struct predict_output *output)
     npy_rows_free(output->features);
     track_smoother_free(output->smoother);
     memory_free(output->probabilities);
+    memory_free(output->labels);
     text_free(&output->line);
     memory_free(output->ranked);
     memory_free(output);
@@ -138,6 +147,11 @@ void predict_output_free(struct predict_output *output)
 static void count_item(struct predict_output *output, const struct predict_item *item)
 {
     bool is_good = item->picture->input.error.code == STATUS_OK;
+    bool is_new = item->picture->input.file >= output->next_file;
+    if (is_good) output->next_file = item->picture->input.file + 1;
+    output->counts.files += is_good && is_new;
+    for (size_t i = 0; i < item->picture->face_count; i++)
+        output->labels[output->ranked[i * output->settings.class_count].index]++;
     output->counts.pictures += is_good;
     output->counts.unreadable += !is_good;
     output->counts.faces += item->picture->face_count;
@@ -158,13 +172,16 @@ status predict_output_write(struct predict_output *output, struct predict_item *
     if (result == STATUS_OK) result = writers[output->settings.kind](&written, &output->line, err);
     if (result != STATUS_OK) return result;
     count_item(output, item);
+    predict_progress_make_room(&output->progress);
     if (output->line.length > 0 && fwrite(output->line.bytes, 1, output->line.length, stdout) != output->line.length)
         return error_set_errno(err, "standard output cannot be written");
+    predict_progress_show(&output->progress, &output->counts, item->picture->input.share);
     return STATUS_OK;
 }
 
 status predict_output_finish(struct predict_output *output, struct error *err)
 {
+    status_line_hide(&output->progress.line);
     if (fflush(stdout) != 0 || ferror(stdout)) return error_set_errno(err, "standard output cannot be written");
     return output->features != NULL ? npy_rows_finish(output->features, err) : STATUS_OK;
 }

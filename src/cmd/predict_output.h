@@ -46,7 +46,8 @@ status predict_output_finish(struct predict_output *output, struct error *err) M
 void predict_output_free(struct predict_output *output);
 
 struct output_counts {
-    size_t pictures, faces, unreadable;
+    size_t files, pictures, faces, unreadable; /* a video is a file of many pictures; unreadable ones count nowhere else */
+    const size_t *labels;                      /* [class_count]: faces whose likeliest class it is; of the output */
 };
 struct output_counts predict_output_counts(const struct predict_output *output);
 

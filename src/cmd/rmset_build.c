@@ -3,6 +3,7 @@
 
 #include "rmfer/base/clock.h"
 #include "rmfer/base/log.h"
+#include "rmfer/base/status_line.h"
 #include "rmfer/base/text.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/ckpt/detector_onnx.h"
@@ -12,10 +13,10 @@
 #include "rmfer/rmset/build.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct build_command {
     struct rmset_build_options build;
@@ -26,21 +27,13 @@ struct build_command {
     struct text found; /* the detector's path, where it was not named */
 };
 
-static const double BAR_SECONDS = 0.5, LINE_SECONDS = 30;
-
 struct shown {
-    double begin, last;
+    struct status_line status;
+    double begin;
     uint64_t film_begin; /* frames that were done when the present film began */
     size_t film;
     double film_seconds;
-    bool is_terminal, is_drawn;
 };
-
-static void hide(struct shown *shown)
-{
-    if (shown->is_drawn) fputs("\r\033[K", stderr);
-    shown->is_drawn = false;
-}
 
 /* "3/12 NAME: frame 1200 of 9000, 31.5 frames/s, 12,340 faces, 0:04:12 left" */
 static void show(void *context, const struct rmset_progress *progress)
@@ -52,31 +45,26 @@ static void show(void *context, const struct rmset_progress *progress)
         shown->film_begin = progress->frames_done - 1;
         shown->film_seconds = now;
     }
-    if (now - shown->last < (shown->is_terminal ? BAR_SECONDS : LINE_SECONDS)) return;
-    shown->last = now;
-    char left[48] = "", of[32] = "";
+    if (!status_line_is_due(&shown->status)) return;
+    char left[48] = "", of[32] = "", duration[32];
+    double share = NAN;
     double rate = (double)(progress->frames_done - shown->film_begin) / (now - shown->film_seconds + 1e-9);
     if (progress->frames > progress->frame && progress->frame > 0) {
-        double share = (double)progress->frame / (double)progress->frames;
-        long seconds = (long)((now - shown->film_seconds) * (1 - share) / share);
-        snprintf(left, sizeof left, ", %ld:%02ld:%02ld left", seconds / 3600, seconds / 60 % 60, seconds % 60);
+        share = (double)progress->frame / (double)progress->frames;
+        status_line_duration(duration, sizeof duration, (now - shown->film_seconds) * (1 - share) / share);
+        snprintf(left, sizeof left, ", %s left", duration);
         snprintf(of, sizeof of, " of %" PRId64, progress->frames);
     }
     char line[256];
     snprintf(line, sizeof line, "%zu/%zu %s: frame %" PRId64 "%s, %.1f frames/s, %" PRIu64 " faces%s",
              progress->film_number, progress->films, progress->film, progress->frame, of, rate, progress->faces_done,
              left);
-    if (shown->is_terminal) {
-        fprintf(stderr, "\r\033[K%s", line);
-        shown->is_drawn = true;
-    } else {
-        log_info("%s", line);
-    }
+    status_line_show(&shown->status, share, line);
 }
 
 static void fail(void *context, const char *message)
 {
-    hide(context);
+    (void)context;
     log_error("%s", message);
 }
 
@@ -135,7 +123,7 @@ static status build(struct build_command *command, const struct option_list *fil
 {
     struct rmset_build_options *options = &command->build;
     double now = clock_seconds();
-    struct shown shown = {.begin = now, .last = now, .is_terminal = isatty(2) == 1 && log_get_level() != LOG_QUIET};
+    struct shown shown = {.begin = now, .status = status_line_begin()};
     struct detector *detector = NULL;
     struct rmset_counts counts;
     status result = check_command(command, films, err);
@@ -156,7 +144,7 @@ static status build(struct build_command *command, const struct option_list *fil
     options->fail = fail;
     options->context = &shown;
     result = rmset_build(films->items, films->count, options, &counts, err);
-    hide(&shown);
+    status_line_hide(&shown.status);
     detector_free(detector);
     if (result != STATUS_OK) return result;
     print_counts(options, &counts, clock_seconds() - shown.begin);

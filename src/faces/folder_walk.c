@@ -113,6 +113,18 @@ void folder_walk_close(struct folder_walk *walk)
     memory_free(walk);
 }
 
+double folder_walk_share(const struct folder_walk *walk, double inner)
+{
+    double share = 0, one = 1; /* entry's share of the whole, level by level */
+    for (size_t i = 0; i < walk->depth; i++) {
+        const struct level *level = &walk->levels[i];
+        if (level->count == 0) continue;
+        one /= (double)level->count;
+        if (level->next > 0) share += one * (double)(level->next - 1);
+    }
+    return share + one * inner;
+}
+
 /* A link to a folder is not one: it may lead back to where we are. */
 static bool is_own_folder(const char *path)
 {

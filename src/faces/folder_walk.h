@@ -21,4 +21,8 @@ void folder_walk_close(struct folder_walk *walk);
 status folder_walk_next(struct folder_walk *walk, char **path, char **below, bool *found,
                         struct error *err) MUST_CHECK;
 
+/* How far the walk is, 0 .. 1, when of the file that was given last `inner` is done. Folders count alike, whatever is in
+ * them: what is not listed yet cannot be counted. */
+double folder_walk_share(const struct folder_walk *walk, double inner);
+
 #endif

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -378,6 +379,21 @@ static bool next_asked(struct face_inputs *inputs, struct face_input *input)
     return is_pattern ? start_pattern(inputs, input, path) : start_path(inputs, input, path);
 }
 
+/* Of the path at hand; lists and pipes do not say how much follows. */
+static double share_of_path(const struct face_inputs *inputs, const struct face_input *input)
+{
+    double inner = 1;
+    if (inputs->reads_list || inputs->reads_pictures) return NAN;
+    if (inputs->video != NULL) {
+        if (input->frames <= 0) inner = 0;
+        else inner = fmin(1, (double)(input->frame + 1) / (double)input->frames);
+    }
+    if (inputs->walk != NULL) inner = folder_walk_share(inputs->walk, inner);
+    if (inputs->next_match > 0)
+        inner = ((double)inputs->next_match - 1 + inner) / (double)inputs->matches.gl_pathc;
+    return inner;
+}
+
 bool face_inputs_next(struct face_inputs *inputs, struct face_input *input)
 {
     for (bool given = false; !given;) {
@@ -397,6 +413,7 @@ bool face_inputs_next(struct face_inputs *inputs, struct face_input *input)
         else
             return false;
     }
+    input->share = ((double)inputs->next_path - 1 + share_of_path(inputs, input)) / (double)inputs->path_count;
     return true;
 }
 

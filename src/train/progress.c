@@ -1,30 +1,15 @@
-/* The bar, redrawn in place a few times a second, or a line now and then. */
+/* The line: epoch, step, loss and its parts, speed, time left. */
 #include "rmfer/train/progress.h"
 
 #include "rmfer/base/clock.h"
-#include "rmfer/base/log.h"
 
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
-static const double BAR_SECONDS = 0.2, LINE_SECONDS = 30;
-enum { BAR_WIDTH = 24, LINE_BYTES = 320 };
+enum { LINE_BYTES = 320 };
 
 struct progress progress_begin(uint64_t step)
 {
-    bool terminal = isatty(fileno(stderr)) == 1 && log_get_level() != LOG_QUIET;
-    double now = clock_seconds();
-    return (struct progress){.draws_bar = terminal, .last_shown = now, .begin = now, .begin_step = step};
-}
-
-static void format_duration(char *text, size_t size, double seconds)
-{
-    long whole = (long)(seconds + 0.5);
-    if (whole >= 86400)
-        snprintf(text, size, "%ldd%02ldh", whole / 86400, whole / 3600 % 24);
-    else
-        snprintf(text, size, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+    return (struct progress){.status = status_line_begin(), .begin = clock_seconds(), .begin_step = step};
 }
 
 /* "epoch 3.25/20 step 130: loss 1.2345 (fer 1.1, ial 0.2), 20.1 images/s, 1:02:03 left" */
@@ -34,7 +19,7 @@ static void format_line(const struct progress *progress, const struct progress_s
     uint64_t done = state->step - progress->begin_step;
     if (done > 0) {
         double each = (clock_seconds() - progress->begin) / (double)done;
-        format_duration(left, sizeof left, each * (double)(state->steps - state->step));
+        status_line_duration(left, sizeof left, each * (double)(state->steps - state->step));
     }
     size_t used = 0;
     for (size_t i = 0; i < state->part_count && state->part_count > 1 && used < sizeof parts; i++)
@@ -46,36 +31,15 @@ static void format_line(const struct progress *progress, const struct progress_s
              left);
 }
 
-static void draw_bar(struct progress *progress, const struct progress_state *state, const char *line)
-{
-    char bar[BAR_WIDTH + 1];
-    double share = state->steps > 0 ? (double)state->step / (double)state->steps : 1;
-    int full = (int)(share * BAR_WIDTH);
-    memset(bar, ' ', BAR_WIDTH);
-    memset(bar, '=', (size_t)full);
-    bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "\r\033[K[%s] %3.0f%% %s", bar, 100 * share, line);
-    fflush(stderr);
-    progress->is_drawn = true;
-}
-
 void progress_show(struct progress *progress, const struct progress_state *state)
 {
     char line[LINE_BYTES];
-    double now = clock_seconds();
-    if (now - progress->last_shown < (progress->draws_bar ? BAR_SECONDS : LINE_SECONDS)) return;
-    progress->last_shown = now;
+    if (!status_line_is_due(&progress->status)) return;
     format_line(progress, state, line);
-    if (progress->draws_bar)
-        draw_bar(progress, state, line);
-    else
-        log_info("%s", line);
+    status_line_show(&progress->status, state->steps > 0 ? (double)state->step / (double)state->steps : 1, line);
 }
 
 void progress_hide(struct progress *progress)
 {
-    if (!progress->is_drawn) return;
-    fputs("\r\033[K", stderr);
-    fflush(stderr);
-    progress->is_drawn = false;
+    status_line_hide(&progress->status);
 }

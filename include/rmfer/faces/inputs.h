@@ -23,6 +23,7 @@ struct face_input {
     double frame_rate;  /* of the video, frames a second; 0 = the container does not say */
     int64_t frames;     /* in all, about; 0 = not known */
     struct image image; /* a video frame's pixels; pictures are decoded by who works on them */
+    double share;       /* of all inputs that are done with this one, 0 .. 1; NaN = not known */
     uint8_t *bytes;     /* an encoded picture that is in no file; owned */
     size_t size;
     struct error error; /* why there is no picture */

@@ -2,16 +2,15 @@
 #ifndef RMFER_TRAIN_PROGRESS_H
 #define RMFER_TRAIN_PROGRESS_H
 
+#include "rmfer/base/status_line.h"
 #include "rmfer/method/phases.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct progress {
-    bool draws_bar;
-    bool is_drawn;
-    double last_shown; /* seconds, of clock_seconds */
-    double begin;      /* when this session began */
+    struct status_line status;
+    double begin; /* when this session began */
     uint64_t begin_step;
 };
 
