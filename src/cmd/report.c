@@ -1,93 +1,213 @@
 /* rmfer report and rmfer table: runs as one HTML page, and as a table for a paper. */
+#define _GNU_SOURCE /* flock */
 #include "rmfer/plot/report.h"
 
+#include "cmd/report_extra.h"
+
 #include "rmfer/base/file_write.h"
+#include "rmfer/base/log.h"
+#include "rmfer/base/memory.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/options.h"
-#include "rmfer/plot/canvas.h"
+#include "rmfer/plot/embedding.h"
 #include "rmfer/plot/table.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WATCH_SECONDS = 10 };
 
 struct report_command {
-    const char *out, *format;
-    bool last;
+    const char *out, *watch;
+    bool no_pictures, no_data;
+    int64_t sample;
+    int seconds; /* between two looks; 0 = once */
+    struct report_extra_options extra;
 };
 
-static status make_report(const struct report_command *command, const struct option_list *runs, struct error *err)
+/* ---- what a run's data gives, made again when its checkpoint changed --------------------------------------------- */
+
+struct cached_part {
+    struct text markup;
+    struct timespec made; /* of the checkpoint it was made from */
+};
+
+struct parts {
+    struct cached_part *parts;
+    struct text *markups; /* [count], views of the parts: for report_write */
+    size_t count;
+};
+
+static size_t count_runs(const struct run_group *groups, size_t count)
 {
-    if (runs->count == 0 || command->out == NULL)
-        return error_set_usage(err, "rmfer report needs run folders and -o FILE.html");
+    size_t runs = 0;
+    for (size_t g = 0; g < count; g++) runs += groups[g].count;
+    return runs;
+}
+
+static status parts_init(struct parts *parts, size_t count, struct error *err)
+{
+    parts->parts = memory_allocate(count, sizeof *parts->parts, "parts of a report", err);
+    parts->markups = memory_allocate(count, sizeof *parts->markups, "parts of a report", err);
+    parts->count = count;
+    return parts->parts == NULL || parts->markups == NULL ? STATUS_FAILED : STATUS_OK;
+}
+
+static void parts_free(struct parts *parts)
+{
+    for (size_t i = 0; parts->parts != NULL && i < parts->count; i++) text_free(&parts->parts[i].markup);
+    memory_free(parts->parts);
+    memory_free(parts->markups);
+}
+
+/* When FOLDER/NAME was written last; zero when it is not there. */
+static struct timespec time_of(const char *folder, const char *name)
+{
+    struct stat about = {0};
+    struct error ignored = {0};
+    char *path = path_join(folder, name, &ignored);
+    bool found = path != NULL && stat(path, &about) == 0;
+    memory_free(path);
+    return found ? about.st_mtim : (struct timespec){0, 0};
+}
+
+static bool is_same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+static status renew_part(struct cached_part *part, const struct run *run, const struct report_extra_options *options,
+                         struct error *err)
+{
+    struct timespec made = time_of(run->folder, "best_overall.safetensors");
+    if (part->markup.length > 0 && is_same_time(made, part->made)) return STATUS_OK;
+    text_free(&part->markup);
+    part->markup = (struct text){0};
+    part->made = made;
+    return report_extra_append(run, options, &part->markup, err);
+}
+
+static status renew_parts(struct parts *parts, const struct run_group *groups, size_t count,
+                          const struct report_extra_options *options, struct error *err)
+{
+    size_t number = 0;
+    status result = STATUS_OK;
+    for (size_t g = 0; g < count && result == STATUS_OK; g++)
+        for (size_t i = 0; i < groups[g].count && result == STATUS_OK; i++, number++) {
+            result = renew_part(&parts->parts[number], &groups[g].runs[i], options, err);
+            parts->markups[number] = parts->parts[number].markup;
+        }
+    return result;
+}
+
+/* ---- the page ---------------------------------------------------------------------------------------------------- */
+
+/* Whether another process trains in the folder (train holds .lock while it does). */
+static bool is_running(const char *folder)
+{
+    struct error ignored = {0};
+    char *path = path_join(folder, ".lock", &ignored);
+    int file = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    bool held = file >= 0 && flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (file >= 0) close(file);
+    memory_free(path);
+    return held;
+}
+
+static bool any_is_running(const struct run_group *groups, size_t count)
+{
+    for (size_t g = 0; g < count; g++)
+        for (size_t i = 0; i < groups[g].count; i++)
+            if (is_running(groups[g].runs[i].folder)) return true;
+    return false;
+}
+
+/* Reads and writes once; *goes_on: there may be more to come. */
+static status write_page(const struct report_command *command, const struct option_list *runs, struct parts *parts,
+                         bool *goes_on, struct error *err)
+{
     struct run_group *groups;
     size_t count;
     struct text page = {0};
     status result = run_groups_read(&groups, &count, runs->items, runs->count, err);
-    if (result == STATUS_OK) result = report_write(groups, count, &page, err);
+    *goes_on = result == STATUS_OK && command->seconds > 0 && any_is_running(groups, count);
+    if (result == STATUS_OK && parts->parts == NULL) result = parts_init(parts, count_runs(groups, count), err);
+    if (result == STATUS_OK && !command->no_data) result = renew_parts(parts, groups, count, &command->extra, err);
+    if (result == STATUS_OK)
+        result = report_write(groups, count, command->no_data ? NULL : parts->markups, *goes_on ? command->seconds : 0, &page,
+                              err);
     if (result == STATUS_OK) result = atomic_file_write_text(command->out, text_string(&page), err);
-    if (result == STATUS_OK) printf("%s\n", command->out);
     text_free(&page);
     run_groups_free(groups, count);
     return result;
 }
 
-static status make_table(const struct report_command *command, const struct option_list *runs, struct error *err)
+static status make_report(const struct report_command *command, const struct option_list *runs, struct error *err)
 {
-    static const char *const names[] = {"markdown", "csv", "latex"};
-    static const enum table_format kinds[] = {TABLE_MARKDOWN, TABLE_CSV, TABLE_LATEX};
-    const char *wanted = command->format == NULL ? names[0] : command->format;
-    size_t kind = 0, count;
-    while (kind < 3 && strcmp(names[kind], wanted) != 0) kind++;
-    if (kind == 3) return error_set_usage(err, "--format %s: unknown (markdown, csv, latex)", wanted);
-    if (runs->count == 0) return error_set_usage(err, "rmfer table needs run folders");
-    struct run_group *groups;
-    struct text table = {0};
-    status result = run_groups_read(&groups, &count, runs->items, runs->count, err);
-    if (result == STATUS_OK) result = table_runs(groups, count, command->last, kinds[kind], &table, err);
-    if (result == STATUS_OK) text_print_lines(&table, stdout);
-    text_free(&table);
-    run_groups_free(groups, count);
+    struct parts parts = {0};
+    bool goes_on = true;
+    if (runs->count == 0 || command->out == NULL)
+        return error_set_usage(err, "rmfer report needs run folders and -o FILE.html");
+    status result = write_page(command, runs, &parts, &goes_on, err);
+    if (result == STATUS_OK) printf("%s\n", command->out);
+    fflush(stdout);
+    while (result == STATUS_OK && goes_on) {
+        struct error passing = {0};
+        sleep((unsigned)command->seconds);
+        /* A run that is begun anew may have no lines for a moment. */
+        if (write_page(command, runs, &parts, &goes_on, &passing) == STATUS_OK) continue;
+        log_warning("%s", passing.message);
+        goes_on = true;
+    }
+    parts_free(&parts);
     return result;
+}
+
+static status read_watch(struct report_command *command, struct error *err)
+{
+    int64_t seconds = WATCH_SECONDS;
+    if (command->watch == NULL) return STATUS_OK;
+    if (command->watch[0] != '\0' && (!text_to_integer(command->watch, &seconds) || seconds < 1 || seconds > 86400))
+        return error_set_usage(err, "--watch=%s: seconds from 1 to 86400 are needed", command->watch);
+    command->seconds = (int)seconds;
+    return STATUS_OK;
 }
 
 int command_report(int argc, char **argv)
 {
-    struct report_command command = {0};
-    const struct option options[] = {{"out", OPTION_STRING, &command.out, "FILE.html", "the page", 0, 0, 'o'}};
-    struct command_line line = {
-        .usage = "rmfer report [NAME=]RUN[,RUN...]... -o FILE.html",
-        .description =
-            "Writes one page about runs, finished or not: the table of runs, learning curves, confusions and\n"
-            "configurations. It needs no network and no script, and follows light and dark.",
-        .options = options,
-        .option_count = 1,
-    };
-    struct error err = {0};
-    status result = options_parse(&line, argc, argv, &err);
-    if (result == STATUS_OK && !line.help_shown) result = make_report(&command, &line.positional, &err);
-    options_free(&line);
-    return command_finish(result, &err);
-}
-
-int command_table(int argc, char **argv)
-{
-    struct report_command command = {0};
+    struct report_command command = {.sample = ANSWERS_SAMPLE};
     const struct option options[] = {
-        {"format", OPTION_STRING, &command.format, "NAME", "markdown (default), csv or latex (booktabs)", 0, 0, 0},
-        {"last", OPTION_FLAG, &command.last, NULL, "each run's last evaluation, not its best", 0, 0, 0},
+        {"out", OPTION_STRING, &command.out, "FILE.html", "the page", 0, 0, 'o'},
+        {"no-pictures", OPTION_FLAG, &command.no_pictures, NULL, "no thumbnails: many data sets forbid showing them", 0, 0, 0},
+        {"no-data", OPTION_FLAG, &command.no_data, NULL, "the run folder alone: nothing is evaluated", 0, 0, 0},
+        {"sample", OPTION_INTEGER, &command.sample, "N", "pictures in figures of features (2000), by --seed", 1,
+         EMBEDDING_MOST_POINTS, 0},
+        {"watch", OPTION_OPTIONAL, &command.watch, "SECONDS",
+         "write it again every so often (10) as long as one of the runs goes on", 0, 0, 0},
     };
     struct command_line line = {
-        .usage = "rmfer table [NAME=]RUN[,RUN...]... [--format NAME] [--last]",
+        .usage = "rmfer report [NAME=]RUN[,RUN...]... -o FILE.html [--watch] [--no-pictures | --no-data]",
         .description =
-            "Prints one row a name: overall and average accuracy, mean and sample standard deviation over its\n"
-            "runs, and in brackets the 95 % interval that the number of pictures allows (the runs' mean limits).\n"
-            "Folders that differ in -seedN alone are one row.",
+            "Writes one page about runs, finished or not: table, learning curves, confusion, configuration and, where the\n"
+            "best checkpoint and its data are there, calibration, features in a plane, attention and the pictures that\n"
+            "were classified best and worst. Several names are compared: mean and spread over seeds, paired t-test\n"
+            "against the first. It needs no network and no script, and follows light and dark.",
         .options = options,
-        .option_count = 2,
+        .option_count = sizeof options / sizeof options[0],
     };
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
-    if (result == STATUS_OK && !line.help_shown) result = make_table(&command, &line.positional, &err);
+    command.extra = (struct report_extra_options){!command.no_pictures, (size_t)command.sample,
+                                                  line.seed < 0 ? 0 : (uint64_t)line.seed};
+    if (result == STATUS_OK) result = read_watch(&command, &err);
+    if (result == STATUS_OK && !line.help_shown) result = make_report(&command, &line.positional, &err);
     options_free(&line);
     return command_finish(result, &err);
 }

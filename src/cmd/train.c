@@ -124,12 +124,27 @@ static int print_summary(const struct training_summary *summary, const struct co
     return 128 + (int)stop_signal;
 }
 
-static int train(const struct train_command *command, int64_t seed)
+/* The command line as one that a shell would take; words that need it stand in quotes. */
+static status join_words(struct text *words, int argc, char **argv, struct error *err)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%";
+    status result = text_append(words, "rmfer", 5, err);
+    for (int i = 0; i < argc && result == STATUS_OK; i++) {
+        bool is_plain = argv[i][0] != '\0' && argv[i][strspn(argv[i], plain)] == '\0';
+        result = is_plain ? text_append_format(words, err, " %s", argv[i]) : text_append(words, " '", 2, err);
+        for (const char *at = argv[i]; !is_plain && *at != '\0' && result == STATUS_OK; at++)
+            result = *at == '\'' ? text_append(words, "'\\''", 4, err) : text_append(words, at, 1, err);
+        if (result == STATUS_OK && !is_plain) result = text_append(words, "'", 1, err);
+    }
+    return result;
+}
+
+static int train(const struct train_command *command, const char *words, int64_t seed)
 {
     struct error err = {0};
     struct config config;
     struct training_summary summary;
-    struct trainer_options options = {.config = &config, .resume = command->resume, .stop = &stop_signal};
+    struct trainer_options options = {.config = &config, .resume = command->resume, .command = words, .stop = &stop_signal};
     status result = load_config(&config, command, seed, &err);
     if (result == STATUS_OK) {
         catch_signals();
@@ -159,14 +174,17 @@ int command_train(int argc, char **argv)
         .option_count = sizeof options / sizeof options[0],
     };
     struct error err = {0};
+    struct text words = {0};
     int code;
     status result = options_parse(&line, argc, argv, &err);
+    if (result == STATUS_OK) result = join_words(&words, argc, argv, &err);
     if (result == STATUS_OK && !line.help_shown && line.positional.count > 0)
         result = error_set_usage(&err, "rmfer train takes options only: '%s' is none", line.positional.items[0]);
     if (result != STATUS_OK || line.help_shown)
         code = command_finish(result, &err);
     else
-        code = train(&command, line.seed);
+        code = train(&command, text_string(&words), line.seed);
+    text_free(&words);
     options_free(&line);
     return code;
 }

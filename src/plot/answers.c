@@ -111,6 +111,16 @@ void answers_free(struct answers *answers)
     *answers = (struct answers){0};
 }
 
+double answers_probability(const struct answers *answers, size_t row, size_t class)
+{
+    const real *z = answers->logits + row * answers->classes;
+    double temperature = isnan(answers->temperature) ? 1 : answers->temperature, sum = 0;
+    if (!answers->may_predict[class]) return 0;
+    for (size_t c = 0; c < answers->classes; c++)
+        if (answers->may_predict[c]) sum += exp(((double)z[c] - (double)z[class]) / temperature);
+    return 1 / sum;
+}
+
 int32_t answers_label(const struct answers *answers, size_t i)
 {
     return answers->labels[answers->sample[i]];

@@ -10,9 +10,9 @@
 #include <string.h>
 
 enum {
-    WIDTH = 900,
+    WIDTH = 960,
     LEFT = 76,
-    LEGEND = 250,
+    LEGEND = 310,
     PLOT_HEIGHT = 200,
     PANEL_MARGIN = 76,
     LEGEND_LINE = 18,
@@ -143,7 +143,7 @@ static void draw_curve(struct canvas *canvas, const struct canvas_plot *plot, co
             points[i] = chart_place(plot, curve->x[i], curve->high[i]);
             points[2 * curve->count - 1 - i] = chart_place(plot, curve->x[i], curve->low[i]);
         }
-        canvas_area(canvas, points, 2 * curve->count, colour, 0.2);
+        canvas_area(canvas, points, 2 * curve->count, colour, 0.14);
     }
     for (size_t i = 0; i < curve->count; i++) points[i] = chart_place(plot, curve->x[i], curve->y[i]);
     canvas_curve(canvas, points, curve->count, colour, 2, dash_of(line), name);
@@ -152,10 +152,11 @@ static void draw_curve(struct canvas *canvas, const struct canvas_plot *plot, co
 
 static void draw_legend(struct canvas *canvas, const struct line *line, double y, const char *name)
 {
-    char text[NAME + 48];
+    char text[NAME], whole[NAME + 48];
     double x = WIDTH - LEGEND + 14;
-    if (line->curve.runs > 1) snprintf(text, sizeof text, "%s (%zu runs)", name, line->curve.runs);
-    else snprintf(text, sizeof text, "%s", name);
+    if (line->curve.runs > 1) snprintf(whole, sizeof whole, "%s (%zu runs)", name, line->curve.runs);
+    else snprintf(whole, sizeof whole, "%s", name);
+    canvas_shorten(whole, 36, text, sizeof text);
     canvas_line(canvas, (struct canvas_point[]){{x, y}, {x + 26, y}}, 2, palette_colour(line->colour), 2, dash_of(line), 1);
     canvas_text(canvas, x + 32, y + 4, ANCHOR_START, NULL, 0, text);
 }

@@ -1,42 +1,17 @@
-/* The report page: tables, figures inside the page, configurations. */
+/* The report page: overview, curves, and a part for each run, put together from figures, tables and the run's files. */
 #include "rmfer/plot/report.h"
 
-#include "rmfer/base/file.h"
-#include "rmfer/base/memory.h"
+#include "html.h"
+#include "report_page.h"
+#include "report_run.h"
+
 #include "rmfer/plot/canvas.h"
 #include "rmfer/plot/figures.h"
 #include "rmfer/plot/table.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-static const size_t LARGEST_CONFIG = 1 << 20;
-
-static const char head[] =
-    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>rmfer report</title>\n<style>\n"
-    ":root { color-scheme: light dark; --ink: #1a1a1a; --ground: #ffffff; --rule: #cccccc; }\n"
-    "@media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --ground: #16181c; --rule: #444444; } }\n"
-    "body { color: var(--ink); background: var(--ground); font: 16px/1.5 sans-serif; max-width: 60rem; margin: 0 "
-    "auto; "
-    "padding: 1rem; }\n"
-    "table { border-collapse: collapse; display: block; overflow-x: auto; }\n"
-    "td, th { border: 1px solid var(--rule); padding: .2rem .6rem; text-align: right; }\n"
-    "td:first-child, th:first-child { text-align: left; }\n"
-    "svg { max-width: 100%; height: auto; color: var(--ink); }\npre { overflow-x: auto; }\n"
-    "@media print { figure { break-inside: avoid; } }\n</style>\n</head>\n<body>\n<h1>rmfer report</h1>\n";
-
-static status append(struct text *out, const char *text, struct error *err)
-{
-    return text_append(out, text, strlen(text), err);
-}
-
-static status append_element(struct text *out, const char *tag, const char *text, struct error *err)
-{
-    status result = text_append_format(out, err, "<%s>", tag);
-    if (result == STATUS_OK) result = markup_append(out, text, err);
-    return result == STATUS_OK ? text_append_format(out, err, "</%s>\n", tag) : result;
-}
 
 static bool has_lines(const struct run_group *groups, size_t count)
 {
@@ -46,84 +21,116 @@ static bool has_lines(const struct run_group *groups, size_t count)
     return false;
 }
 
-static status append_curves(struct text *out, const struct run_group *groups, size_t count, struct error *err)
+static size_t run_count(const struct run_group *groups, size_t count)
 {
-    status result = append_element(out, "h2", "Learning curves", err);
-    if (result != STATUS_OK) return result;
-    if (!has_lines(groups, count)) return append(out, "<p>No line of metrics yet.</p>\n", err);
-    result = append(out, "<figure>\n", err);
-    if (result == STATUS_OK) result = figure_curves(groups, count, NULL, "Learning curves", CANVAS_INLINE, out, err);
-    return result == STATUS_OK ? append(out, "</figure>\n", err) : result;
+    size_t runs = 0;
+    for (size_t g = 0; g < count; g++) runs += groups[g].count;
+    return runs;
 }
 
-/* The figure's counts for those who do not see it. */
-static status append_counts(struct text *out, const struct run *run, struct error *err)
-{
-    const struct run_confusion *confusion = &run->best.confusion;
-    status result = append(out, "<details><summary>counts as a table (rows: truth)</summary>\n<table>\n", err);
-    for (size_t t = 0; t < confusion->classes && result == STATUS_OK; t++) {
-        result = append(out, "<tr><th>", err);
-        if (result == STATUS_OK) result = markup_append(out, t < run->class_count ? run->classes[t] : "class", err);
-        if (result == STATUS_OK) result = append(out, "</th>", err);
-        for (size_t p = 0; p < confusion->classes && result == STATUS_OK; p++)
-            result = text_append_format(out, err, "<td>%.0f</td>", confusion->counts[t * confusion->classes + p]);
-        if (result == STATUS_OK) result = append(out, "</tr>\n", err);
-    }
-    return result == STATUS_OK ? append(out, "</table></details>\n", err) : result;
-}
+/* ---- the overview ------------------------------------------------------------------------------------------------ */
 
-static status append_evaluation(struct text *out, const struct run *run, struct error *err)
+static void put_head(struct html *html, const struct run_group *groups, size_t count, int refresh)
 {
-    char title[160];
-    if (run->best.confusion.classes == 0) return append(out, "<p>No evaluation yet.</p>\n", err);
-    snprintf(title, sizeof title, "best evaluation: %.20s split, epoch %.4g, overall accuracy %.2f %%", run->split,
-             run->best.epoch, 100 * run->best.overall);
-    status result = append(out, "<figure>\n", err);
-    if (result == STATUS_OK)
-        result = figure_confusion(&run->best.confusion, (const char *const *)run->classes, run->class_count, title, CANVAS_INLINE, out, err);
-    if (result == STATUS_OK) result = append(out, "</figure>\n", err);
-    return result == STATUS_OK ? append_counts(out, run, err) : result;
-}
-
-static status append_config(struct text *out, const struct run *run, struct error *err)
-{
-    uint8_t *bytes = NULL;
-    size_t size;
-    char *path = path_join(run->folder, "config.ini", err);
-    if (path == NULL) return STATUS_FAILED;
-    bool is_there = file_exists(path);
-    status result = is_there ? file_read(path, LARGEST_CONFIG, &bytes, &size, err) : STATUS_OK;
-    if (result == STATUS_OK && is_there) {
-        result = append(out, "<details><summary>configuration</summary>\n<pre>", err);
-        /* Line by line: what makes a text printable takes line ends away. */
-        for (char *saved = NULL, *line = strtok_r((char *)bytes, "\n", &saved); line != NULL && result == STATUS_OK;
-             line = strtok_r(NULL, "\n", &saved)) {
-            result = markup_append(out, line, err);
-            if (result == STATUS_OK) result = append(out, "\n", err);
-        }
-        if (result == STATUS_OK) result = append(out, "</pre></details>\n", err);
-    }
-    memory_free(bytes);
-    memory_free(path);
-    return result;
-}
-
-static status append_run(struct text *out, const struct run *run, struct error *err)
-{
-    status result = append_element(out, "h2", run->folder, err);
-    if (result == STATUS_OK) result = append_evaluation(out, run, err);
-    return result == STATUS_OK ? append_config(out, run, err) : result;
-}
-
-status report_write(const struct run_group *groups, size_t count, struct text *out, struct error *err)
-{
-    status result = append(out, head, err);
-    if (result == STATUS_OK) result = append_element(out, "h2", "Runs, best evaluation of each", err);
-    if (result == STATUS_OK) result = table_runs(groups, count, false, TABLE_HTML, out, err);
-    if (result == STATUS_OK) result = append_curves(out, groups, count, err);
+    size_t number = 0;
+    html_put(html, report_page_head);
+    /* By script, so that whoever reads further down is not thrown back to the top. */
+    if (refresh > 0) html_format(html, "<script>setTimeout(function () { location.reload(); }, %d);</script>\n", 1000 * refresh);
+    html_put(html, "<header>\n");
+    html_element(html, "h1", count == 1 ? groups[0].name : "Runs compared");
+    html_put(html, "<nav aria-label=\"parts of the page\"><ul>\n<li><a href=\"#accuracy\">Accuracy</a></li>\n"
+                   "<li><a href=\"#curves\">Learning curves</a></li>\n");
     for (size_t g = 0; g < count; g++)
-        for (size_t i = 0; i < groups[g].count && result == STATUS_OK; i++)
-            result = append_run(out, &groups[g].runs[i], err);
-    if (result == STATUS_OK) result = append(out, "<p>rmfer " RMFER_VERSION "</p>\n</body>\n</html>\n", err);
-    return result;
+        for (size_t i = 0; i < groups[g].count; i++) {
+            html_format(html, "<li><a href=\"#run%zu\">", ++number);
+            html_text(html, groups[g].runs[i].folder);
+            html_put(html, "</a></li>\n");
+        }
+    html_put(html, "</ul></nav>\n</header>\n<main>\n");
+}
+
+static bool has_feature_values(const struct run_group *groups, size_t count)
+{
+    for (size_t g = 0; g < count; g++)
+        for (size_t i = 0; i < groups[g].count; i++) {
+            const struct run *run = &groups[g].runs[i];
+            if (run->evaluation_count > 0 && !isnan(run->best.same_class_similarity)) return true;
+        }
+    return false;
+}
+
+static void put_accuracies(struct html *html, const struct run_group *groups, size_t count)
+{
+    struct table_options options = {.gain = count > 1, .features = has_feature_values(groups, count)};
+    html_put(html, "<section id=\"accuracy\" aria-labelledby=\"accuracy-title\">\n<h2 id=\"accuracy-title\">Accuracy</h2>\n");
+    if (html->result == STATUS_OK) html->result = table_runs(groups, count, &options, TABLE_HTML, html->out, html->err);
+    html_put(html, "<p class=\"note\">The best evaluation of each run on the split that chose it. In brackets: the 95 % interval "
+                   "that the number of pictures allows, mean limits of the runs. ");
+    if (options.gain) html_text(html, table_marks);
+    html_put(html, "</p>\n</section>\n");
+}
+
+/* ---- curves ------------------------------------------------------------------------------------------------------ */
+
+/* What a curve shows, for those who do not see it. */
+static void put_series_rows(struct html *html, const struct run_group *group, const struct run *run)
+{
+    for (size_t i = 0; i < run->series_count; i++) {
+        const struct series *series = &run->series[i];
+        double low = INFINITY, high = -INFINITY;
+        for (size_t k = 0; k < series->count; k++) {
+            low = fmin(low, series->values[k]);
+            high = fmax(high, series->values[k]);
+        }
+        if (series->count == 0) continue;
+        html_put(html, "<tr>");
+        html_element(html, "td", group->name);
+        html_element(html, "td class=\"words\"", run->folder);
+        html_format(html, "<td class=\"words\">%s", series->is_evaluation ? "eval " : "");
+        html_text(html, series->name);
+        html_format(html, "</td><td>%zu</td>", series->count);
+        html_number(html, "%.5g", series->values[0]);
+        html_number(html, "%.5g", low);
+        html_number(html, "%.5g", high);
+        html_number(html, "%.5g", series->values[series->count - 1]);
+        html_put(html, "</tr>\n");
+    }
+}
+
+static void put_curves(struct html *html, const struct run_group *groups, size_t count)
+{
+    static const char *const columns[] = {"name", "run", "number", "points", "first", "lowest", "highest", "last", NULL};
+    html_put(html, "<section id=\"curves\" aria-labelledby=\"curves-title\">\n<h2 id=\"curves-title\">Learning curves</h2>\n");
+    if (!has_lines(groups, count)) {
+        html_put(html, "<p>No line of metrics yet.</p>\n</section>\n");
+        return;
+    }
+    html_put(html, "<figure>\n");
+    if (html->result == STATUS_OK)
+        html->result = figure_curves(groups, count, NULL, "Learning curves", CANVAS_INLINE, html->out, html->err);
+    html_put(html, "<figcaption>Lines: means; bands: the range over the runs of a name, or of one run's points within a "
+                   "pixel. Values show under the pointer and by the arrow keys.</figcaption>\n</figure>\n"
+                   "<details><summary>the curves as a table</summary>\n");
+    html_table_begin(html, "first, lowest, highest and last value of every number", columns);
+    for (size_t g = 0; g < count; g++)
+        for (size_t i = 0; i < groups[g].count; i++) put_series_rows(html, &groups[g], &groups[g].runs[i]);
+    html_table_end(html);
+    html_put(html, "</details>\n</section>\n");
+}
+
+status report_write(const struct run_group *groups, size_t count, const struct text *extras, int refresh,
+                    struct text *out, struct error *err)
+{
+    struct html html = {out, err, STATUS_OK};
+    size_t number = 0;
+    put_head(&html, groups, count, refresh);
+    if (run_count(groups, count) > 0) put_accuracies(&html, groups, count);
+    put_curves(&html, groups, count);
+    for (size_t g = 0; g < count; g++)
+        for (size_t i = 0; i < groups[g].count; i++, number++)
+            report_run_put(&html, &groups[g].runs[i], number + 1, extras == NULL ? NULL : &extras[number]);
+    html_put(&html, "</main>\n<footer><p class=\"note\">Made by rmfer " RMFER_VERSION ".</p></footer>\n");
+    html_put(&html, report_page_script);
+    html_put(&html, "</body>\n</html>\n");
+    return html.result;
 }

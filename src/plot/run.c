@@ -103,6 +103,9 @@ static status read_evaluation(struct run_evaluation *evaluation, const cJSON *li
     evaluation->epoch = json_number(line, "epoch");
     evaluation->overall = json_number(line, "overall_accuracy");
     evaluation->average = json_number(line, "average_accuracy");
+    evaluation->same_class_similarity = json_number(line, "same_class_similarity");
+    evaluation->different_class_similarity = json_number(line, "different_class_similarity");
+    evaluation->centre_distance = json_number(line, "centre_distance");
     read_limits(evaluation->overall_limits, line, "overall_interval");
     read_limits(evaluation->average_limits, line, "average_interval");
     return read_confusion(&evaluation->confusion, cJSON_GetObjectItemCaseSensitive(line, "confusion"), err);
@@ -172,29 +175,62 @@ static status take_lines(struct run *run, const char *bytes, size_t size, const 
 /* ---- the folder --------------------------------------------------------------------------------------------------
  */
 
+/* One class more; those beyond MOST_CLASSES are passed over. */
+static status add_class(struct run *run, const char *name, struct error *err)
+{
+    if (run->class_count == MOST_CLASSES) return STATUS_OK;
+    char **grown = memory_grow(run->classes, run->class_count, run->class_count + 1, sizeof *grown, "classes", err);
+    if (grown == NULL) return STATUS_FAILED;
+    run->classes = grown;
+    grown[run->class_count] = memory_copy_string(name, err);
+    return grown[run->class_count] == NULL ? STATUS_FAILED : (run->class_count++, STATUS_OK);
+}
+
 /* "Neutral, Happiness, ..." */
 static status take_classes(struct run *run, char *list, struct error *err)
 {
-    for (char *name = strtok(list, ","); name != NULL && run->class_count < MOST_CLASSES; name = strtok(NULL, ",")) {
-        char **grown =
-            memory_grow(run->classes, run->class_count, run->class_count + 1, sizeof *grown, "classes", err);
-        if (grown == NULL) return STATUS_FAILED;
-        run->classes = grown;
-        grown[run->class_count] = memory_copy_string(text_trim(name), err);
-        if (grown[run->class_count] == NULL) return STATUS_FAILED;
-        run->class_count++;
-    }
-    return STATUS_OK;
+    char *saved = NULL;
+    status result = STATUS_OK;
+    for (char *name = strtok_r(list, ",", &saved); name != NULL && result == STATUS_OK; name = strtok_r(NULL, ",", &saved))
+        result = add_class(run, text_trim(name), err);
+    return result;
 }
 
-/* The line "classes = ..." alone, so that the configuration of any version of the program serves. */
-static status read_classes(struct run *run, const char *path, struct error *err)
+/* N of ".../NAME-seedN/...", the last such; -1 without. */
+static int64_t seed_of_name(const char *path)
+{
+    int64_t seed = -1;
+    for (const char *at = strstr(path, "-seed"); at != NULL; at = strstr(at + 1, "-seed")) {
+        char digits[20];
+        int64_t found;
+        snprintf(digits, sizeof digits, "%.*s", (int)strspn(at + 5, "0123456789"), at + 5);
+        if (text_to_integer(digits, &found)) seed = found;
+    }
+    return seed;
+}
+
+/* train.seed; -1 when it is not there. */
+static int64_t find_seed(const char *text)
+{
+    int64_t seed;
+    const char *section = strstr(text, "[train]"), *line = section == NULL ? NULL : strstr(section, "\nseed = ");
+    const char *next = section == NULL ? NULL : strstr(section, "\n[");
+    if (line == NULL || (next != NULL && line > next)) return -1;
+    char number[24];
+    snprintf(number, sizeof number, "%.*s", (int)strcspn(line + 8, "\n"), line + 8);
+    return text_to_integer(number, &seed) ? seed : -1;
+}
+
+/* The lines "classes = ..." and "seed = ..." alone, so that the configuration of any version of the program serves. */
+static status read_settings(struct run *run, const char *path, struct error *err)
 {
     uint8_t *bytes;
     size_t size;
     if (!file_exists(path)) return STATUS_OK;
     status result = file_read(path, LARGEST_CONFIG, &bytes, &size, err);
     if (result != STATUS_OK) return result;
+    int64_t seed = find_seed((char *)bytes);
+    if (seed >= 0) run->seed = seed;
     char *found = strstr((char *)bytes, "\nclasses = ");
     if (found != NULL) {
         found += strlen("\nclasses = ");
@@ -203,6 +239,33 @@ static status read_classes(struct run *run, const char *path, struct error *err)
     }
     memory_free(bytes);
     return result;
+}
+
+/* The object of `rmfer eval --json`. It knows no epoch: it makes no curve. */
+static status take_object(struct run *run, const cJSON *object, struct error *err)
+{
+    const cJSON *classes = cJSON_GetObjectItemCaseSensitive(object, "classes"), *name = NULL;
+    if (!cJSON_HasObjectItem(object, "confusion")) return error_set(err, "no result of rmfer eval --json");
+    cJSON_ArrayForEach(name, classes)
+    {
+        status result = cJSON_IsString(name) ? add_class(run, name->valuestring, err) : STATUS_OK;
+        if (result != STATUS_OK) return result;
+    }
+    return keep_evaluation(run, object, err);
+}
+
+static status read_object(struct run *run, const char *path, struct error *err)
+{
+    uint8_t *bytes;
+    size_t size;
+    status result = file_read(path, LARGEST_CONFIG * 16, &bytes, &size, err);
+    if (result != STATUS_OK) return result;
+    while (size > 0 && (bytes[size - 1] == '\n' || bytes[size - 1] == ' ')) size--;
+    cJSON *object = json_read_object((const char *)bytes, size);
+    result = object == NULL ? error_set(err, "no JSON object") : take_object(run, object, err);
+    cJSON_Delete(object);
+    memory_free(bytes);
+    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", path);
 }
 
 static status read_metrics(struct run *run, const char *path, struct error *err)
@@ -218,12 +281,15 @@ static status read_metrics(struct run *run, const char *path, struct error *err)
 
 status run_read(struct run *run, const char *folder, struct error *err)
 {
-    *run = (struct run){.phase_switch = NAN};
+    *run = (struct run){.phase_switch = NAN, .seed = -1};
     run->folder = memory_copy_string(folder, err);
+    if (run->folder == NULL) return STATUS_FAILED;
+    run->seed = seed_of_name(folder);
+    if (text_ends_with_ignoring_case(folder, ".json")) return read_object(run, folder, err);
     char *metrics = path_join(folder, "metrics.jsonl", err), *config = path_join(folder, "config.ini", err);
-    status result = run->folder == NULL || metrics == NULL || config == NULL ? STATUS_FAILED : STATUS_OK;
+    status result = metrics == NULL || config == NULL ? STATUS_FAILED : STATUS_OK;
     if (result == STATUS_OK) result = read_metrics(run, metrics, err);
-    if (result == STATUS_OK) result = read_classes(run, config, err);
+    if (result == STATUS_OK) result = read_settings(run, config, err);
     memory_free(metrics);
     memory_free(config);
     return result;

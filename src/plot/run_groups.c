@@ -3,15 +3,35 @@
 
 #include "rmfer/base/memory.h"
 
+#include <stdbool.h>
 #include <string.h>
 
-/* Cuts "-seed7" and slashes off at the end, in place. */
+/* Cuts "-seed7" off at the end, in place; whether it was there. */
+static bool cut_seed(char *name)
+{
+    char *digits = name + strlen(name);
+    while (digits > name && digits[-1] >= '0' && digits[-1] <= '9') digits--;
+    bool found = *digits != '\0' && digits - name > 5 && strncmp(digits - 5, "-seed", 5) == 0;
+    if (found) digits[-5] = '\0';
+    return found;
+}
+
+static char *last_part(char *path)
+{
+    for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--) path[n - 1] = '\0';
+    return (char *)(uintptr_t)path_name(path);
+}
+
+/* In place: slashes, ".json" and "-seed7" go. */
 static char *name_of_folder(char *folder)
 {
-    for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--) folder[n - 1] = '\0';
-    char *name = (char *)(uintptr_t)path_name(folder), *digits = name + strlen(name);
-    while (digits > name && digits[-1] >= '0' && digits[-1] <= '9') digits--;
-    if (*digits != '\0' && digits - name > 5 && strncmp(digits - 5, "-seed", 5) == 0) digits[-5] = '\0';
+    char *name = last_part(folder);
+    bool is_file = text_ends_with_ignoring_case(name, ".json") && strlen(name) > 5;
+    if (is_file) name[strlen(name) - 5] = '\0';
+    if (cut_seed(name) || !is_file || name == folder) return name;
+    name[-1] = '\0'; /* the slash */
+    char *above = last_part(folder);
+    if (cut_seed(above)) return above;
     return name;
 }
 

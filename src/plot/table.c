@@ -1,5 +1,7 @@
-/* The table of runs as Markdown, CSV, LaTeX (booktabs) and HTML. */
+/* The table of runs as Markdown, CSV, LaTeX (booktabs) and HTML: columns that are chosen, each written for the format. */
 #include "rmfer/plot/table.h"
+
+#include "spread.h"
 
 #include "rmfer/plot/canvas.h"
 
@@ -7,76 +9,51 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- numbers -----------------------------------------------------------------------------------------------------
- */
+const char table_marks[] = "Gain: difference from the first row over runs with the same seed, mean \xc2\xb1 sample standard "
+                           "deviation; * p < .05, ** p < .01, *** p < .001 by the paired t-test over seeds, two-sided, not "
+                           "corrected for the number of rows.";
 
-/* In percent; deviation is NaN of fewer than two, the limits where not every run has them. */
-struct spread {
-    size_t n;
-    double mean, deviation;
-    double limits[2]; /* of the 95 % interval, means over the runs: how far one split's size lets the accuracy be known */
+/* ---- columns ----------------------------------------------------------------------------------------------------- */
+
+struct column {
+    const char *heading, *csv; /* for people, and the name in CSV */
+    enum run_value value;
+    bool is_gain, has_limits;
+    int digits;
 };
 
-static const struct run_evaluation *evaluation_of(const struct run *run, bool last)
+enum { MOST_COLUMNS = 8 };
+
+static size_t choose_columns(const struct table_options *options, struct column columns[MOST_COLUMNS])
 {
-    return last ? &run->last : &run->best;
+    static const struct {
+        struct column column;
+        bool gain, features;
+    } all[MOST_COLUMNS] = {
+        {{"overall, %", "overall", VALUE_OVERALL, false, true, 2}, false, false},
+        {{"gain", "overall_gain", VALUE_OVERALL, true, false, 2}, true, false},
+        {{"average, %", "average", VALUE_AVERAGE, false, true, 2}, false, false},
+        {{"gain", "average_gain", VALUE_AVERAGE, true, false, 2}, true, false},
+        {{"same class", "same_class", VALUE_SAME_CLASS, false, false, 3}, false, true},
+        {{"different class", "different_class", VALUE_DIFFERENT_CLASS, false, false, 3}, false, true},
+        {{"difference", "difference", VALUE_CLASS_DIFFERENCE, false, false, 3}, false, true},
+        {{"centre distance", "centre_distance", VALUE_CENTRE_DISTANCE, false, false, 3}, false, true},
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < MOST_COLUMNS; i++)
+        if ((!all[i].gain || options->gain) && (!all[i].features || options->features)) columns[count++] = all[i].column;
+    return count;
 }
 
-static double accuracy_of(const struct run *run, bool last, bool average)
-{
-    const struct run_evaluation *evaluation = evaluation_of(run, last);
-    if (run->evaluation_count == 0) return NAN;
-    return 100 * (average ? evaluation->average : evaluation->overall);
-}
-
-static void add_limits(struct spread *spread, const struct run *run, bool last, bool average)
-{
-    const struct run_evaluation *evaluation = evaluation_of(run, last);
-    const double *limits = average ? evaluation->average_limits : evaluation->overall_limits;
-    for (int i = 0; i < 2; i++) spread->limits[i] += 100 * limits[i];
-}
-
-static struct spread spread_of(const struct run_group *group, bool last, bool average)
-{
-    struct spread spread = {0, NAN, NAN, {0, 0}};
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < group->count; i++) {
-        double value = accuracy_of(&group->runs[i], last, average);
-        if (isnan(value)) continue;
-        sum += value;
-        add_limits(&spread, &group->runs[i], last, average);
-        spread.n++;
-    }
-    for (int i = 0; i < 2; i++) spread.limits[i] = spread.n > 0 ? spread.limits[i] / (double)spread.n : NAN;
-    if (spread.n == 0) return spread;
-    spread.mean = sum / (double)spread.n;
-    for (size_t i = 0; i < group->count; i++) {
-        double value = accuracy_of(&group->runs[i], last, average);
-        if (!isnan(value)) squares += (value - spread.mean) * (value - spread.mean);
-    }
-    if (spread.n > 1) spread.deviation = sqrt(squares / (double)(spread.n - 1));
-    return spread;
-}
-
-/* ---- formats -----------------------------------------------------------------------------------------------------
- */
+/* ---- formats ----------------------------------------------------------------------------------------------------- */
 
 static const struct {
-    const char *before, *heading, *row, *between, *end, *after, *plus_minus, *none;
+    const char *row, *between, *end, *after, *plus_minus, *none;
 } formats[] = {
-    [TABLE_MARKDOWN] = {"", "| run | runs | overall, % | average, % |\n| --- | ---: | ---: | ---: |\n", "| ", " | ",
-                        " |\n", "", " \xc2\xb1 ", "\xe2\x80\x93"},
-    [TABLE_CSV] = {"",
-                   "run,runs,overall,overall_deviation,overall_low,overall_high,average,average_deviation,average_low,"
-                   "average_high\n",
-                   "", ",", "\n", "", ",", ""},
-    [TABLE_LATEX] = {"\\begin{tabular}{lrrr}\n\\toprule\n",
-                     "Run & Runs & Overall (\\%) & Average (\\%) \\\\\n\\midrule\n", "", " & ", " \\\\\n",
-                     "\\bottomrule\n\\end{tabular}\n", " $\\pm$ ", "--"},
-    [TABLE_HTML] =
-        {"<table>\n<thead><tr><th>run</th><th>runs</th><th>overall, %</th><th>average, %</th></tr></thead>\n"
-         "<tbody>\n",
-         "", "<tr><td>", "</td><td>", "</td></tr>\n", "</tbody>\n</table>\n", " \xc2\xb1 ", "\xe2\x80\x93"},
+    [TABLE_MARKDOWN] = {"| ", " | ", " |\n", "", " \xc2\xb1 ", "\xe2\x80\x93"},
+    [TABLE_CSV] = {"", ",", "\n", "", ",", ""},
+    [TABLE_LATEX] = {"", " & ", " \\\\\n", "\\bottomrule\n\\end{tabular}\n", " $\\pm$ ", "--"},
+    [TABLE_HTML] = {"<tr><td>", "</td><td>", "</td></tr>\n", "</tbody>\n</table>\n</div>\n", " \xc2\xb1 ", "\xe2\x80\x93"},
 };
 
 static status append(struct text *out, const char *text, struct error *err)
@@ -100,6 +77,59 @@ static status append_name(struct text *out, const char *name, enum table_format 
     return result == STATUS_OK && format == TABLE_CSV ? append(out, "\"", err) : result;
 }
 
+/* ---- heads ------------------------------------------------------------------------------------------------------- */
+
+static status append_csv_head(struct text *out, const struct column *columns, size_t count, struct error *err)
+{
+    status result = append(out, "run,runs", err);
+    for (size_t c = 0; c < count && result == STATUS_OK; c++) {
+        const char *name = columns[c].csv;
+        result = text_append_format(out, err, ",%s,%s_deviation", name, name);
+        if (result == STATUS_OK && columns[c].has_limits)
+            result = text_append_format(out, err, ",%s_low,%s_high", name, name);
+        if (result == STATUS_OK && columns[c].is_gain) result = text_append_format(out, err, ",%s_p", name);
+    }
+    return result == STATUS_OK ? append(out, "\n", err) : result;
+}
+
+static status append_latex_head(struct text *out, const struct column *columns, size_t count, struct error *err)
+{
+    status result = append(out, "\\begin{tabular}{lr", err);
+    for (size_t c = 0; c < count && result == STATUS_OK; c++) result = append(out, "r", err);
+    if (result == STATUS_OK) result = append(out, "}\n\\toprule\nRun & Runs", err);
+    for (size_t c = 0; c < count && result == STATUS_OK; c++) {
+        size_t length = strcspn(columns[c].heading, ",");
+        bool is_percent = columns[c].heading[length] != '\0';
+        result = text_append_format(out, err, " & %c%.*s%s", columns[c].heading[0] - 'a' + 'A', (int)length - 1,
+                                    columns[c].heading + 1, is_percent ? " (\\%)" : "");
+    }
+    return result == STATUS_OK ? append(out, " \\\\\n\\midrule\n", err) : result;
+}
+
+static status append_words_head(struct text *out, const struct column *columns, size_t count, bool html,
+                                struct error *err)
+{
+    status result = append(out, html ? "<div class=\"table\" tabindex=\"0\">\n<table>\n<thead><tr><th scope=\"col\">run</th>"
+                                       "<th scope=\"col\">runs</th>"
+                                     : "| run | runs |", err);
+    for (size_t c = 0; c < count && result == STATUS_OK; c++)
+        result = text_append_format(out, err, html ? "<th scope=\"col\">%s</th>" : " %s |", columns[c].heading);
+    if (html) return result == STATUS_OK ? append(out, "</tr></thead>\n<tbody>\n", err) : result;
+    if (result == STATUS_OK) result = append(out, "\n| --- | ---: |", err);
+    for (size_t c = 0; c < count && result == STATUS_OK; c++) result = append(out, " ---: |", err);
+    return result == STATUS_OK ? append(out, "\n", err) : result;
+}
+
+static status append_head(struct text *out, const struct column *columns, size_t count, enum table_format format,
+                          struct error *err)
+{
+    if (format == TABLE_CSV) return append_csv_head(out, columns, count, err);
+    if (format == TABLE_LATEX) return append_latex_head(out, columns, count, err);
+    return append_words_head(out, columns, count, format == TABLE_HTML, err);
+}
+
+/* ---- cells ------------------------------------------------------------------------------------------------------- */
+
 static status append_limits(struct text *out, const double limits[2], enum table_format format, struct error *err)
 {
     if (isnan(limits[0]) || isnan(limits[1])) return format == TABLE_CSV ? append(out, ",,", err) : STATUS_OK;
@@ -108,36 +138,68 @@ static status append_limits(struct text *out, const double limits[2], enum table
                               limits[1], is_csv ? "" : "]");
 }
 
-static status append_spread(struct text *out, struct spread spread, enum table_format format, struct error *err)
+/* mean ± deviation, either NaN where it is not known. */
+static status append_mean(struct text *out, double mean, double deviation, int digits, bool sign,
+                          enum table_format format, struct error *err)
 {
-    status result =
-        spread.n == 0 ? append(out, formats[format].none, err) : text_append_format(out, err, "%.2f", spread.mean);
-    bool is_shown = spread.n > 1;
+    if (isnan(mean)) return text_append_format(out, err, "%s%s", formats[format].none, format == TABLE_CSV ? "," : "");
+    status result = text_append_format(out, err, sign ? "%+.*f" : "%.*f", digits, mean);
+    bool is_shown = !isnan(deviation);
     if (result == STATUS_OK && (is_shown || format == TABLE_CSV))
         result = append(out, formats[format].plus_minus, err);
-    if (result == STATUS_OK && is_shown) result = text_append_format(out, err, "%.2f", spread.deviation);
-    return result == STATUS_OK ? append_limits(out, spread.limits, format, err) : result;
+    return result == STATUS_OK && is_shown ? text_append_format(out, err, "%.*f", digits, deviation) : result;
 }
 
-static status append_row(struct text *out, const struct run_group *group, bool last, enum table_format format,
-                         struct error *err)
+static status append_gain(struct text *out, const struct gain *gain, const struct column *column,
+                          enum table_format format, struct error *err)
 {
-    struct spread overall = spread_of(group, last, false), average = spread_of(group, last, true);
+    double p = gain->test.p;
+    status result = append_mean(out, gain->test.mean, gain->deviation, column->digits, true, format, err);
+    if (result != STATUS_OK) return result;
+    if (format == TABLE_CSV) return isnan(p) ? append(out, ",", err) : text_append_format(out, err, ",%.4g", p);
+    const char *mark = significance_mark(p);
+    if (mark[0] == '\0') return STATUS_OK;
+    if (format == TABLE_LATEX) return text_append_format(out, err, "$^{%s}$", mark);
+    if (format == TABLE_HTML) return text_append_format(out, err, " %s", mark);
+    result = append(out, " ", err);
+    for (; *mark != '\0' && result == STATUS_OK; mark++) result = append(out, "\\*", err);
+    return result;
+}
+
+static status append_cell(struct text *out, const struct run_group *groups, size_t g, bool last,
+                          const struct column *column, enum table_format format, struct error *err)
+{
+    if (column->is_gain) {
+        struct gain gain = gain_of(&groups[0], &groups[g], last, column->value);
+        if (g == 0) gain = (struct gain){{0, NAN, NAN}, NAN}; /* from itself */
+        return append_gain(out, &gain, column, format, err);
+    }
+    struct spread spread = spread_of(&groups[g], last, column->value);
+    status result = append_mean(out, spread.mean, spread.deviation, column->digits, false, format, err);
+    return result == STATUS_OK && column->has_limits ? append_limits(out, spread.limits, format, err) : result;
+}
+
+static status append_row(struct text *out, const struct run_group *groups, size_t g, bool last,
+                         const struct column *columns, size_t count, enum table_format format, struct error *err)
+{
+    size_t runs = spread_of(&groups[g], last, VALUE_OVERALL).n;
     status result = append(out, formats[format].row, err);
-    if (result == STATUS_OK) result = append_name(out, group->name, format, err);
-    if (result == STATUS_OK)
-        result = text_append_format(out, err, "%s%zu%s", formats[format].between, overall.n, formats[format].between);
-    if (result == STATUS_OK) result = append_spread(out, overall, format, err);
-    if (result == STATUS_OK) result = append(out, formats[format].between, err);
-    if (result == STATUS_OK) result = append_spread(out, average, format, err);
+    if (result == STATUS_OK) result = append_name(out, groups[g].name, format, err);
+    if (result == STATUS_OK) result = text_append_format(out, err, "%s%zu", formats[format].between, runs);
+    for (size_t c = 0; c < count && result == STATUS_OK; c++) {
+        result = append(out, formats[format].between, err);
+        if (result == STATUS_OK) result = append_cell(out, groups, g, last, &columns[c], format, err);
+    }
     return result == STATUS_OK ? append(out, formats[format].end, err) : result;
 }
 
-status table_runs(const struct run_group *groups, size_t count, bool last, enum table_format format, struct text *out,
-                  struct error *err)
+status table_runs(const struct run_group *groups, size_t count, const struct table_options *options,
+                  enum table_format format, struct text *out, struct error *err)
 {
-    status result = append(out, formats[format].before, err);
-    if (result == STATUS_OK) result = append(out, formats[format].heading, err);
-    for (size_t g = 0; g < count && result == STATUS_OK; g++) result = append_row(out, &groups[g], last, format, err);
+    struct column columns[MOST_COLUMNS];
+    size_t column_count = choose_columns(options, columns);
+    status result = append_head(out, columns, column_count, format, err);
+    for (size_t g = 0; g < count && result == STATUS_OK; g++)
+        result = append_row(out, groups, g, options->last, columns, column_count, format, err);
     return result == STATUS_OK ? append(out, formats[format].after, err) : result;
 }

@@ -220,6 +220,9 @@ static status prepare(struct trainer *t, struct error *err)
     status result = run_plan_init(&t->plan, config, err);
     if (result == STATUS_OK) result = config_check_training(config, run_plan_needs_rmset(&t->plan), err);
     if (result == STATUS_OK) result = journal_init(&t->journal, &t->plan, err);
+    /* rmfer report reads this line. */
+    if (result == STATUS_OK && t->options->command != NULL)
+        log_verbose("rmfer " RMFER_VERSION ", %d threads, command: %s", threads_get(), t->options->command);
     if (result == STATUS_OK) result = find_checkpoint(t, &from, &resumes, err);
     if (result == STATUS_OK) result = build(t, &from, resumes, err);
     if (result == STATUS_OK) result = journal_open(&t->journal, &t->state.position, err);

@@ -47,6 +47,10 @@ status answers_init(struct answers *answers, const char *name, const char *const
                     const struct answer_rows *rows, size_t most, uint64_t seed, struct error *err) MUST_CHECK;
 void answers_free(struct answers *answers);
 
+/* The probability of class `class` in row `row`: softmax of the outputs that may be predicted, at the checkpoint's
+ * temperature where it has one. */
+double answers_probability(const struct answers *answers, size_t row, size_t class);
+
 /* The label of sampled row `i`. */
 int32_t answers_label(const struct answers *answers, size_t i);
 

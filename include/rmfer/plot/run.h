@@ -23,6 +23,9 @@ struct run_confusion {
 
 struct run_evaluation {
     double epoch, overall, average; /* NaN where the file says null */
+    /* Of features: mean cosine similarities of pairs, and the distance from the class centre, as `rmfer eval` has them;
+     * NaN where the file has none. */
+    double same_class_similarity, different_class_similarity, centre_distance;
     double overall_limits[2], average_limits[2]; /* of the 95 % intervals; NaN where the file has none */
     struct run_confusion confusion;
 };
@@ -38,9 +41,11 @@ struct run {
     char split[32];
     char **classes; /* as config.ini names them */
     size_t class_count;
+    int64_t seed; /* train.seed of config.ini; -1 where the folder does not tell */
 };
 
-/* Reads FOLDER/metrics.jsonl and, where it is there, FOLDER/config.ini. The caller frees `run` even after a failure.
+/* `folder` may also be a file that `rmfer eval --json` wrote, a name that ends in .json: a run with that one evaluation.
+ * Otherwise reads FOLDER/metrics.jsonl and, where it is there, FOLDER/config.ini. The caller frees `run` even after a failure.
  * A damaged line is an error that names it. */
 status run_read(struct run *run, const char *folder, struct error *err) MUST_CHECK;
 void run_free(struct run *run);
@@ -55,7 +60,8 @@ struct run_group {
     size_t count;
 };
 
-/* Reads "NAME=RUN[,RUN...]", or "RUN", whose name is its folder's without a last "-seedN". Neighbours in the list
+/* Reads "NAME=RUN[,RUN...]", or "RUN", whose name is its folder's without a last "-seedN" (of a
+ * JSON file: its own, or its folder's where that ends in -seedN). Neighbours in the list
  * with one name become one group. The caller frees with run_groups_free even after a failure. */
 status run_groups_read(struct run_group **groups, size_t *count, const char *const *arguments, size_t argument_count,
                        struct error *err) MUST_CHECK;

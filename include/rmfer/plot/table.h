@@ -9,9 +9,21 @@
 
 enum table_format { TABLE_MARKDOWN, TABLE_CSV, TABLE_LATEX, TABLE_HTML };
 
+struct table_options {
+    bool last;     /* of each run's last evaluation, not of its best */
+    bool gain;     /* the difference in overall and average accuracy from the first row, over runs with the same seed, with marks
+                      for what the paired t-test says: * p < .05, ** p < .01, *** p < .001 */
+    bool features; /* similarities of features of one class, of different classes, their difference; distance from the
+                      class centre */
+};
+
+/* What the marks of a table with gains mean, a sentence. */
+extern const char table_marks[];
+
 /* Appends the table: runs with an evaluation, overall and average accuracy in percent as mean ± sample standard
- * deviation (of two runs or more). Names are escaped for the format. `last`: of each run's last evaluation. */
-status table_runs(const struct run_group *groups, size_t count, bool last, enum table_format format, struct text *out,
-                  struct error *err) MUST_CHECK;
+ * deviation (of two runs or more), in brackets the 95 % interval that the number of pictures allows. Names are escaped for
+ * the format. */
+status table_runs(const struct run_group *groups, size_t count, const struct table_options *options,
+                  enum table_format format, struct text *out, struct error *err) MUST_CHECK;
 
 #endif

@@ -17,6 +17,7 @@
 struct trainer_options {
     const struct config *config;       /* borrowed; output.dir is the run folder */
     bool resume;                       /* go on where last.safetensors stands; from the start where there is none */
+    const char *command;               /* the command line, for log.txt; NULL = not said */
     const volatile sig_atomic_t *stop; /* not 0: finish the step, write last.safetensors, end; NULL = never */
 };
 

@@ -1,0 +1,189 @@
+#!/bin/sh
+# rmfer report and rmfer table: pages of runs with nothing, one evaluation, NaN, hostile names, 200,000 steps; numbers that
+# are those of eval --json; comparisons over seeds; a page that follows a run.
+. tests/support/cli.sh
+cd "$folder" || exit 1
+
+# whole PAGE: every element that is opened is closed, in order; nothing is fetched; every figure has a name.
+whole() {
+    cat >whole.py <<'PYTHON'
+import re, sys
+from html.parser import HTMLParser
+
+class Checker(HTMLParser):
+    VOID = {"meta", "img", "br", "rect", "path", "circle"}
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids = [], set()
+    def handle_starttag(self, tag, attributes):
+        names = dict(attributes)
+        if "id" in names:
+            assert names["id"] not in self.ids, names["id"]
+            self.ids.add(names["id"])
+        if tag == "svg": assert names["aria-label"] and names["role"] == "img"
+        if tag == "img": assert names["alt"] and names["src"].startswith("data:image/jpeg;base64,")
+        for value in names.values(): assert value is None or value.startswith("data:image/") or "//" not in value.replace("http://www.w3.org/2000/svg", ""), value
+        if tag not in ("meta", "img", "br"): self.open.append(tag)
+    def handle_startendtag(self, tag, attributes): pass
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, (tag, self.open[-3:], self.getpos())
+        self.open.pop()
+
+text = open(sys.argv[1], encoding="utf-8").read()
+checker = Checker()
+checker.feed(text)
+checker.close()
+assert not checker.open, checker.open
+body = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
+assert not re.search(r"<(script|link|iframe|object)|@import|url\(", body)
+assert not re.search(r"[^a-zA-Z]nan[^a-zA-Z]|inf[ ,\"<]", re.sub(r"base64,[^\"]*|<pre.*?</pre>", "", body, flags=re.S)), "a number is none"
+PYTHON
+    if command -v python3 >/dev/null; then
+        check "$1 is whole" python3 whole.py "$1"
+    else
+        skip "no python3 to walk through $1"
+    fi
+}
+
+# ---- run folders alone ----
+evaluation='"split": "valid", "n": 10, "loss": 0.5, "overall_accuracy": 0.7, "average_accuracy": 0.6875, "confusion": [[3, 1], [2, 4]]'
+mkdir none one gaps long '<b>&"run'
+: >none/metrics.jsonl
+printf '[data]\nclasses = A<b, C&"d\n[train]\nseed = 4\n' >one/config.ini
+echo "{\"step\": 4, \"epoch\": 2, \"phase\": 1, $evaluation}" >one/metrics.jsonl
+{
+    echo '{"step": 1, "epoch": 1, "phase": 1, "loss": null, "lr": 0.1}'
+    echo '{"step": 2, "epoch": 2, "phase": 1, "split": "valid", "loss": null, "overall_accuracy": null, "average_accuracy": null, "confusion": [[0, 0], [0, 0]]}'
+} >gaps/metrics.jsonl
+cp one/metrics.jsonl one/config.ini '<b>&"run'
+echo '2026-01-01 00:00:00 rmfer 0.1.0, 2 threads, command: rmfer train --set "a<b&c"' >'<b>&"run/log.txt'
+awk 'BEGIN { for (i = 1; i <= 200000; i++)
+    printf "{\"step\": %d, \"epoch\": %g, \"phase\": %d, \"loss\": %g, \"loss_fer\": %g, \"loss_ial\": %g, \"loss_acl\": 0, \"accuracy\": %g, \"lr\": %g, \"images_per_s\": %g}\n",
+           i, i / 1000, 1 + (i > 99999), i == 77777 ? 99 : 1 / i, 2 / i, 3 / i, 1 - 1 / i, 0.1, 100 + i % 7 }' >long/metrics.jsonl
+for run in none one gaps long '<b>&"run'; do
+    check "a page of $run" "$RMFER" report "$run" -o page.html
+    whole page.html
+    cp page.html "page of ${run#<*}.html"
+done
+holds "none says so" grep -q 'No evaluation yet' 'page of none.html'
+holds "one has its accuracy" grep -q 'overall accuracy 70.00 %' 'page of one.html'
+holds "and why there is no more" grep -q 'best_overall.safetensors is not there' 'page of one.html'
+if grep -q '<b>&"\|A<b\|a<b&c' page.html; then fail "a hostile name stands raw"; else pass; fi
+holds "the command is told" grep -q 'rmfer train --set &quot;a&lt;b&amp;c' page.html
+holds "the seed is told" grep -q '<td class="words">4</td>' page.html
+holds "a peak between pixels is seen" grep -q '<td>99</td>' 'page of long.html'
+holds "a long run makes no large page" [ "$(wc -c <'page of long.html')" -lt 5000000 ]
+# Of the processor, so that what else the machine does makes no difference.
+took=$(sh -c '"$1" report long -o page.html >/dev/null 2>&1; times' sh "$RMFER" | tail -n 1 | sed 's/[ms]/ /g' |
+    awk '{ print int(1000 * (60 * $1 + $2 + 60 * $3 + $4)) }')
+holds "200,000 steps in $took ms of the processor" [ "$took" -lt 2000 ]
+refuses "no page" 2 'needs run folders' "$RMFER" report one
+refuses "no folder" 1 'metrics.jsonl' "$RMFER" report nowhere -o page.html
+refuses "a strange watch" 2 'seconds' "$RMFER" report one -o page.html --watch=soon
+
+# ---- comparisons ----
+for seed in 0 1 2; do
+    mkdir base-seed$seed full-seed$seed
+    printf '[train]\nseed = %d\n' $seed | tee base-seed$seed/config.ini >full-seed$seed/config.ini
+    echo "{\"step\": 4, \"epoch\": 2, \"phase\": 1, $evaluation}" | sed "s/0.7,/0.6$seed,/" >base-seed$seed/metrics.jsonl
+    echo "{\"step\": 4, \"epoch\": 2, \"phase\": 1, $evaluation}" | sed "s/0.7,/0.7$((2 * seed)),/" >full-seed$seed/metrics.jsonl
+done
+# Differences of 10, 11 and 12 points: t = 11 sqrt 3 with 2 degrees of freedom, p = 1 - t / sqrt(t^2 + 2) = .0027.
+check "gains" "$RMFER" table base-seed0 base-seed1 base-seed2 full-seed2 full-seed1 full-seed0 --gain
+says "gains" '| full | 3 | 72.00 ± 2.00 | +11.00 ± 1.00 \\\*\\\* |'
+check "gains as CSV" "$RMFER" table base-seed0 base-seed1 base-seed2 full-seed0 full-seed1 full-seed2 --gain --format csv
+says "gains as CSV" '^"full",3,72.00,2.00,,,+11.00,1.00,0.002743,'
+check "gains as LaTeX" "$RMFER" table base-seed0 base-seed1 base-seed2 full-seed0 full-seed1 full-seed2 --gain --format latex
+says "gains as LaTeX" '^full & 3 & 72.00 $\\pm$ 2.00 & +11.00 $\\pm$ 1.00$^{\*\*}$ &'
+check "a page of several" "$RMFER" report base-seed0 base-seed1 base-seed2 full-seed0 full-seed1 full-seed2 -o several.html
+whole several.html
+holds "marks of significance" grep -q '+11.00 ± 1.00 \*\*' several.html
+holds "and which test" grep -q 'paired t-test' several.html
+mkdir -p results/odd-seed7
+echo "{\"classes\": [\"x\", \"y\"], $evaluation, \"same_class_similarity\": 0.5, \"different_class_similarity\": 0.125, \"centre_distance\": 0.25}" |
+    tee results/even-seed1.json results/even-seed2.json >results/odd-seed7/valid.json
+check "results of eval --json" "$RMFER" table results/even-seed1.json results/even-seed2.json results/odd-seed7/valid.json --features
+says "two files of one name" '| even | 2 | 70.00 ± 0.00 | 68.75 ± 0.00 | 0.500 ± 0.000 | 0.125 ± 0.000 | 0.375 ± 0.000 | 0.250 ± 0.000 |'
+says "a file named after its folder" '| odd | 1 |'
+echo '{"x": 1}' >results/no.json
+refuses "another JSON" 1 'no result of rmfer eval' "$RMFER" table results/no.json
+
+# ---- with data ----
+cat >run.ini <<INI
+[data]
+kind = affectnet
+root = faces/affectnet
+crop = none
+image_size = 64
+valid_fraction = 0.5
+normalize = imagenet
+[model]
+arch = tf_efficientnet_b0
+[train]
+batch = 8
+epochs = 1
+warmup_epochs = 1
+max_steps = 2
+[ial]
+weight = 0.3
+[acl]
+weight = 0
+[eval]
+every = 1
+[output]
+dir = drawn
+INI
+check "draw faces" "$RMFER" synth faces --faces 160 --size 64 --seed 3 --mashups 0
+check "train" "$RMFER" train --config run.ini --threads 1
+check "a page with data" "$RMFER" report drawn -o drawn.html
+whole drawn.html
+check "eval" "$RMFER" eval --checkpoint drawn/best_overall.safetensors --split valid --json eval.json
+if command -v python3 >/dev/null; then
+    cat >same.py <<'PYTHON'
+import json, re, sys
+page, result = open("drawn.html", encoding="utf-8").read(), json.load(open("eval.json"))
+assert f"overall accuracy {100 * result['overall_accuracy']:.2f} %, average {100 * result['average_accuracy']:.2f} %" in page
+assert f"{result['n']} pictures of the valid split: overall accuracy {100 * result['overall_accuracy']:.2f} %" in page
+def cell(value): return "–" if value is None else f"{100 * value:.2f}"
+by_class = page[page.index("<caption>by class"):]
+for name, numbers in result["per_class"].items():
+    row = re.search(rf'<th scope="row">{name}</th>\n<td>(\d+)</td><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td>', by_class)
+    assert row.groups() == (str(numbers["n"]), cell(numbers["recall"]), cell(numbers["precision"]), cell(numbers["f1"])), name
+for row in result["confusion"]: assert "".join(f"<td>{count}</td>" for count in row) + "</tr>" in page
+calibration = result["calibration"]
+assert f"calibration error {100 * calibration['expected_calibration_error']:.2f} %, NLL {calibration['negative_log_likelihood']:.4f}" in page
+for name, value in (("among the features", result["centre_distance"]), ("same class", result["same_class_similarity"]),
+                    ("different classes", result["different_class_similarity"])):
+    assert f"{name}</th>\n<td>{value:.4f}</td>" in page, name
+assert page.count("<img ") >= 12
+PYTHON
+    check "its numbers are those of eval --json" python3 same.py
+else
+    skip "no python3 to compare the page with eval --json"
+fi
+holds "the command is in the page" grep -q 'rmfer train --config run.ini' drawn.html
+check "without pictures" "$RMFER" report drawn -o plain.html --no-pictures
+if grep -q '<img' plain.html; then fail "--no-pictures shows pictures"; else pass; fi
+holds "features are there all the same" grep -q 'Features in a plane' plain.html
+check "without data" "$RMFER" report drawn -o bare.html --no-data
+if grep -q 'Features in a plane' bare.html; then fail "--no-data evaluates"; else pass; fi
+mv faces elsewhere
+check "data that is gone" "$RMFER" report drawn -o gone.html
+holds "is said to be" grep -q 'are not shown: ' gone.html
+whole gone.html
+mv elsewhere faces
+
+# ---- a run that goes on ----
+"$RMFER" train --config run.ini --out going --set train.max_steps=60 --set train.epochs=30 --set train.warmup_epochs=30 \
+    --set eval.every=5 --set output.log_every=1 --threads 1 --quiet >train.out 2>&1 &
+trainer=$!
+for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    [ -s going/metrics.jsonl ] && break
+    sleep 0.5
+done
+check "a page that follows a run ends with it" timeout 100 "$RMFER" report going -o going.html --watch=1
+holds "the run has ended" [ "$(grep -c . going/metrics.jsonl)" -gt 0 ] && wait $trainer
+holds "the last page knows the last epoch" grep -q "<td class=\"words\">$(tail -n 2 going/metrics.jsonl | head -n 1 | sed 's/.*"epoch": \([0-9.]*\).*/\1/' | awk '{ printf "%.4g", $1 }')</td>" going.html
+if grep -q 'location.reload' going.html; then fail "the last page still renews itself"; else pass; fi
+
+finish

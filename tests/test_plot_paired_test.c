@@ -1,0 +1,58 @@
+/* Student's distribution against values in closed form, and the paired t-test by hand. */
+#include "plot/paired_test.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static void equals_closed_forms(void **state)
+{
+    (void)state;
+    const double pi = acos(-1.0), ts[] = {0.1, 1, 2, 7.5, 60};
+    for (size_t i = 0; i < sizeof ts / sizeof ts[0]; i++) {
+        double t = ts[i], cauchy = 1 - 2 * atan(t) / pi, two = 1 - t / sqrt(t * t + 2);
+        assert_true(fabs(student_two_sided(t, 1) - cauchy) < 1e-10);
+        assert_true(fabs(student_two_sided(-t, 1) - cauchy) < 1e-10);
+        assert_true(fabs(student_two_sided(t, 2) - two) < 1e-10);
+        double angle = atan(t / sqrt(3)), three = 1 - 2 / pi * (angle + sin(angle) * cos(angle));
+        assert_true(fabs(student_two_sided(t, 3) - three) < 1e-10);
+    }
+    assert_true(fabs(student_two_sided(0, 5) - 1) < 1e-12);
+    /* Many degrees of freedom: the normal distribution. */
+    assert_true(fabs(student_two_sided(1.959963984540054, 1e7) - 0.05) < 1e-6);
+}
+
+static void tests_pairs(void **state)
+{
+    (void)state;
+    const double first[3] = {60, 62, 61}, second[3] = {61, 64, 64};
+    struct paired_test test = paired_t_test(first, second, 3); /* differences 1, 2, 3: t = 2 / (1 / sqrt 3) */
+    assert_true(fabs(test.mean - 2) < 1e-12);
+    double t = 2 * sqrt(3);
+    assert_true(fabs(test.p - (1 - t / sqrt(t * t + 2))) < 1e-10);
+    test = paired_t_test(second, first, 3);
+    assert_true(fabs(test.mean + 2) < 1e-12);
+}
+
+static void bears_few_and_equal_pairs(void **state)
+{
+    (void)state;
+    const double first[2] = {1, 2}, raised[2] = {2, 3};
+    assert_true(isnan(paired_t_test(first, raised, 1).p));
+    assert_true(isnan(paired_t_test(first, raised, 0).p));
+    assert_true(paired_t_test(first, raised, 2).p == 0);
+    assert_true(paired_t_test(first, first, 2).p == 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equals_closed_forms),
+        cmocka_unit_test(tests_pairs),
+        cmocka_unit_test(bears_few_and_equal_pairs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
