@@ -113,7 +113,7 @@ help:
 	@echo 'make test       all set-up, then every test'
 	@echo 'make demo       all set-up, then draw faces, train both phases, evaluate and predict'
 	@echo 'make detector   get the face detector (YuNet, Apache-2.0) into models/'
-	@echo 'make bench      speed of training and inference beside the processor peak'
+	@echo 'make bench      kernels beside plain C; training and inference beside the processor peak'
 	@echo 'make rmset-scale  the RMset index with 45 million rows'
 	@echo 'make install    program, manual page and configs to PREFIX ($(PREFIX))'
 	@echo 'make dist       rmfer-$(VERSION).tar.gz of what is committed'
@@ -267,6 +267,7 @@ check-arm:
 
 # ---- the rest --------------------------------------------------------------------------------------------------------
 bench: rmfer
+	./rmfer bench --mode kernels
 	./rmfer bench --mode train --batch 16
 	./rmfer bench --mode infer --batch 8
 

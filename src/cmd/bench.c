@@ -1,4 +1,5 @@
 /* rmfer bench: the speed of training and inference on this machine, beside the multiply-add peak of the same run. */
+#include "cmd/bench_kernels.h"
 #include "rmfer/base/clock.h"
 #include "rmfer/base/json_writer.h"
 #include "rmfer/base/memory.h"
@@ -220,6 +221,7 @@ static void print_table(const struct bench *bench, struct figures f)
 static status run_bench(const char *mode, const char *arch, int64_t image_size, int64_t batch, int64_t runs, bool json,
                         struct error *err)
 {
+    if (strcmp(mode, "kernels") == 0) return bench_kernels((int)runs, json, err);
     struct bench *bench = memory_allocate(1, sizeof *bench, "the benchmark", err);
     if (bench == NULL) return STATUS_FAILED;
     bench->train = strcmp(mode, "train") == 0;
@@ -227,7 +229,7 @@ static status run_bench(const char *mode, const char *arch, int64_t image_size, 
     bench->runs = (int)runs;
     status result = STATUS_OK;
     if (!bench->train && strcmp(mode, "infer") != 0)
-        result = error_set_usage(err, "--mode %s: unknown (train, infer)", mode);
+        result = error_set_usage(err, "--mode %s: unknown (train, infer, kernels)", mode);
     if (result == STATUS_OK) result = architecture_find(&bench->architecture, arch, err);
     bench->image_size = image_size == 0 ? bench->architecture.image_size : (int)image_size;
     if (result == STATUS_OK) result = prepare(bench, err);
@@ -248,7 +250,7 @@ int command_bench(int argc, char **argv)
     int64_t image_size = 0, batch = 16, runs = 7;
     bool json = false;
     struct option options[] = {
-        {"mode", OPTION_STRING, &mode, "train|infer", "what to time (train)", 0, 0, 0},
+        {"mode", OPTION_STRING, &mode, "train|infer|kernels", "what to time (train)", 0, 0, 0},
         {"arch", OPTION_STRING, &arch, "ARCH", "the network (tf_efficientnet_b2)", 0, 0, 0},
         {"image-size", OPTION_INTEGER, &image_size, "N", "input side in pixels (the architecture's)", 32, 4096, 0},
         {"batch", OPTION_INTEGER, &batch, "N", "images of a batch (16)", 1, 4096, 0},
@@ -256,10 +258,11 @@ int command_bench(int argc, char **argv)
         {"json", OPTION_FLAG, &json, NULL, "one JSON object", 0, 0, 0},
     };
     struct command_line line = {
-        .usage = "rmfer bench [--mode train|infer] [--arch ARCH] [--image-size N] [--batch N] [--json]",
+        .usage = "rmfer bench [--mode train|infer|kernels] [--arch ARCH] [--image-size N] [--batch N] [--json]",
         .description = "Times forward and backward of the network with random weights and pictures (train: with batch\n"
                        "statistics and cross-entropy, no optimizer; infer: batch-norm folded), layer by layer, beside\n"
-                       "the multiply-add peak of all threads measured in the same run.",
+                       "the multiply-add peak of all threads measured in the same run. kernels: every inner loop of this\n"
+                       "processor beside its plain C, which must give the same numbers.",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };
