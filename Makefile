@@ -13,6 +13,9 @@ VERSION := 0.1.0
 REQUIRED := libjpeg:libjpeg-dev libpng:libpng-dev openblas:libopenblas-dev libcjson:libcjson-dev \
             libzip:libzip-dev
 VIDEO    := libavformat:libavformat-dev libavcodec:libavcodec-dev libavutil:libavutil-dev libswscale:libswscale-dev
+# make MPI=1 trains over several machines with Open MPI or, where that is not, MPICH.
+MPI      ?=
+OPENMPI  := ompi-c:libopenmpi-dev
 # Each for one more kind of pictures.
 TIFF     := libtiff-4:libtiff-dev
 GIF      := libgif:libgif-dev
@@ -37,7 +40,8 @@ HAVE_GIF   := $(call if_there,$(GIF))
 HAVE_WEBP  := $(call if_there,$(WEBP))
 HAVE_CAIRO := $(call if_there,$(CAIRO))
 OPTIONAL   := $(HAVE_VIDEO) $(HAVE_TIFF) $(HAVE_GIF) $(HAVE_WEBP) $(HAVE_CAIRO)
-ALL_PACKAGES := $(sort gcc make pkg-config $(call packages,$(REQUIRED) $(VIDEO) $(TIFF) $(GIF) $(WEBP) $(CAIRO) $(TESTING)))
+MPI_PACKAGES := libopenmpi-dev openmpi-bin
+ALL_PACKAGES := $(sort gcc make pkg-config $(if $(MPI),$(MPI_PACKAGES)) $(call packages,$(REQUIRED) $(VIDEO) $(TIFF) $(GIF) $(WEBP) $(CAIRO) $(TESTING)))
 
 # One short line a file; V=1 shows the commands.
 ifeq ($(V),)
@@ -62,7 +66,18 @@ endif
 LIBRARIES := $(call modules,$(REQUIRED) $(OPTIONAL))
 FEATURES := $(if $(HAVE_VIDEO),-DRMFER_HAVE_FFMPEG) $(if $(HAVE_TIFF),-DRMFER_HAVE_TIFF) \
             $(if $(HAVE_GIF),-DRMFER_HAVE_GIF) $(if $(HAVE_WEBP),-DRMFER_HAVE_WEBP) \
-            $(if $(HAVE_CAIRO),-DRMFER_HAVE_CAIRO)
+            $(if $(HAVE_CAIRO),-DRMFER_HAVE_CAIRO) $(if $(MPI),-DRMFER_HAVE_MPI)
+
+# Its flags: pkg-config's, or what mpicc says it would do.
+ifneq ($(MPI),)
+override VARIANT := $(VARIANT)-mpi
+MPI_MODULE := $(firstword $(foreach module,ompi-c mpich,$(if $(call missing,$(module)),,$(module))))
+MPI_SHOWN  := $(if $(MPI_MODULE),,$(shell mpicc -show 2>/dev/null))
+MPI_CFLAGS := $(patsubst -I%,-isystem %,$(if $(MPI_MODULE),$(shell $(PKG_CONFIG) --cflags $(MPI_MODULE)),$(filter -I%,$(MPI_SHOWN))))
+MPI_LIBS   := $(if $(MPI_MODULE),$(shell $(PKG_CONFIG) --libs $(MPI_MODULE)),$(filter -L% -l% -Wl%,$(MPI_SHOWN)))
+MISSING_MPI := $(if $(MPI_LIBS),,$(OPENMPI))
+endif
+TRANSPORT := src/dist/transport_$(if $(MPI),mpi,single).c
 
 CPPFLAGS += -Iinclude -Isrc -D_POSIX_C_SOURCE=200809L -DRMFER_VERSION='"$(VERSION)"' -DRMFER_PREFIX='"$(PREFIX)"' $(FEATURES) $(EXTRA_DEFINES)
 BASE_CFLAGS := -std=c11 -g $(OPTIMISE) $(SANITIZE) $(HARDEN_CFLAGS) $(WARNINGS) -fopenmp -pthread
@@ -71,7 +86,7 @@ ifneq ($(LIBRARIES),)
 LIBRARY_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null))
 LIBRARY_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)
 endif
-LDLIBS += $(LIBRARY_LIBS) -lm
+LDLIBS += $(LIBRARY_LIBS) $(MPI_LIBS) -lm
 
 # ---- sources ------------------------------------------------------------------------------------------------------
 # Instruction-set files are built with their own flags, and only where the compiler targets that processor family.
@@ -87,13 +102,13 @@ ISA_FLAGS_avx2   := -mavx2 -mfma
 
 comma    := ,
 OUT      := $(BUILD)/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)$(VARIANT)
-SOURCES  := $(filter-out src/main.c $(wildcard src/kern/kernels_avx*.c) src/kern/kernels_neon.c,$(wildcard src/*/*.c)) $(wildcard $(ISA_SOURCES))
+SOURCES  := $(filter-out src/main.c $(wildcard src/kern/kernels_avx*.c src/dist/transport_*.c) src/kern/kernels_neon.c,$(wildcard src/*/*.c)) $(wildcard $(ISA_SOURCES)) $(TRANSPORT)
 # The presets of configs/ become strings inside the program.
 PRESETS  := $(sort $(wildcard configs/*.ini))
 SOURCES  += $(BUILD)/generated/presets.c
 OBJECTS  := $(SOURCES:%.c=$(OUT)/%.o)
 # The copy in double precision that the gradient tests link: mathematics only, portable kernels only.
-DOUBLE_SOURCES := $(filter src/base/% src/kern/% src/ops/% src/nn/% src/method/%,$(filter-out $(ISA_SOURCES),$(SOURCES)))
+DOUBLE_SOURCES := $(filter src/base/% src/kern/% src/ops/% src/nn/% src/dist/% src/method/%,$(filter-out $(ISA_SOURCES),$(SOURCES)))
 DOUBLE_OBJECTS := $(DOUBLE_SOURCES:%.c=$(OUT)/double/%.o)
 
 TESTS        := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/test_*.c))
@@ -102,14 +117,18 @@ TEST_SUPPORT := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/support/*.c))
 DOUBLE_SUPPORT := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/double/support/*.c))
 # What tests/cli_faults.sh puts before the C library, which a sanitizer would be in the way of, and what replays its records.
 FAULTS       := $(if $(SAN),,$(OUT)/tests/libfaults.so $(OUT)/tests/power_loss)
+# Over several processes, in float and in double (make check-mpi).
+MANY_TESTS   := $(foreach kind,tests tests/double,$(patsubst tests/many/%.c,$(OUT)/$(kind)/many/%,$(wildcard tests/many/test_*.c)))
+MANY_SUPPORT := $(wildcard tests/many/support/*.c)
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help test check check-arm check-sanitized run-sanitized deps-ci bench demo deps detector install uninstall dist fuzz sign-flip format clean need-build need-test tests
+.PHONY: all help test check check-arm check-mpi many-tests check-sanitized run-sanitized deps-ci bench demo deps detector install uninstall dist fuzz sign-flip format clean need-build need-test tests
 all: rmfer
 
 help:
 	@echo 'make            the program, ./rmfer'
 	@echo 'make deps       install the libraries it is built on (apt, with or without sudo)'
+	@echo 'make MPI=1      the same for training over several machines (Open MPI or MPICH; docs/many-machines.md)'
 	@echo 'make test       all set-up, then every test'
 	@echo 'make demo       all set-up, then draw faces, train both phases, evaluate and predict'
 	@echo 'make detector   get the face detector (YuNet, Apache-2.0) into models/'
@@ -120,6 +139,7 @@ help:
 	@echo 'make SAN=address|undefined|thread [test]   the same with a sanitizer'
 	@echo 'make check-arm  the kernels of 64-bit Arm under an emulator'
 	@echo 'make check-sanitized  the test programs under the sanitizers'
+	@echo 'make check-mpi  training over several processes of this machine, where mpirun is'
 	@echo 'make fuzz SECONDS=10  the fuzz targets (clang, libFuzzer), each for so long'
 	@echo 'make sign-flip  turns signs of formulas round, one by one: the tests must fail'
 	@echo 'make format     clang-format over the sources'
@@ -153,6 +173,9 @@ $(OUT)/src/kern/kernels_%.o: src/kern/kernels_%.c | need-build
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(ISA_FLAGS_$*) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# The only files that see MPI's headers.
+$(OUT)/src/dist/transport_mpi.o $(OUT)/double/src/dist/transport_mpi.o: LIBRARY_CFLAGS += $(MPI_CFLAGS)
+
 $(OUT)/%.o: %.c | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -163,6 +186,8 @@ $(BUILD)/generated/presets.c: $(PRESETS) scripts/embed_presets.sh
 	sh scripts/embed_presets.sh $(PRESETS) > $@.tmp && mv $@.tmp $@
 
 need-build:
+	@if [ -n "$(strip $(MISSING_MPI))" ]; then \
+	  echo "rmfer: MPI=1 needs Open MPI or MPICH (Debian/Ubuntu: $(MPI_PACKAGES)): 'make deps MPI=1' installs it"; exit 1; fi
 	@if [ -n "$(strip $(MISSING_REQUIRED))" ]; then \
 	  echo "rmfer: missing: $(call modules,$(MISSING_REQUIRED)) (Debian/Ubuntu: $(call packages,$(MISSING_REQUIRED)))"; \
 	  echo "rmfer: 'make deps' installs them"; exit 1; fi
@@ -191,6 +216,15 @@ check-sanitized:
 run-sanitized: $(OUT)/rmfer tests
 	@RMFER=$(CURDIR)/$(OUT)/rmfer SCRIPTS="$(SANITIZED_SCRIPTS)" ASAN_OPTIONS=detect_leaks=0 sh tests/run.sh $(OUT) $(TESTS) $(DOUBLE_TESTS)
 
+# Training over several processes, here all on this machine: built with MPI, started by mpirun.
+many-tests: $(MANY_TESTS)
+check-mpi:
+	@if ! command -v mpirun >/dev/null 2>&1; then \
+	  echo 'skipped: several processes, for which mpirun is missing (make deps MPI=1 installs it)'; \
+	else \
+	  $(MAKE) --no-print-directory $(PARALLEL) MPI=1 many-tests $(BUILD)/release-mpi/rmfer && sh tests/many/run.sh $(BUILD)/release-mpi; \
+	fi
+
 # What .ci/run needs beyond `make test`.
 deps-ci:
 	@sh scripts/install_deps.sh $(ALL_PACKAGES) clang
@@ -206,6 +240,19 @@ $(OUT)/tests/%.o: tests/%.c | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/tests/many/%: $(OUT)/tests/many/%.o $(MANY_SUPPORT:%.c=$(OUT)/%.o) $(OUT)/librmfer.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(OUT)/tests/double/many/%.o: tests/many/%.c | need-build
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) -Itests -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/tests/double/many/%: $(OUT)/tests/double/many/%.o $(patsubst tests/%.c,$(OUT)/tests/double/%.o,$(MANY_SUPPORT)) $(OUT)/librmfer_double.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(DOUBLE_TESTS): %: %.o $(DOUBLE_SUPPORT) $(OUT)/librmfer_double.a
 	$(call say,LINK,$@)
@@ -308,7 +355,7 @@ format:
 clean:
 	rm -rf $(BUILD) rmfer
 
--include $(FUZZ_OBJECTS:.o=.d) $(OBJECTS:.o=.d) $(DOUBLE_OBJECTS:.o=.d) $(OUT)/src/main.d $(TESTS:=.d) $(DOUBLE_TESTS:=.d) \
+-include $(FUZZ_OBJECTS:.o=.d) $(OBJECTS:.o=.d) $(DOUBLE_OBJECTS:.o=.d) $(OUT)/src/main.d $(TESTS:=.d) $(DOUBLE_TESTS:=.d) $(MANY_TESTS:=.d) \
   $(TEST_SUPPORT:.o=.d) $(DOUBLE_SUPPORT:.o=.d)
 
 # ---- measurements ----------------------------------------------------------------------------------------------------

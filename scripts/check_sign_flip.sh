@@ -25,7 +25,7 @@ src/method/moment_consensus.c :: faces->shares[c] + 1 - rho; :: faces->shares[c]
 src/nn/inference.c :: own[c] /= (real)pixels; :: own[c] /= -(real)pixels; :: test_golden_engine
 src/ops/attention.c :: ((double)room[i * n + j] - inner) :: ((double)room[i * n + j] + inner) :: test_golden_engine
 src/ops/batchnorm.c :: (double)bn->beta[c] - mean * :: (double)bn->beta[c] + mean * :: test_golden_engine
-src/ops/batchnorm.c :: (double)bn->running_mean[at] + momentum * mean[c] :: (double)bn->running_mean[at] - momentum * mean[c] :: test_golden_engine
+src/ops/batchnorm.c :: (double)bn->running_mean[at] + momentum * mean) :: (double)bn->running_mean[at] - momentum * mean) :: test_golden_engine
 src/ops/batchnorm.c :: bn->slope[c] = -bn->scale[c] :: bn->slope[c] = bn->scale[c] :: test_golden_engine
 src/ops/batchnorm.c :: bn->offset[c] = -bn->scale[c] :: bn->offset[c] = bn->scale[c] :: test_golden_engine
 src/ops/contrastive.c :: exp(s - all) - (i <= setup->positives :: exp(s - all) + (i <= setup->positives :: test_golden_engine

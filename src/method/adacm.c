@@ -132,7 +132,9 @@ static status adacm_create(void **self, const struct method_setup *setup, struct
     adacm->average = setup->average;
     adacm->unlabelled = semi_supervised_unlabelled_rows(config, config->adacm.ratio);
     adacm->labelled = semi_supervised_cross_entropy(setup);
-    status result = one_pass_init(&adacm->pass, setup->model, config, (size_t)batch + VIEWS * adacm->unlabelled, err);
+    struct stream_share views[1 + VIEWS];
+    size_t count = semi_supervised_views(setup, adacm->unlabelled, VIEWS, views);
+    status result = one_pass_init(&adacm->pass, setup, views, count, err);
     if (result == STATUS_OK)
         result = inference_create(&adacm->inference, &model->architecture, model->classes, batch, side, err);
     struct plan plan = {0};
@@ -270,8 +272,8 @@ static void adacm_step(void *self, const struct method_step *step, struct step_o
     size_t first[VIEWS], n = (size_t)unlabelled->rows;
     *outcome = (struct step_outcome){0};
     one_pass_begin(pass);
-    (void)one_pass_add(pass, labelled->images[0], (size_t)labelled->rows);
-    for (int view = 0; view < VIEWS; view++) first[view] = one_pass_add(pass, unlabelled->images[view], n);
+    (void)one_pass_add(pass, labelled, 0);
+    for (int view = 0; view < VIEWS; view++) first[view] = one_pass_add(pass, unlabelled, view);
     one_pass_forward(pass, step);
     guess(adacm, step, first, n);
     semi_supervised_labelled_loss(pass, adacm->labelled, labelled->targets, 1, step, outcome);

@@ -198,8 +198,13 @@ static status consensus_create(void **self, const struct method_setup *setup, st
     method->faces = (size_t)rmset_index_chosen_faces(setup->rmset);
     method->classes = (size_t)setup->model->classes;
     method->labelled = semi_supervised_cross_entropy(setup);
-    size_t rows = (size_t)config->train.batch + face_rows(config) + moment_rows(config);
-    status result = one_pass_init(&method->pass, setup->model, config, rows, err);
+    struct stream_share views[3];
+    size_t count = 0;
+    views[count++] = stream_share_of(setup->machines, (size_t)config->train.batch, 1);
+    if (face_rows(config) > 0) views[count++] = stream_share_of(setup->machines, face_rows(config), 1);
+    if (moment_rows(config) > 0)
+        views[count++] = stream_share_of(setup->machines, moment_rows(config), (size_t)config->acl.persons);
+    status result = one_pass_init(&method->pass, setup, views, count, err);
     if (result == STATUS_OK)
         result = inference_create(&method->inference, &setup->model->architecture, setup->model->classes,
                                   (int)config->train.batch, (int)config->data.image_size, err);
@@ -406,9 +411,9 @@ static void consensus_step(void *self, const struct method_step *step, struct st
     double acl_weight = 0;
     *outcome = (struct step_outcome){0};
     one_pass_begin(pass);
-    (void)one_pass_add(pass, streams[LABELLED].images[0], (size_t)streams[LABELLED].rows);
-    if (agrees) faces = one_pass_add(pass, streams[FACES].images[0], (size_t)streams[FACES].rows);
-    if (contrasts) moments = one_pass_add(pass, streams[MOMENTS].images[0], (size_t)streams[MOMENTS].rows);
+    (void)one_pass_add(pass, &streams[LABELLED], 0);
+    if (agrees) faces = one_pass_add(pass, &streams[FACES], 0);
+    if (contrasts) moments = one_pass_add(pass, &streams[MOMENTS], 0);
     one_pass_forward(pass, step);
     loss.n = (size_t)streams[LABELLED].rows;
     semi_supervised_labelled_loss(pass, loss, streams[LABELLED].targets, 1, step, outcome);

@@ -63,8 +63,9 @@ status consistency_create(void **self, const struct method_setup *setup, struct 
     consistency->options = options;
     consistency->unlabelled = semi_supervised_unlabelled_rows(config, options.ratio);
     consistency->labelled = semi_supervised_cross_entropy(setup);
-    size_t rows = (size_t)config->train.batch + VIEWS * consistency->unlabelled;
-    status result = one_pass_init(&consistency->pass, setup->model, config, rows, err);
+    struct stream_share views[1 + VIEWS];
+    size_t count = semi_supervised_views(setup, consistency->unlabelled, VIEWS, views);
+    status result = one_pass_init(&consistency->pass, setup, views, count, err);
     struct plan plan = {0};
     place(consistency, setup->places, classes, &plan);
     if (result == STATUS_OK) result = arena_init(&consistency->arena, plan.used, "the guesses", err);
@@ -105,9 +106,9 @@ void consistency_step(void *self, const struct method_step *step, struct step_ou
     const struct batch_stream *unlabelled = &step->batch->streams[UNLABELLED];
     *outcome = (struct step_outcome){0};
     one_pass_begin(pass);
-    (void)one_pass_add(pass, labelled->images[0], (size_t)labelled->rows);
-    size_t weak = one_pass_add(pass, unlabelled->images[WEAK], (size_t)unlabelled->rows);
-    size_t strong = one_pass_add(pass, unlabelled->images[STRONG], (size_t)unlabelled->rows);
+    (void)one_pass_add(pass, labelled, 0);
+    size_t weak = one_pass_add(pass, unlabelled, WEAK);
+    size_t strong = one_pass_add(pass, unlabelled, STRONG);
     one_pass_forward(pass, step);
     semi_supervised_labelled_loss(pass, consistency->labelled, labelled->targets, 1, step, outcome);
     unlabelled_loss(consistency, step, weak, strong, outcome);

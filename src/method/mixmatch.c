@@ -84,7 +84,7 @@ static status mixmatch_create(void **self, const struct method_setup *setup, str
     mixmatch->parts = 1 + VIEWS * (size_t)config->mixmatch.ratio;
     mixmatch->labelled = semi_supervised_cross_entropy(setup);
     size_t classes = mixmatch->labelled.classes;
-    status result = one_pass_init(&mixmatch->pass, setup->model, config, mixmatch->unlabelled, err);
+    status result = one_pass_init_mixed(&mixmatch->pass, setup, mixmatch->unlabelled, err);
     mixmatch->mixup = (struct mixup){.capacity = mixmatch->batch * mixmatch->parts,
                                      .picture_reals = mixmatch->pass.image_reals,
                                      .classes = classes};
@@ -111,7 +111,7 @@ static const real *guess(struct mixmatch *mixmatch, const struct method_step *st
     if (step->again) return guesses;
     for (int view = 0; view < VIEWS; view++) {
         one_pass_begin(pass);
-        (void)one_pass_add(pass, unlabelled->images[view], n);
+        (void)one_pass_add(pass, unlabelled, view);
         one_pass_forward_beside(pass, step, mixmatch->parts + (size_t)view);
         guesses_softmax(n, classes, pass->logits, 1, mixmatch->probabilities[view]);
     }
@@ -183,6 +183,7 @@ static struct method_bytes mixmatch_bytes(const void *self)
 
 const struct method method_mixmatch = {
     .name = "mixmatch",
+    .mixes_pictures = true,
     .terms = terms,
     .term_count = TERMS,
     .figures = figures,

@@ -12,7 +12,7 @@
 static void place(struct one_pass *pass, struct plan *plan)
 {
     size_t wide = pass->most_rows * pass->dimensions, narrow = pass->most_rows * pass->classes;
-    pass->images = plan_reals(plan, size_multiply(pass->most_rows, pass->image_reals));
+    pass->images = plan_reals(plan, size_multiply(pass->is_whole ? pass->most_rows : pass->most_own, pass->image_reals));
     pass->features = plan_reals(plan, wide);
     pass->dfeatures = plan_reals(plan, wide);
     pass->factors = plan_reals(plan, pass->dropout > 0 ? wide : 0);
@@ -20,20 +20,29 @@ static void place(struct one_pass *pass, struct plan *plan)
     pass->dlogits = plan_reals(plan, narrow);
 }
 
-status one_pass_init(struct one_pass *pass, struct model *model, const struct config *config, size_t most_rows,
-                     struct error *err)
+static struct one_pass describe(const struct method_setup *setup)
 {
-    int size = (int)config->data.image_size, rows = (int)most_rows;
-    *pass = (struct one_pass){.context = op_context_of(kernels_best(), threads_get()),
-                              .classifier = bind_linear(model, model->fer),
-                              .dropout = config->model.dropout,
-                              .drop_path = config->model.drop_path,
-                              .most_rows = most_rows,
-                              .classes = (size_t)model->classes,
-                              .dimensions = (size_t)model->architecture.features,
-                              .image_reals = (size_t)size * (size_t)size * STEM_INPUT};
-    status result = backbone_create(&pass->backbone, model, rows, size, err);
-    if (result == STATUS_OK) result = backbone_pass_create(&pass->pass, pass->backbone, PASS_TRAINS, rows, err);
+    const struct config *config = setup->config;
+    struct model *model = setup->model;
+    size_t side = (size_t)config->data.image_size;
+    return (struct one_pass){.context = op_context_of(kernels_best(), threads_get()),
+                             .classifier = bind_linear(model, model->fer),
+                             .dropout = config->model.dropout,
+                             .drop_path = config->model.drop_path,
+                             .machines = setup->machines,
+                             .classes = (size_t)model->classes,
+                             .dimensions = (size_t)model->architecture.features,
+                             .image_reals = side * side * STEM_INPUT};
+}
+
+/* Once most_rows, most_own and is_whole are known. */
+static status create(struct one_pass *pass, const struct method_setup *setup, struct error *err)
+{
+    int rows = (int)pass->most_own;
+    status result = backbone_create(&pass->backbone, setup->model, rows, (int)setup->config->data.image_size, err);
+    if (result != STATUS_OK) return result;
+    backbone_share(pass->backbone, setup->machines, setup->config->train.sync_bn);
+    result = backbone_pass_create(&pass->pass, pass->backbone, PASS_TRAINS, rows, err);
     struct plan plan = {0};
     place(pass, &plan);
     if (result == STATUS_OK) result = arena_init(&pass->arena, plan.used, "the rows of a step", err);
@@ -41,6 +50,29 @@ status one_pass_init(struct one_pass *pass, struct model *model, const struct co
     plan = (struct plan){arena_take(&pass->arena, plan.used), 0};
     place(pass, &plan);
     return STATUS_OK;
+}
+
+status one_pass_init(struct one_pass *pass, const struct method_setup *setup, const struct stream_share *views,
+                     size_t count, struct error *err)
+{
+    *pass = describe(setup);
+    BUG_UNLESS(count <= MOST_PASS_PARTS);
+    pass->is_last_allowed = true;
+    for (size_t i = 0; i < count; i++) {
+        pass->most_rows += views[i].part.rows;
+        pass->most_own += pass_parts_most(setup->machines, &views[i].part, 1);
+    }
+    return create(pass, setup, err);
+}
+
+status one_pass_init_mixed(struct one_pass *pass, const struct method_setup *setup, size_t most_rows,
+                           struct error *err)
+{
+    *pass = describe(setup);
+    pass->is_whole = true;
+    pass->most_rows = most_rows;
+    pass->most_own = machines_most(setup->machines, most_rows, 1);
+    return create(pass, setup, err);
 }
 
 void one_pass_free(struct one_pass *pass)
@@ -53,29 +85,49 @@ void one_pass_free(struct one_pass *pass)
 
 void one_pass_begin(struct one_pass *pass)
 {
-    pass->rows = 0;
+    pass->rows = pass->own_rows = pass->part_count = 0;
 }
 
 real *one_pass_extend(struct one_pass *pass, size_t rows)
 {
-    BUG_UNLESS(pass->rows + rows <= pass->most_rows);
+    BUG_UNLESS(pass->is_whole && pass->rows + rows <= pass->most_rows);
     real *room = pass->images + pass->rows * pass->image_reals;
     pass->rows += rows;
     return room;
 }
 
-size_t one_pass_add(struct one_pass *pass, const real *images, size_t rows)
+size_t one_pass_add(struct one_pass *pass, const struct batch_stream *stream, int view)
 {
-    size_t first = pass->rows;
-    memcpy(one_pass_extend(pass, rows), images, rows * pass->image_reals * sizeof(real));
+    size_t first = pass->rows, rows = (size_t)stream->rows, picture = pass->image_reals;
+    const real *images = stream->images[view];
+    if (pass->is_whole) {
+        memcpy(one_pass_extend(pass, rows), images, rows * picture * sizeof(real));
+        return first;
+    }
+    struct stream_share share = stream_share_of(pass->machines, rows, (size_t)(stream->group > 0 ? stream->group : 1));
+    BUG_UNLESS(pass->part_count < MOST_PASS_PARTS && pass->own_rows + share.own <= pass->most_own);
+    if (!share.is_parted) images += share.first * picture;
+    memcpy(pass->images + pass->own_rows * picture, images, share.own * picture * sizeof(real));
+    pass->parts[pass->part_count++] = share.part;
+    pass->own_rows += share.own;
+    pass->rows += rows;
     return first;
 }
 
-void one_pass_forward(struct one_pass *pass, const struct method_step *step)
+/* Where the rows that this process takes through the network begin. */
+static const real *own_images(const struct one_pass *pass)
 {
-    struct forward_options options = {step->bn_momentum, pass->drop_path, step->seed, step->draw};
+    return pass->is_whole ? pass->images + machines_share(pass->machines, pass->rows, 1).first * pass->image_reals
+                          : pass->images;
+}
+
+static void forward(struct one_pass *pass, const struct method_step *step, bool last)
+{
+    struct forward_options options = {step->bn_momentum, pass->drop_path, step->seed, step->draw, .last = last,
+                                      .part_count = pass->part_count};
     size_t count = pass->rows * pass->dimensions;
-    backbone_forward(pass->pass, &options, pass->images, (int)pass->rows, pass->features);
+    memcpy(options.parts, pass->parts, sizeof options.parts);
+    backbone_forward(pass->pass, &options, own_images(pass), (int)pass->rows, pass->features);
     if (pass->dropout > 0) {
         struct random_stream stream = random_stream(step->seed, RANDOM_DROPOUT, step->draw, 0);
         dropout_factors(&stream, pass->dropout, count, pass->factors);
@@ -85,12 +137,17 @@ void one_pass_forward(struct one_pass *pass, const struct method_step *step)
     memset(pass->dlogits, 0, pass->rows * pass->classes * sizeof(real));
 }
 
+void one_pass_forward(struct one_pass *pass, const struct method_step *step)
+{
+    forward(pass, step, step->last && pass->is_last_allowed);
+}
+
 void one_pass_forward_beside(struct one_pass *pass, const struct method_step *step, size_t number)
 {
     struct method_step beside = *step;
     beside.draw |= (uint64_t)number << 48; /* no run has so many batches */
     beside.bn_momentum = 0;
-    one_pass_forward(pass, &beside);
+    forward(pass, &beside, false);
 }
 
 void one_pass_backward_classifier(struct one_pass *pass)

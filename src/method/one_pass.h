@@ -16,24 +16,33 @@ struct one_pass {
     struct linear classifier;
     struct arena arena;
     double dropout, drop_path;
-    size_t most_rows, rows, classes, dimensions, image_reals;
-    real *images;                     /* [most_rows,H,W,3] */
+    const struct machines *machines;  /* that the rows are shared out over; NULL = none */
+    bool is_whole;                    /* all pictures are here, and a caller may write any; the pass takes its share */
+    bool is_last_allowed;             /* the method goes back once a step */
+    struct pass_part parts[MOST_PASS_PARTS];
+    size_t part_count, own_rows;      /* of this step; rows whose pictures are here */
+    size_t most_rows, most_own, rows, classes, dimensions, image_reals;
+    real *images;                     /* [most_own,H,W,3] */
     real *features, *dfeatures;       /* [most_rows,D]; features after dropout */
     real *factors;                    /* [most_rows,D], dropout's */
     real *logits, *dlogits;           /* [most_rows,E] */
 };
 
-/* Plans memory for at most `most_rows` rows of a step. */
-status one_pass_init(struct one_pass *pass, struct model *model, const struct config *config, size_t most_rows,
-                     struct error *err) MUST_CHECK;
+/* Plans memory for steps of at most these streams' views, [count], each of whose rows are added by one_pass_add. */
+status one_pass_init(struct one_pass *pass, const struct method_setup *setup, const struct stream_share *views,
+                     size_t count, struct error *err) MUST_CHECK;
+/* The same for a method that mixes pictures over rows: for `most_rows` rows, added in any way and gone back with as often
+ * as it likes. */
+status one_pass_init_mixed(struct one_pass *pass, const struct method_setup *setup, size_t most_rows,
+                           struct error *err) MUST_CHECK;
 /* Accepts a zeroed structure. */
 void one_pass_free(struct one_pass *pass);
 
 /* Forgets the last step's rows. */
 void one_pass_begin(struct one_pass *pass);
-/* Copies `rows` pictures behind those already there. Returns the number of the first. */
-size_t one_pass_add(struct one_pass *pass, const real *images, size_t rows);
-/* Room for `rows` more, to be written by the caller. */
+/* Copies a view of a stream behind the rows already there. Returns the number of the first. */
+size_t one_pass_add(struct one_pass *pass, const struct batch_stream *stream, int view);
+/* Room for `rows` more, to be written by the caller; of a mixed pass. */
 real *one_pass_extend(struct one_pass *pass, size_t rows);
 
 /* Features and logits of all rows; sets dlogits to zero: rows that no loss writes carry no gradient. */

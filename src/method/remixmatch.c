@@ -121,7 +121,7 @@ static status remixmatch_create(void **self, const struct method_setup *setup, s
     size_t classes = remixmatch->labelled.classes, mixtures = remixmatch->batch + VIEWS * remixmatch->unlabelled;
     bind_rotation(remixmatch, setup->model);
     size_t rows = mixtures + (remixmatch->turns ? 2 : 1) * remixmatch->unlabelled;
-    status result = one_pass_init(&remixmatch->pass, setup->model, config, rows, err);
+    status result = one_pass_init_mixed(&remixmatch->pass, setup, rows, err);
     remixmatch->mixup = (struct mixup){
         .capacity = mixtures, .picture_reals = remixmatch->pass.image_reals, .classes = classes};
     struct plan plan = {0};
@@ -149,7 +149,7 @@ static const real *guess(struct remixmatch *remixmatch, const struct method_step
     real *guesses = remixmatch->guesses + step->place * remixmatch->unlabelled * classes;
     if (step->again) return guesses;
     one_pass_begin(pass);
-    (void)one_pass_add(pass, unlabelled->images[WEAK], n);
+    (void)one_pass_add(pass, unlabelled, WEAK);
     one_pass_forward_beside(pass, step, 1);
     guesses_softmax(n, classes, pass->logits, 1, guesses);
     guesses_follow_mean(n, classes, guesses, remixmatch->config.momentum, remixmatch->mean);
@@ -241,7 +241,7 @@ static void remixmatch_step(void *self, const struct method_step *step, struct s
     *outcome = (struct step_outcome){0};
     one_pass_begin(pass);
     add_mixtures(remixmatch, step, guesses);
-    size_t strong = one_pass_add(pass, unlabelled->images[STRONG], n);
+    size_t strong = one_pass_add(pass, unlabelled, STRONG);
     size_t turned = remixmatch->turns ? add_turned(remixmatch, step) : 0;
     one_pass_forward(pass, step);
     semi_supervised_labelled_loss(pass, remixmatch->labelled, remixmatch->targets, 1, step, outcome);
@@ -276,6 +276,7 @@ static struct method_bytes remixmatch_bytes(const void *self)
 
 const struct method method_remixmatch = {
     .name = "remixmatch",
+    .mixes_pictures = true,
     .terms = terms,
     .term_count = TERMS,
     .figures = figures,

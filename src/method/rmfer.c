@@ -185,6 +185,8 @@ static status rmfer_create(void **self, const struct method_setup *setup, struct
     struct rmfer *rmfer = memory_allocate(1, sizeof *rmfer, "the method", err);
     if (rmfer == NULL) return STATUS_FAILED;
     struct train_step_shape shape = shape_of(setup->config);
+    shape.machines = setup->machines;
+    shape.own_statistics = !setup->config->train.sync_bn;
     struct mutual_contrastive mutual;
     rmfer->config = setup->config;
     rmfer->index = setup->rmset;
@@ -249,6 +251,7 @@ static void rmfer_step(void *self, const struct method_step *step, struct step_o
     if (rmfer->guesses != NULL) objective.acl_weight *= mutual_ramp(rmfer->config, step->progress);
     objective.gradient_scale = step->gradient_scale;
     objective.bn_momentum = step->bn_momentum;
+    objective.last = step->last;
     struct labelled_batch labelled = {rows->rows, rows->images[0], rows->targets};
     struct contrastive_batch contrastive = {0};
     if (draws_came) contrastive = contrastive_of(rmfer, step, draws);

@@ -8,6 +8,7 @@
 #include "rmfer/method/candidates.h"
 #include "rmfer/method/rmfer_heads.h"
 #include "rmfer/base/threads.h"
+#include "rmfer/method/stream_share.h"
 #include "rmfer/nn/backbone.h"
 #include "rmfer/nn/inference.h"
 #include "rmfer/ops/contrastive.h"
@@ -29,6 +30,7 @@ struct train_step {
     struct arena arena;
     size_t planned_bytes, image_reals, drawn; /* drawn = 1 + positives + negatives */
     size_t kept; /* of an anchor, with itself */
+    const struct machines *machines; /* that rows are shared out over; NULL = none */
     size_t contrasted; /* rows of a step that are contrasted: kept of all anchors, or faces of moments */
     real *images;    /* gathered: [labelled +] kept samples */
     real *features, *dfeatures, *room; /* [rows,D] */
@@ -51,7 +53,17 @@ struct objective objective_defaults(void)
 
 /* ---- creation ------------------------------------------------------------------------------------------------------- */
 
-/* Rows of the largest pass through the network. */
+/* How the kept rows of so many anchors, or so many faces of moments, are shared out. */
+static struct stream_share contrasted_share(const struct train_step *step, size_t anchors, size_t faces)
+{
+    if (step->shape.mutual != NULL) return stream_share_of(step->machines, faces, (size_t)step->shape.mutual->persons);
+    struct stream_share draws = stream_share_of(step->machines, anchors * step->drawn, step->drawn);
+    size_t rows = anchors * step->kept, group = draws.is_parted ? step->kept : 1;
+    struct row_share own = machines_share(step->machines, rows, group);
+    return (struct stream_share){draws.is_parted, own.first, own.count, {rows, group}};
+}
+
+/* Rows of the largest pass through the network: of all processes, and those that this one may get. */
 static size_t most_rows(const struct train_step *step)
 {
     size_t batch = (size_t)step->shape.batch;
@@ -59,10 +71,24 @@ static size_t most_rows(const struct train_step *step)
     return batch > step->contrasted ? batch : step->contrasted;
 }
 
+static size_t most_contrasted(const struct train_step *step)
+{
+    if (step->contrasted == 0) return 0;
+    struct pass_part part = contrasted_share(step, (size_t)step->shape.anchors, step->contrasted).part;
+    return pass_parts_most(step->machines, &part, 1);
+}
+
+static size_t most_own_rows(const struct train_step *step)
+{
+    size_t batch = machines_most(step->machines, (size_t)step->shape.batch, 1), contrasted = most_contrasted(step);
+    if (step->shape.joint_forward) return batch + contrasted;
+    return batch > contrasted ? batch : contrasted;
+}
+
 static void place(struct train_step *step, struct plan *plan)
 {
     size_t d = step->heads.features, anchors = (size_t)step->shape.anchors, rows = most_rows(step);
-    size_t gathered = step->contrasted == 0 ? 0 : step->shape.joint_forward ? rows : step->contrasted;
+    size_t gathered = step->contrasted == 0 ? 0 : step->shape.joint_forward ? most_own_rows(step) : most_contrasted(step);
     heads_place(&step->heads, (size_t)step->shape.batch, anchors * step->kept, plan);
     step->images = plan_reals(plan, gathered * step->image_reals);
     step->features = plan_reals(plan, rows * d);
@@ -75,19 +101,46 @@ static void place(struct train_step *step, struct plan *plan)
     step->chosen = plan_take(plan, step->kept, sizeof *step->chosen);
 }
 
+static status create_scoring(struct train_step *step, struct error *err)
+{
+    bool parted = contrasted_share(step, (size_t)step->shape.anchors, 0).is_parted;
+    size_t rows = parted ? step->drawn : machines_most(step->machines, step->drawn, 1);
+    /* An anchor whose candidates are all here is scored here; else its rows, and their statistics, are everybody's. */
+    if (parted) backbone_share(step->backbone, NULL, true);
+    return backbone_pass_create(&step->scoring_pass, step->backbone, PASS_SCORES, (int)rows, err);
+}
+
 static status create_networks(struct train_step *step, struct error *err)
 {
     const struct train_step_shape *shape = &step->shape;
-    int rows = (int)most_rows(step), scored = (int)step->drawn;
+    int rows = (int)most_own_rows(step), scored = (int)step->drawn;
     status result = backbone_create(&step->backbone, step->model, rows, shape->image_size, err);
-    if (result == STATUS_OK) result = backbone_pass_create(&step->pass, step->backbone, PASS_TRAINS, rows, err);
+    if (result != STATUS_OK) return result;
+    backbone_share(step->backbone, step->machines, !shape->own_statistics);
+    result = backbone_pass_create(&step->pass, step->backbone, PASS_TRAINS, rows, err);
     if (result == STATUS_OK && shape->anchors > 0 && shape->scoring_with_batch_statistics)
-        result = backbone_pass_create(&step->scoring_pass, step->backbone, PASS_SCORES, scored, err);
+        result = create_scoring(step, err);
     if (result != STATUS_OK) return result;
     int inferred = shape->batch;
     if (shape->anchors > 0 && scored > inferred) inferred = scored;
     return inference_create(&step->inference, &step->model->architecture, step->model->classes, inferred,
                             shape->image_size, err);
+}
+
+/* Every process needs a row of every pass. */
+static status check_shares(const struct train_step *step, struct error *err)
+{
+    if (!machines_are_many(step->machines)) return STATUS_OK;
+    int processes = step->machines->size;
+    if (step->shape.batch < processes)
+        return error_set_usage(err, "train.batch = %d is shared out over %d processes: each needs a picture",
+                               step->shape.batch, processes);
+    if (step->contrasted > 0 && !step->shape.joint_forward && step->contrasted < (size_t)processes)
+        return error_set_usage(err,
+                               "%zu kept faces of a step are a pass of their own, of which each of %d processes needs one "
+                               "(acl.forward = joint has no such pass; more acl.anchors make it longer)",
+                               step->contrasted, processes);
+    return STATUS_OK;
 }
 
 status train_step_create(struct train_step **out, struct model *model, const struct train_step_shape *shape,
@@ -101,6 +154,7 @@ status train_step_create(struct train_step **out, struct model *model, const str
     if (step == NULL) return STATUS_FAILED;
     step->model = model;
     step->shape = *shape;
+    step->machines = shape->machines;
     step->context = op_context_of(kernels_best(), threads_get());
     step->image_reals = (size_t)shape->image_size * (size_t)shape->image_size * STEM_INPUT;
     if (shape->mutual != NULL) {
@@ -118,7 +172,8 @@ status train_step_create(struct train_step **out, struct model *model, const str
         step->contrasted = (size_t)shape->anchors * step->kept;
     }
     heads_bind(&step->heads, &step->context, model);
-    status result = create_networks(step, err);
+    status result = check_shares(step, err);
+    if (result == STATUS_OK) result = create_networks(step, err);
     struct plan plan = {0};
     place(step, &plan);
     step->planned_bytes = plan.used;
@@ -185,19 +240,41 @@ void train_step_profile(struct train_step *step, struct layer_time *times)
 
 /* ---- a step --------------------------------------------------------------------------------------------------------- */
 
-/* One pass through the network: n rows of images to step->features. */
-static void forward_rows(struct train_step *step, const struct objective *objective, const real *images, size_t n,
-                         uint64_t seed, uint64_t draw)
+/* Features of `n` rows with running statistics, in batches. */
+static void infer_rows(struct train_step *step, const real *images, size_t n, real *features)
 {
+    size_t most = (size_t)step->shape.batch, d = step->heads.features;
+    for (size_t at = 0; at < n; at += most) {
+        size_t size = n - at < most ? n - at : most;
+        inference_run(step->inference, images + at * step->image_reals, (int)size, features + at * d, NULL);
+    }
+}
+
+/* Features of a frozen network: the rows that are here, then everybody's. step->dfeatures is room. */
+static void forward_frozen(struct train_step *step, const real *images, const struct pass_part *parts, size_t count)
+{
+    size_t d = step->heads.features;
+    bool shared = machines_are_many(step->machines);
+    real *own = shared ? step->dfeatures : step->features, *all = step->features;
+    infer_rows(step, images, pass_parts_own(step->machines, parts, count), own);
+    for (size_t i = 0; i < count && shared; i++) {
+        machines_gather_rows(step->machines, parts[i].rows, parts[i].group, d, own, all);
+        own += pass_parts_own(step->machines, &parts[i], 1) * d;
+        all += parts[i].rows * d;
+    }
+}
+
+/* One pass through the network: this process's rows of images, part by part, to everybody's rows of step->features. */
+static void forward_rows(struct train_step *step, const struct objective *objective, const real *images,
+                         const struct pass_part *parts, size_t count, struct forward_options options)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) n += (options.parts[i] = parts[i]).rows;
     if (objective->freeze_backbone) {
-        size_t most = (size_t)step->shape.batch, d = step->heads.features;
-        for (size_t at = 0; at < n; at += most) {
-            size_t size = n - at < most ? n - at : most;
-            inference_run(step->inference, images + at * step->image_reals, (int)size, step->features + at * d, NULL);
-        }
+        forward_frozen(step, images, parts, count);
         return;
     }
-    struct forward_options options = {objective->bn_momentum, objective->drop_path, seed, draw};
+    options.part_count = count;
     backbone_forward(step->pass, &options, images, (int)n, step->features);
 }
 
@@ -207,48 +284,67 @@ static void backward_rows(struct train_step *step, const struct objective *objec
 }
 
 /* Features of an anchor and its candidates without gradient: with running statistics, or as a batch of their own whose
- * statistics are not remembered. */
-static void scoring_features(struct train_step *step, const real *images)
+ * statistics are not remembered. Where every process has these pictures each takes some of them. */
+static void scoring_features(struct train_step *step, const real *images, bool parted)
 {
-    if (!step->shape.scoring_with_batch_statistics) {
-        inference_run(step->inference, images, (int)step->drawn, step->scoring_features, NULL);
+    struct row_share share = machines_share(parted ? NULL : step->machines, step->drawn, 1);
+    size_t d = step->heads.features;
+    real *own = step->scoring_features + share.first * d;
+    images += share.first * step->image_reals;
+    if (step->shape.scoring_with_batch_statistics) {
+        struct forward_options options = {0};
+        backbone_forward(step->scoring_pass, &options, images, (int)step->drawn, step->scoring_features);
         return;
     }
-    struct forward_options options = {0};
-    backbone_forward(step->scoring_pass, &options, images, (int)step->drawn, step->scoring_features);
+    if (share.count > 0) inference_run(step->inference, images, (int)share.count, own, NULL);
+    if (!parted) machines_gather_rows(step->machines, step->drawn, 1, d, own, step->scoring_features);
 }
 
-/* Copies one anchor's picture and those of its kept candidates to `to`. */
-static void gather_anchor(const struct train_step *step, const real *images, const size_t *chosen, real *to)
+/* Picture number `i` of what is kept of an anchor: itself, then its candidates. */
+static const real *kept_picture(const struct train_step *step, const real *images, const size_t *chosen, size_t i)
 {
-    size_t positives = (size_t)step->shape.positives, bytes = step->image_reals * sizeof(real);
-    memcpy(to, images, bytes);
-    for (size_t i = 0; i + 1 < step->kept; i++) {
-        size_t candidate = 1 + chosen[i] + (i < step->scoring.kept_positives ? 0 : positives);
-        memcpy(to + (i + 1) * step->image_reals, images + candidate * step->image_reals, bytes);
-    }
+    size_t positives = (size_t)step->shape.positives;
+    if (i == 0) return images;
+    size_t candidate = 1 + chosen[i - 1] + (i - 1 < step->scoring.kept_positives ? 0 : positives);
+    return images + candidate * step->image_reals;
 }
 
-/* The kept samples of every anchor, one after the other, or the faces of all moments. Returns their number. */
-static size_t gather_contrastive(struct train_step *step, const struct contrastive_batch *contrastive, real *to)
+/* The kept samples of every anchor, one after the other: those that this process takes through the network. */
+static void gather_anchors(struct train_step *step, const struct contrastive_batch *contrastive,
+                           const struct stream_share *share, real *to)
 {
-    size_t anchors = (size_t)contrastive->anchors;
-    if (step->shape.mutual != NULL) {
-        BUG_UNLESS((size_t)contrastive->rows <= step->contrasted);
-        memcpy(to, contrastive->images, (size_t)contrastive->rows * step->image_reals * sizeof(real));
-        return (size_t)contrastive->rows;
-    }
-    BUG_UNLESS(anchors <= (size_t)step->shape.anchors && (contrastive->choice != NULL || !contrastive->is_chosen));
-    for (size_t a = 0; a < anchors; a++) {
-        const real *images = contrastive->images + a * step->drawn * step->image_reals;
+    size_t drawn_reals = step->drawn * step->image_reals, bytes = step->image_reals * sizeof(real);
+    size_t first = share->is_parted ? share->first / step->kept : 0;
+    size_t end = share->is_parted ? first + share->own / step->kept : (size_t)contrastive->anchors;
+    for (size_t a = first; a < end; a++) {
+        const real *images = contrastive->images + (a - first) * drawn_reals;
         size_t *chosen = contrastive->choice == NULL ? step->chosen : contrastive->choice + a * (step->kept - 1);
         if (!contrastive->is_chosen) {
-            scoring_features(step, images);
+            scoring_features(step, images, share->is_parted);
             candidate_scoring_choose(&step->scoring, step->scoring_features, chosen);
         }
-        gather_anchor(step, images, chosen, to + a * step->kept * step->image_reals);
+        for (size_t i = 0; i < step->kept; i++) {
+            size_t row = a * step->kept + i;
+            if (row < share->first || row >= share->first + share->own) continue;
+            memcpy(to + (row - share->first) * step->image_reals, kept_picture(step, images, chosen, i), bytes);
+        }
     }
-    return anchors * step->kept;
+}
+
+/* The pictures that are contrasted and that this process takes through the network; returns all processes' part. */
+static struct pass_part gather_contrastive(struct train_step *step, const struct contrastive_batch *contrastive, real *to)
+{
+    size_t anchors = (size_t)contrastive->anchors, faces = (size_t)contrastive->rows;
+    struct stream_share share = contrasted_share(step, anchors, faces);
+    if (step->shape.mutual != NULL) {
+        BUG_UNLESS(faces <= step->contrasted);
+        const real *from = contrastive->images + (share.is_parted ? 0 : share.first) * step->image_reals;
+        memcpy(to, from, share.own * step->image_reals * sizeof(real));
+        return share.part;
+    }
+    BUG_UNLESS(anchors <= (size_t)step->shape.anchors && (contrastive->choice != NULL || !contrastive->is_chosen));
+    gather_anchors(step, contrastive, &share, to);
+    return share.part;
 }
 
 /* L_FER and L_IAL for the first rows of step->features, and their gradient to the same rows of step->dfeatures. */
@@ -306,25 +402,30 @@ void train_step_run(struct train_step *step, const struct objective *objective, 
                     const struct contrastive_batch *contrastive, uint64_t seed, uint64_t draw,
                     struct step_losses *losses)
 {
-    size_t n = (size_t)labelled->n, kept = 0;
+    size_t n = (size_t)labelled->n, own = machines_share(step->machines, n, 1).count, reals = step->image_reals;
     bool contrasts = contrastive != NULL && objective->acl_weight != 0, mutual = step->shape.mutual != NULL;
     bool joint = contrasts && step->shape.joint_forward;
+    struct pass_part parts[2] = {{n, 1}, {0, 1}};
+    struct forward_options options = {objective->bn_momentum, objective->drop_path, seed, draw,
+                                      .last = objective->last && (joint || !contrasts)};
     *losses = (struct step_losses){0};
     BUG_UNLESS(labelled->n >= 1 && labelled->n <= step->shape.batch);
     bool scores = contrasts && !mutual && !contrastive->is_chosen;
     if (objective->freeze_backbone || (scores && !step->shape.scoring_with_batch_statistics))
         inference_load(step->inference, step->model);
-    if (contrasts) kept = gather_contrastive(step, contrastive, step->images + (joint ? n * step->image_reals : 0));
-    if (joint) memcpy(step->images, labelled->images, n * step->image_reals * sizeof(real));
-    forward_rows(step, objective, joint ? step->images : labelled->images, joint ? n + kept : n, seed, draw);
+    if (contrasts) parts[1] = gather_contrastive(step, contrastive, step->images + (joint ? own * reals : 0));
+    if (joint) memcpy(step->images, labelled->images, own * reals * sizeof(real));
+    forward_rows(step, objective, joint ? step->images : labelled->images, parts, joint ? 2 : 1, options);
     labelled_losses(step, objective, labelled, seed, draw, losses);
     if (joint && mutual) mutual_losses(step, objective, contrastive, n, losses);
-    else if (joint) contrastive_losses(step, objective, n, kept, losses);
+    else if (joint) contrastive_losses(step, objective, n, parts[1].rows, losses);
     backward_rows(step, objective);
     if (contrasts && !joint) {
         /* A pass of its own, with its own batch statistics; 2^63 keeps its drop-path masks apart from the other's. */
-        forward_rows(step, objective, step->images, kept, seed, draw | (UINT64_C(1) << 63));
-        contrastive_losses(step, objective, 0, kept, losses);
+        options.draw |= UINT64_C(1) << 63;
+        options.last = objective->last;
+        forward_rows(step, objective, step->images, &parts[1], 1, options);
+        contrastive_losses(step, objective, 0, parts[1].rows, losses);
         backward_rows(step, objective);
     }
     losses->total = losses->fer + objective->ial_weight * losses->ial + objective->acl_weight * losses->acl;

@@ -54,6 +54,14 @@ size_t semi_supervised_streams(const struct config *config, int64_t ratio, int v
     return 2;
 }
 
+size_t semi_supervised_views(const struct method_setup *setup, size_t unlabelled, size_t views,
+                             struct stream_share *shares)
+{
+    shares[0] = stream_share_of(setup->machines, (size_t)setup->config->train.batch, 1);
+    for (size_t i = 1; i <= views; i++) shares[i] = stream_share_of(setup->machines, unlabelled, 1);
+    return 1 + views;
+}
+
 struct cross_entropy semi_supervised_cross_entropy(const struct method_setup *setup)
 {
     return (struct cross_entropy){.n = (size_t)setup->config->train.batch,

@@ -28,7 +28,7 @@ static void backward_gate(struct backbone_pass *p, struct network_block *block)
             for (size_t i = 0; i < c; i++) b->sums[row * c + i] += gate[i] * through[i] + at_pixel[i] * slopes[i];
         }
     }
-    batchnorm_backward(&block->depthwise->bn, b->sums, p->n * pixels);
+    batchnorm_backward_shared(&p->context, &block->depthwise->bn, b->sums, p->n * pixels);
 }
 
 /* b->gradient (of the block's output) to b->expanded_gradient (of the gated map) and the gate's sums. */
@@ -41,7 +41,7 @@ static void backward_project(struct backbone_pass *p, struct network_block *bloc
     const real *keep = saved->drops ? saved->keep : NULL;
     batchnorm_apply_backward(&p->context, &out, &project->bn, saved->map, keep, b->gradient, b->segment_sums,
                              b->image_sums, b->sums);
-    batchnorm_backward(&project->bn, b->sums, p->n * layer_output_pixels(project->row));
+    batchnorm_backward_shared(&p->context, &project->bn, b->sums, p->n * layer_output_pixels(project->row));
     struct conv1x1_input gated = {saved_of(p, block->depthwise)->map, &block->depthwise->bn,
                                   saved_of(p, block->gate)->gate.gate, false};
     struct conv1x1_upstream upstream = {.y = saved->map, .bn = &project->bn, .dy = b->gradient, .keep = keep};
@@ -56,7 +56,7 @@ static void finish_input_batchnorm(struct backbone_pass *p, struct batchnorm *bn
     struct backbone *b = p->backbone;
     memset(b->sums, 0, 2 * bn->channels * sizeof(real));
     rows_sum(&p->context, p->n, 2 * bn->channels, b->image_sums, b->sums);
-    batchnorm_backward(bn, b->sums, p->n * pixels);
+    batchnorm_backward_shared(&p->context, bn, b->sums, p->n * pixels);
 }
 
 /* b->expanded_gradient to `dz`: of the input before its batch-norm `bn`, or without one of the input itself, to which
@@ -127,11 +127,16 @@ static void backward_head(struct backbone_pass *p, const real *input, const real
     double start = backbone_now(b);
     for (size_t i = 0; i < p->n * features; i++) b->mean_gradient[i] = dfeatures[i] / (real)pixels;
     squeeze_backward(p->n, features, b->mean_gradient, saved->sums, b->sums);
-    batchnorm_backward(&head->bn, b->sums, p->n * pixels);
+    batchnorm_backward_shared(&p->context, &head->bn, b->sums, p->n * pixels);
     struct tiling tiling = layer_tiling(&p->context, head->row, p->n);
     struct conv1x1_upstream upstream = {.y = saved->map, .bn = &head->bn, .pooled = b->mean_gradient};
     conv1x1_backward(&p->context, &head->conv1x1, &tiling, input, upstream, b->gradient, false, b->partials);
     backbone_lap(p, head, true, &start);
+}
+
+static const struct network_layer *first_layer(const struct network_block *block)
+{
+    return block->expand != NULL ? block->expand : block->depthwise;
 }
 
 void backbone_backward(struct backbone_pass *p, const real *dfeatures)
@@ -140,10 +145,18 @@ void backbone_backward(struct backbone_pass *p, const real *dfeatures)
     int last = network->block_count - 1;
     struct parameters_stamp present = parameters_stamp(&p->backbone->model->parameters, GROUP_BACKBONE);
     BUG_UNLESS(p->may_go_back && parameters_stamps_equal(p->weights, present));
+    if (pass_is_shared(p)) {
+        backbone_pick_gradients(p, dfeatures);
+        dfeatures = p->own_features;
+    }
     backward_head(p, saved_of(p, network->blocks[last].project)->output, dfeatures);
-    for (int i = last; i > 0; i--)
+    backbone_final_from(p, network->head);
+    for (int i = last; i > 0; i--) {
         backward_block(p, &network->blocks[i], saved_of(p, network->blocks[i - 1].project)->output, NULL);
+        backbone_final_from(p, first_layer(&network->blocks[i]));
+    }
     backward_block(p, &network->blocks[0], saved_of(p, network->stem)->map, &network->stem->bn);
     backward_stem(p);
+    backbone_final_from(p, network->stem);
     p->may_go_back = false;
 }

@@ -3,7 +3,6 @@
  * Every convolution leaves its map before batch-norm and the statistics of that map; batch-norm and SiLU are applied by
  * the layer that reads it. backbone_backward.c is this file read from its end. */
 #include "nn/backbone_internal.h"
-#include "rmfer/ops/dropout.h"
 
 static void use_batch_statistics(struct backbone_pass *p, struct network_layer *layer, size_t parts, double momentum)
 {
@@ -19,7 +18,7 @@ static bool draw_drop_path(struct backbone_pass *p, const struct forward_options
     if (rate <= 0 || !project->adds_input) return false;
     struct random_stream stream =
         random_stream(options->seed, RANDOM_DROP_PATH, options->draw, (uint64_t)project->block);
-    dropout_factors(&stream, rate, p->n, keep);
+    backbone_draw_factors(p, &stream, rate, keep);
     return true;
 }
 
@@ -118,16 +117,18 @@ void backbone_forward(struct backbone_pass *p, const struct forward_options *opt
                       real *features)
 {
     struct network *network = &p->network;
-    BUG_UNLESS(n >= 1 && (size_t)n <= p->rows);
+    backbone_set_rows(p, options, n);
+    BUG_UNLESS(p->n >= 1 && p->n <= p->rows);
     p->images = images;
-    p->n = (size_t)n;
     pack_changed_weights(p->backbone);
     if (options->bn_momentum != 0) parameters_write_buffers(&p->backbone->model->parameters);
     forward_stem(p, options, images);
     const real *map = forward_block(p, options, &network->blocks[0], saved_of(p, network->stem)->map,
                                     &network->stem->bn);
     for (int i = 1; i < network->block_count; i++) map = forward_block(p, options, &network->blocks[i], map, NULL);
-    forward_head(p, options, map, features);
+    bool shared = pass_is_shared(p);
+    forward_head(p, options, map, shared ? p->own_features : features);
+    if (shared) backbone_gather_features(p, features);
     p->may_go_back = p->kind == PASS_TRAINS;
     p->weights = p->backbone->packed;
 }

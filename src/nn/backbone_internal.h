@@ -3,6 +3,7 @@
 #define RMFER_NN_BACKBONE_INTERNAL_H
 
 #include "nn/network.h"
+#include "rmfer/base/random.h"
 #include "rmfer/nn/backbone.h"
 
 struct backbone {
@@ -14,6 +15,9 @@ struct backbone {
     struct arena arena;
     int image_size, batch;
     struct layer_time *times;
+    const struct machines *machines; /* of passes that are made from now on */
+    bool synchronised;
+    size_t first_gradient[LAYER_MOST]; /* of each layer, in the slab */
     /* What one backward pass needs while it runs, for `batch` images. */
     real *gradient;          /* of a block's output, then of its input */
     real *expanded_gradient; /* of the gated map */
@@ -39,6 +43,7 @@ struct backbone_pass {
     enum pass_kind kind;
     struct network network; /* the backbone's weights, batch-norm's numbers of these rows */
     struct op_context context;
+    const struct machines *machines; /* that rows are shared out over; NULL = none */
     struct arena arena;
     size_t rows, map_bytes;
     struct layer_saved saved[LAYER_MOST];
@@ -46,7 +51,11 @@ struct backbone_pass {
     size_t *moment_counts;
     /* of the last forward pass */
     const real *images;
-    size_t n;
+    size_t n, all;               /* rows here, of all processes */
+    struct pass_part parts[MOST_PASS_PARTS];
+    size_t part_count;
+    bool last;
+    real *own_features; /* [rows,D]: features, then their gradients; NULL where no rows are shared out */
     bool may_go_back; /* a forward pass was made, and no backward since */
     struct parameters_stamp weights;
 };
@@ -55,6 +64,24 @@ static inline struct layer_saved *saved_of(struct backbone_pass *pass, const str
 {
     return &pass->saved[network_index(&pass->network, layer)];
 }
+
+static inline bool pass_is_shared(const struct backbone_pass *pass)
+{
+    return machines_are_many(pass->machines);
+}
+
+/* Notes which rows the pass has, and how many are here. */
+void backbone_set_rows(struct backbone_pass *pass, const struct forward_options *options, int n);
+
+/* pass->own_features to `features` [all,D], and back. */
+void backbone_gather_features(struct backbone_pass *pass, real *features);
+void backbone_pick_gradients(struct backbone_pass *pass, const real *dfeatures);
+
+/* The gradients of this layer and of all behind it are made, if this is the step's last backward pass. */
+void backbone_final_from(struct backbone_pass *pass, const struct network_layer *layer);
+
+/* keep [rows] = the drop-path factors of the rows that are here, out of a draw for all. */
+void backbone_draw_factors(const struct backbone_pass *pass, struct random_stream *stream, double rate, real *keep);
 
 /* Seconds of a clock; 0 when nobody profiles. */
 double backbone_now(const struct backbone *backbone);

@@ -183,6 +183,13 @@ static void place_moments(struct backbone_pass *p, struct plan *plan)
     p->moment_counts = plan_take(plan, most_parts, sizeof *p->moment_counts);
 }
 
+static size_t most_channels(const struct network *network)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < network->list.count; i++) at_least(&most, network->list.items[i].output);
+    return most;
+}
+
 static void place_pass(struct backbone_pass *p, struct plan *plan)
 {
     if (p->kind == PASS_TRAINS) place_every_map(p, plan);
@@ -192,6 +199,9 @@ static void place_pass(struct backbone_pass *p, struct plan *plan)
     place_moments(p, plan);
     p->context.scratch_reals = network_scratch_reals(&p->network, &p->context, p->rows);
     p->context.scratch = plan_reals(plan, (size_t)p->context.threads * p->context.scratch_reals);
+    if (!pass_is_shared(p)) return;
+    p->own_features = plan_reals(plan, p->rows * p->network.head->row->output);
+    p->context.machine_sums = plan_take(plan, 2 * most_channels(&p->network) + 1, sizeof *p->context.machine_sums);
 }
 
 status backbone_pass_create(struct backbone_pass **out, struct backbone *b, enum pass_kind kind, int rows,
@@ -205,6 +215,8 @@ status backbone_pass_create(struct backbone_pass **out, struct backbone *b, enum
     p->kind = kind;
     p->rows = (size_t)rows;
     p->context = b->context;
+    p->machines = b->machines;
+    if (b->synchronised) p->context.machines = b->machines;
     network_init(&p->network, &b->model->architecture, b->image_size);
     network_bind(&p->network, b->model);
     network_share_weights(&p->network, &b->network);

@@ -20,16 +20,32 @@ static void set_affine(struct batchnorm *bn, size_t c, double mean, double varia
 /* The channels begin .. begin + n-1, n at most MERGED: parts outside, so that memory is read along its lines. */
 enum { MERGED = 64 };
 
-static void merge_channels(struct batchnorm *bn, const struct moments *moments, double momentum, size_t begin, size_t n)
+/* What a channel's values are: how many, their mean, their sum of squared deviations. */
+static void finish_channel(struct batchnorm *bn, size_t at, double total, double mean, double squares, double momentum)
 {
-    double mean[MERGED] = {0}, squares[MERGED] = {0}, total = 0;
+    double unbiased = total > 1 ? squares / (total - 1) : squares;
+    set_affine(bn, at, mean, squares / total);
+    bn->running_mean[at] = (real)((1 - momentum) * (double)bn->running_mean[at] + momentum * mean);
+    bn->running_var[at] = (real)((1 - momentum) * (double)bn->running_var[at] + momentum * unbiased);
+}
+
+static double values_of(const struct moments *moments)
+{
+    double total = 0;
+    for (size_t p = 0; p < moments->parts; p++) total += (double)moments->counts[p];
+    return total;
+}
+
+/* `sums` is NULL where the parts are the whole batch; else it gets what is summed over machines, [2][channels]. */
+static void merge_channels(struct batchnorm *bn, const struct moments *moments, double momentum, size_t begin, size_t n,
+                           double *sums)
+{
+    double mean[MERGED] = {0}, squares[MERGED] = {0}, total = values_of(moments);
     size_t stride = 2 * bn->channels;
-    for (size_t p = 0; p < moments->parts; p++) {
-        double count = (double)moments->counts[p];
-        total += count;
-        for (size_t c = 0; c < n; c++) mean[c] += count * (double)moments->values[p * stride + begin + c];
-    }
-    for (size_t c = 0; c < n; c++) mean[c] /= total;
+    for (size_t p = 0; p < moments->parts; p++)
+        for (size_t c = 0; c < n; c++)
+            mean[c] += (double)moments->counts[p] * (double)moments->values[p * stride + begin + c];
+    for (size_t c = 0; c < n && total > 0; c++) mean[c] /= total;
     for (size_t p = 0; p < moments->parts; p++) {
         const real *part = moments->values + p * stride + begin;
         for (size_t c = 0; c < n; c++) {
@@ -38,24 +54,41 @@ static void merge_channels(struct batchnorm *bn, const struct moments *moments, 
         }
     }
     for (size_t c = 0; c < n; c++) {
-        size_t at = begin + c;
-        double unbiased = total > 1 ? squares[c] / (total - 1) : squares[c];
-        set_affine(bn, at, mean[c], squares[c] / total);
-        bn->running_mean[at] = (real)((1 - momentum) * (double)bn->running_mean[at] + momentum * mean[c]);
-        bn->running_var[at] = (real)((1 - momentum) * (double)bn->running_var[at] + momentum * unbiased);
+        if (sums == NULL) finish_channel(bn, begin + c, total, mean[c], squares[c], momentum);
+        else {
+            sums[begin + c] = total * mean[c];
+            sums[bn->channels + begin + c] = squares[c] + total * mean[c] * mean[c];
+        }
+    }
+}
+
+/* From this machine's sums to all machines' statistics. */
+static void finish_over_machines(const struct op_context *context, struct batchnorm *bn, double own, double momentum)
+{
+    double *sums = context->machine_sums;
+    size_t channels = bn->channels;
+    sums[2 * channels] = own;
+    context->machines->sum(context->machines->context, sums, 2 * channels + 1);
+    double total = sums[2 * channels];
+    for (size_t c = 0; c < channels; c++) {
+        double mean = sums[c] / total, squares = sums[channels + c] - sums[c] * mean;
+        finish_channel(bn, c, total, mean, squares > 0 ? squares : 0, momentum);
     }
 }
 
 void batchnorm_from_batch(const struct op_context *context, struct batchnorm *bn, const struct moments *moments,
                           double momentum)
 {
+    bool shared = machines_are_many(context->machines);
+    double *sums = shared ? context->machine_sums : NULL;
     bn->stage = BATCHNORM_OF_BATCH;
     int64_t chunks = (int64_t)((bn->channels + MERGED - 1) / MERGED);
 #pragma omp parallel for schedule(static) num_threads(context->threads)
     for (int64_t chunk = 0; chunk < chunks; chunk++) {
         size_t begin = (size_t)chunk * MERGED, rest = bn->channels - begin;
-        merge_channels(bn, moments, momentum, begin, rest < MERGED ? rest : MERGED);
+        merge_channels(bn, moments, momentum, begin, rest < MERGED ? rest : MERGED, sums);
     }
+    if (shared) finish_over_machines(context, bn, values_of(moments), momentum);
 }
 
 void batchnorm_from_running(struct batchnorm *bn)
@@ -75,6 +108,22 @@ void batchnorm_backward(struct batchnorm *bn, const real *sums, size_t pixels)
         bn->dgamma[c] += product;
         bn->slope[c] = -bn->scale[c] * bn->rstd[c] * product / (real)pixels;
         bn->offset[c] = -bn->scale[c] * sum / (real)pixels;
+    }
+}
+
+void batchnorm_backward_shared(const struct op_context *context, struct batchnorm *bn, const real *sums, size_t pixels)
+{
+    size_t channels = bn->channels;
+    double *all = context->machine_sums;
+    batchnorm_backward(bn, sums, pixels > 0 ? pixels : 1);
+    if (!machines_are_many(context->machines)) return;
+    for (size_t i = 0; i < 2 * channels; i++) all[i] = (double)sums[i];
+    all[2 * channels] = (double)pixels;
+    context->machines->sum(context->machines->context, all, 2 * channels + 1);
+    for (size_t c = 0; c < channels; c++) {
+        double scale = -(double)bn->scale[c] / all[2 * channels], rstd = (double)bn->rstd[c];
+        bn->slope[c] = (real)(scale * rstd * rstd * all[channels + c]);
+        bn->offset[c] = (real)(scale * all[c]);
     }
 }
 

@@ -117,6 +117,7 @@ struct config_train {
     int64_t epochs;
     int64_t warmup_epochs; /* length of phase 1; ACL joins afterwards */
     int64_t batch;
+    bool sync_bn;
     int64_t accumulate; /* batches whose gradients make one optimizer step */
     double clip_norm;   /* 0 = off */
     double ema_decay;   /* 0 = off */

@@ -16,7 +16,8 @@ struct batch_stream {
     int group;                       /* rows that belong together: an anchor with its candidates, the persons of a
                                         moment; 1 = each row for itself. Divides `rows` */
     int views;                       /* images[0 .. views-1] are there */
-    const real *images[MOST_VIEWS];  /* [rows,H,W,3] each: normalised RGB */
+    const real *images[MOST_VIEWS];  /* [rows,H,W,3] each: normalised RGB; where a batch is shared out over processes and
+                                        the stream is parted (method/stream_share.h), this process's rows alone */
     const real *targets;             /* [rows,class_count], rows of zeros where unlabelled; NULL without classes */
     const int32_t *labels;           /* [rows], -1 = unlabelled */
     const int64_t *ids;              /* [rows], of the stream's source: samples of a data set, faces of an RMset */

@@ -15,6 +15,7 @@
 #include "rmfer/data/rmset_index.h"
 #include "rmfer/data/views.h"
 #include "rmfer/method/phases.h"
+#include "rmfer/method/stream_share.h"
 #include "rmfer/nn/model.h"
 
 
@@ -67,6 +68,7 @@ struct method_setup {
     const real *class_weights;   /* [classes] or NULL */
     const double *class_shares;  /* [classes] of the labelled samples, sum 1 */
     const struct rmset_index *rmset; /* NULL without */
+    const struct machines *machines; /* that a batch is shared out over: images hold stream_share_of's rows; NULL = none */
     size_t places;               /* batches of a step whose choices SAM's second pass needs again; at least 1 */
 };
 
@@ -78,6 +80,7 @@ struct method_step {
     double bn_momentum;        /* of running statistics; 0 = leave them alone (SAM's second pass) */
     uint64_t seed, draw;       /* keys of random draws; the same in both passes of SAM */
     size_t place;              /* which of the step's batches */
+    bool last;                 /* no other batch of the step follows */
     bool again;                /* SAM's second pass, up the slope: what was chosen without gradient at this place (kept
                                   candidates, guesses, mixing partners) is used again, not chosen again */
 };
@@ -140,6 +143,7 @@ struct method {
     size_t figure_count;
     bool has_attention_heads; /* the model has H and f_IAL, evaluation reports on them */
     bool walks_labelled;      /* begin_epoch gets a walk over the labelled samples */
+    bool mixes_pictures;      /* over rows: every process reads whole batches */
     bool walks_validation, walks_faces; /* and these; faces only where a stream reads the RMset */
 
     /* Mistakes across keys; NULL = none are possible. */

@@ -29,6 +29,8 @@ struct train_step_shape {
     bool joint_forward;                 /* acl.forward = joint: kept samples pass together with the labelled batch */
     const struct mutual_contrastive *mutual; /* acl.loss = mutual: `anchors` and what follows it are 0, and the rows of
                                                 moments are one pass with the labelled batch; borrowed while creating */
+    const struct machines *machines; /* that rows are shared out over: pictures are stream_share_of's; NULL = none */
+    bool own_statistics;             /* of batch-norm: over each process's rows alone */
 };
 
 /* What a step optimises. All may change between steps. */
@@ -44,6 +46,7 @@ struct objective {
     double bn_momentum;        /* PyTorch sense: new = (1 - m) * old + m * batch */
     bool freeze_backbone;      /* features from running statistics; only the heads get gradients */
     double gradient_scale;     /* multiplies every loss's gradient: 1 / accumulation steps */
+    bool last;                 /* no other batch adds to these gradients: their sum over machines may begin */
 };
 
 /* Defaults of METHOD: lambda 1.2 and 1, tau 1, exclude, no smoothing, no dropout, momentum 0.1, scale 1. */
@@ -51,14 +54,15 @@ struct objective objective_defaults(void);
 
 struct labelled_batch {
     int n;
-    const real *images;  /* [n,H,W,3] normalised RGB */
+    const real *images;  /* [n,H,W,3] normalised RGB; over machines, this process's rows alone */
     const real *targets; /* [n,E] rows that sum to 1: one-hot, or soft labels */
 };
 
 /* The pictures of `anchors` draws: for each the anchor, then its positives, then its negatives. */
 struct contrastive_batch {
     int anchors;
-    const real *images; /* [anchors, 1 + positives + negatives, H, W, 3] */
+    const real *images; /* [anchors, 1 + positives + negatives, H, W, 3]; over machines, where they are parted, this
+                           process's anchors alone */
     size_t *choice;     /* [train_step_chosen]: what attention keeps, written here; NULL = nobody asks */
     bool is_chosen;     /* `choice` (`guesses`) says it already: nothing is scored. SAM's second pass, which would
                            otherwise be the gradient of another function */

@@ -10,6 +10,7 @@
 
 #include "rmfer/nn/layers.h"
 #include "rmfer/nn/model.h"
+#include "rmfer/ops/machines.h"
 
 #include <stdint.h>
 
@@ -20,6 +21,11 @@ struct backbone;
 status backbone_create(struct backbone **backbone, struct model *model, int batch, int image_size,
                        struct error *err) MUST_CHECK;
 void backbone_free(struct backbone *backbone);
+
+/* From now on the rows of every new pass are shared out over `machines` (borrowed; NULL = all are here): a pass is given this
+ * process's rows of pictures and gives features of all rows, and takes their gradients. `synchronised` batch-norm has the
+ * statistics of all rows, else of each process's own. Gradients are this process's part of the sum. */
+void backbone_share(struct backbone *backbone, const struct machines *machines, bool synchronised);
 
 /* Bytes of packed weights and of what backward passes share. */
 size_t backbone_bytes(const struct backbone *backbone);
@@ -43,13 +49,26 @@ void backbone_pass_free(struct backbone_pass *pass);
 size_t backbone_pass_map_bytes(const struct backbone_pass *pass);
 size_t backbone_pass_scratch_bytes(const struct backbone_pass *pass);
 
+enum { MOST_PASS_PARTS = 8 };
+
 struct forward_options {
     double bn_momentum;  /* 0 leaves the running statistics alone */
     double drop_path;    /* of the last block; block i of n has drop_path * i / n */
     uint64_t seed, draw; /* key of the drop-path masks */
+    bool last;           /* no later backward pass of this step adds to the backbone's gradients */
+    /* The rows, part after part, each shared out by itself; none = all n rows are one part, shared out row by row. */
+    size_t part_count;
+    struct pass_part {
+        size_t rows, group; /* rows of a group are not parted */
+    } parts[MOST_PASS_PARTS];
 };
 
-/* features [n,D] from images [n,H,W,3], with batch statistics. `images` must stay until the backward pass. */
+/* Rows of all parts that are this process's; the most that any process has. */
+size_t pass_parts_own(const struct machines *machines, const struct pass_part *parts, size_t count);
+size_t pass_parts_most(const struct machines *machines, const struct pass_part *parts, size_t count);
+
+/* features [n,D] from images [n,H,W,3], with batch statistics. `images` must stay until the backward pass; where rows are
+ * shared out they are this process's alone, part after part. */
 void backbone_forward(struct backbone_pass *pass, const struct forward_options *options, const real *images, int n,
                       real *features);
 

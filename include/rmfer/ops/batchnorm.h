@@ -37,7 +37,8 @@ struct moments {
 };
 
 /* Training: scale and shift from the batch's own statistics (biased variance); the running ones move by `momentum`
- * towards the mean and the unbiased variance, as in PyTorch. */
+ * towards the mean and the unbiased variance, as in PyTorch. Over the rows of all context->machines, which may be none
+ * here: sums of n x and n x^2 a channel, in double, where the difference of large numbers costs what is far below a float. */
 void batchnorm_from_batch(const struct op_context *context, struct batchnorm *bn, const struct moments *moments,
                           double momentum);
 
@@ -53,6 +54,10 @@ static inline struct affine batchnorm_affine(const struct batchnorm *bn)
 /* From sums over `pixels` of dy ([channels]) and dy (x - mean) ([channels] behind it): adds to dgamma and dbeta and sets
  * what batchnorm_coefficients returns. Once for each batchnorm_from_batch (a bug otherwise). */
 void batchnorm_backward(struct batchnorm *bn, const real *sums, size_t pixels);
+
+/* The same of a batch of which `pixels` are this process's: dgamma and dbeta get its part of the sums, the numbers of
+ * batchnorm_coefficients are the whole batch's. */
+void batchnorm_backward_shared(const struct op_context *context, struct batchnorm *bn, const real *sums, size_t pixels);
 
 /* A bug before batchnorm_backward. */
 static inline struct bn_backward batchnorm_coefficients(const struct batchnorm *bn)

@@ -8,6 +8,7 @@
 #define RMFER_OPS_CONTEXT_H
 
 #include "rmfer/kern/kernels.h"
+#include "rmfer/ops/machines.h"
 
 #include <stddef.h>
 
@@ -27,6 +28,10 @@ struct op_context {
     real *scratch;         /* `threads` pieces, planned by whoever owns the context */
     size_t scratch_reals;  /* of one piece */
     struct op_limits limits;
+    /* Batch-norm over processes: its sums are taken over all of them, in machine_sums [2 * channels + 1]. NULL: this
+     * process's rows are the batch. */
+    const struct machines *machines;
+    double *machine_sums;
 };
 
 /* The limits that were measured to be good, and no scratch yet. */

@@ -1,0 +1,205 @@
+/* MPI (Open MPI, MPICH). Errors are fatal there: the library ends every process, which is what is wanted when one is
+ * gone. Counts are ints to MPI: what is longer goes in pieces, or in units that are a datatype. */
+#include "dist/transport.h"
+
+#include "rmfer/base/memory.h"
+#include "rmfer/base/threads.h"
+
+#include <limits.h>
+#include <mpi.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Counts and places of a collective with shares, which MPI reads until it has ended. */
+struct shares {
+    int *counts, *places;   /* [size], of each process's share */
+    int *own_counts, *own_places; /* [size], of the own share, once for each process */
+    int *memory;
+};
+
+struct transport {
+    MPI_Comm all, exchange, gather; /* each kind of collective has an order of its own */
+    int rank, size;
+    struct shares waiting;
+    struct shares *shares; /* [slots] */
+    MPI_Request *requests;
+    size_t slots;
+};
+
+/* ---- shares --------------------------------------------------------------------------------------------------------- */
+
+static status shares_init(struct shares *shares, int size, struct error *err)
+{
+    size_t n = (size_t)size;
+    shares->memory = memory_allocate(4 * n, sizeof(int), "shares of processes", err);
+    if (shares->memory == NULL) return STATUS_FAILED;
+    shares->counts = shares->memory;
+    shares->places = shares->memory + n;
+    shares->own_counts = shares->memory + 2 * n;
+    shares->own_places = shares->memory + 3 * n;
+    return STATUS_OK;
+}
+
+static void shares_set(struct shares *shares, const struct transport *t, size_t units)
+{
+    struct range own = threads_share(units, t->rank, t->size);
+    BUG_UNLESS(units <= INT_MAX / (size_t)t->size);
+    for (int r = 0; r < t->size; r++) {
+        struct range share = threads_share(units, r, t->size);
+        shares->counts[r] = (int)(share.end - share.begin);
+        shares->places[r] = (int)share.begin;
+        shares->own_counts[r] = (int)(own.end - own.begin);
+        shares->own_places[r] = r * shares->own_counts[r];
+    }
+}
+
+/* A unit of so many bytes; freeing it leaves what was begun with it alone. */
+static MPI_Datatype unit_of(size_t bytes)
+{
+    MPI_Datatype type;
+    BUG_UNLESS(bytes > 0 && bytes <= INT_MAX);
+    MPI_Type_contiguous((int)bytes, MPI_BYTE, &type);
+    MPI_Type_commit(&type);
+    return type;
+}
+
+/* ---- beginning and end ---------------------------------------------------------------------------------------------- */
+
+static void find_place(const struct transport *t, struct transport_place *place)
+{
+    char name[MPI_MAX_PROCESSOR_NAME] = "";
+    int length = 0;
+    MPI_Comm host;
+    *place = (struct transport_place){.rank = t->rank, .size = t->size};
+    MPI_Get_processor_name(name, &length);
+    memcpy(place->host, name, sizeof place->host - 1); /* shorter than any MPI_MAX_PROCESSOR_NAME */
+    MPI_Comm_split_type(t->all, MPI_COMM_TYPE_SHARED, t->rank, MPI_INFO_NULL, &host);
+    MPI_Comm_rank(host, &place->rank_on_host);
+    MPI_Comm_size(host, &place->size_on_host);
+    MPI_Comm_free(&host);
+}
+
+status transport_begin(struct transport **out, struct transport_place *place, struct error *err)
+{
+    int given, started;
+    *out = NULL;
+    struct transport *t = memory_allocate(1, sizeof *t, "the other processes", err);
+    if (t == NULL) return STATUS_FAILED;
+    MPI_Initialized(&started);
+    if (!started) MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &given);
+    MPI_Comm_dup(MPI_COMM_WORLD, &t->all);
+    MPI_Comm_dup(MPI_COMM_WORLD, &t->exchange);
+    MPI_Comm_dup(MPI_COMM_WORLD, &t->gather);
+    MPI_Comm_rank(t->all, &t->rank);
+    MPI_Comm_size(t->all, &t->size);
+    find_place(t, place);
+    status result = shares_init(&t->waiting, t->size, err);
+    *out = t;
+    return result;
+}
+
+static void release_slots(struct transport *t)
+{
+    for (size_t i = 0; i < t->slots; i++) memory_free(t->shares[i].memory);
+    memory_free(t->shares);
+    memory_free(t->requests);
+    t->shares = NULL;
+    t->requests = NULL;
+    t->slots = 0;
+}
+
+void transport_end(struct transport *t)
+{
+    if (t == NULL) return;
+    release_slots(t);
+    memory_free(t->waiting.memory);
+    MPI_Comm_free(&t->all);
+    MPI_Comm_free(&t->exchange);
+    MPI_Comm_free(&t->gather);
+    memory_free(t);
+    MPI_Finalize();
+}
+
+void transport_abort(struct transport *t, int code)
+{
+    MPI_Abort(t->all, code);
+    abort();
+}
+
+/* ---- with waiting --------------------------------------------------------------------------------------------------- */
+
+void transport_barrier(struct transport *t)
+{
+    MPI_Barrier(t->all);
+}
+
+void transport_broadcast(struct transport *t, int from, void *values, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += INT_MAX) {
+        size_t piece = bytes - at < INT_MAX ? bytes - at : INT_MAX;
+        MPI_Bcast((char *)values + at, (int)piece, MPI_BYTE, from, t->all);
+    }
+}
+
+void transport_gather(struct transport *t, size_t units, size_t bytes, const void *own, void *all)
+{
+    shares_set(&t->waiting, t, units);
+    MPI_Datatype unit = unit_of(bytes);
+    bool in_place = (const char *)own == (char *)all + (size_t)t->waiting.places[t->rank] * bytes;
+    MPI_Allgatherv(in_place ? MPI_IN_PLACE : own, t->waiting.counts[t->rank], unit, all, t->waiting.counts,
+                   t->waiting.places, unit, t->all);
+    MPI_Type_free(&unit);
+}
+
+void transport_exchange(struct transport *t, size_t units, size_t bytes, const void *all, void *room)
+{
+    shares_set(&t->waiting, t, units);
+    MPI_Datatype unit = unit_of(bytes);
+    MPI_Alltoallv(all, t->waiting.counts, t->waiting.places, unit, room, t->waiting.own_counts, t->waiting.own_places,
+                  unit, t->all);
+    MPI_Type_free(&unit);
+}
+
+/* ---- without waiting ------------------------------------------------------------------------------------------------ */
+
+status transport_reserve(struct transport *t, size_t slots, struct error *err)
+{
+    release_slots(t);
+    t->shares = memory_allocate(slots, sizeof *t->shares, "sums on their way", err);
+    t->requests = memory_allocate(slots, sizeof *t->requests, "sums on their way", err);
+    if (t->shares == NULL || t->requests == NULL) return STATUS_FAILED;
+    for (; t->slots < slots; t->slots++) {
+        t->requests[t->slots] = MPI_REQUEST_NULL;
+        status result = shares_init(&t->shares[t->slots], t->size, err);
+        if (result != STATUS_OK) return result;
+    }
+    return STATUS_OK;
+}
+
+void transport_exchange_begin(struct transport *t, size_t slot, size_t units, size_t bytes, const void *all, void *room)
+{
+    struct shares *shares = &t->shares[slot];
+    shares_set(shares, t, units);
+    MPI_Datatype unit = unit_of(bytes);
+    MPI_Ialltoallv(all, shares->counts, shares->places, unit, room, shares->own_counts, shares->own_places, unit,
+                   t->exchange, &t->requests[slot]);
+    MPI_Type_free(&unit);
+}
+
+void transport_gather_begin(struct transport *t, size_t slot, size_t units, size_t bytes, void *all)
+{
+    struct shares *shares = &t->shares[slot];
+    shares_set(shares, t, units);
+    MPI_Datatype unit = unit_of(bytes);
+    MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, shares->counts, shares->places, unit, t->gather,
+                    &t->requests[slot]);
+    MPI_Type_free(&unit);
+}
+
+bool transport_ended(struct transport *t, size_t slot, bool wait)
+{
+    int ended = 1;
+    if (wait) MPI_Wait(&t->requests[slot], MPI_STATUS_IGNORE);
+    else MPI_Test(&t->requests[slot], &ended, MPI_STATUS_IGNORE);
+    return ended != 0;
+}
