@@ -91,6 +91,9 @@ static void print_counts(const struct rmset_build_options *build, const struct r
            build->folder, counts->faces, counts->persons, counts->frames, counts->built, counts->films);
     if (counts->failed > 0) printf(", %" PRIu64 " could not be", counts->failed);
     printf(" (%.1f s)\n", seconds);
+    const struct rmset_times *times = &counts->times;
+    log_verbose("seconds of all threads: decode %.2f, convert %.2f, detect %.2f, crop and encode %.2f, write %.2f",
+                times->decode, times->convert, times->find, times->cut, times->write);
 }
 
 static status check_command(const struct build_command *command, const struct option_list *films, struct error *err)

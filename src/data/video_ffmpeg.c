@@ -6,6 +6,8 @@
 
 #include "data/ffmpeg.h"
 #include "data/image_formats.h"
+#include "data/video_convert.h"
+#include "rmfer/base/clock.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
@@ -30,12 +32,13 @@ struct video {
     AVPacket *packet;
     AVFrame *frame;
     struct SwsContext *converter;
-    uint8_t *rows; /* the converted frame; the converter writes past a row's end, so rows are padded */
+    uint8_t *rows; /* a frame that FFmpeg converts, which writes past a row's end, or that is turned; yuv_to_rgb's room */
     size_t row_capacity;
     int64_t every, count; /* frames decoded so far */
     double every_seconds, due;
     int64_t first_time;   /* of frame 0, in the stream's units */
     size_t most_pixels, damaged;
+    struct video_times times;
     int empty_reads;
     bool drained; /* the decoder was told that nothing follows */
 };
@@ -205,6 +208,11 @@ void video_close(struct video *video)
     memory_free(video);
 }
 
+struct video_times video_times(const struct video *video)
+{
+    return video->times;
+}
+
 size_t video_damaged(const struct video *video)
 {
     return video->damaged;
@@ -330,31 +338,81 @@ static void turn_rows(const uint8_t *rows, size_t stride, size_t width, size_t h
         }
 }
 
-static status convert(struct video *video, struct image *image, struct error *err)
+static size_t padded_stride(size_t width)
+{
+    return (width * 3 + ROW_ALIGNMENT - 1) / ROW_ALIGNMENT * ROW_ALIGNMENT + ROW_ALIGNMENT;
+}
+
+/* Any format and size, by FFmpeg: rows of padded_stride(width) bytes into video->rows. */
+static status convert_any(struct video *video, size_t width, struct error *err)
 {
     const AVFrame *frame = video->frame;
-    if (frame->width <= 0 || frame->height <= 0) return error_set(err, "%s: an empty frame", video->path);
-    size_t width = shown_width(video), height = (size_t)frame->height;
-    size_t stride = (width * 3 + ROW_ALIGNMENT - 1) / ROW_ALIGNMENT * ROW_ALIGNMENT + ROW_ALIGNMENT;
-    status result = image_check_size(width, height, video->most_pixels, err);
-    if (result != STATUS_OK) return error_add_context(err, "%s", video->path);
-    result = prepare_converter(video, (int)width, err);
+    size_t stride = padded_stride(width), height = (size_t)frame->height;
+    status result = prepare_converter(video, (int)width, err);
     if (result == STATUS_OK) result = reserve_rows(video, size_multiply(stride, height + 1), err);
     if (result != STATUS_OK) return result;
     uint8_t *targets[4] = {video->rows};
     int strides[4] = {(int)stride};
     int done = video->ffmpeg.sws_scale(video->converter, (const uint8_t *const *)frame->data, frame->linesize, 0,
                                        frame->height, targets, strides);
-    if (done != frame->height) return error_set(err, "%s: a frame cannot be converted", video->path);
+    return done == frame->height ? STATUS_OK : error_set(err, "%s: a frame cannot be converted", video->path);
+}
+
+/* 8-bit 4:2:0 with square pixels, as most videos are. */
+static bool is_plain(const AVFrame *frame, size_t width)
+{
+    return (frame->format == AV_PIX_FMT_YUV420P || frame->format == AV_PIX_FMT_YUVJ420P) &&
+           (size_t)frame->width == width;
+}
+
+static void convert_plain(struct video *video, uint8_t *rgb, int16_t *room)
+{
+    const AVFrame *frame = video->frame;
+    const struct yuv_picture picture = {
+        .luma = frame->data[0],
+        .blue = frame->data[1],
+        .red = frame->data[2],
+        .luma_stride = frame->linesize[0],
+        .blue_stride = frame->linesize[1],
+        .red_stride = frame->linesize[2],
+        .width = frame->width,
+        .height = frame->height,
+        .full_range = frame->format == AV_PIX_FMT_YUVJ420P || frame->color_range == AVCOL_RANGE_JPEG,
+        .coefficients = video->ffmpeg.sws_getCoefficients(frame->colorspace)};
+    yuv_to_rgb(&picture, rgb, room);
+}
+
+/* Upright, or about to be turned. */
+static status convert_all(struct video *video, size_t width, size_t height, int turns, struct image *image,
+                          struct error *err)
+{
+    bool plain = is_plain(video->frame, width);
+    size_t stride = plain ? width * 3 : padded_stride(width);
+    size_t turned_bytes = turns == 0 ? 0 : size_multiply(stride, height), room = yuv_room((int)width) * sizeof(int16_t);
+    size_t before = arena_rounded(turned_bytes); /* of the rows, where the room begins */
+    status result = plain ? reserve_rows(video, size_add(before, room), err) : convert_any(video, width, err);
+    if (result != STATUS_OK) return result;
+    if (plain) convert_plain(video, turns == 0 ? image->rgb : video->rows, (int16_t *)(void *)(video->rows + before));
+    if (turns != 0)
+        turn_rows(video->rows, stride, width, height, turns, image);
+    else if (!plain)
+        for (size_t y = 0; y < height; y++) memcpy(image->rgb + y * width * 3, video->rows + y * stride, width * 3);
+    return STATUS_OK;
+}
+
+static status convert(struct video *video, struct image *image, struct error *err)
+{
+    const AVFrame *frame = video->frame;
+    if (frame->width <= 0 || frame->height <= 0) return error_set(err, "%s: an empty frame", video->path);
+    size_t width = shown_width(video), height = (size_t)frame->height;
+    status result = image_check_size(width, height, video->most_pixels, err);
+    if (result != STATUS_OK) return error_add_context(err, "%s", video->path);
     int turns = quarter_turns(video);
     bool across = turns % 2 == 1;
     result = image_create(image, (int)(across ? height : width), (int)(across ? width : height), err);
-    if (result != STATUS_OK) return result;
-    if (turns == 0)
-        for (size_t y = 0; y < height; y++) memcpy(image->rgb + y * width * 3, video->rows + y * stride, width * 3);
-    else
-        turn_rows(video->rows, stride, width, height, turns, image);
-    return STATUS_OK;
+    if (result == STATUS_OK) result = convert_all(video, width, height, turns, image, err);
+    if (result != STATUS_OK) image_free(image);
+    return result;
 }
 
 /* Seconds since frame 0; where the container has no times, by its frame rate. */
@@ -378,13 +436,21 @@ status video_next(struct video *video, struct video_frame *frame, bool *ended, s
 {
     *ended = false;
     *frame = (struct video_frame){0};
-    while (decode(video)) {
+    for (;;) {
+        double begin = clock_seconds();
+        bool found = decode(video);
+        video->times.decode += clock_seconds() - begin;
+        if (!found) break;
         double time = frame_time(video);
         if (!isfinite(time)) time = 0;
         int64_t index = video->count++;
         status result = STATUS_OK;
         bool wanted = is_wanted(video, index, time);
-        if (wanted) result = convert(video, &frame->image, err);
+        if (wanted) {
+            begin = clock_seconds();
+            result = convert(video, &frame->image, err);
+            video->times.convert += clock_seconds() - begin;
+        }
         video->ffmpeg.av_frame_unref(video->frame);
         if (!wanted) continue;
         frame->index = index;

@@ -36,6 +36,7 @@ struct face_inputs {
     int64_t folder_frame;         /* the next one of a folder of frames */
     struct video *video;
     char *video_path, *video_target; /* of the one being decoded */
+    struct video_times times;        /* of those before */
 };
 
 void face_input_free(struct face_input *input)
@@ -59,8 +60,17 @@ status face_inputs_create(struct face_inputs **out, const char *const *paths, si
     return STATUS_OK;
 }
 
+struct video_times face_inputs_times(const struct face_inputs *inputs)
+{
+    struct video_times sum = inputs->times;
+    if (inputs->video == NULL) return sum;
+    struct video_times own = video_times(inputs->video);
+    return (struct video_times){sum.decode + own.decode, sum.convert + own.convert};
+}
+
 static void close_video(struct face_inputs *inputs)
 {
+    inputs->times = face_inputs_times(inputs);
     video_close(inputs->video);
     memory_free(inputs->video_path);
     memory_free(inputs->video_target);

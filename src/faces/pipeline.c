@@ -3,6 +3,7 @@
  * anything but a lower number or the receiver, so that there is no circle of waiting. */
 #include "rmfer/faces/pipeline.h"
 
+#include "rmfer/base/clock.h"
 #include "rmfer/base/memory.h"
 
 #include <pthread.h>
@@ -22,6 +23,7 @@ struct face_pipeline {
     size_t slot_count;
     uint64_t taken, assigned, received, released; /* numbers given out, assigned, received and released so far */
     size_t bytes;                                 /* counted for pictures that wait */
+    struct face_times times;
     bool ended, stopping;
     pthread_t workers[MOST_WORKERS];
     int worker_count;
@@ -102,19 +104,41 @@ static void wait_for_room(struct face_pipeline *pipeline, struct face_picture *p
     pthread_mutex_unlock(&pipeline->lock);
 }
 
+static void add_times(struct face_pipeline *pipeline, const struct face_times *times)
+{
+    pthread_mutex_lock(&pipeline->lock);
+    pipeline->times.find += times->find;
+    pipeline->times.cut += times->cut;
+    pthread_mutex_unlock(&pipeline->lock);
+}
+
+struct face_times face_pipeline_times(struct face_pipeline *pipeline)
+{
+    pthread_mutex_lock(&pipeline->lock);
+    struct face_times times = pipeline->times;
+    pthread_mutex_unlock(&pipeline->lock);
+    return times;
+}
+
 static void prepare(struct face_pipeline *pipeline, struct face_picture *picture, struct face_worker *worker)
 {
     const struct face_steps *steps = &pipeline->settings.steps;
     struct error *err = &picture->input.error;
     status result = err->code;
+    struct face_times times = {0};
     if (result == STATUS_OK) result = read_image(&pipeline->settings, &picture->input, err);
+    double begin = clock_seconds();
     if (result == STATUS_OK) result = steps->find(steps->context, picture, worker, err);
+    times.find = clock_seconds() - begin;
     status assigned = assign(pipeline, picture, err);
     if (result == STATUS_OK) result = assigned;
     if (result == STATUS_OK) {
         wait_for_room(pipeline, picture);
+        begin = clock_seconds();
         result = steps->cut(steps->context, picture, worker, err);
+        times.cut = clock_seconds() - begin;
     }
+    add_times(pipeline, &times);
     if (result != STATUS_OK) drop_faces(picture);
     if (!pipeline->settings.keep_image) image_free(&picture->input.image);
 }

@@ -149,7 +149,7 @@ static status make_film(struct set_work *work, const char *film, const char *nam
     if (result == STATUS_OK) result = folder_remove_flat(text_string(&part), err);
     if (result == STATUS_OK) result = folder_create(text_string(&part), err);
     const struct film_job job = {work->options, film,  name, text_string(&part), settings,
-                                 notes,         &work->progress};
+                                 notes,         &work->progress, &work->counts->times};
     if (result == STATUS_OK) result = film_build(&job, &facts, err);
     if (result == STATUS_OK) result = put_in_place(text_string(&part), folder, err);
     if (result != STATUS_OK) {

@@ -3,6 +3,7 @@
 #include "rmset/film.h"
 
 #include "rmset/film_writer.h"
+#include "rmfer/base/clock.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
@@ -244,7 +245,18 @@ static status take_picture(const struct film_job *job, struct film_writer *write
     }
     facts->faces += picture->face_count;
     report(job, picture);
-    return film_writer_add(writer, picture, err);
+    double begin = clock_seconds();
+    status result = film_writer_add(writer, picture, err);
+    job->times->write += clock_seconds() - begin;
+    return result;
+}
+
+static void add_times(const struct film_job *job, struct face_times faces, struct video_times video)
+{
+    job->times->decode += video.decode;
+    job->times->convert += video.convert;
+    job->times->find += faces.find;
+    job->times->cut += faces.cut;
 }
 
 static status run_film(struct film_work *work, struct face_inputs *inputs, struct film_writer *writer,
@@ -272,7 +284,9 @@ static status run_film(struct film_work *work, struct face_inputs *inputs, struc
         result = take_picture(work->job, writer, picture, facts, err);
         if (result == STATUS_OK) face_pipeline_release(pipeline);
     }
+    struct face_times times = face_pipeline_times(pipeline);
     face_pipeline_free(pipeline);
+    add_times(work->job, times, face_inputs_times(inputs));
     return result;
 }
 

@@ -24,6 +24,7 @@ struct film_job {
     const char *settings;
     struct rmset_notes *notes;
     struct rmset_progress *progress;
+    struct rmset_times *times; /* added to */
 };
 
 /* Fills the folder and `facts`. */

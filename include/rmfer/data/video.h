@@ -53,6 +53,12 @@ status video_next(struct video *video, struct video_frame *frame, bool *ended, s
 /* Damaged packets passed over so far. */
 size_t video_damaged(const struct video *video);
 
+/* Seconds spent so far in waiting for decoded frames, and in converting them. */
+struct video_times {
+    double decode, convert;
+};
+struct video_times video_times(const struct video *video);
+
 /* Frames a second as the container states it, 0 when it does not. */
 double video_frame_rate(const struct video *video);
 

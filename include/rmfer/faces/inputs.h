@@ -7,6 +7,7 @@
 #define RMFER_FACES_INPUTS_H
 
 #include "rmfer/data/image.h"
+#include "rmfer/data/video.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,6 +55,9 @@ bool face_inputs_next(struct face_inputs *inputs, struct face_input *input);
 
 /* Whether there is one picture in all, as far as is known without reading on. */
 bool face_inputs_is_single(const struct face_inputs *inputs);
+
+/* Seconds in decoding and converting the videos so far; not while another thread asks for the next input. */
+struct video_times face_inputs_times(const struct face_inputs *inputs);
 
 /* Columns of a table for the paths given, within reason. */
 int face_inputs_name_width(const struct face_inputs *inputs);

@@ -72,6 +72,12 @@ void face_pipeline_free(struct face_pipeline *pipeline);
  * may be received and not released. */
 struct face_picture *face_pipeline_receive(struct face_pipeline *pipeline);
 
+/* Seconds of all workers in the steps so far. */
+struct face_times {
+    double find, cut;
+};
+struct face_times face_pipeline_times(struct face_pipeline *pipeline);
+
 /* Frees the oldest picture received and its place. */
 void face_pipeline_release(struct face_pipeline *pipeline);
 

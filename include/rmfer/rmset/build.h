@@ -61,9 +61,16 @@ struct rmset_build_options {
     void *context;
 };
 
+/* Seconds of what was built now: waited for the decoder, converted, and of all workers, found faces (masking the frame first),
+ * cut and encoded them; and written. */
+struct rmset_times {
+    double decode, convert, find, cut, write;
+};
+
 struct rmset_counts {
     uint64_t films, built, failed; /* asked for, made now, not made */
     uint64_t frames, faces, persons; /* of the whole set */
+    struct rmset_times times;
 };
 
 /* Builds what is not finished, then the lists over all finished films of the folder. A film that cannot be built is
