@@ -382,6 +382,18 @@ cp none.png none-2.png
 run predict --annotate many - <list
 holds "equal names are told apart" test "$code $(ls many | sort -u | wc -l)" = "0 600"
 
+if ! grep -q 'built without FFmpeg' as_file 2>/dev/null && [ -f as_file ]; then
+    mkdir meet meet/clip meet/again && cp clip.avi meet/ && cp clip.avi meet/again/ && cp none.png meet/clip/frame_00000001.jpg
+    cp none.png meet/clip/other.png
+    frames() { for folder in "$@"; do echo "./$folder/frame_00000000.jpg"; echo "./$folder/frame_00000005.jpg"; done; }
+    check "a video, then a folder of its name" predict --annotate met --every 5 clip.avi meet
+    holds "do not meet" test "$(cd met && find . -type f | sort)" = \
+        "$( (frames again/clip clip clip-2; echo ./clip/frame_00000001-2.jpg; echo ./clip/other.png) | sort)"
+    check "a folder, then videos of its name" predict --annotate met-2 --every 5 meet clip.avi
+    holds "do not meet either" test "$(cd met-2 && find . -type f | sort)" = \
+        "$( (frames again/clip clip-2 clip-3; echo ./clip/frame_00000001.jpg; echo ./clip/other.png) | sort)"
+fi
+
 # ---- results do not depend on time
 i=0
 while [ $i -lt 6 ]; do echo two.png; echo none.png; i=$((i + 1)); done >list

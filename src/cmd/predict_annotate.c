@@ -22,16 +22,18 @@ static const struct color black = {0, 0, 0}, white = {255, 255, 255};
 /* ---- names
  * --------------------------------------------------------------------------------------------------------- */
 
-/* The names given so far by their hash, each with the number that its next copy tries: open addressing, never more
- * than half full. */
+/* The names given so far by their hash: open addressing, never more than three quarters full, so that a picture costs 21
+ * to 43 bytes. A video costs as much as one picture: its frames lie in a folder of its own. */
 struct used_name {
-    uint64_t hash; /* 0 = empty */
-    int64_t next_copy;
+    uint64_t hash;     /* 0 = empty */
+    int64_t next_copy; /* the number that the name's next copy tries; 0 = a folder that pictures are in */
 };
 
 struct used_names {
     struct used_name *names;
     size_t count, capacity;
+    uint64_t video; /* the file whose folder was chosen last, plus 1 */
+    int64_t copy;   /* the number of that folder */
 };
 
 status used_names_create(struct used_names **out, struct error *err)
@@ -65,7 +67,7 @@ static struct used_name *place_of(struct used_name *names, size_t capacity, uint
 
 static status make_room(struct used_names *names, struct error *err)
 {
-    if (2 * (names->count + 1) <= names->capacity) return STATUS_OK;
+    if (4 * (names->count + 2) <= 3 * names->capacity) return STATUS_OK; /* a name and its folder */
     size_t capacity = names->capacity == 0 ? 256 : 2 * names->capacity;
     struct used_name *grown = memory_allocate(capacity, sizeof *grown, "the names of pictures", err);
     if (grown == NULL) return STATUS_FAILED;
@@ -82,7 +84,7 @@ static bool is_png_name(const char *name)
     return text_ends_with_ignoring_case(name, ".png");
 }
 
-/* "a.jpg" to "a", "a-2" ... and its ending; frames get a folder of their video. */
+/* "a.jpg" to "a", "a-2" ... and its ending; a video's folder is "a/". */
 static status make_name(struct text *name, const struct face_input *input, int64_t copy,
                         struct error *err)
 {
@@ -92,33 +94,88 @@ static status make_name(struct text *name, const struct face_input *input, int64
     char number[24] = "";
     if (copy > 1) snprintf(number, sizeof number, "-%lld", (long long)copy);
     name->length = 0;
-    status result = text_append_format(name, err, "%.*s%s", (int)stem, target, number);
-    if (result != STATUS_OK) return result;
-    if (input->is_frame) return text_append_format(name, err, "/frame_%08lld.jpg", (long long)input->frame);
-    return text_append_format(name, err, "%s", is_png_name(target) ? ".png" : ".jpg");
+    return text_append_format(name, err, "%.*s%s%s", (int)stem, target, number,
+                              input->is_frame ? "/" : is_png_name(target) ? ".png" : ".jpg");
 }
 
-/* A name below the folder that no other picture of this run has. A name asked for before remembers how far its copies
- * got, so that thousands of equal names cost no search each. */
+/* The hash of the name's folder with the slash behind it, as a video's folder is hashed. */
+static uint64_t hash_of_folder(const struct text *name)
+{
+    char *slash = strrchr(name->bytes, '/'), kept;
+    if (slash == NULL) return hash_of("/");
+    kept = slash[1];
+    slash[1] = '\0';
+    uint64_t hash = hash_of(name->bytes);
+    slash[1] = kept;
+    return hash;
+}
+
+static struct used_name *find_name(struct used_names *used, uint64_t hash)
+{
+    return place_of(used->names, used->capacity, hash);
+}
+
+static void add_name(struct used_names *used, uint64_t hash, int64_t next_copy)
+{
+    *find_name(used, hash) = (struct used_name){hash, next_copy};
+    used->count++;
+}
+
+/* "frame_00000012.jpg" */
+static bool is_frame_name(const char *file)
+{
+    if (strncmp(file, "frame_", 6) != 0) return false;
+    return strcmp(file + 6 + strspn(file + 6, "0123456789"), ".jpg") == 0;
+}
+
+/* Whether nothing has that name: no picture, no video's folder, and no video's frame. */
+static bool is_free(struct used_names *used, const struct text *name, bool is_folder)
+{
+    if (find_name(used, hash_of(name->bytes))->hash != 0) return false;
+    bool is_in_video = !is_folder && find_name(used, hash_of_folder(name))->next_copy > 0;
+    return !is_in_video || !is_frame_name(path_name(name->bytes));
+}
+
+/* A name that no other picture or video of this run has. One that was asked for before remembers how far its copies got,
+ * so that thousands of equal names cost no search each. */
+static status choose_unused(struct used_names *used, const struct face_input *input, struct text *name, int64_t *copy,
+                            struct error *err)
+{
+    *copy = 1;
+    status result = make_name(name, input, 1, err);
+    uint64_t first = hash_of(text_string(name));
+    for (int64_t tried = 2; result == STATUS_OK; tried++) {
+        result = make_room(used, err);
+        if (result != STATUS_OK) return result;
+        if (is_free(used, name, input->is_frame)) {
+            add_name(used, hash_of(name->bytes), 2);
+            uint64_t folder = hash_of_folder(name);
+            if (!input->is_frame && find_name(used, folder)->hash == 0) add_name(used, folder, 0);
+            return STATUS_OK;
+        }
+        struct used_name *place = find_name(used, first);
+        *copy = place->hash != 0 && place->next_copy > 0 ? place->next_copy++ : tried;
+        result = make_name(name, input, *copy, err);
+    }
+    return result;
+}
+
+/* A video's folder is chosen once, with its first frame. */
 static status choose_name(const struct annotation *annotation, const struct face_input *input, struct text *name,
                           struct error *err)
 {
     struct used_names *used = annotation->used;
-    status result = make_name(name, input, 1, err);
-    uint64_t first = hash_of(text_string(name)), hash = first;
-    while (result == STATUS_OK) {
-        result = make_room(used, err);
-        if (result != STATUS_OK) return result;
-        struct used_name *place = place_of(used->names, used->capacity, hash);
-        if (place->hash == 0) {
-            *place = (struct used_name){hash, 2};
-            used->count++;
-            return STATUS_OK;
-        }
-        result = make_name(name, input, place_of(used->names, used->capacity, first)->next_copy++, err);
-        hash = hash_of(text_string(name));
+    if (!input->is_frame) {
+        int64_t copy;
+        return choose_unused(used, input, name, &copy, err);
     }
-    return result;
+    status result = STATUS_OK;
+    if (used->video != input->file + 1) {
+        result = choose_unused(used, input, name, &used->copy, err);
+        used->video = input->file + 1;
+    }
+    if (result == STATUS_OK) result = make_name(name, input, used->copy, err);
+    return result == STATUS_OK ? text_append_format(name, err, "frame_%08lld.jpg", (long long)input->frame) : result;
 }
 
 static bool is_same_file(const char *a, const char *b)

@@ -63,7 +63,7 @@ struct annotation {
     const char *const *classes;
     size_t class_count, top;
     bool force;              /* to take the place of files that are there */
-    struct used_names *used; /* names given so far, so that two pictures of one name do not meet */
+    struct used_names *used; /* names given so far, so that two pictures of one name do not meet; written to */
 };
 struct used_names;
 status used_names_create(struct used_names **names, struct error *err) MUST_CHECK;

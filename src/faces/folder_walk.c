@@ -15,11 +15,13 @@
 
 enum { MOST_FOLDER_DEPTH = 64 };
 
-/* A listed folder. */
+/* A listed folder. Its names stand one behind the other in one piece of memory: a name costs its bytes, the zero behind it and
+ * a pointer. */
 struct level {
     char *path, *below; /* of the folder; `below` is "" for the one that was opened */
-    char **names;       /* sorted */
-    size_t count, capacity, next;
+    struct text listed; /* the names as they were read */
+    const char **names; /* sorted; into `listed` */
+    size_t count, next;
 };
 
 struct folder_walk {
@@ -32,29 +34,27 @@ struct folder_walk {
 
 static void level_free(struct level *level)
 {
-    for (size_t i = 0; i < level->count; i++) memory_free(level->names[i]);
+    text_free(&level->listed);
     memory_free(level->names);
     memory_free(level->path);
     memory_free(level->below);
     *level = (struct level){0};
 }
 
-static status add_name(struct level *level, const char *name, struct error *err)
-{
-    if (level->count == level->capacity) {
-        size_t capacity = level->capacity == 0 ? 64 : 2 * level->capacity;
-        char **grown = memory_grow(level->names, level->count, capacity, sizeof *grown, "a folder's names", err);
-        if (grown == NULL) return STATUS_FAILED;
-        level->names = grown;
-        level->capacity = capacity;
-    }
-    level->names[level->count] = memory_copy_string(name, err);
-    return level->names[level->count] == NULL ? STATUS_FAILED : (level->count++, STATUS_OK);
-}
-
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static status sort_names(struct level *level, struct error *err)
+{
+    if (level->count == 0) return STATUS_OK;
+    level->names = memory_allocate(level->count, sizeof *level->names, "a folder's names", err);
+    if (level->names == NULL) return STATUS_FAILED;
+    const char *name = level->listed.bytes;
+    for (size_t i = 0; i < level->count; i++, name += strlen(name) + 1) level->names[i] = name;
+    qsort(level->names, level->count, sizeof *level->names, compare_names);
+    return STATUS_OK;
 }
 
 static status read_names(struct level *level, struct error *err)
@@ -63,12 +63,14 @@ static status read_names(struct level *level, struct error *err)
     if (stream == NULL) return error_set_errno(err, "%s", level->path);
     status result = STATUS_OK;
     errno = 0;
-    for (struct dirent *entry; result == STATUS_OK && (entry = readdir(stream)) != NULL; errno = 0)
-        if (entry->d_name[0] != '.') result = add_name(level, entry->d_name, err);
+    for (struct dirent *entry; result == STATUS_OK && (entry = readdir(stream)) != NULL; errno = 0) {
+        if (entry->d_name[0] == '.') continue;
+        result = text_append(&level->listed, entry->d_name, strlen(entry->d_name) + 1, err);
+        level->count++;
+    }
     if (result == STATUS_OK && errno != 0) result = error_set_errno(err, "%s", level->path);
     closedir(stream);
-    if (level->count > 0) qsort(level->names, level->count, sizeof *level->names, compare_names);
-    return result;
+    return result == STATUS_OK ? sort_names(level, err) : result;
 }
 
 /* ---- the tree ---------------------------------------------------------------------------------------------------
