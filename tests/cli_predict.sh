@@ -5,7 +5,8 @@
 . tests/support/cli.sh
 PYTHON=${PYTHON:-/usr/bin/python3}
 material=$(cd "${RMFER_TEST_MATERIAL:-../shared}" 2>/dev/null && pwd)
-"$RMFER_TESTS/test_cmd_predict_npy" --fixtures "$folder" || { fail "the fixtures"; finish; exit; }
+fixtures=$(cd "$RMFER_TESTS" && pwd)/test_cmd_predict_npy
+"$fixtures" --fixtures "$folder" || { fail "the fixtures"; finish; exit; }
 tests=$(cd tests && pwd)
 cd "$folder" || exit 1
 
@@ -402,6 +403,33 @@ cp out at_once
 run sh -c 'while read -r line; do echo "$line"; sleep 0.06; done <list |
     "$RMFER" predict --checkpoint tiny.safetensors --detector squares.onnx --json --batch 3 --threads 3 -'
 holds "a slow list gives the same, to the last digit" cmp at_once out
+mkdir timing
+i=10
+while [ $i -lt 40 ]; do # other sizes, other times, other numbers of faces
+    for name in two.png noise.jpg turned.jpg none.png two.png none.png; do
+        i=$((i + 1))
+        ln $name timing/$i-$name
+    done
+done
+library=$(dirname "$fixtures")/libfaults.so
+[ -f "$library" ] || library=
+# same_bytes WHAT OPTION...: whatever the threads and the delays.
+same_bytes() {
+    what=$1
+    shift
+    check "$what" "$RMFER" predict "$@" --json --embedding --threads 1 timing
+    holds "$what: all are done" test "$(wc -l <out)" -eq 30
+    cp out timing.json
+    for i in 1 2 3 4 5; do
+        run env ${library:+LD_PRELOAD="$library" FAULT_DELAY=$i} "$RMFER" predict "$@" --json --embedding \
+            --threads $((i % 4 + 1)) timing
+        holds "$what, $((i % 4 + 1)) threads, delays $i: the same bytes" cmp out timing.json
+    done
+}
+same_bytes "pictures with none, one or two faces" --checkpoint tiny.safetensors --detector squares.onnx --pose --batch 4
+# How a network as large as this one rounds depends on which faces share a batch.
+same_bytes "the model in the box" --checkpoint "$tests/../models/ferplus-b0.safetensors" --batch 8
+[ -n "$library" ] || skip "delays, as there is no libfaults.so in this build"
 
 # ---- how far it is
 if command -v script >/dev/null; then

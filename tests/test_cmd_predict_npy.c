@@ -1,4 +1,8 @@
-/* Parts of `rmfer predict` below the command line. With `--fixtures DIR` it writes what tests/cli_predict.sh uses. */
+/* Parts of `rmfer predict` below the command line, and helpers of the scripts that test it:
+ *   --fixtures DIR           writes what tests/cli_predict.sh uses
+ *   --video FILE FRAMES      writes a video of that many small frames
+ *   --peak FILE COMMAND...   runs the command and writes its largest resident memory, in KiB */
+#define _GNU_SOURCE /* wait4 beside C11 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,12 +12,17 @@
 
 #include "cmd/predict_output.h"
 #include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 #include "support/predict_case.h"
 #include "support/scratch.h"
+#include "support/video_file.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* ---- NumPy
  * --------------------------------------------------------------------------------------------------------- */
@@ -45,8 +54,45 @@ static void npy_files_have_their_header(void **state)
     memory_free(bytes);
 }
 
+/* ---- helpers ----------------------------------------------------------------------------------------------------
+ */
+
+static int write_video(const char *path, int count)
+{
+    struct image *frames = calloc((size_t)count, sizeof *frames);
+    struct error err = {0};
+    size_t size;
+    for (int i = 0; i < count; i++) {
+        if (image_create(&frames[i], 32, 24, &err) != STATUS_OK) return 1;
+        memset(frames[i].rgb, i, 32 * 24 * 3);
+    }
+    uint8_t *bytes = video_file_avi(frames, (size_t)count, 25, &size);
+    status result = file_write_whole(path, bytes, size, true, &err);
+    for (int i = 0; i < count; i++) image_free(&frames[i]);
+    free(frames);
+    free(bytes);
+    return (int)result;
+}
+
+static int write_peak(const char *path, char **command)
+{
+    struct rusage usage;
+    int ended;
+    pid_t child = fork();
+    if (child == 0) {
+        execv(command[0], command);
+        _exit(127);
+    }
+    if (child < 0 || wait4(child, &ended, 0, &usage) != child) return 1;
+    FILE *file = fopen(path, "w");
+    if (file == NULL || fprintf(file, "%ld\n", usage.ru_maxrss) < 0 || fclose(file) != 0) return 1;
+    return WIFEXITED(ended) ? WEXITSTATUS(ended) : 1;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 4 && strcmp(argv[1], "--video") == 0) return write_video(argv[2], atoi(argv[3]));
+    if (argc > 3 && strcmp(argv[1], "--peak") == 0) return write_peak(argv[2], argv + 3);
     if (argc == 3 && strcmp(argv[1], "--fixtures") == 0) {
         predict_case_write(argv[2]);
         return 0;

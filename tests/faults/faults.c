@@ -3,6 +3,7 @@
  *
  *   FAULT=KIND:OUTCOME:N     KIND allocate, read, write, sync, rename; OUTCOME an error (EIO, ENOSPC, ENOMEM), `short` (half
  *                            of what was asked is done, which is no error) or `end` (a file that is cut short)
+ *   FAULT_DELAY=SEED         some reads and allocations take up to 3 ms longer, so that threads meet in other orders
  *   FAULT_COUNTS=FILE        how many of each kind there were, written at the end
  *   FAULT_TRACE=FILE         what was done to files below FAULT_FOLDER, for power_loss.c
  *
@@ -23,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum kind { ALLOCATE, READ, WRITE, SYNC, RENAME, KINDS };
@@ -34,6 +36,7 @@ static struct {
     bool counting;
     int kind, outcome; /* an errno, or one of the two above */
     long number;
+    unsigned long delay; /* 0 = none */
     atomic_long counts[KINDS];
     int trace;
     const char *folder;
@@ -49,11 +52,21 @@ static struct {
 
 /* ---- the one that fails ------------------------------------------------------------------------------------------ */
 
+/* Every eighth read and every 64th allocation, about, waits. */
+static void dawdle(enum kind kind, long number)
+{
+    if (state.delay == 0 || (kind != READ && kind != ALLOCATE)) return;
+    uint64_t mixed = ((uint64_t)number ^ state.delay << 32) * 0x9e3779b97f4a7c15u;
+    if ((mixed >> 40) % (kind == READ ? 8 : 64) != 0) return;
+    nanosleep(&(struct timespec){.tv_nsec = (long)((mixed >> 20) % 3000000)}, NULL);
+}
+
 /* 0, or what becomes of this one. */
 static int meet(enum kind kind)
 {
     if (!state.counting) return 0;
     long number = atomic_fetch_add(&state.counts[kind], 1) + 1;
+    dawdle(kind, number);
     return (int)kind == state.kind && number == state.number ? state.outcome : 0;
 }
 
@@ -77,6 +90,7 @@ static void read_wishes(void)
             if (strcmp(kind_names[i], kind) == 0) state.kind = i;
         state.outcome = outcome_of(outcome);
     }
+    if (getenv("FAULT_DELAY") != NULL) state.delay = strtoul(getenv("FAULT_DELAY"), NULL, 10);
     state.folder = getenv("FAULT_FOLDER");
     state.folder_length = state.folder == NULL ? 0 : strlen(state.folder);
     if (trace != NULL) state.trace = REAL(open)(trace, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
