@@ -69,5 +69,6 @@ for seed in $seeds; do echo "start $seed"; done | xargs -P "$jobs" -L 1 sh "$0" 
 for seed in $seeds; do
     for row in $rows; do echo "$row $seed"; done
 done | xargs -P "$jobs" -L 1 sh "$0" --one "$data" "$out"
-# shellcheck disable=SC2086 # the rows are words
-python3 "$scripts/results_table.py" "$out" start $rows
+set --
+for row in start $rows; do set -- "$@" "$out/$row-seed"*/valid.json; done
+"$rmfer" table "$@" --gain --features

@@ -37,7 +37,10 @@ struct line {
     struct curve curve;
 };
 
+enum naming { NAMED_BY_NUMBER, NAMED_BY_GROUP, NAMED_BY_BOTH };
+
 struct panel {
+    enum naming naming;
     const char *title, *unit; /* heading, and the title of the axis of y */
     bool is_percent;
     struct line *lines; /* [MOST_LINES] */
@@ -117,14 +120,16 @@ static const char *dash_of(const struct line *line)
     return dashes[line->dash % (sizeof dashes / sizeof dashes[0])];
 }
 
-/* "GROUP: eval loss" */
-static void line_name(const struct line *line, bool several, char out[NAME])
+/* "GROUP: eval loss", or the group alone where every line shows the same number. */
+static void line_name(const struct line *line, enum naming naming, char out[NAME])
 {
-    char group[48], series[64];
-    canvas_shorten(line->group->name, 14, group, sizeof group);
+    char group[64], series[48];
+    canvas_shorten(line->group->name, naming == NAMED_BY_GROUP ? 28 : 14, group, sizeof group);
     canvas_shorten(line->sample->name, 22, series, sizeof series);
-    snprintf(out, NAME, "%s%s%s%s", several ? group : "", several ? ": " : "",
-             line->sample->is_evaluation ? "eval " : "", series);
+    const char *kind = line->sample->is_evaluation ? "eval " : "";
+    if (naming == NAMED_BY_GROUP) snprintf(out, NAME, "%s%s", group, line->sample->is_evaluation ? ", eval" : "");
+    else if (naming == NAMED_BY_NUMBER) snprintf(out, NAME, "%s%s", kind, series);
+    else snprintf(out, NAME, "%s: %s%s", group, kind, series);
 }
 
 static struct canvas_plot plot_of(const struct panel *panel, double top)
@@ -133,18 +138,23 @@ static struct canvas_plot plot_of(const struct panel *panel, double top)
                                 panel->high, "epoch", panel->is_percent};
 }
 
-static void draw_curve(struct canvas *canvas, const struct canvas_plot *plot, const struct line *line, const char *name)
+static void draw_band(struct canvas *canvas, const struct canvas_plot *plot, const struct line *line)
 {
     struct canvas_point points[2 * BUCKETS];
     const struct curve *curve = &line->curve;
-    const char *colour = palette_colour(line->colour);
-    if (curve->has_range) {
-        for (size_t i = 0; i < curve->count; i++) {
-            points[i] = chart_place(plot, curve->x[i], curve->high[i]);
-            points[2 * curve->count - 1 - i] = chart_place(plot, curve->x[i], curve->low[i]);
-        }
-        canvas_area(canvas, points, 2 * curve->count, colour, 0.14);
+    if (!curve->has_range) return;
+    for (size_t i = 0; i < curve->count; i++) {
+        points[i] = chart_place(plot, curve->x[i], curve->high[i]);
+        points[2 * curve->count - 1 - i] = chart_place(plot, curve->x[i], curve->low[i]);
     }
+    canvas_area(canvas, points, 2 * curve->count, palette_colour(line->colour), 0.14);
+}
+
+static void draw_curve(struct canvas *canvas, const struct canvas_plot *plot, const struct line *line, const char *name)
+{
+    struct canvas_point points[BUCKETS];
+    const struct curve *curve = &line->curve;
+    const char *colour = palette_colour(line->colour);
     for (size_t i = 0; i < curve->count; i++) points[i] = chart_place(plot, curve->x[i], curve->y[i]);
     canvas_curve(canvas, points, curve->count, colour, 2, dash_of(line), name);
     if (curve->count == 1) canvas_dot(canvas, points[0].x, points[0].y, 3, colour, 1, name);
@@ -207,7 +217,7 @@ static double panel_height(const struct panel *panel)
     return fmax(PLOT_HEIGHT, LEGEND_LINE * (double)panel->count) + PANEL_MARGIN;
 }
 
-static void draw_panel(struct canvas *canvas, struct panel *panel, double top, bool several)
+static void draw_panel(struct canvas *canvas, struct panel *panel, double top)
 {
     find_range(panel);
     struct canvas_plot plot = plot_of(panel, top);
@@ -215,9 +225,10 @@ static void draw_panel(struct canvas *canvas, struct panel *panel, double top, b
     chart_axes(canvas, &plot, 8, "epoch", panel->unit);
     canvas_plot_begin(canvas, &plot);
     mark_phases(canvas, &plot, panel);
+    for (size_t i = 0; i < panel->count; i++) draw_band(canvas, &plot, &panel->lines[i]);
     for (size_t i = 0; i < panel->count; i++) {
         char name[NAME];
-        line_name(&panel->lines[i], several, name);
+        line_name(&panel->lines[i], panel->naming, name);
         draw_curve(canvas, &plot, &panel->lines[i], name);
         draw_legend(canvas, &panel->lines[i], top + 12 + LEGEND_LINE * (double)i, name);
     }
@@ -276,7 +287,7 @@ static void add_lines(struct panel *panel, const struct run_group *group, size_t
         line->group = group;
         line->sample = series;
         line->colour = several ? number : place_in_group;
-        line->dash = several ? place_in_group : 0;
+        line->dash = place_in_group; /* of one run too: its colours may lie over each other */
         place_in_group++;
         panel->last_epoch = fmax(panel->last_epoch, series->epochs[series->count - 1]);
     }
@@ -302,7 +313,10 @@ static struct panel panel_of(size_t kind, const char *key, const struct run_grou
     if (key != NULL) {
         panel.title = panel.unit = key;
         panel.is_percent = strstr(key, "accuracy") != NULL;
+        if (strncmp(key, "loss", 4) == 0) panel.unit = kinds[0].unit;
+        if (panel.is_percent) panel.unit = kinds[1].unit;
     }
+    panel.naming = count == 1 ? NAMED_BY_NUMBER : key != NULL ? NAMED_BY_GROUP : NAMED_BY_BOTH;
     for (size_t g = 0; g < count; g++) add_lines(&panel, &groups[g], g, count > 1, kinds[kind].belongs, key);
     return panel;
 }
@@ -327,7 +341,7 @@ static status draw_panels(const struct run_group *groups, size_t count, const ch
     for (size_t k = 0; k < (key != NULL ? 1 : KINDS); k++) {
         struct panel panel = panel_of(k, key, groups, count, lines);
         if (panel.count == 0) continue;
-        draw_panel(&canvas, &panel, top, count > 1);
+        draw_panel(&canvas, &panel, top);
         top += panel_height(&panel);
     }
     return canvas_end(&canvas);

@@ -53,6 +53,7 @@ const char report_page_script[] =
     "      if (best === null) return;\n"
     "      if (at === null || Math.abs(best[0] - x) < Math.abs(at - x)) at = best[0];\n"
     "      var v = +d.high - (best[1] - d.top) / high * (d.high - d.low);\n"
+    "      if (Math.abs(v) < (d.high - d.low) / high / 10) v = 0;\n"
     "      lines.push(path.dataset.label + \": \" + (d.percent ? number(100 * v) + \" %\" : number(v)));\n    });\n"
     "    if (at === null) return;\n"
     "    var first = +d.first + (at - d.left) / span * (d.last - d.first);\n"

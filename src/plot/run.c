@@ -146,7 +146,7 @@ static status take_line(struct run *run, const cJSON *line, struct error *err)
     double epoch = json_number(line, "epoch");
     bool is_evaluation = cJSON_HasObjectItem(line, "split");
     if (!isfinite(epoch)) return error_set(err, "no epoch");
-    if (!is_evaluation) note_phase(run, epoch, json_number(line, "phase"));
+    note_phase(run, epoch, json_number(line, "phase"));
     for (const cJSON *item = line->child; item != NULL; item = item->next) {
         if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble) || is_place(item->string)) continue;
         struct series *series = series_of(run, item->string, is_evaluation, err);
