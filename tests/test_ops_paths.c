@@ -220,7 +220,7 @@ static struct conv1x1 packed_conv1x1(struct run *run, size_t input, size_t outpu
 /* An inverted bottleneck at inference: the blocked map between its halves may have parts that nothing wrote. */
 static void run_bottleneck(struct run *run, size_t images, int kernel, int stride, bool expands)
 {
-    enum { INPUT = 9, OUTPUT = 11 };
+    enum { INPUT = 9, OUTPUT = 83 };
     const struct op_context *context = &run->context;
     struct depthwise conv = depthwise_layer(run, kernel, stride);
     size_t c = conv.channels, pixels = conv.output_height * conv.output_width;

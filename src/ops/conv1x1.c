@@ -90,23 +90,44 @@ void conv1x1_forward(const struct op_context *context, const struct conv1x1 *con
     }
 }
 
+/* Whole panels of output columns that a worker's share of a tile makes. */
+static struct range share_columns(const struct op_context *context, size_t columns, size_t share, size_t shares)
+{
+    size_t panel = context->kernels->panel, panels = (columns + panel - 1) / panel;
+    struct range mine = threads_share(panels, (int)share, (int)shares);
+    size_t end = mine.end * panel < columns ? mine.end * panel : columns;
+    return (struct range){mine.begin * panel < end ? mine.begin * panel : end, end};
+}
+
+/* Columns of one tile of y. */
+static void infer_tile(const struct op_context *context, const struct conv1x1 *conv, const struct tile *tile, const real *x,
+                       struct conv1x1_after after, struct range columns, real *y)
+{
+    size_t k = conv->input, n = conv->output, first = tile->first_row * n + columns.begin;
+    struct rows size = {tile->rows, columns.end - columns.begin};
+    const real *scale = after.bn->scale + columns.begin, *shift = after.bn->shift + columns.begin;
+    const real *residual = after.residual == NULL ? NULL : after.residual + first;
+    real *out = y + first;
+    context->kernels->gemm(tile->rows, size.channels, k, x, k, conv->packed + columns.begin * k, out, n, false);
+    if (after.activates) context->kernels->activate(size, out, n, out, n, scale, shift, NULL);
+    else context->kernels->affine(size, out, n, out, n, scale, shift, residual, n);
+}
+
+/* With fewer tiles than workers (one small map) a tile's columns are shared out too; its input is then made by each. */
 void conv1x1_infer(const struct op_context *context, const struct conv1x1 *conv, const struct tiling *tiling,
                    struct conv1x1_input input, struct conv1x1_after after, real *y)
 {
-    size_t k = conv->input, n = conv->output;
+    size_t workers = (size_t)context->threads;
+    size_t shares = tiling->tiles >= workers ? 1 : (workers + tiling->tiles - 1) / tiling->tiles;
 #pragma omp parallel for schedule(static, 1) num_threads(context->threads)
     for (int worker = 0; worker < context->threads; worker++) {
-        struct range mine = threads_share(tiling->tiles, worker, context->threads);
+        struct range mine = threads_share(tiling->tiles * shares, worker, context->threads);
         real *buffer = op_scratch(context, worker);
         for (size_t t = mine.begin; t < mine.end; t++) {
-            struct tile tile = tiling_get(tiling, t);
-            struct rows size = {tile.rows, n};
-            const real *x = input_tile(context, k, tiling, &tile, input, buffer);
-            real *out = y + tile.first_row * n;
-            const real *residual = after.residual == NULL ? NULL : after.residual + tile.first_row * n;
-            context->kernels->gemm(tile.rows, n, k, x, k, conv->packed, out, n, false);
-            if (after.activates) context->kernels->activate(size, out, n, out, n, after.bn->scale, after.bn->shift, NULL);
-            else context->kernels->affine(size, out, n, out, n, after.bn->scale, after.bn->shift, residual, n);
+            struct tile tile = tiling_get(tiling, t / shares);
+            struct range columns = share_columns(context, conv->output, t % shares, shares);
+            const real *x = input_tile(context, conv->input, tiling, &tile, input, buffer);
+            infer_tile(context, conv, &tile, x, after, columns, y);
         }
     }
 }
