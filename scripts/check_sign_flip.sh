@@ -22,6 +22,20 @@ src/nn/backbone_backward.c :: gate[i] * through[i] + at_pixel[i] * slopes[i] :: 
 src/method/rmfer_heads.c :: dfeatures[i] += room[i]; :: dfeatures[i] -= room[i]; :: test_golden_engine
 src/method/guesses.c :: (exp(log_p) - (double)t[c]) :: (exp(log_p) + (double)t[c]) :: double/test_method_unlabelled
 src/method/moment_consensus.c :: faces->shares[c] + 1 - rho; :: faces->shares[c] + 1 + rho; :: test_method_consensus
+src/method/self_supervised.c :: dp[i * d + k] = (real)(scale :: dp[i * d + k] = (real)(-scale :: double/test_ops_pairs
+src/method/mlp.c :: if (mlp->out[layer][i] <= 0) slopes[i] = 0; :: if (mlp->out[layer][i] >= 0) slopes[i] = 0; :: test_golden_methods
+src/method/simsiam.c :: const double share = -0.5; :: const double share = 0.5; :: test_golden_methods
+src/method/byol.c :: (1 + cos(PI * progress)) :: (1 - cos(PI * progress)) :: test_golden_methods
+src/ops/center_loss.c :: - own[i] / length * cosine :: + own[i] / length * cosine :: double/test_ops_center_loss
+src/ops/center_loss.c :: (double)rows->features[at] - center[k] :: (double)rows->features[at] + center[k] :: double/test_ops_center_loss
+src/method/centers.c :: (1 - centers->attention[i]) :: (1 + centers->attention[i]) :: test_golden_methods
+src/method/centers.c :: *center -= rate :: *center += rate :: test_golden_methods
+src/ops/batchnorm_rows.c :: - h * along / (double)n :: + h * along / (double)n :: double/test_ops_pairs
+src/ops/queue_contrastive.c :: - lse) - 1); :: - lse) + 1); :: double/test_ops_pairs
+src/ops/mutual_contrastive.c :: (positive / all - 1)); :: (positive / all + 1)); :: double/test_method_mutual
+src/ops/mutual_contrastive.c :: (own - others)); :: (own + others)); :: double/test_method_mutual
+src/ops/supervised_contrastive.c :: - lse) - share)); :: - lse) + share)); :: test_golden_methods
+src/method/guesses.c :: (p - (double)t[c] - along) :: (p - (double)t[c] + along) :: test_golden_methods
 src/nn/inference.c :: own[c] /= (real)pixels; :: own[c] /= -(real)pixels; :: test_golden_engine
 src/ops/attention.c :: ((double)room[i * n + j] - inner) :: ((double)room[i * n + j] + inner) :: test_golden_engine
 src/ops/batchnorm.c :: (double)bn->beta[c] - mean * :: (double)bn->beta[c] + mean * :: test_golden_engine

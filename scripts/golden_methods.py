@@ -76,6 +76,9 @@ class Method:
     def begin_epoch(self, model, average, epoch):
         """Before the first step of an epoch; `average` is the state of the weights' moving average."""
 
+    def after_update(self, model, progress):
+        """Behind a step."""
+
     def forward(self, model, pictures, step, number=0):
         """Features (after dropout) and logits. A pass beside the step's first, `number`, has masks of its own and leaves
         the running statistics alone."""
@@ -350,8 +353,192 @@ class Consensus(Method):
         return {"estimates": self.estimates}
 
 
+def mlp(*widths, hidden=False, output=False):
+    """Linear layers with ReLU between; batch-norm (of the batch alone) behind the hidden ones, and behind the last."""
+    layers = []
+    for i, (wide, narrow) in enumerate(zip(widths, widths[1:])):
+        last = i == len(widths) - 2
+        normalises = output if last else hidden
+        layers.append(torch.nn.Linear(wide, narrow, bias=not normalises))
+        if normalises:
+            layers.append(torch.nn.BatchNorm1d(narrow, track_running_stats=False))
+        if not last:
+            layers.append(torch.nn.ReLU())
+    return torch.nn.Sequential(*layers)
+
+
+class SelfSupervised(Method):
+    """Pairs: two views of a picture, or the rows of one view by turns (`moments`: two persons of each)."""
+    momentum = None
+
+    def __init__(self, case):
+        super().__init__(case)
+        self.moments = self.settings.get("self_supervised.views") == "moment"
+        self.views = 1 if self.moments else 2
+        self.teacher = None
+
+    def rows(self, view):
+        pairs = self.case["batch"] * self.settings["self_supervised.ratio"]
+        return 2 * pairs if self.moments else pairs
+
+    def weights(self):
+        return self.settings["self_supervised.labelled_weight"], self.settings["self_supervised.weight"]
+
+    def features(self, model, labelled, targets, pairs, step):
+        """Of the pairs; and the labels' loss."""
+        rows = [labelled] + pairs if self.weights()[0] else pairs
+        features, logits = self.forward(model, torch.cat(rows), step)
+        if not self.weights()[0]:
+            return features, torch.zeros(())
+        return features[len(labelled):], reference.cross_entropy(logits[:len(labelled)], targets)
+
+    def pairs(self, unlabelled):
+        return [unlabelled[0][0::2], unlabelled[0][1::2]] if self.moments else unlabelled
+
+    def taught(self, model, head, pictures):
+        """The teacher's unit projections; it starts as the student is."""
+        with torch.no_grad():
+            if self.teacher is None:
+                self.teacher = build_model(self.case, self).train()
+                self.teacher.load_state_dict(model.state_dict())
+            self.teacher.set_momentum(0.0)
+            set_masks(self.teacher, {**self.case, "drop_path": 0, "dropout": 0}, 0, len(pictures))
+            return reference.unit(head(self.teacher)(self.teacher.features(pictures)))
+
+    def follow(self, model, decay):
+        mine = model.state_dict()
+        self.teacher.load_state_dict({name: value if name.endswith("num_batches_tracked") else
+                                      decay * value + (1 - decay) * mine[name]
+                                      for name, value in self.teacher.state_dict().items()})
+
+
+class SimCLR(SelfSupervised):
+    def heads(self, features):
+        return {"simclr": mlp(features, features, 128)}
+
+    def losses(self, model, labelled, targets, unlabelled, step, progress):
+        features, fer = self.features(model, labelled, targets, self.pairs(unlabelled), step)
+        rows = reference.unit(model.simclr(features))
+        similarity = rows @ rows.T / self.settings["temperature"]
+        similarity = similarity.masked_fill(torch.eye(len(rows), dtype=torch.bool), -float("inf"))
+        return [fer, F.cross_entropy(similarity, torch.arange(len(rows)).roll(len(rows) // 2))]
+
+
+class MoCo(SelfSupervised):
+    def __init__(self, case):
+        super().__init__(case)
+        stream = RandomStream(0, PURPOSES["method"], 0, 0)  # train.seed
+        rows = [[stream.normal() for _ in range(128)] for _ in range(self.settings["queue"])]
+        self.queue = F.normalize(torch.tensor(rows, dtype=torch.float64), dim=1)
+        self.next = 0
+
+    def heads(self, features):
+        return {"moco": mlp(features, features, 128)}
+
+    def losses(self, model, labelled, targets, unlabelled, step, progress):
+        first, second = self.pairs(unlabelled)
+        features, fer = self.features(model, labelled, targets, [first], step)
+        queries = reference.unit(model.moco(features))
+        self.keys = self.taught(model, lambda teacher: teacher.moco, second)
+        logits = torch.cat([(queries * self.keys).sum(1, keepdim=True), queries @ self.queue.T], 1)
+        return [fer, F.cross_entropy(logits / self.settings["temperature"], torch.zeros(len(queries), dtype=torch.long))]
+
+    def after_update(self, model, progress):
+        self.follow(model, self.settings["momentum"])
+        for key in self.keys:
+            self.queue[self.next] = key
+            self.next = (self.next + 1) % len(self.queue)
+
+    def memories(self):
+        return {"queue": form.sketch("memory.queue", self.queue.numpy())}
+
+
+def agreement(predicted, wanted):
+    """Mean cosine similarity to the partner, of the first pictures and of the second ones, added."""
+    predicted, wanted = predicted.chunk(2), wanted.chunk(2)
+    return sum(F.cosine_similarity(p, w.detach()).mean() for p, w in zip(predicted, wanted[::-1]))
+
+
+class BYOL(SelfSupervised):
+    def heads(self, features):
+        return {"byol": torch.nn.ModuleDict({"projector": mlp(features, features, 256, hidden=True),
+                                             "predictor": mlp(256, features, 256, hidden=True)})}
+
+    def losses(self, model, labelled, targets, unlabelled, step, progress):
+        pairs = self.pairs(unlabelled)
+        features, fer = self.features(model, labelled, targets, pairs, step)
+        predicted = model.byol["predictor"](model.byol["projector"](features))
+        wanted = self.taught(model, lambda teacher: teacher.byol["projector"], torch.cat(pairs))
+        return [fer, 4 - 2 * agreement(predicted, wanted)]
+
+    def after_update(self, model, progress):
+        self.follow(model, 1 - (1 - self.settings["momentum"]) * (math.cos(math.pi * progress) + 1) / 2)
+
+
+class SimSiam(SelfSupervised):
+    def heads(self, features):
+        return {"simsiam": torch.nn.ModuleDict(
+            {"projector": mlp(features, features, features, features, hidden=True, output=True),
+             "predictor": mlp(features, features // 4, features, hidden=True)})}
+
+    def losses(self, model, labelled, targets, unlabelled, step, progress):
+        features, fer = self.features(model, labelled, targets, self.pairs(unlabelled), step)
+        z = model.simsiam["projector"](features)
+        return [fer, -agreement(model.simsiam["predictor"](z), z) / 2]
+
+
+class Centers(Method):
+    """Center loss, Island and DACL: labelled pictures alone."""
+    views = 0
+
+    def __init__(self, case):
+        super().__init__(case)
+        self.centers = None
+
+    def heads(self, features):
+        return {"attention": mlp(features, features // 4, features, hidden=True)} if self.case["method"] == "dacl" else {}
+
+    def weights(self):
+        weight = self.settings["weight"]
+        return (1.0, weight, weight * self.settings["repulsion"]) if "repulsion" in self.settings else (1.0, weight)
+
+    def apart(self):
+        """The sum over ordered pairs of centres of cos + 1; those that no picture has moved yet take no part."""
+        unit = F.normalize(self.centers[self.centers.norm(dim=1) > 0], dim=1)
+        cosine = unit @ unit.T
+        return cosine.sum() - cosine.diagonal().sum() + len(unit) * (len(unit) - 1)
+
+    def losses(self, model, labelled, targets, unlabelled, step, progress):
+        self.features, logits = self.forward(model, labelled, step)
+        self.labels = targets.argmax(1)
+        if self.centers is None:
+            self.centers = torch.zeros(self.case["classes"], self.features.shape[1], dtype=torch.float64)
+        squares = (self.features - self.centers[self.labels]).square()
+        if self.case["method"] == "dacl":
+            squares = squares * torch.sigmoid(model.attention(self.features))
+        terms = [reference.cross_entropy(logits, targets), squares.sum(1).mean() / 2]
+        return terms + [self.apart()] if "repulsion" in self.settings else terms
+
+    def after_update(self, model, progress):
+        features, count = self.features.detach(), self.case["classes"]
+        change = torch.zeros_like(self.centers)
+        if "repulsion" in self.settings and self.centers.norm() > 0:
+            self.centers.requires_grad_(True)
+            slope, = torch.autograd.grad(self.apart(), self.centers)
+            self.centers = self.centers.detach()
+            change += self.settings["repulsion"] / (count - 1) * slope / 2  # each pair stands in the sum twice
+        for c in range(count):
+            own = features[self.labels == c]
+            change[c] += (self.centers[c] - own).sum(0) / (1 + len(own))
+        self.centers = self.centers - self.settings["rate"] * change
+
+    def memories(self):
+        return {"centers": form.sketch("memory.centers", self.centers.numpy())}
+
+
 METHODS = {"fixmatch": Consistency, "uda": Consistency, "mixmatch": MixMatch, "remixmatch": ReMixMatch, "adacm": AdaCM,
-           "consensus": Consensus}
+           "consensus": Consensus, "simclr": SimCLR, "moco": MoCo, "byol": BYOL, "simsiam": SimSiam,
+           "center": Centers, "island": Centers, "dacl": Centers}
 
 
 def committed_cases():
@@ -387,6 +574,21 @@ def committed_cases():
         {**moments, "ratio": 1, "temperature": 0, "alignment": 0.5, "weighting": "equal", "acl.loss": "mutual", "acl.weight": 0.4,
          "acl.moments": 4, "acl.persons": 2, "acl.temperature": 0.5, "acl.beta": 0.5},
         moments=8, persons=4, learning_rate=0.01, bn_momentum=0.0, dropout=0.2, gradient_scale=0.5)
+    pairs = {"self_supervised.ratio": 1, "self_supervised.weight": 0.8, "self_supervised.labelled_weight": 1}
+    alone = {**pairs, "self_supervised.ratio": 2, "self_supervised.labelled_weight": 0}
+    moment = {**pairs, "self_supervised.views": "moment"}
+    add("simclr", "simclr", {**pairs, "temperature": 0.5}, dropout=0.2)
+    add("simclr_moments", "simclr", {**moment, "temperature": 0.3}, moments=4, persons=2)
+    # More keys come than the queue holds.
+    add("moco", "moco", {**pairs, "temperature": 0.2, "momentum": 0.9, "queue": 14})
+    add("moco_alone", "moco", {**alone, "temperature": 0.5, "momentum": 0.5, "queue": 20}, gradient_scale=0.5)
+    add("byol", "byol", {**pairs, "momentum": 0.8})
+    add("byol_moments", "byol", {**moment, "momentum": 0.9}, moments=4, persons=2, dropout=0.2)
+    add("simsiam", "simsiam", pairs)
+    add("simsiam_alone", "simsiam", alone, learning_rate=0.01)
+    add("center", "center", {"weight": 0.05, "rate": 0.5}, dropout=0.2, learning_rate=0.005)
+    add("island", "island", {"weight": 0.03, "rate": 0.4, "repulsion": 5}, gradient_scale=0.5)
+    add("dacl", "dacl", {"weight": 0.1, "rate": 0.5})
     return cases
 
 
@@ -404,6 +606,11 @@ def build_model(case, method):
 
 def pictures(name, count):
     return form.pictures_nchw(name, count, SIDE).double()
+
+
+def gradient_of(parameter):
+    """What no loss of the step touches has 0."""
+    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
 
 
 def run_case(case):
@@ -426,12 +633,13 @@ def run_case(case):
         all_terms.append([float(total)] + [float(term) for term in terms])
         for name, parameter in model.named_parameters():
             if step in (0, case["steps"] - 1):
-                tensors[f"gradient.{step}.{name}"] = form.sketch(f"{step}.{name}", parameter.grad.numpy())
+                tensors[f"gradient.{step}.{name}"] = form.sketch(f"{step}.{name}", gradient_of(parameter).numpy())
             with torch.no_grad():
-                parameter -= case["learning_rate"] * parameter.grad
+                parameter -= case["learning_rate"] * gradient_of(parameter)
         decay = min(EMA_DECAY, (2 + step) / (11 + step))
         average = {name: value.clone() if name.endswith("num_batches_tracked") else
                    decay * average[name] + (1 - decay) * value for name, value in model.state_dict().items()}
+        method.after_update(model, (step + 1) / case["steps"])
     tensors["losses"] = all_terms
     for name, buffer in model.named_buffers():
         if not name.endswith("num_batches_tracked"):

@@ -1,4 +1,4 @@
-/* The weak and the strong view: what they draw, how often, and only from their stream. The operations themselves are
+/* The weak and the strong view and that of a pair: what they draw, how often, and only from their stream. The operations themselves are
  * held against Pillow in test_data_golden.c. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,8 @@
 enum { SIDE = 16, BYTES = SIDE * SIDE * 3, DRAWS = 4000 };
 
 static const struct config_augment options = {.weak = {.flip_p = 0.25, .shift = 0.13},
+                                              .pair = {.crop = 0.3, .flip_p = 0.5, .jitter_p = 0.8, .jitter = 0.4,
+                                                       .grayscale_p = 0.2},
                                               .strong = {.operations = 3, .cutout = 0.5, .after_weak = true}};
 
 static struct augment_workspace workspace;
@@ -157,6 +159,64 @@ static void test_a_view_is_a_function_of_its_stream(void **state)
     image_free(&two);
 }
 
+/* The whole is as it was; the upper left quarter, twice as large: bilinear between pixel centres, edges repeated. */
+static void test_zoom(void **state)
+{
+    (void)state;
+    struct image image = source(), whole = source();
+    assert_int_equal(augment_zoom(&image, 0, 0, SIDE, SIDE, &workspace, NULL), STATUS_OK);
+    assert_memory_equal(image.rgb, whole.rgb, BYTES);
+    assert_int_equal(augment_zoom(&image, 0, 0, SIDE / 2.0, SIDE / 2.0, &workspace, NULL), STATUS_OK);
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++) {
+            double at[2] = {(x + 0.5) / 2 - 0.5, (y + 0.5) / 2 - 0.5}, wanted = 0;
+            int left = (int)floor(at[0]), top = (int)floor(at[1]);
+            for (int corner = 0; corner < 4; corner++) {
+                int column = left + corner % 2, row = top + corner / 2;
+                double share = (1 - fabs(at[0] - column)) * (1 - fabs(at[1] - row));
+                wanted += share * whole.rgb[((row < 0 ? 0 : row) * SIDE + (column < 0 ? 0 : column)) * 3];
+            }
+            assert_true(fabs(image.rgb[(y * SIDE + x) * 3] - floor(wanted + 1e-9)) <= 1);
+        }
+    image_free(&image);
+    image_free(&whole);
+}
+
+/* How often a pair's view flips, turns gray and leaves the colours alone, with the crop off; and that each is another. */
+static void test_pairs(void **state)
+{
+    (void)state;
+    struct config_augment still = options;
+    still.pair.crop = 1;
+    still.pair.jitter_p = 0;
+    struct image one = source(), two = source(), plain = source(), mirrored_one = source();
+    int flips = 0, grays = 0, same = 0;
+    augment_flip(&mirrored_one);
+    for (uint64_t draw = 0; draw < DRAWS; draw++) {
+        draw_view(&one, VIEW_PAIR, &still, draw);
+        bool gray = true;
+        for (int i = 0; i < BYTES; i += 3) gray = gray && one.rgb[i] == one.rgb[i + 1] && one.rgb[i] == one.rgb[i + 2];
+        grays += gray;
+        flips += memcmp(one.rgb, mirrored_one.rgb, BYTES) == 0;
+        same += memcmp(one.rgb, plain.rgb, BYTES) == 0;
+    }
+    /* Six standard deviations of 4,000 draws are at most 190. */
+    assert_true(abs(grays - DRAWS / 5) < 190 && abs(flips - 2 * DRAWS / 5) < 190 && abs(same - 2 * DRAWS / 5) < 190);
+    int different = 0;
+    for (uint64_t draw = 0; draw < 200; draw++) {
+        draw_view(&one, VIEW_PAIR, &options, draw);
+        draw_view(&two, VIEW_PAIR, &options, draw);
+        assert_memory_equal(one.rgb, two.rgb, BYTES);
+        draw_view(&two, VIEW_PAIR, &options, draw + 1000);
+        different += memcmp(one.rgb, two.rgb, BYTES) != 0;
+    }
+    assert_true(different > 198);
+    image_free(&one);
+    image_free(&two);
+    image_free(&plain);
+    image_free(&mirrored_one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +224,8 @@ int main(void)
         cmocka_unit_test(test_cutout),
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_a_view_is_a_function_of_its_stream),
+        cmocka_unit_test(test_zoom),
+        cmocka_unit_test(test_pairs),
     };
     return cmocka_run_group_tests(tests, NULL, free_workspace);
 }

@@ -26,7 +26,7 @@
     "efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3"
 #define NORMALIZATIONS "affectnet affectnet-validation rmset imagenet custom"
 
-#define METHODS "rmfer consensus fixmatch uda mixmatch remixmatch adacm"
+#define METHODS "rmfer consensus fixmatch uda mixmatch remixmatch adacm center island dacl simclr moco byol simsiam"
 
 #define ANY_COUNT 1e9
 #define ANY_SEED  9007199254740992.0 /* seeds stay exact in programs that keep numbers as doubles */
@@ -181,6 +181,30 @@ static const struct config_key keys[] = {
     WHOLE(consensus, scans, "10", 1, 1000, "rounds of expectation and maximisation each epoch"),
     WHOLE(consensus, ratio, "2", 1, 1024, "mu: RMset faces of a step for each labelled picture"),
 
+    REAL(center, weight, "0.003", 0, 1e6, "weight of the pull of features to their class's centre"),
+    REAL(center, rate, "0.5", 0, 1, "share of the mean difference that centres move by"),
+
+    REAL(island, weight, "0.01", 0, 1e6, "weight of the pull of features to their class's centre"),
+    REAL(island, rate, "0.5", 0, 1, "share of the mean difference that centres move by"),
+    REAL(island, repulsion, "10", 1e-6, 1e6, "lambda 1, weight of what pushes centres apart beside what pulls them"),
+
+    REAL(dacl, weight, "0.01", 0, 1e6, "weight of the attentive pull of features to their class's centre"),
+    REAL(dacl, rate, "0.5", 0, 1, "share of the mean difference that centres move by"),
+
+    CHOICE(self_supervised, views, "augment", "augment moment",
+           "simclr, moco, byol, simsiam: a pair is an unlabelled picture in two views, or two persons of one moment"),
+    WHOLE(self_supervised, ratio, "1", 1, 1024, "pairs of a step for each labelled picture"),
+    REAL(self_supervised, weight, "1", 0, 1e6, "weight of the pairs' loss"),
+    REAL(self_supervised, labelled_weight, "1", 0, 1e6, "weight of the labels' loss beside it (0: no label is used)"),
+
+    REAL(simclr, temperature, "0.5", 0.005, 1e4, "tau, divides the similarities (0.1 where a step has few pairs)"),
+
+    REAL(moco, temperature, "0.2", 0.005, 1e4, "tau, divides the similarities"),
+    REAL(moco, momentum, "0.999", 0, 0.9999999, "of the teacher, which makes the keys"),
+    WHOLE(moco, queue, "4096", 1, 1048576, "keys of earlier steps that a query is held against"),
+
+    REAL(byol, momentum, "0.996", 0, 0.9999999, "of the teacher at the start; rises to 1 by a cosine over the run"),
+
     PATH(rmset, root, "", "the RMset's folder"),
     STRING(rmset, index, "index.csv", "its list, under root"),
     WHOLE(rmset, every, "1", 1, 1e6, "only frames that are multiples of this"),
@@ -217,6 +241,12 @@ static const struct config_key keys[] = {
           "strong view: RandAugment operations, each with an amount of its own"),
     REAL(augment.strong, cutout, "0.5", 0, 1, "strong view: largest side of cutout's square, as a share (0: off)"),
     TRUTH(augment.strong, after_weak, "true", "strong view: it begins with the weak one's shift and flip"),
+
+    REAL(augment.pair, crop, "0.2", 0.01, 1, "view of a pair: smallest area of the random crop, as a share (1: none)"),
+    REAL(augment.pair, flip_p, "0.5", 0, 1, "view of a pair: probability of a left-right flip"),
+    REAL(augment.pair, jitter_p, "0.8", 0, 1, "view of a pair: probability of colour jitter"),
+    REAL(augment.pair, jitter, "0.4", 0, 2, "view of a pair: brightness, contrast, saturation in 1 - x .. 1 + x, a fourth of hue"),
+    REAL(augment.pair, grayscale_p, "0.2", 0, 1, "view of a pair: probability of grayscale"),
 
     CHOICE(eval, select, "valid", "valid test", "the split that chooses the best checkpoint; results say which"),
     REAL(eval, every, "0.1", 1e-6, 1e6, "epochs between two evaluations"),

@@ -126,6 +126,19 @@ status augment_rotate(struct image *image, double degrees, struct augment_worksp
     return STATUS_OK;
 }
 
+status augment_zoom(struct image *image, double x, double y, double width, double height,
+                    struct augment_workspace *workspace, struct error *err)
+{
+    status result = augment_copy(image, workspace, err);
+    if (result != STATUS_OK) return result;
+    uint8_t *out = image->rgb;
+    for (int row = 0; row < image->height; row++)
+        for (int column = 0; column < image->width; column++, out += 3)
+            sample_bilinear(workspace->copy, image->width, image->height, x + (column + 0.5) * width / image->width,
+                            y + (row + 0.5) * height / image->height, out);
+    return STATUS_OK;
+}
+
 /* Places advance in 2^-16 pixels. */
 static int64_t fixed(double value)
 {

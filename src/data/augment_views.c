@@ -1,4 +1,4 @@
-/* Drawing the weak and the strong view (views.h says whose they are). */
+/* Drawing the weak and the strong view and that of a pair (views.h says whose they are). */
 #include "rmfer/data/views.h"
 
 #include <math.h>
@@ -84,6 +84,39 @@ static status apply_strong(struct image *image, const struct config_augment *opt
     return STATUS_OK;
 }
 
+/* ---- of a pair ------------------------------------------------------------------------------------------------- */
+
+/* RandomResizedCrop: an area of `smallest` to 1 of the picture's, an aspect of 3/4 to 4/3, ten attempts to fit. */
+static status zoom_somewhere(struct image *image, double smallest, struct random_stream *stream,
+                             struct augment_workspace *workspace, struct error *err)
+{
+    enum { ATTEMPTS = 10 };
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        double area = random_between(stream, smallest, 1), aspect = exp(random_between(stream, -log(4.0 / 3), log(4.0 / 3)));
+        double width = sqrt(area * aspect) * image->width, height = sqrt(area / aspect) * image->height;
+        if (width > image->width || height > image->height) continue;
+        double x = random_between(stream, 0, image->width - width), y = random_between(stream, 0, image->height - height);
+        return augment_zoom(image, x, y, width, height, workspace, err);
+    }
+    return STATUS_OK; /* as it is */
+}
+
+static status apply_pair(struct image *image, const struct config_augment_pair *pair, struct random_stream *stream,
+                         struct augment_workspace *workspace, struct pixel_box *erased, struct error *err)
+{
+    double jitter = random_uniform(stream) < pair->jitter_p ? pair->jitter : 0;
+    const struct config_augment usual = {.enabled = true,
+                                         .mode = AUGMENT_ALL,
+                                         .grayscale_p = pair->grayscale_p,
+                                         .flip_p = pair->flip_p,
+                                         .brightness = jitter,
+                                         .contrast = jitter,
+                                         .saturation = jitter,
+                                         .hue = jitter / 4};
+    status result = zoom_somewhere(image, pair->crop, stream, workspace, err);
+    return result == STATUS_OK ? augment_apply(image, &usual, stream, workspace, erased, err) : result;
+}
+
 /* ---- all ------------------------------------------------------------------------------------------------------ */
 
 status view_apply(enum view_kind kind, struct image *image, const struct config_augment *options,
@@ -96,6 +129,7 @@ status view_apply(enum view_kind kind, struct image *image, const struct config_
     case VIEW_PLAIN: return augment_apply(image, options, stream, workspace, erased, err);
     case VIEW_WEAK: return apply_weak(image, &options->weak, stream, workspace, err);
     case VIEW_STRONG: return apply_strong(image, options, stream, workspace, err);
+    case VIEW_PAIR: return apply_pair(image, &options->pair, stream, workspace, erased, err);
     }
     return STATUS_OK;
 }

@@ -14,6 +14,13 @@ static const struct method *const methods[] = {
     &method_mixmatch,
     &method_remixmatch,
     &method_adacm,
+    &method_center,
+    &method_island,
+    &method_dacl,
+    &method_simclr,
+    &method_moco,
+    &method_byol,
+    &method_simsiam,
 };
 
 const struct method *const *method_table(size_t *count)

@@ -45,7 +45,7 @@ status product_reserve(struct error *err)
 void linear_forward(const struct op_context *context, const struct linear *layer, size_t n, const real *x, real *y)
 {
     for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < layer->output; j++) y[i * layer->output + j] = layer->bias[j];
+        for (size_t j = 0; j < layer->output; j++) y[i * layer->output + j] = layer->bias == NULL ? 0 : layer->bias[j];
     product_run(context,
                 (struct product){.m = n, .n = layer->output, .k = layer->input, .transpose_b = true, .accumulate = true},
                 x, layer->weight, y);
@@ -60,6 +60,6 @@ void linear_backward(const struct op_context *context, const struct linear *laye
     product_run(context,
                 (struct product){.m = layer->output, .n = layer->input, .k = n, .transpose_a = true, .accumulate = true},
                 dy, x, layer->dweight);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && layer->bias != NULL; i++)
         for (size_t j = 0; j < layer->output; j++) layer->dbias[j] += dy[i * layer->output + j];
 }

@@ -202,6 +202,39 @@ struct config_uda {
     int64_t ratio;      /* mu */
 };
 
+struct config_center {
+    double weight, rate; /* of the pull; of the centres */
+};
+
+struct config_island {
+    double weight, rate, repulsion;
+};
+
+struct config_dacl {
+    double weight, rate;
+};
+
+enum config_pairs { PAIRS_OF_VIEWS, PAIRS_OF_MOMENTS };
+
+struct config_self_supervised {
+    enum config_pairs views; /* what a pair is: an unlabelled picture twice, or two persons of a moment */
+    int64_t ratio;           /* pairs of a step for each labelled picture */
+    double weight, labelled_weight;
+};
+
+struct config_simclr {
+    double temperature;
+};
+
+struct config_moco {
+    double temperature, momentum;
+    int64_t queue; /* keys */
+};
+
+struct config_byol {
+    double momentum; /* at the start; rises to 1 */
+};
+
 enum config_consensus_weighting { CONSENSUS_BY_CERTAINTY, CONSENSUS_EQUALLY };
 
 struct config_consensus {
@@ -240,6 +273,12 @@ struct config_augment_strong {
     bool after_weak;    /* the weak view comes first */
 };
 
+struct config_augment_pair {
+    double crop; /* smallest area of the random crop, as a share of the picture's */
+    double flip_p, jitter_p, grayscale_p;
+    double jitter; /* of brightness, contrast and saturation, a fourth of it of hue */
+};
+
 enum config_augment_mode { AUGMENT_ONE_OF, AUGMENT_ALL, AUGMENT_NONE };
 
 struct config_augment {
@@ -253,6 +292,7 @@ struct config_augment {
     int64_t randaugment_n, randaugment_m;         /* operations an image (0 = off) and their magnitude of 0..30 */
     struct config_augment_weak weak;              /* [augment.weak] */
     struct config_augment_strong strong;          /* [augment.strong] */
+    struct config_augment_pair pair;              /* [augment.pair] */
 };
 
 enum config_select { SELECT_VALID, SELECT_TEST };
@@ -285,6 +325,13 @@ struct config {
     struct config_remixmatch remixmatch;
     struct config_adacm adacm;
     struct config_consensus consensus;
+    struct config_center center;
+    struct config_island island;
+    struct config_dacl dacl;
+    struct config_self_supervised self_supervised;
+    struct config_simclr simclr;
+    struct config_moco moco;
+    struct config_byol byol;
     struct config_rmset rmset;
     struct config_augment augment;
     struct config_eval eval;

@@ -59,6 +59,10 @@ status augment_shift_reflected(struct image *image, int dx, int dy, struct augme
 status augment_rotate(struct image *image, double degrees, struct augment_workspace *workspace,
                       struct error *err) MUST_CHECK;
 
+/* The rectangle from (x, y) on, in pixels, stretched over the whole picture, bilinear. It lies within the picture. */
+status augment_zoom(struct image *image, double x, double y, double width, double height,
+                    struct augment_workspace *workspace, struct error *err) MUST_CHECK;
+
 /* RandAugment's operations. */
 enum randaugment_operation {
     RANDAUGMENT_IDENTITY,

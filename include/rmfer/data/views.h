@@ -2,7 +2,8 @@
  *
  * The weak and the strong view are those of FixMatch (Sohn et al. 2020) as microsoft/Semi-supervised-learning draws
  * them: weak is a shift and a flip; strong is RandAugment, each operation with an amount drawn uniformly from the
- * operation's own range, then cutout. */
+ * operation's own range, then cutout. The view of a pair is SimCLR's (Chen et al. 2020), as torchvision's
+ * RandomResizedCrop, RandomHorizontalFlip, ColorJitter and RandomGrayscale, without blur. */
 #ifndef RMFER_DATA_VIEWS_H
 #define RMFER_DATA_VIEWS_H
 
@@ -13,6 +14,7 @@ enum view_kind {
     VIEW_PLAIN,  /* [augment] */
     VIEW_WEAK,   /* [augment.weak]: shift, flip */
     VIEW_STRONG, /* [augment.strong]: RandAugment, cutout */
+    VIEW_PAIR,   /* [augment.pair]: random resized crop, flip, colour jitter, grayscale */
 };
 
 /* Makes `image` the view `kind` of itself, drawing from `stream` alone. `options` may be NULL with VIEW_AS_IS.

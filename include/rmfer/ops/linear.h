@@ -19,7 +19,7 @@ status product_reserve(struct error *err) MUST_CHECK;
 
 struct linear {
     size_t input, output;
-    const real *weight, *bias;   /* [output,input], [output] */
+    const real *weight, *bias;   /* [output,input], [output]; bias NULL: none */
     real *dweight, *dbias;       /* added to */
 };
 
