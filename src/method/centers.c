@@ -106,7 +106,8 @@ status centers_create(void **self, const struct method_setup *setup, struct cent
     if (centers == NULL) return STATUS_FAILED;
     centers->options = options;
     centers->labelled = semi_supervised_cross_entropy(setup);
-    status result = one_pass_init(&centers->pass, setup->model, setup->config, centers->labelled.n, err);
+    struct stream_share labelled = stream_share_of(setup->machines, centers->labelled.n, 1);
+    status result = one_pass_init(&centers->pass, setup, &labelled, 1, err);
     if (result == STATUS_OK && options.attends) {
         struct mlp_shape shape = attention_of(centers->pass.dimensions);
         mlp_bind(&centers->head, &shape, &centers->pass.context, setup->model);
@@ -171,7 +172,7 @@ void centers_step(void *self, const struct method_step *step, struct step_outcom
     loss.n = rows;
     *outcome = (struct step_outcome){0};
     one_pass_begin(pass);
-    (void)one_pass_add(pass, labelled->images[0], rows);
+    (void)one_pass_add(pass, labelled, 0);
     one_pass_forward(pass, step);
     semi_supervised_labelled_loss(pass, loss, labelled->targets, 1, step, outcome);
     one_pass_backward_classifier(pass);

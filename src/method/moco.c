@@ -184,6 +184,7 @@ const struct method method_moco = {
     .term_count = PAIR_TERMS,
     .figures = self_supervised_figures,
     .figure_count = PAIR_FIGURES,
+    .mixes_pictures = true,
     .check = self_supervised_check,
     .phases = self_supervised_phases,
     .streams = self_supervised_streams,

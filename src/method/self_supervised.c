@@ -64,7 +64,7 @@ status self_supervised_init(struct self_supervised *shared, const struct method_
     const struct config *config = setup->config;
     *shared = (struct self_supervised){.config = config, .pairs = pairs_of(config)};
     shared->labelled = semi_supervised_cross_entropy(setup);
-    return one_pass_init(&shared->pass, setup->model, config, (size_t)config->train.batch + views * shared->pairs, err);
+    return one_pass_init_mixed(&shared->pass, setup, (size_t)config->train.batch + views * shared->pairs, err);
 }
 
 void self_supervised_free(struct self_supervised *shared)
@@ -89,11 +89,12 @@ const real *self_supervised_forward(struct self_supervised *shared, const struct
     bool has_labels = step->weights[TERM_FER] > 0;
     *outcome = (struct step_outcome){0};
     one_pass_begin(pass);
-    if (has_labels) (void)one_pass_add(pass, labelled->images[0], (size_t)labelled->rows);
+    if (has_labels) (void)one_pass_add(pass, labelled, 0);
     shared->first = pass->rows;
     for (size_t which = 0; which < views; which++)
         for (size_t pair = 0; pair < shared->pairs; pair++)
-            (void)one_pass_add(pass, self_supervised_picture(shared, step, which, pair), 1);
+            memcpy(one_pass_extend(pass, 1), self_supervised_picture(shared, step, which, pair),
+                   pass->image_reals * sizeof(real));
     one_pass_forward(pass, step);
     if (has_labels) {
         semi_supervised_labelled_loss(pass, shared->labelled, labelled->targets, 1, step, outcome);

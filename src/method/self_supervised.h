@@ -33,7 +33,8 @@ size_t self_supervised_streams(const struct config *config, struct stream_reques
 
 /* ---- a step ---- */
 
-/* Plans the pass for labelled rows and `views` (1 or 2) pictures of each pair. */
+/* Plans the pass for labelled rows and `views` (1 or 2) pictures of each pair. Every process has all pictures (the rows of
+ * the table say mixes_pictures), as a teacher looks at all of them. */
 status self_supervised_init(struct self_supervised *shared, const struct method_setup *setup, size_t views,
                             struct error *err) MUST_CHECK;
 void self_supervised_free(struct self_supervised *shared);
