@@ -287,7 +287,7 @@ $(OUT)/fuzz/objects/%.o: %.c | need-build
 $(OUT)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS) $(OUT)/librmfer.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(CPPFLAGS) $(LIBRARY_CFLAGS) -o $@ $< $(FUZZ_OBJECTS) $(OUT)/librmfer.a $(LDLIBS) -lgomp -pthread
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(CPPFLAGS) -Itests $(LIBRARY_CFLAGS) -o $@ $< $(FUZZ_OBJECTS) $(OUT)/librmfer.a $(LDLIBS) -lgomp -pthread
 
 # SECONDS for each target.
 SECONDS ?= 10

@@ -17,21 +17,27 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-static char folder[] = "/tmp/rmfer-fuzz-XXXXXX";
+/* Memory where there is some: what is made durable need not wait for a disk. */
+static char folder[] = "/dev/shm/rmfer-fuzz-XXXXXX", elsewhere[] = "/tmp/rmfer-fuzz-XXXXXX";
 static char csv[64], binary[64];
+static const char *place = folder;
+static uint8_t *whole; /* the binary index of the fixed list */
+static size_t whole_size;
 
 static void remove_folder(void)
 {
     unlink(csv);
     unlink(binary);
-    rmdir(folder);
+    rmdir(place);
+    memory_free(whole);
 }
 
 static void prepare(void)
 {
     if (csv[0] != '\0') return;
-    if (mkdtemp(folder) == NULL) abort();
-    snprintf(csv, sizeof csv, "%s/index.csv", folder);
+    if (mkdtemp(folder) == NULL) place = mkdtemp(elsewhere);
+    if (place == NULL) abort();
+    snprintf(csv, sizeof csv, "%s/index.csv", place);
     snprintf(binary, sizeof binary, "%s.index", csv);
     atexit(remove_folder);
     log_set_level(LOG_QUIET);
@@ -81,12 +87,35 @@ static void write_fixed_list(void)
 /* Gives it the checksum of a whole one: someone meant the change. */
 static void seal(uint8_t *bytes, size_t size)
 {
-    struct crc32c_tables tables;
+    static struct crc32c_tables tables;
+    static bool prepared;
     struct rmset_header header;
-    crc32c_prepare(&tables);
+    if (!prepared) crc32c_prepare(&tables);
+    prepared = true;
     memcpy(&header, bytes, sizeof header);
     header.checksum = rmset_header_checksum(&header, &tables, crc32c_extend(&tables, 0, bytes + sizeof header, size - sizeof header));
     memcpy(bytes, &header, sizeof header);
+}
+
+/* A true index, changed: three bytes of input say where and by what. It is built once. */
+static void write_changed_index(const uint8_t *changes, size_t size)
+{
+    struct rmset_index *index = NULL;
+    struct error err = {0};
+    write_fixed_list();
+    if (whole == NULL) {
+        if (open_index(&index, &err) != STATUS_OK) abort();
+        rmset_index_close(index);
+        if (file_read(binary, 1 << 20, &whole, &whole_size, &err) != STATUS_OK) abort();
+    }
+    uint8_t *changed = malloc(whole_size);
+    if (changed == NULL) abort();
+    memcpy(changed, whole, whole_size);
+    for (size_t i = 0; i + 2 < size; i += 3)
+        changed[(size_t)(changes[i] << 8 | changes[i + 1]) % whole_size] = changes[i + 2];
+    seal(changed, whole_size);
+    write_file(binary, changed, whole_size);
+    free(changed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -99,18 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (bytes[0] % 2 == 0) {
         write_file(csv, bytes + 1, size - 1);
     } else {
-        /* A true index, changed: four bytes of input say where and by what. */
-        write_fixed_list();
-        if (open_index(&index, &err) != STATUS_OK) abort();
-        rmset_index_close(index);
-        uint8_t *changed;
-        size_t length;
-        if (file_read(binary, 1 << 20, &changed, &length, &err) != STATUS_OK) abort();
-        for (size_t i = 1; i + 2 < size; i += 3)
-            changed[(size_t)(bytes[i] << 8 | bytes[i + 1]) % length] = bytes[i + 2];
-        seal(changed, length);
-        write_file(binary, changed, length);
-        memory_free(changed);
+        write_changed_index(bytes + 1, size - 1);
     }
     if (open_index(&index, &err) == STATUS_OK)
         use_index(index);
