@@ -43,4 +43,5 @@ for header in include/rmfer/*/*.h src/*/*.h; do
 done
 [ $bad -eq 0 ] && echo "layers: includes go downward, private headers stay private, headers compile alone"
 sh tests/check_circles.sh "${1:-build/release}" || bad=1
+sh tests/check_docs.sh || bad=1
 exit $bad
