@@ -51,6 +51,9 @@ wait $pid
 check "going on after a signal" train --resume
 check "the same bits as a run that never stopped" cmp run/last.safetensors straight/last.safetensors
 
+check "with SAM over accumulated batches" train --out moco-sam --set train.optimizer=sam --set train.accumulate=2 \
+    --set train.max_steps=2
+check "accumulated" train --out moco-2 --set train.accumulate=2 --set train.max_steps=1
 check "BYOL with SAM over accumulated batches" train --out byol --set train.method=byol --set train.optimizer=sam \
     --set train.accumulate=2 --set train.max_steps=2
 check "SimCLR over moments, without labels" train --out simclr --set train.method=simclr --set self_supervised.views=moment \

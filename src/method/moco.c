@@ -29,7 +29,7 @@ struct moco {
     size_t queued, places;
     real *queue;     /* [queued,128], unit rows */
     uint64_t *next;  /* the oldest row, the next one to go */
-    size_t filled;   /* places of this step that have keys */
+    size_t filled;   /* batches of this step that have keys */
     real *keys;      /* [places,N,128] */
     real *unit, *norm, *dunit, *dz, *similarities, *dfeatures;
 };
@@ -93,7 +93,7 @@ static status moco_create(void **self, const struct method_setup *setup, struct 
     moco->student = setup->model;
     moco->config = config->moco;
     moco->queued = (size_t)config->moco.queue;
-    moco->places = setup->places;
+    moco->places = (size_t)config->train.accumulate;
     struct plan plan = {0};
     status result = self_supervised_init(&moco->shared, setup, QUERIES, err);
     if (result == STATUS_OK)
@@ -116,18 +116,19 @@ static status moco_create(void **self, const struct method_setup *setup, struct 
     return STATUS_OK;
 }
 
-/* The keys of this place: the teacher's unit projections of all second pictures. SAM's second pass makes the same ones. */
+/* The keys of a batch: the teacher's unit projections of all second pictures. SAM's second pass makes the same ones, of a
+ * teacher that has not moved. */
 static const real *make_keys(struct moco *moco, const struct method_step *step)
 {
     struct self_supervised *shared = &moco->shared;
-    size_t pairs = shared->pairs;
-    real *keys = moco->keys + step->place * pairs * PROJECTED;
+    size_t pairs = shared->pairs, batch = step->again ? step->place : moco->filled++;
+    BUG_UNLESS(batch < moco->places);
+    real *keys = moco->keys + batch * pairs * PROJECTED;
     for (size_t pair = 0; pair < pairs; pair++)
         memcpy(momentum_teacher_image(&moco->teacher, pair), self_supervised_picture(shared, step, 1, pair),
                shared->pass.image_reals * sizeof(real));
     const real *features = momentum_teacher_forward(&moco->teacher, step);
     unit_rows_forward(pairs, PROJECTED, mlp_forward(&moco->teacher_head, pairs, features), keys, moco->norm);
-    moco->filled = step->place + 1 > moco->filled ? step->place + 1 : moco->filled;
     return keys;
 }
 
