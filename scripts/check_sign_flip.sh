@@ -43,6 +43,8 @@ src/ops/batchnorm.c :: (double)bn->running_mean[at] + momentum * mean) :: (doubl
 src/ops/batchnorm.c :: bn->slope[c] = -bn->scale[c] :: bn->slope[c] = bn->scale[c] :: test_golden_engine
 src/ops/batchnorm.c :: bn->offset[c] = -bn->scale[c] :: bn->offset[c] = bn->scale[c] :: test_golden_engine
 src/ops/contrastive.c :: exp(s - all) - (i <= setup->positives :: exp(s - all) + (i <= setup->positives :: test_golden_engine
+src/ops/concordance.c :: (y - a.coefficient * x) :: (y + a.coefficient * x) :: double/test_ops_concordance
+src/method/affect_head.c :: dfeatures[i] += head->room[i]; :: dfeatures[i] -= head->room[i]; :: test_golden_engine
 src/ops/conv1x1.c :: scale[c] = bn.scale[c] * upstream->keep[image]; :: scale[c] = -bn.scale[c] * upstream->keep[image]; :: test_golden_engine
 src/ops/cosine.c :: (du[j] - u[j] * (real)along) :: (du[j] + u[j] * (real)along) :: test_golden_engine
 src/ops/depthwise.c :: (back->residual == NULL ? 0 : back->residual[to]) :: (back->residual == NULL ? 0 : -back->residual[to]) :: double/test_ops_depthwise
@@ -56,7 +58,7 @@ src/train/optimizer_rules.c :: shrink * w[i] - rate * (m[i] :: shrink * w[i] + r
 src/train/optimizer_rules.c :: w[i] += scale * g[i]; :: w[i] -= scale * g[i]; :: test_train_optimizer
 src/train/metrics.c :: (squared_length(sum, similarity->dimensions) - n) / 2 :: (squared_length(sum, similarity->dimensions) + n) / 2 :: test_train_metrics
 src/train/metrics.c :: point[k] - centre[k] :: point[k] + centre[k] :: test_train_metrics
-src/train/evaluation.c :: (e->logits[i] + e->mirrored_logits[i]) / 2 :: (e->logits[i] - e->mirrored_logits[i]) / 2 :: test_golden_training
+src/train/evaluation.c :: (values[i] + mirrored[i]) / 2 :: (values[i] - mirrored[i]) / 2 :: test_golden_training
 src/method/rmfer_step.c :: losses->fer + objective->ial_weight * losses->ial :: losses->fer - objective->ial_weight * losses->ial :: test_method_rmfer_step
 src/method/weight_average.c :: kept * average[i] + (1 - kept) :: kept * average[i] - (1 - kept) :: test_method_weight_average
 src/data/augment.c :: ((float)i / 255.0f - mean[c]) :: ((float)i / 255.0f + mean[c]) :: test_data_augment

@@ -74,6 +74,9 @@ def committed_cases():
     add("mutual_too_near", **{**MUTUAL, "too_near": 1, "moments": 4, "persons": 2, "ial_weight": 0.0, "chance": 0.2})
     add("mutual_five_steps", **{**MUTUAL, "steps": 5, "hardness": 0.5, "chance": 0.05, "acl_temperature": 0.2,
                                 "learning_rate": 0.01})
+    for name, settings in (("affect", {}), ("affect_dropout", dict(dropout=0.3, ial_weight=0.0, gradient_scale=0.5)),
+                           ("affect_joint", dict(**CONTRASTIVE, joint=1))):
+        add(name, affect_weight=0.7, steps=2, learning_rate=0.01, image_size=48, **settings)
     add("three_steps_phase_1", steps=3, same_padding=0, image_size=48)
     add("three_steps_phase_2", steps=3, image_size=40, **CONTRASTIVE)
     return cases
@@ -99,6 +102,8 @@ def build_model(case):
     model = reference.RMFER(shapes, case["classes"])
     if case.get("moments"):
         model.add_mutual_head()
+    if case.get("affect_weight"):
+        model.add_affect_head()
     form.fill_model(model, case["running_variance"])
     model.double()
     model.set_momentum(case["bn_momentum"])
@@ -125,6 +130,13 @@ def class_weights(case):
     return torch.from_numpy(values).double()
 
 
+def affect_truth(case, step):
+    """Valence and arousal of a step's pictures; picture STEP + 1 has no label."""
+    truth = torch.from_numpy(form.uniform(f"affect.{step}", case["batch"] * 2).reshape(-1, 2))
+    truth[step + 1] = float("nan")
+    return truth
+
+
 def run_step(model, case, step):
     """One forward and backward pass; gradients are left in the parameters."""
     images = form.pictures_nchw(f"images.{step}", case["batch"], case["image_size"]).double()
@@ -142,13 +154,15 @@ def run_step(model, case, step):
         first_two = (moment[:, None] + moment[None] == 1) if case["too_near"] else torch.zeros(faces, faces, dtype=bool)
         mutual = (form.pictures_nchw(f"contrastive.{step}", faces, case["image_size"]).double(),
                   dict(persons=persons, hardness=case["hardness"], chance=case["chance"], apart=~first_two))
+    affect = affect_truth(case, step) if case.get("affect_weight") else None
     model.train(not case["freeze_backbone"])
     set_masks(model, case, step, case["batch"])
     for parameter in model.parameters():
         parameter.grad = None
     settings = {key: case[key] for key in ("ial_weight", "acl_weight", "ial_temperature", "acl_temperature",
                                            "self_mask", "label_smoothing", "kept_share", "scoring_bn")}
-    out = reference.objective(model, images, targets, contrastive, mutual, class_weights=class_weights(case),
+    settings["affect_weight"] = case.get("affect_weight", 0.0)
+    out = reference.objective(model, images, targets, contrastive, mutual, affect, class_weights=class_weights(case),
                               joint=bool(case["joint"]), frozen=bool(case["freeze_backbone"]), **settings)
     # In float32 the same candidates must win: a golden file must not hang on a tie.
     assert out["margin"] > 1e-4, f"step {step}: candidates too close to tell apart ({out['margin']:.1e})"
@@ -173,13 +187,16 @@ def stored(case, name, tensor):
 
 
 def eval_outputs(model, case):
-    """Features and logits from running statistics, for the pictures of step 0."""
+    """Features, logits, and valence and arousal from running statistics, for the pictures of step 0."""
     images = form.pictures_nchw("images.0", case["batch"], case["image_size"]).double()
     model.eval()
     set_masks(model, {**case, "drop_path": 0.0, "dropout": 0.0}, 0, case["batch"])
     with torch.no_grad():
         features = model.features(images)
-        return features.numpy(), model.classifier(features).numpy()
+        outputs = {"features": features.numpy(), "logits": model.classifier(features).numpy()}
+        if case.get("affect_weight"):
+            outputs["affect"] = model.va(features).numpy()
+        return outputs
 
 
 def keeps_buffers(case):
@@ -190,10 +207,10 @@ def run_case(case):
     model = build_model(case)
     tensors, losses = {}, []
     # With the generated running statistics, and (below) with those that training left behind.
-    tensors["inference.features"], tensors["inference.logits"] = eval_outputs(model, case)
+    tensors.update({"inference." + name: values for name, values in eval_outputs(model, case).items()})
     for step in range(case["steps"]):
         out, targets = run_step(model, case, step)
-        losses.append([float(out[key]) for key in ("total", "fer", "ial", "acl")])
+        losses.append([float(out[key]) for key in ("total", "fer", "ial", "acl") + (("va",) if case.get("affect_weight") else ())])
         tensors[f"fer_logits.{step}"] = out["fer_logits"].detach().numpy()
         if case["ial_weight"]:
             tensors[f"ial_logits.{step}"] = out["ial_logits"].detach().numpy()
@@ -206,7 +223,7 @@ def run_case(case):
             with torch.no_grad():
                 parameter -= case["learning_rate"] * parameter.grad
     tensors["losses"] = losses
-    tensors["inference_after.features"], tensors["inference_after.logits"] = eval_outputs(model, case)
+    tensors.update({"inference_after." + name: values for name, values in eval_outputs(model, case).items()})
     for name, buffer in model.named_buffers() if keeps_buffers(case) else ():
         if not name.endswith("num_batches_tracked"):
             tensors["buffer." + name] = stored(case, name, buffer)

@@ -153,8 +153,11 @@ class EfficientNet(nn.Module):
         x = F.silu(self.bn2(self.conv_head(self.blocks(x))))
         return F.adaptive_avg_pool2d(x, 1).flatten(1)
 
+    def dropped(self, features):
+        return features if self.dropout_keep is None else features * self.dropout_keep
+
     def classify(self, features):
-        return self.classifier(features if self.dropout_keep is None else features * self.dropout_keep)
+        return self.classifier(self.dropped(features))
 
     def forward(self, images):
         return self.classify(self.features(images))
@@ -182,6 +185,10 @@ class RMFER(EfficientNet):
         """The projection of the mutual loss."""
         wide = self.shapes.features
         self.mutual = nn.Sequential(nn.Linear(wide, wide), nn.ReLU(), nn.Linear(wide, width))
+
+    def add_affect_head(self):
+        """Valence and arousal."""
+        self.va = nn.Linear(self.shapes.features, 2)
 
     def copy_classifier(self):
         self.ial.classifier.load_state_dict(self.classifier.state_dict())
@@ -231,6 +238,19 @@ def cross_entropy(logits, targets, label_smoothing=0.0, class_weights=None):
     if class_weights is None or not bool(((targets == 0) | (targets == 1)).all()):
         return F.cross_entropy(logits, targets, class_weights, label_smoothing=label_smoothing)
     return F.cross_entropy(logits, targets.argmax(1), class_weights, label_smoothing=label_smoothing)
+
+
+def concordance_loss(predicted, truth):
+    """1 - the mean over the columns of Lin's coefficient over the rows with a truth (NaN: none); a column with fewer than
+    two, or with equal truths, is left out."""
+    coefficients = []
+    for x, y in zip(predicted.T, truth.T):
+        x, y = x[~y.isnan()], y[~y.isnan()]
+        if len(y) >= 2 and y.var(unbiased=False) > 1e-12:
+            covariance = ((x - x.mean()) * (y - y.mean())).mean()
+            spread = x.var(unbiased=False) + y.var(unbiased=False) + (x.mean() - y.mean()) ** 2
+            coefficients.append(2 * covariance / spread)
+    return 1 - torch.stack(coefficients).mean() if coefficients else predicted.new_zeros(())
 
 
 # ---- attention-based contrastive learning ------------------------------------------------------------------------------
@@ -307,12 +327,13 @@ def mutual_loss(z, guesses, persons, temperature, hardness=0.0, chance=0.0, apar
 
 DEFAULTS = dict(ial_weight=1.2, acl_weight=1.0, ial_temperature=1.0, acl_temperature=1.0, self_mask="exclude",
                 label_smoothing=0.0, class_weights=None, scoring_bn="eval", joint=False, kept_share=0.1,
-                frozen=False)
+                frozen=False, affect_weight=0.0)
 
 
-def objective(model, images, targets, contrastive=None, mutual=None, **settings):
+def objective(model, images, targets, contrastive=None, mutual=None, affect=None, **settings):
     """Losses of one step. `contrastive`: (images [A, 1 + P + N, 3, H, W], P). `mutual`, in its place: (images [M P, 3, H,
-    W], what mutual_loss takes beside rows, guesses and temperature), one pass with the labelled rows. Returns a dict with `total` and its parts,
+    W], what mutual_loss takes beside rows, guesses and temperature), one pass with the labelled rows. `affect`: [B, 2]
+    valence and arousal, NaN for none. Returns a dict with `total` and its parts,
     the logits, the kept candidates of each anchor and the `margin` they won by. The model's mode is the
     caller's; `frozen` stops the gradient before the backbone."""
     s = {**DEFAULTS, **settings}
@@ -341,8 +362,10 @@ def objective(model, images, targets, contrastive=None, mutual=None, **settings)
         features = extract(images)
         kept_features = extract(torch.cat(kept)) if kept else None
     zero = features.new_zeros(())
-    out.update(fer=zero, ial=zero, acl=zero, features=features)
+    out.update(fer=zero, ial=zero, acl=zero, va=zero, features=features)
     out["fer_logits"] = model.classify(features)
+    if affect is not None:
+        out["va"] = concordance_loss(model.va(model.dropped(features)), affect)
     out["fer"] = cross_entropy(out["fer_logits"], targets, s["label_smoothing"], s["class_weights"])
     if s["ial_weight"] != 0:
         out["ial_logits"] = attended_logits(model, features, s["ial_temperature"], s["self_mask"])
@@ -355,7 +378,7 @@ def objective(model, images, targets, contrastive=None, mutual=None, **settings)
         guesses = torch.softmax(model.classifier(faces), dim=1).detach()
         out["acl"], out["moment_similarity"], out["other_similarity"] = mutual_loss(
             model.mutual(faces), guesses, temperature=s["acl_temperature"], **mutual[1])
-    out["total"] = out["fer"] + s["ial_weight"] * out["ial"] + s["acl_weight"] * out["acl"]
+    out["total"] = out["fer"] + s["ial_weight"] * out["ial"] + s["acl_weight"] * out["acl"] + s["affect_weight"] * out["va"]
     return out
 
 

@@ -1,5 +1,6 @@
 /* Every reader over sets made here: which rows become samples, which are left out and why, and what is said about
  * damaged ones. The split and the choice of labelled samples. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -282,6 +283,91 @@ static void test_affectnet_later(void **state)
     assert_error(&options, SPLIT_TRAIN, "the expression of 0.jpg is not an id");
     scratch_text(folder, "train_set/annotations/0_exp.npy", "3");
     assert_error(&options, SPLIT_TRAIN, "the expression of 0.jpg is not an id");
+    scratch_remove(folder);
+}
+
+/* ---- valence and arousal --------------------------------------------------------------------------------------- */
+
+/* NaN for none. */
+static void assert_affect(const struct dataset *dataset, const char *name, double valence, double arousal)
+{
+    const float *affect = dataset->affect + 2 * (sample_of(dataset, name) - dataset->samples);
+    if (isnan(valence)) assert_true(isnan(affect[0]) && isnan(affect[1]));
+    else assert_true(fabs((double)affect[0] - valence) < 1e-6 && fabs((double)affect[1] - arousal) < 1e-6);
+}
+
+static void test_affect_of_affectnet(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    static const char *const names[] = {"a.jpg", "b.jpg", "c.jpg", "d.jpg"};
+    for (size_t i = 0; i < 4; i++) touch(folder, names[i]);
+    scratch_text(folder, "training.csv",
+                 "subDirectory_filePath,face_x,face_y,face_width,face_height,arousal,valence,expression\n"
+                 "a.jpg,0,0,9,9,-2,-2,1\nb.jpg,0,0,9,9,0.25,-0.5,1\nc.jpg,0,0,9,9,0.25,3,1\nd.jpg,0,0,9,9,1,-1,2\n");
+    struct config_data options = options_of(DATA_AFFECTNET, folder);
+    struct dataset dataset = opened(&options, SPLIT_TRAIN_WHOLE);
+    assert_null(dataset.affect); /* nobody wants them */
+    dataset_free(&dataset);
+    options.reads_affect = true;
+    dataset = opened(&options, SPLIT_TRAIN_WHOLE);
+    assert_affect(&dataset, "a.jpg", NAN, NAN);
+    assert_affect(&dataset, "b.jpg", -0.5, 0.25);
+    assert_affect(&dataset, "c.jpg", NAN, NAN);
+    assert_affect(&dataset, "d.jpg", -1, 1);
+    assert_int_equal(dataset_affect_count(&dataset), 2);
+    dataset_free(&dataset);
+    char *happy[] = {"Sadness", "Neutral"};
+    options.classes.items = happy; /* d.jpg stays, and what is known of it */
+    options.classes.count = 2;
+    dataset = opened(&options, SPLIT_TRAIN_WHOLE);
+    assert_int_equal(dataset.count, 1);
+    assert_affect(&dataset, "d.jpg", -1, 1);
+    dataset_free(&dataset);
+    scratch_remove(folder);
+}
+
+static void test_affect_of_affectnet_later(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    double valence = -0.25;
+    touch(folder, "val_set/images/3.jpg");
+    touch(folder, "val_set/images/4.jpg");
+    write_npy(folder, "val_set/annotations/3_exp.npy", "<U1", "1\0\0", 4);
+    write_npy(folder, "val_set/annotations/3_val.npy", "<f8", &valence, 8);
+    write_npy(folder, "val_set/annotations/3_aro.npy", "|S4", "0.75", 4);
+    write_npy(folder, "val_set/annotations/4_exp.npy", "|S1", "2", 1);
+    struct config_data options = options_of(DATA_AFFECTNET, folder);
+    options.reads_affect = true;
+    struct dataset dataset = opened(&options, SPLIT_TEST);
+    assert_affect(&dataset, "3.jpg", -0.25, 0.75);
+    assert_affect(&dataset, "4.jpg", NAN, NAN);
+    dataset_free(&dataset);
+    scratch_remove(folder);
+}
+
+static void test_affect_of_lists(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    static const char *const names[] = {"a.jpg", "b.jpg", "c.jpg", "d.jpg"};
+    for (size_t i = 0; i < 4; i++) touch(folder, names[i]);
+    struct config_data options = options_of(DATA_CSV, folder);
+    options.reads_affect = true;
+    scratch_text(folder, "train.csv", "arousal,path,label,valence\n,a.jpg,1,\n0.5,b.jpg,1,-1\n-2,c.jpg,1,-2\n,d.jpg,1,0.5\n");
+    struct dataset dataset = opened(&options, SPLIT_TRAIN_WHOLE);
+    assert_affect(&dataset, "a.jpg", NAN, NAN);
+    assert_affect(&dataset, "b.jpg", -1, 0.5);
+    assert_affect(&dataset, "c.jpg", NAN, NAN);
+    assert_affect(&dataset, "d.jpg", NAN, NAN); /* half of it is nothing */
+    dataset_free(&dataset);
+    scratch_text(folder, "train.csv", "path,label,valence,arousal\na.jpg,1,0.5,0.5\nb.jpg,1,1.5,0\n");
+    assert_error(&options, SPLIT_TRAIN_WHOLE, "train.csv:3: valence '1.5' is no number from -1 to 1");
+    options.reads_affect = false;
+    dataset = opened(&options, SPLIT_TRAIN_WHOLE);
+    assert_int_equal(dataset.count, 2);
+    dataset_free(&dataset);
     scratch_remove(folder);
 }
 
@@ -788,6 +874,9 @@ int main(void)
         cmocka_unit_test(test_classes_reorder_and_drop),
         cmocka_unit_test(test_affectnet_errors_name_the_row),
         cmocka_unit_test(test_affectnet_later),
+        cmocka_unit_test(test_affect_of_affectnet),
+        cmocka_unit_test(test_affect_of_affectnet_later),
+        cmocka_unit_test(test_affect_of_lists),
         cmocka_unit_test(test_rafdb_official),
         cmocka_unit_test(test_rafdb_rearranged),
         cmocka_unit_test(test_ferplus_pair),

@@ -37,6 +37,7 @@ static int make_pictures(void **state)
     log_set_level(LOG_QUIET);
     folder = scratch_make();
     struct text list = {0};
+    if (text_append_format(&list, NULL, "path,label,valence,arousal\n") != STATUS_OK) return -1;
     for (int i = 0; i < PICTURES; i++) {
         char name[32];
         snprintf(name, sizeof name, "%02d.%s", i, i % 3 == 0 ? "png" : "jpg");
@@ -45,7 +46,10 @@ static int make_pictures(void **state)
         else
             scratch_picture(folder, name, 12 + 3 * i, 70 - 2 * i, (unsigned)i);
         int label = i < 15 ? 0 : i < 25 ? 1 : 2;
-        if (text_append_format(&list, NULL, "%s,%d\n", name, label) != STATUS_OK) return -1;
+        /* Of every fifth picture valence and arousal are not known. */
+        char affect[32] = ",";
+        if (i % 5 != 0) snprintf(affect, sizeof affect, "%.2f,%.2f", 0.01 * i, -0.02 * i);
+        if (text_append_format(&list, NULL, "%s,%d,%s\n", name, label, affect) != STATUS_OK) return -1;
     }
     scratch_text(folder, "train.csv", list.bytes);
     text_free(&list);
@@ -69,6 +73,7 @@ static struct dataset opened(void)
                                   .train = empty,
                                   .valid = empty,
                                   .test = empty,
+                                  .reads_affect = true,
                                   .classes = {classes, CLASSES}};
     struct dataset dataset;
     struct error err = {0};
@@ -126,6 +131,7 @@ static uint64_t hash_batch(const struct batch *batch)
         for (int view = 0; view < stream->views; view++)
             hash = loader_case_hash(hash, stream->images[view], rows * VALUES * sizeof(float));
         if (stream->targets != NULL) hash = loader_case_hash(hash, stream->targets, rows * CLASSES * sizeof(float));
+        if (stream->affect != NULL) hash = loader_case_hash(hash, stream->affect, rows * 2 * sizeof(float));
         hash = loader_case_hash(hash, stream->labels, rows * sizeof *stream->labels);
         hash = loader_case_hash(hash, stream->ids, rows * sizeof *stream->ids);
     }
@@ -231,6 +237,10 @@ static void test_pixels_are_those_of_the_pictures(void **state)
             assert_int_equal(batch.streams[0].labels[j], label);
             for (int c = 0; c < CLASSES; c++)
                 assert_true(batch.streams[0].targets[j * CLASSES + c] == (c == label ? 1.0f : 0.0f));
+            const float *affect = batch.streams[0].affect + 2 * j;
+            float number = (float)batch.streams[0].ids[j];
+            if (batch.streams[0].ids[j] % 5 == 0) assert_true(isnan(affect[0]) && isnan(affect[1]));
+            else assert_true(fabsf(affect[0] - 0.01f * number) < 1e-6f && fabsf(affect[1] + 0.02f * number) < 1e-6f);
             image_free(&image);
             image_free(&resized);
         }

@@ -1,4 +1,6 @@
 /* Metrics against numbers worked out by hand or by the definition, pair by pair. */
+#include "support/golden.h"
+
 #include "rmfer/train/metrics.h"
 
 #include "rmfer/base/random.h"
@@ -7,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -131,6 +134,32 @@ static void test_centre_distance_of_two_pairs(void **state)
     assert_true(isnan(distance));
 }
 
+/* Against NumPy's numbers; every seventh row has no label. */
+static void test_agreement_of_valence_and_arousal(void **state)
+{
+    (void)state;
+    enum { ROWS = 40 };
+    struct golden *golden = golden_open("tests/golden/agreement.safetensors");
+    assert_non_null(golden);
+    size_t count, two;
+    const float *predicted = golden_tensor(golden, "predicted", &count);
+    const float *wanted = golden_tensor(golden, "concordance", &two), *rmse = golden_tensor(golden, "rmse", &two);
+    real truth[2 * ROWS];
+    assert_int_equal(count, 2 * ROWS);
+    for (size_t i = 0; i < 2 * ROWS; i++)
+        truth[i] = i / 2 % 7 == 3 ? NAN : (real)golden_uniform(golden_key("agreement.truth"), i);
+    struct affect_agreement agreement = affect_agreement(ROWS, predicted, truth);
+    assert_int_equal(agreement.n, golden_integer(golden, "known"));
+    for (size_t d = 0; d < 2; d++) {
+        assert_true(fabs(agreement.concordance[d] - (double)wanted[d]) < 1e-6);
+        assert_true(fabs(agreement.rmse[d] - (double)rmse[d]) < 1e-6);
+    }
+    for (size_t i = 0; i < 2 * ROWS; i++) truth[i] = NAN;
+    agreement = affect_agreement(ROWS, predicted, truth);
+    assert_true(agreement.n == 0 && isnan(agreement.concordance[0]) && isnan(agreement.rmse[1]));
+    golden_close(golden);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +167,7 @@ int main(void)
         cmocka_unit_test(test_a_class_without_samples_is_left_out_of_the_mean),
         cmocka_unit_test(test_similarity_is_the_mean_over_pairs),
         cmocka_unit_test(test_centre_distance_of_two_pairs),
+        cmocka_unit_test(test_agreement_of_valence_and_arousal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -211,6 +211,11 @@ bool checkpoint_has_heads(const struct checkpoint *checkpoint)
     return safetensors_find(&checkpoint->file, "ial.classifier.weight") != NULL;
 }
 
+bool checkpoint_has_affect(const struct checkpoint *checkpoint)
+{
+    return safetensors_find(&checkpoint->file, "va.weight") != NULL;
+}
+
 const struct tensor *checkpoint_tensor(const struct checkpoint *checkpoint, const char *name)
 {
     return safetensors_find(&checkpoint->file, name);
@@ -294,7 +299,8 @@ status checkpoint_create_model(const struct checkpoint *checkpoint, bool with_he
         if (err != NULL) err->code = STATUS_FAILED;
         return error_add_context(err, "%s: metadata rmfer.arch", checkpoint->path);
     }
-    result = model_create(model, &architecture, (int)checkpoint->info.class_count, with_heads, err);
+    const struct model_heads heads = {.attention = with_heads, .affect = checkpoint_has_affect(checkpoint)};
+    result = model_create_with(model, &architecture, (int)checkpoint->info.class_count, &heads, err);
     bool has_average = checkpoint_tensor(checkpoint, CHECKPOINT_AVERAGE "conv_stem.weight") != NULL;
     if (result == STATUS_OK) result = load_model(checkpoint, model, has_average ? CHECKPOINT_AVERAGE : "", err);
     if (result != STATUS_OK) model_free(model);

@@ -14,6 +14,7 @@ static const struct tensor_group {
     {"averaged weights", "ema."},
     {"heads of training", "ial."},
     {"classifier", "classifier."},
+    {"valence, arousal", "va."},
     {"backbone", ""}, /* everything else that looks like it */
 };
 

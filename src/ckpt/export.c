@@ -223,6 +223,11 @@ static void add_classifier(struct graph *graph)
     onnx_writer_node(&graph->writer, "Gemm", INPUTS(graph->value, "classifier.weight", "classifier.bias"), "logits",
                      transposed);
     onnx_writer_end(&graph->writer, ONNX_OUTPUT, "logits", TENSOR_F32, 2, shape);
+    if (!graph->model->has_affect) return;
+    const size_t affect[2] = {0, AFFECT_DIMENSIONS};
+    add_plain_weights(graph, "va");
+    onnx_writer_node(&graph->writer, "Gemm", INPUTS(graph->value, "va.weight", "va.bias"), "valence_arousal", transposed);
+    onnx_writer_end(&graph->writer, ONNX_OUTPUT, "valence_arousal", TENSOR_F32, 2, affect);
 }
 
 status export_onnx(const char *path, const struct model *model, const struct checkpoint_info *info,
@@ -267,7 +272,8 @@ status export_safetensors(const char *path, const struct model *model, const str
 {
     if (!model->has_heads) return write_bare(path, model, info, narrow, err);
     struct model bare;
-    status result = model_create(&bare, &model->architecture, model->classes, false, err);
+    const struct model_heads heads = {.affect = model->has_affect};
+    status result = model_create_with(&bare, &model->architecture, model->classes, &heads, err);
     if (result != STATUS_OK) return result;
     for (size_t i = 0; i < bare.parameters.count; i++) copy_entry(&bare, model, &bare.parameters.items[i]);
     result = write_bare(path, &bare, info, narrow, err);

@@ -111,13 +111,39 @@ static void load_projection(struct loading *loading)
     for (size_t i = 0; i < 4; i++) load_entry(loading, &model->parameters.items[indices[i]], tensors[i]);
 }
 
+/* Weight and bias of the head for affect, both or none. */
+static void load_affect(struct loading *loading)
+{
+    const struct model *model = loading->model;
+    if (!model->has_affect) return;
+    const struct parameter *weight = &model->parameters.items[model->affect.weight];
+    const struct parameter *bias = &model->parameters.items[model->affect.bias];
+    const struct tensor *from[] = {import_source_find(loading->source, weight->name),
+                                   import_source_find(loading->source, bias->name)};
+    if (from[0] != NULL && from[1] != NULL && tensor_has_shape(from[0], weight->rank, weight->shape) &&
+        tensor_has_shape(from[1], bias->rank, bias->shape)) {
+        load_entry(loading, weight, from[0]);
+        load_entry(loading, bias, from[1]);
+        return;
+    }
+    import_note(loading->report, "head for valence and arousal: fresh, as the file has none");
+    loading->report->missing += 2;
+}
+
+/* What was learned beside the classifier and would be lost, is said. */
+static void note_affect_left_behind(struct loading *loading)
+{
+    if (!loading->model->has_affect && import_source_find(loading->source, "va.weight") != NULL)
+        import_note(loading->report, "head for valence and arousal: left behind (va.weight > 0 takes and trains it)");
+}
+
 /* ---- the report ---- */
 
 /* Known, and of no use to a model: counters, optimizer state, averaged copies, what stands outside the network's
  * prefix, the heads of training in a model without them. */
 static bool is_passed_over(const struct loading *loading, const char *name)
 {
-    static const char *const prefixes[] = {"optimizer", "ema.", "random.", "ial.", "train."};
+    static const char *const prefixes[] = {"optimizer", "ema.", "random.", "ial.", "va.", "train."};
     const char *prefix = loading->source->match.prefix;
     if (strncmp(name, prefix, strlen(prefix)) != 0) return true;
     if (text_ends_with_ignoring_case(name, "num_batches_tracked")) return true;
@@ -225,6 +251,8 @@ static status load_model(struct loading *loading)
     if (result == STATUS_OK) {
         if (report->classifier == IMPORT_CLASSIFIER_FRESH) report->missing += 2;
         load_projection(loading);
+        load_affect(loading);
+        note_affect_left_behind(loading);
         count_tensors(loading);
         result = check_finite(loading);
     }
@@ -305,6 +333,11 @@ static bool source_has_heads(const struct import_source *source)
            import_source_find(source, "ial.projection.0.weight") != NULL;
 }
 
+static bool source_has_affect(const struct import_source *source)
+{
+    return import_source_find(source, "va.weight") != NULL && import_source_find(source, "va.bias") != NULL;
+}
+
 static void fill_info(struct checkpoint_info *info, const struct import_source *source,
                       const struct import_report *report, const struct architecture *architecture)
 {
@@ -365,8 +398,9 @@ static status create_model(struct loading *loading, struct checkpoint_info *info
     if (result == STATUS_OK) result = import_source_read_graph(loading->source, &architecture, err);
     if (result == STATUS_OK)
         result = plan_classes(loading, (size_t)architecture.features, &options, &classes, &count);
-    if (result == STATUS_OK)
-        result = model_create(loading->model, &architecture, (int)count, source_has_heads(loading->source), err);
+    const struct model_heads heads = {.attention = source_has_heads(loading->source),
+                                      .affect = source_has_affect(loading->source)};
+    if (result == STATUS_OK) result = model_create_with(loading->model, &architecture, (int)count, &heads, err);
     if (result == STATUS_OK) {
         note_file(loading);
         note_flavour(loading, options.architecture != NULL, reason);

@@ -100,7 +100,7 @@ static void run_once(struct bench *bench)
     }
     struct objective objective = objective_defaults();
     objective.ial_weight = 0;
-    struct labelled_batch batch = {bench->batch, bench->images, bench->targets};
+    struct labelled_batch batch = {.n = bench->batch, .images = bench->images, .targets = bench->targets};
     struct step_losses losses;
     parameters_zero_gradients(&bench->model.parameters);
     train_step_run(bench->step, &objective, &batch, NULL, 1, 0, &losses);

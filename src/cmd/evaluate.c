@@ -142,6 +142,7 @@ static status open_dataset(struct evaluation_work *work, struct error *err)
     data.classes = (struct config_strings){(char **)(uintptr_t)info->classes, info->class_count};
     data.labelled_per_class = (struct config_reals){0}; /* counts in another order; the training split is whole */
     data.labelled = 0;
+    data.reads_affect = checkpoint_has_affect(&work->checkpoint);
     result = dataset_open(&work->dataset, &data, split, err);
     if (result != STATUS_OK) return result;
     if (work->has_ial_settings) apply_named_classes(work, &work->config.data.classes);

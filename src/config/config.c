@@ -51,7 +51,7 @@ static status unknown_section(const char *name, struct error *err)
     text_make_printable(shown);
     if (nearest != NULL) return error_set_usage(err, "[%s]: unknown section (did you mean [%s]?)", shown, nearest);
     return error_set_usage(err,
-                           "[%s]: unknown section (data, model, train, ial, acl, rmset, augment, augment.weak, "
+                           "[%s]: unknown section (data, model, train, ial, acl, va, rmset, augment, augment.weak, "
                            "augment.strong, augment.pair, eval, output; and those of methods)",
                            shown);
 }

@@ -138,6 +138,9 @@ static const struct config_key keys[] = {
     TRUTH(acl, debias, "true", "mutual: take off what negatives that show the same expression are expected to add"),
     REAL(acl, ramp, "0", 0, 1, "mutual: share of the run over which lambda 2 rises from 0 once ACL has joined"),
 
+    REAL(va, weight, "0", 0, 1e6,
+         "of 1 - the concordance of valence and arousal, a head beside the classifier learned with it (0: off, no head)"),
+
     REAL(fixmatch, threshold, "0.95", 0, 1, "c: a guess counts where its probability is at least this"),
     REAL(fixmatch, weight, "1", 0, 1e6, "lambda u, weight of the unlabelled loss"),
     WHOLE(fixmatch, ratio, "7", 1, 1024, "mu: unlabelled pictures of a step for each labelled one"),

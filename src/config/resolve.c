@@ -256,6 +256,7 @@ status config_resolve(struct config *config, const char *folder, bool variables,
     if (result == STATUS_OK) result = check_labelled(config, err);
     if (result == STATUS_OK) result = check_class_weights(config, err);
     if (result == STATUS_OK) result = check_training_keys(config, err);
+    config->data.reads_affect = config->va.weight > 0;
     return result;
 }
 

@@ -5,6 +5,7 @@
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -151,7 +152,8 @@ static status choose_rows(struct dataset *dataset, const struct config_data *opt
     if (result != STATUS_OK || (split != SPLIT_UNLABELLED && split != SPLIT_TRAIN_WHOLE_UNLABELLED)) return result;
     for (size_t i = 0; i < dataset->count; i++) dataset->samples[i].label = -1;
     memory_free(dataset->targets);
-    dataset->targets = NULL;
+    memory_free(dataset->affect);
+    dataset->targets = dataset->affect = NULL;
     return STATUS_OK;
 }
 
@@ -257,6 +259,7 @@ void dataset_free(struct dataset *dataset)
     memory_free(dataset->class_counts);
     memory_free(dataset->samples);
     memory_free(dataset->targets);
+    memory_free(dataset->affect);
     memory_free(dataset->pixels);
     memory_free(dataset->lists);
     memory_free(dataset->notes);
@@ -285,6 +288,13 @@ void dataset_target(const struct dataset *dataset, size_t sample, float *target)
     if (dataset->samples[sample].label >= 0) target[dataset->samples[sample].label] = 1.0f;
 }
 
+size_t dataset_affect_count(const struct dataset *dataset)
+{
+    size_t known = 0;
+    for (size_t i = 0; dataset->affect != NULL && i < dataset->count; i++) if (!isnan(dataset->affect[2 * i])) known++;
+    return known;
+}
+
 status dataset_describe(const struct dataset *dataset, struct text *out, struct error *err)
 {
     status result =
@@ -295,6 +305,8 @@ status dataset_describe(const struct dataset *dataset, struct text *out, struct 
     if (result == STATUS_OK) result = text_append(out, "\n", 1, err);
     if (result == STATUS_OK && dataset->mappings.length > 0)
         result = text_append_format(out, err, "  class folders: %s\n", text_string(&dataset->mappings));
+    if (result == STATUS_OK && dataset->affect != NULL)
+        result = text_append_format(out, err, "  valence and arousal: of %zu of them\n", dataset_affect_count(dataset));
     if (result == STATUS_OK && dataset->remark != NULL)
         result = text_append_format(out, err, "  %s\n", dataset->remark);
     if (result == STATUS_OK && dataset->validation_share > 0)

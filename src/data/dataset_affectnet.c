@@ -1,5 +1,5 @@
 /* AffectNet as it comes: the original release (lists with a face box and an expression for each picture) and the
- * later one (folders of pictures, each with its label in an .npy file). Its validation list serves as the test split,
+ * later one (folders of pictures, each with its label in an .npy file). Both carry valence and arousal. Its validation list serves as the test split,
  * since the real one was never given out. */
 #include "data/dataset_reader.h"
 #include "data/npy_scalar.h"
@@ -8,13 +8,14 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/data/csv.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { NOT_AN_EXPRESSION = 8, LAST_ID = 10, READING_THREADS = 16, NPY_MOST_BYTES = 1 << 16 };
 
 /* Where the columns are; the release's order when the list has no header. */
 struct columns {
-    size_t path, x, y, width, height, expression;
+    size_t path, x, y, width, height, expression, valence, arousal;
 };
 
 /* What an id of AffectNet means: an output, or CLASS_DROPPED with a reason. */
@@ -42,6 +43,16 @@ static struct image_box parse_box(const struct csv_reader *csv, const struct col
                               height * (1 + margin)};
 }
 
+/* What is no number from -1 to 1 is none: nobody's faces are left out for it. */
+static void parse_affect(const struct csv_reader *csv, const struct columns *columns, float affect[2])
+{
+    const size_t places[] = {columns->valence, columns->arousal};
+    for (size_t i = 0; i < 2; i++) {
+        double number;
+        if (!text_to_real(csv_field(csv, places[i]), &number) || !reader_affect(number, &affect[i])) affect[i] = NAN;
+    }
+}
+
 static status add_row(struct dataset_reader *reader, const struct csv_reader *csv, const struct columns *columns,
                       const char *images, struct error *err)
 {
@@ -53,7 +64,12 @@ static status add_row(struct dataset_reader *reader, const struct csv_reader *cs
     const char *reason;
     int output = output_of_id(reader, id, &reason);
     if (output < 0) return reader_leave_out(reader, reason, csv->line, name, err);
+    float affect[2];
     struct dataset_row row = {.folder = images, .name = name, .row = csv->line, .label = output};
+    if (reader->options->reads_affect) {
+        parse_affect(csv, columns, affect);
+        row.affect = affect;
+    }
     if (reader->options->crop == CROP_BOX) {
         row.box = parse_box(csv, columns, reader->options->crop_margin);
         if (row.box.width == 0) return reader_leave_out(reader, "without a face box", csv->line, name, err);
@@ -64,10 +80,10 @@ static status add_row(struct dataset_reader *reader, const struct csv_reader *cs
 /* Takes the columns' places from a header; false when the row is none. */
 static bool read_header(const struct csv_reader *csv, struct columns *columns)
 {
-    static const char *const names[] = {"subDirectory_filePath", "face_x",    "face_y", "face_width",
-                                        "face_height",           "expression"};
-    size_t *places[] = {&columns->path,  &columns->x,      &columns->y,
-                        &columns->width, &columns->height, &columns->expression};
+    static const char *const names[] = {"subDirectory_filePath", "face_x",     "face_y",  "face_width",
+                                        "face_height",           "expression", "valence", "arousal"};
+    size_t *places[] = {&columns->path,   &columns->x,          &columns->y,       &columns->width,
+                        &columns->height, &columns->expression, &columns->valence, &columns->arousal};
     int path = csv_find(csv, names[0]), expression = csv_find(csv, names[5]);
     if (path < 0 && expression < 0) return false;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -79,7 +95,7 @@ static bool read_header(const struct csv_reader *csv, struct columns *columns)
 
 static status read_list(struct dataset_reader *reader, const char *path, const char *images, struct error *err)
 {
-    struct columns columns = {0, 1, 2, 3, 4, 6};
+    struct columns columns = {0, 1, 2, 3, 4, 6, 7, 8};
     struct csv_reader csv;
     status result = csv_open(&csv, path, CSV_COMMA, err);
     bool found = false, is_first = true;
@@ -142,29 +158,55 @@ static status read_original(struct dataset_reader *reader, bool *exists, struct 
 struct annotations {
     const char *folder;
     struct folder_list pictures;
-    int64_t *ids; /* [count]; -1 = no annotation, -2 = not a number */
+    int64_t *ids;  /* [count]; -1 = no annotation, -2 = not a number */
+    float *affect; /* [count, 2]; NULL = not wanted */
 };
 
-static int64_t read_annotation(const char *folder, const char *picture)
+/* FOLDER/annotations/STEM_KIND.npy; false when it is missing, empty or larger than an annotation is. */
+static bool read_npy(const char *folder, const char *picture, const char *kind, uint8_t **bytes, size_t *size)
 {
     const char *dot = strrchr(picture, '.');
     struct text path = {0};
-    int64_t id = -1;
     int stem = (int)(dot == NULL ? strlen(picture) : (size_t)(dot - picture));
-    uint8_t *bytes = NULL;
-    size_t size;
-    if (text_append_format(&path, NULL, "%s/annotations/%.*s_exp.npy", folder, stem, picture) == STATUS_OK &&
-        file_read(text_string(&path), NPY_MOST_BYTES, &bytes, &size, NULL) == STATUS_OK && size > 0)
-        id = npy_scalar(bytes, size, &id) ? id : -2;
-    memory_free(bytes);
+    *bytes = NULL;
+    bool found =
+        text_append_format(&path, NULL, "%s/annotations/%.*s_%s.npy", folder, stem, picture, kind) == STATUS_OK &&
+        file_read(text_string(&path), NPY_MOST_BYTES, bytes, size, NULL) == STATUS_OK && *size > 0;
     text_free(&path);
+    return found;
+}
+
+static int64_t read_expression(const char *folder, const char *picture)
+{
+    uint8_t *bytes;
+    size_t size;
+    int64_t id = -1;
+    if (read_npy(folder, picture, "exp", &bytes, &size) && !npy_whole_number(bytes, size, &id)) id = -2;
+    memory_free(bytes);
     return id;
+}
+
+static void read_affect(const char *folder, const char *picture, float affect[2])
+{
+    static const char *const kinds[] = {"val", "aro"};
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t *bytes;
+        size_t size;
+        double number;
+        bool known = read_npy(folder, picture, kinds[i], &bytes, &size) && npy_number(bytes, size, &number) &&
+                     reader_affect(number, &affect[i]);
+        if (!known) affect[i] = NAN;
+        memory_free(bytes);
+    }
 }
 
 static void read_annotations(void *context, size_t begin, size_t end)
 {
     struct annotations *work = context;
-    for (size_t i = begin; i < end; i++) work->ids[i] = read_annotation(work->folder, work->pictures.names[i]);
+    for (size_t i = begin; i < end; i++) {
+        work->ids[i] = read_expression(work->folder, work->pictures.names[i]);
+        if (work->affect != NULL) read_affect(work->folder, work->pictures.names[i], work->affect + 2 * i);
+    }
 }
 
 static status add_annotated(struct dataset_reader *reader, const struct annotations *work, const char *images,
@@ -178,6 +220,7 @@ static status add_annotated(struct dataset_reader *reader, const struct annotati
         const char *reason = "without an annotation";
         int output = work->ids[i] < 0 ? CLASS_DROPPED : output_of_id(reader, work->ids[i], &reason);
         struct dataset_row row = {.folder = images, .name = name, .label = output};
+        if (work->affect != NULL) row.affect = work->affect + 2 * i;
         status result = output < 0 ? reader_leave_out(reader, reason, 0, name, err) : reader_add(reader, &row, err);
         if (result != STATUS_OK) return result;
     }
@@ -193,11 +236,16 @@ static status read_annotated_folder(struct dataset_reader *reader, const char *f
         work.ids = memory_allocate(work.pictures.count, sizeof *work.ids, "annotations", err);
         result = work.ids == NULL ? STATUS_FAILED : reader_begin_list(reader, folder, err);
     }
+    if (result == STATUS_OK && reader->options->reads_affect) {
+        work.affect = memory_allocate(work.pictures.count, 2 * sizeof *work.affect, "annotations", err);
+        if (work.affect == NULL) result = STATUS_FAILED;
+    }
     if (result == STATUS_OK) {
         parallel_run(work.pictures.count, READING_THREADS, read_annotations, &work);
         result = add_annotated(reader, &work, images, err);
     }
     memory_free(work.ids);
+    memory_free(work.affect);
     folder_list_free(&work.pictures);
     memory_free(images);
     return result;

@@ -1,9 +1,11 @@
-/* One's own data: ROOT/SPLIT/CLASS/picture, and lists with the columns path, label and perhaps split. */
+/* One's own data: ROOT/SPLIT/CLASS/picture, and lists with the columns path, label and perhaps split, valence,
+ * arousal. */
 #include "data/dataset_reader.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/data/csv.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -112,7 +114,7 @@ status folder_read(struct dataset_reader *reader, bool *exists, struct error *er
 /* ---- lists ---------------------------------------------------------------------------------------------------- */
 
 struct list_columns {
-    int path, label, split; /* -1 = not there */
+    int path, label, split, valence, arousal; /* -1 = not there */
 };
 
 static int find_any(const struct csv_reader *csv, const char *const *names, size_t count)
@@ -128,7 +130,8 @@ static bool read_header(const struct csv_reader *csv, struct list_columns *colum
     static const char *const paths[] = {"path", "image", "file", "filename"};
     static const char *const labels[] = {"label", "class", "expression", "emotion"};
     static const char *const splits[] = {"split", "set", "usage"};
-    struct list_columns found = {find_any(csv, paths, 4), find_any(csv, labels, 4), find_any(csv, splits, 3)};
+    struct list_columns found = {find_any(csv, paths, 4), find_any(csv, labels, 4), find_any(csv, splits, 3),
+                                 csv_find(csv, "valence"), csv_find(csv, "arousal")};
     if (found.path < 0 || found.label < 0) return false;
     *columns = found;
     return true;
@@ -148,6 +151,23 @@ static int class_of_label(const struct dataset_reader *reader, const char *label
     int class = reader_class_of_name(reader, label);
     if (class != CLASS_UNKNOWN) return class;
     return reader_class_of_number(reader, numbers == NUMBERS_UNSAID ? NUMBERS_FROM_0 : numbers, label);
+}
+
+/* Empty fields and -2 say that there is none. */
+static status parse_affect(const struct csv_reader *csv, const struct list_columns *columns, float affect[2],
+                           struct error *err)
+{
+    static const char *const names[] = {"valence", "arousal"};
+    const int places[] = {columns->valence, columns->arousal};
+    for (size_t i = 0; i < 2; i++) {
+        const char *field = places[i] < 0 ? "" : csv_field(csv, (size_t)places[i]);
+        double number;
+        if (field[0] == '\0') continue;
+        if (!text_to_real(field, &number) || !reader_affect(number, &affect[i]))
+            return error_set(err, "%s:%zu: %s '%.40s' is no number from -1 to 1 (-2 or nothing: there is none)", csv->name,
+                             csv->line, names[i], field);
+    }
+    return STATUS_OK;
 }
 
 static status add_row(struct dataset_reader *reader, const struct csv_reader *csv, const struct list_columns *columns,
@@ -170,15 +190,17 @@ static status add_row(struct dataset_reader *reader, const struct csv_reader *cs
                          "otherwise)",
                          csv->name, csv->line, label, reader->dataset->class_count - 1);
     if (class == CLASS_DROPPED) return reader_leave_out(reader, dropped, csv->line, name, err);
-    struct dataset_row row = {.folder = folder, .name = name, .row = csv->line, .label = class};
-    return reader_add(reader, &row, err);
+    float affect[2] = {NAN, NAN};
+    struct dataset_row row = {.folder = folder, .name = name, .row = csv->line, .label = class, .affect = affect};
+    status result = reader->options->reads_affect ? parse_affect(csv, columns, affect, err) : STATUS_OK;
+    return result == STATUS_OK ? reader_add(reader, &row, err) : result;
 }
 
 /* `shared`: the list is for all parts, by its column split; without one it is all training. */
 static status read_list(struct dataset_reader *reader, const char *list, const char *folder, bool shared,
                         struct error *err)
 {
-    struct list_columns columns = {0, 1, -1};
+    struct list_columns columns = {0, 1, -1, -1, -1};
     struct csv_reader csv = {0};
     status result = reader_begin_list(reader, list, err);
     if (result == STATUS_OK) result = csv_open(&csv, list, CSV_COMMA, err);

@@ -31,6 +31,7 @@ struct dataset_row {
     int label;                 /* output */
     struct image_box box;      /* width 0 = none */
     const float *target;       /* [class_count] or NULL */
+    const float *affect;       /* valence and arousal or NULL */
     bool may_repeat;           /* the same picture twice is no mistake */
 };
 
@@ -58,6 +59,10 @@ status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row
 
 /* Adds an unlabelled sample by its path alone. */
 status reader_add_path(struct dataset_reader *reader, const char *path, struct error *err) MUST_CHECK;
+
+/* A list's valence or arousal in `value`, -1 to 1; NaN for -2, with which AffectNet says that there is none. False where it
+ * is something else. */
+bool reader_affect(double number, float *value);
 
 /* Counts a row that is not a sample, under its reason. */
 status reader_leave_out(struct dataset_reader *reader, const char *reason, size_t row, const char *name,

@@ -5,6 +5,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/data/picture_file.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -102,6 +103,12 @@ static status grow_samples(struct dataset *dataset, struct error *err)
         if (targets == NULL) return STATUS_FAILED;
         dataset->targets = targets;
     }
+    if (dataset->affect != NULL) {
+        float *affect = memory_grow(dataset->affect, 2 * dataset->count, size_multiply(capacity, 2), sizeof *affect,
+                                    "valence and arousal", err);
+        if (affect == NULL) return STATUS_FAILED;
+        dataset->affect = affect;
+    }
     dataset->capacity = capacity;
     return STATUS_OK;
 }
@@ -119,12 +126,34 @@ static status store_target(struct dataset *dataset, const float *target, struct 
     return STATUS_OK;
 }
 
+bool reader_affect(double number, float *value)
+{
+    *value = number == -2 ? NAN : (float)number;
+    return number == -2 || (number >= -1 && number <= 1);
+}
+
+/* Begins with the first row that has both; a row with one of them has none. */
+static status store_affect(struct dataset *dataset, const float *affect, struct error *err)
+{
+    bool known = affect != NULL && !isnan(affect[0]) && !isnan(affect[1]);
+    if (!known && dataset->affect == NULL) return STATUS_OK;
+    if (dataset->affect == NULL) {
+        dataset->affect =
+            memory_allocate(size_multiply(dataset->capacity, 2), sizeof(float), "valence and arousal", err);
+        if (dataset->affect == NULL) return STATUS_FAILED;
+        for (size_t i = 0; i < 2 * dataset->count; i++) dataset->affect[i] = NAN;
+    }
+    for (size_t i = 0; i < 2; i++) dataset->affect[2 * dataset->count + i] = known ? affect[i] : NAN;
+    return STATUS_OK;
+}
+
 static status add_sample(struct dataset_reader *reader, const struct dataset_row *row, int64_t pixels, size_t path,
                          struct error *err)
 {
     struct dataset *dataset = reader->dataset;
     status result = grow_samples(dataset, err);
     if (result == STATUS_OK && row->target != NULL) result = store_target(dataset, row->target, err);
+    if (result == STATUS_OK) result = store_affect(dataset, row->affect, err);
     if (result != STATUS_OK) return result;
     dataset->samples[dataset->count++] =
         (struct dataset_sample){path, pixels, row->box, reader->list, (uint32_t)row->row, row->label};
@@ -245,6 +274,7 @@ void dataset_keep(struct dataset *dataset, const bool *keep)
         dataset->samples[kept] = dataset->samples[i];
         if (dataset->targets != NULL)
             memmove(dataset->targets + kept * classes, dataset->targets + i * classes, classes * sizeof(float));
+        if (dataset->affect != NULL) memmove(dataset->affect + 2 * kept, dataset->affect + 2 * i, 2 * sizeof(float));
         kept++;
     }
     dataset->count = kept;

@@ -157,6 +157,7 @@ static size_t lay_out_rows(const struct loader *loader, int stream, struct slot_
         {&out->asked, rows * sizeof *out->asked},
         {&out->labels, rows * sizeof *out->labels},
         {&out->targets, rows * (size_t)options->source.class_count * sizeof *out->targets},
+        {&out->affect, options->source.affect == NULL ? 0 : 2 * rows * sizeof *out->affect},
         {&out->is_bad, rows * sizeof *out->is_bad},
         {&out->failures, (size_t)loader->streams[stream].groups * sizeof *out->failures},
     };

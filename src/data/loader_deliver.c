@@ -116,6 +116,7 @@ static void deliver(struct loader *loader, struct slot *slot, int stream, struct
     struct slot_stream *rows = &slot->streams[stream];
     out->rows = close_gaps(loader, slot, stream);
     out->targets = options->source.class_count > 0 ? rows->targets : NULL;
+    out->affect = options->source.affect != NULL ? rows->affect : NULL;
     out->labels = rows->labels;
     out->ids = rows->ids;
     for (int view = 0; view < options->views; view++) {

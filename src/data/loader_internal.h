@@ -23,6 +23,7 @@ struct slot_stream {
     int64_t *asked;           /* [stream rows], those of the first draw */
     int32_t *labels;          /* [stream rows] */
     float *targets;           /* [stream rows, class_count] */
+    float *affect;            /* [stream rows, 2] where the source has them */
     bool *is_bad;             /* [stream rows], cannot be read */
     uint8_t *failures;        /* [groups], draws that could not be read before the one that is there */
     size_t bad, drawn;        /* pictures met, with those that were replaced */

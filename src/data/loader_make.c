@@ -98,6 +98,7 @@ bool loader_make_row(struct loader *loader, struct slot *slot, int stream, int r
     rows->labels[row] = source->label == NULL ? -1 : source->label(source->context, id);
     if (source->class_count > 0)
         source->target(source->context, id, rows->targets + (size_t)row * (size_t)source->class_count);
+    if (source->affect != NULL) source->affect(source->context, id, rows->affect + 2 * row);
     return true;
 }
 
@@ -114,6 +115,8 @@ void loader_copy_row(struct loader *loader, struct slot *slot, int stream, int f
     }
     rows->ids[to] = rows->ids[from];
     rows->labels[to] = rows->labels[from];
+    if (loader->options.streams[stream].source.affect != NULL)
+        memcpy(rows->affect + 2 * to, rows->affect + 2 * from, 2 * sizeof *rows->affect);
     if (classes > 0)
         memcpy(rows->targets + (size_t)to * classes, rows->targets + (size_t)from * classes,
                classes * sizeof *rows->targets);

@@ -38,7 +38,7 @@ static uint64_t bits_of(const uint8_t *bytes, size_t size, bool big_endian)
 }
 
 /* ASCII digits, one byte or four bytes a character. */
-static bool parse_text(const uint8_t *bytes, const struct element *element, int64_t *value)
+static bool parse_text(const uint8_t *bytes, const struct element *element, double *value)
 {
     size_t width = element->kind == 'U' ? 4 : 1, length = element->size / width;
     char text[LONGEST_TEXT + 1];
@@ -49,32 +49,25 @@ static bool parse_text(const uint8_t *bytes, const struct element *element, int6
         text[i] = (char)character;
     }
     text[length] = '\0';
-    double real;
-    if (text_to_integer(text, value)) return true;
-    if (!text_to_real(text, &real) || real != floor(real) || fabs(real) > 1e9) return false;
-    *value = (int64_t)real;
-    return true;
+    return text_to_real(text, value);
 }
 
-static bool parse_real(uint64_t bits, size_t size, int64_t *value)
+static bool parse_real(uint64_t bits, size_t size, double *value)
 {
-    double real;
     if (size == 8) {
-        memcpy(&real, &bits, sizeof real);
+        memcpy(value, &bits, sizeof *value);
     } else if (size == 4) {
         uint32_t narrow = (uint32_t)bits;
         float single;
         memcpy(&single, &narrow, sizeof single);
-        real = (double)single;
+        *value = (double)single;
     } else {
         return false;
     }
-    if (!(fabs(real) <= 1e9) || real != floor(real)) return false;
-    *value = (int64_t)real;
-    return true;
+    return isfinite(*value);
 }
 
-static bool parse_element(const uint8_t *bytes, const struct element *element, int64_t *value)
+static bool parse_element(const uint8_t *bytes, const struct element *element, double *value)
 {
     if (element->kind == 'S' || element->kind == 'U') return parse_text(bytes, element, value);
     if (element->size == 0 || element->size > 8) return false;
@@ -82,11 +75,11 @@ static bool parse_element(const uint8_t *bytes, const struct element *element, i
     if (element->kind == 'f') return parse_real(bits, element->size, value);
     if (element->kind != 'i' && element->kind != 'u') return false;
     unsigned unused = 64 - 8 * (unsigned)element->size;
-    *value = element->kind == 'i' ? (int64_t)(bits << unused) >> unused : (int64_t)bits;
+    *value = element->kind == 'i' ? (double)((int64_t)(bits << unused) >> unused) : (double)bits;
     return true;
 }
 
-bool npy_scalar(const uint8_t *bytes, size_t size, int64_t *value)
+bool npy_number(const uint8_t *bytes, size_t size, double *value)
 {
     if (size < MAGIC_BYTES + 4 || memcmp(bytes, "\x93NUMPY", MAGIC_BYTES) != 0) return false;
     size_t length_bytes = bytes[MAGIC_BYTES] >= 2 ? 4 : 2, start = MAGIC_BYTES + 2 + length_bytes;
@@ -101,4 +94,12 @@ bool npy_scalar(const uint8_t *bytes, size_t size, int64_t *value)
     if (!is_single || !parse_type(header, &element)) return false;
     return element.size > 0 && element.size <= size - start - length &&
            parse_element(bytes + start + length, &element, value);
+}
+
+bool npy_whole_number(const uint8_t *bytes, size_t size, int64_t *value)
+{
+    double number;
+    if (!npy_number(bytes, size, &number) || !(fabs(number) <= 1e9) || number != floor(number)) return false;
+    *value = (int64_t)number;
+    return true;
 }

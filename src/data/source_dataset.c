@@ -67,6 +67,11 @@ static void write_target(void *context, int64_t id, float *target)
     dataset_target(((struct dataset_source *)context)->dataset, (size_t)id, target);
 }
 
+static void write_affect(void *context, int64_t id, float affect[2])
+{
+    memcpy(affect, ((struct dataset_source *)context)->dataset->affect + 2 * id, 2 * sizeof *affect);
+}
+
 status dataset_source_init(struct dataset_source *source, const struct dataset *dataset, enum sampler_order order,
                            uint64_t seed, bool leads, struct error *err)
 {
@@ -104,5 +109,6 @@ struct picture_source dataset_picture_source(struct dataset_source *source)
         .name = append_name,
         .label = label_of,
         .target = dataset->class_count > 0 ? write_target : NULL,
+        .affect = dataset->affect != NULL ? write_affect : NULL,
     };
 }

@@ -21,13 +21,14 @@
 #include <string.h>
 
 enum { FIRST, SECOND, WEAK_VIEWS, STRONG = WEAK_VIEWS, VIEWS };
-enum { TERM_UNLABELLED = TERM_FER + 1, TERM_CONTRASTIVE, TERMS };
+enum { TERM_UNLABELLED = TERM_FER + 1, TERM_CONTRASTIVE, TERM_AFFECT, TERMS };
 enum { SURE_SHARE = ACCURACY + 1, MARGIN, FIGURES };
 
 static const struct method_term terms[TERMS] = {
     [TERM_FER] = {"fer", "FER"},
     [TERM_UNLABELLED] = {"unlabelled", "unlabelled"},
     [TERM_CONTRASTIVE] = {"contrastive", "contrastive"},
+    [TERM_AFFECT] = AFFECT_TERM,
 };
 static const struct method_figure figures[FIGURES] = {
     [ACCURACY] = {"accuracy", -1},
@@ -73,6 +74,7 @@ static void adacm_phases(const struct config *config, struct phase_table *table)
     weights[TERM_FER] = config->adacm.labelled_weight;
     weights[TERM_UNLABELLED] = config->adacm.weight;
     weights[TERM_CONTRASTIVE] = config->adacm.contrastive_weight;
+    weights[TERM_AFFECT] = config->va.weight;
 }
 
 static size_t adacm_streams(const struct config *config, struct stream_request *requests)
@@ -277,6 +279,7 @@ static void adacm_step(void *self, const struct method_step *step, struct step_o
     one_pass_forward(pass, step);
     guess(adacm, step, first, n);
     semi_supervised_labelled_loss(pass, adacm->labelled, labelled->targets, 1, step, outcome);
+    semi_supervised_affect_loss(pass, TERM_AFFECT, step, outcome);
     unlabelled_loss(adacm, step, first[STRONG], n, outcome);
     one_pass_backward_classifier(pass);
     contrastive_term(adacm, step, first, n, outcome);

@@ -21,11 +21,11 @@
 #include <string.h>
 
 enum { FACES = LABELLED + 1, MOMENTS };
-enum { TERM_CONSENSUS = TERM_FER + 1, TERM_ACL, TERMS };
+enum { TERM_CONSENSUS = TERM_FER + 1, TERM_ACL, TERM_AFFECT, TERMS };
 enum { RHO = ACCURACY + 1, TEMPERATURE, CHANGED, CERTAINTY, MOMENT, OTHERS };
 enum { ESTIMATED_RHO, ESTIMATED_TEMPERATURE, CHANGED_SHARE, ESTIMATES };
 
-static const struct method_term terms[TERMS] = {{"fer", "FER"}, {"consensus", "consensus"}, {"acl", "ACL"}};
+static const struct method_term terms[TERMS] = {{"fer", "FER"}, {"consensus", "consensus"}, {"acl", "ACL"}, AFFECT_TERM};
 static const struct method_figure figures[] = {
     [ACCURACY] = {"accuracy", -1},
     [RHO] = {"rho", TERM_CONSENSUS},                      /* a face shows its moment's expression */
@@ -101,6 +101,7 @@ static void consensus_phases(const struct config *config, struct phase_table *ta
         if (phase == NULL) continue;
         struct optimizer_rates *rates = &phase->rates;
         phase->weights[TERM_FER] = 1;
+        phase->weights[TERM_AFFECT] = config->va.weight;
         phase->weights[TERM_CONSENSUS] = i == 1 ? config->consensus.weight : 0;
         phase->weights[TERM_ACL] = i == 1 && is_mutual(config) ? config->acl.weight : 0;
         rates->learning_rate[GROUP_BACKBONE] = rates->learning_rate[GROUP_FER] = config->train.lr;
@@ -417,12 +418,14 @@ static void consensus_step(void *self, const struct method_step *step, struct st
     one_pass_forward(pass, step);
     loss.n = (size_t)streams[LABELLED].rows;
     semi_supervised_labelled_loss(pass, loss, streams[LABELLED].targets, 1, step, outcome);
+    semi_supervised_affect_loss(pass, TERM_AFFECT, step, outcome);
     if (agrees) consensus_loss(method, step, faces, outcome);
     one_pass_backward_classifier(pass);
     if (contrasts) acl_weight = mutual_loss(method, step, moments, outcome);
     one_pass_backward_backbone(pass);
     outcome->total = step->weights[TERM_FER] * outcome->terms[TERM_FER] +
-                     step->weights[TERM_CONSENSUS] * outcome->terms[TERM_CONSENSUS] + acl_weight * outcome->terms[TERM_ACL];
+                     step->weights[TERM_CONSENSUS] * outcome->terms[TERM_CONSENSUS] + acl_weight * outcome->terms[TERM_ACL] +
+                     step->weights[TERM_AFFECT] * outcome->terms[TERM_AFFECT];
 }
 
 /* ---- the rest ---- */

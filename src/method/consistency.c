@@ -11,6 +11,7 @@ enum { SURE_SHARE = ACCURACY + 1 };
 const struct method_term consistency_terms[CONSISTENCY_TERMS] = {
     [TERM_FER] = {"fer", "FER"},
     [CONSISTENCY_TERM_UNLABELLED] = {"unlabelled", "unlabelled"},
+    [CONSISTENCY_TERM_AFFECT] = AFFECT_TERM,
 };
 const struct method_figure consistency_figures[CONSISTENCY_FIGURES] = {
     [ACCURACY] = {"accuracy", -1},
@@ -28,7 +29,9 @@ struct consistency {
 
 void consistency_phases(const struct config *config, double weight, struct phase_table *table)
 {
-    semi_supervised_phase(config, table)->weights[CONSISTENCY_TERM_UNLABELLED] = weight;
+    double *weights = semi_supervised_phase(config, table)->weights;
+    weights[CONSISTENCY_TERM_UNLABELLED] = weight;
+    weights[CONSISTENCY_TERM_AFFECT] = config->va.weight;
 }
 
 size_t consistency_streams(const struct config *config, int64_t ratio, struct stream_request *requests)
@@ -111,6 +114,7 @@ void consistency_step(void *self, const struct method_step *step, struct step_ou
     size_t strong = one_pass_add(pass, unlabelled, STRONG);
     one_pass_forward(pass, step);
     semi_supervised_labelled_loss(pass, consistency->labelled, labelled->targets, 1, step, outcome);
+    semi_supervised_affect_loss(pass, CONSISTENCY_TERM_AFFECT, step, outcome);
     unlabelled_loss(consistency, step, weak, strong, outcome);
     one_pass_backward(pass);
     for (size_t i = 0; i < CONSISTENCY_TERMS; i++) outcome->total += step->weights[i] * outcome->terms[i];

@@ -11,7 +11,7 @@
 
 #include "rmfer/method/method.h"
 
-enum { CONSISTENCY_TERM_UNLABELLED = 1, CONSISTENCY_TERMS, CONSISTENCY_FIGURES = 2 };
+enum { CONSISTENCY_TERM_UNLABELLED = 1, CONSISTENCY_TERM_AFFECT, CONSISTENCY_TERMS, CONSISTENCY_FIGURES = 2 };
 
 extern const struct method_term consistency_terms[CONSISTENCY_TERMS];
 extern const struct method_figure consistency_figures[CONSISTENCY_FIGURES];

@@ -18,6 +18,8 @@ static void place(struct one_pass *pass, struct plan *plan)
     pass->factors = plan_reals(plan, pass->dropout > 0 ? wide : 0);
     pass->logits = plan_reals(plan, narrow);
     pass->dlogits = plan_reals(plan, narrow);
+    affect_head_place(&pass->affect, pass->labelled, plan);
+    if (pass->affect.exists) pass->daffect = plan_reals(plan, pass->labelled * pass->dimensions);
 }
 
 static struct one_pass describe(const struct method_setup *setup)
@@ -30,6 +32,7 @@ static struct one_pass describe(const struct method_setup *setup)
                              .dropout = config->model.dropout,
                              .drop_path = config->model.drop_path,
                              .machines = setup->machines,
+                             .labelled = (size_t)config->train.batch,
                              .classes = (size_t)model->classes,
                              .dimensions = (size_t)model->architecture.features,
                              .image_reals = side * side * STEM_INPUT};
@@ -39,6 +42,7 @@ static struct one_pass describe(const struct method_setup *setup)
 static status create(struct one_pass *pass, const struct method_setup *setup, struct error *err)
 {
     int rows = (int)pass->most_own;
+    affect_head_bind(&pass->affect, setup->model);
     status result = backbone_create(&pass->backbone, setup->model, rows, (int)setup->config->data.image_size, err);
     if (result != STATUS_OK) return result;
     backbone_share(pass->backbone, setup->machines, setup->config->train.sync_bn);
@@ -135,6 +139,7 @@ static void forward(struct one_pass *pass, const struct method_step *step, bool 
     }
     linear_forward(&pass->context, &pass->classifier, pass->rows, pass->features, pass->logits);
     memset(pass->dlogits, 0, pass->rows * pass->classes * sizeof(real));
+    pass->affect_rows = 0;
 }
 
 void one_pass_forward(struct one_pass *pass, const struct method_step *step)
@@ -150,9 +155,19 @@ void one_pass_forward_beside(struct one_pass *pass, const struct method_step *st
     forward(pass, &beside, false);
 }
 
+double one_pass_affect(struct one_pass *pass, const struct batch_stream *rows, double scale)
+{
+    size_t n = (size_t)rows->rows;
+    BUG_UNLESS(n <= pass->labelled && n <= pass->rows && pass->affect_rows == 0);
+    memset(pass->daffect, 0, n * pass->dimensions * sizeof(real));
+    pass->affect_rows = n;
+    return affect_head_loss(&pass->affect, &pass->context, n, pass->features, rows->affect, scale, pass->daffect);
+}
+
 void one_pass_backward_classifier(struct one_pass *pass)
 {
     linear_backward(&pass->context, &pass->classifier, pass->rows, pass->features, pass->dlogits, pass->dfeatures);
+    one_pass_add_gradient(pass, 0, pass->affect_rows, pass->daffect);
 }
 
 void one_pass_add_gradient(struct one_pass *pass, size_t first, size_t rows, const real *dfeatures)

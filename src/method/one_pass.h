@@ -5,6 +5,7 @@
 #define RMFER_METHOD_ONE_PASS_H
 
 #include "rmfer/base/memory.h"
+#include "rmfer/method/affect_head.h"
 #include "rmfer/method/method.h"
 #include "rmfer/nn/backbone.h"
 #include "rmfer/ops/linear.h"
@@ -14,6 +15,7 @@ struct one_pass {
     struct backbone_pass *pass;
     struct op_context context;
     struct linear classifier;
+    struct affect_head affect;
     struct arena arena;
     double dropout, drop_path;
     const struct machines *machines;  /* that the rows are shared out over; NULL = none */
@@ -26,6 +28,8 @@ struct one_pass {
     real *features, *dfeatures;       /* [most_rows,D]; features after dropout */
     real *factors;                    /* [most_rows,D], dropout's */
     real *logits, *dlogits;           /* [most_rows,E] */
+    real *daffect;                    /* [labelled,D]: what L_VA says of the features of the first affect_rows */
+    size_t labelled, affect_rows;
 };
 
 /* Plans memory for steps of at most these streams' views, [count], each of whose rows are added by one_pass_add. */
@@ -50,6 +54,9 @@ void one_pass_forward(struct one_pass *pass, const struct method_step *step);
 /* The same for a further pass of the step, `number` counting from 1: with masks of its own, and the running statistics
  * are left alone. With or without backward. */
 void one_pass_forward_beside(struct one_pass *pass, const struct method_step *step, size_t number);
+/* L_VA of the first rows against what is known of them (affect_head.h), times its weight in `scale`. One call at most
+ * between forward and backward, which then takes its gradient along. */
+double one_pass_affect(struct one_pass *pass, const struct batch_stream *rows, double scale);
 /* Adds every parameter's gradient from dlogits. */
 void one_pass_backward(struct one_pass *pass);
 

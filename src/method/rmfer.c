@@ -1,4 +1,4 @@
-/* RMFER's row of the table: FER and IAL on the labelled pictures, from train.warmup_epochs on ACL on draws of the RMset, or
+/* RMFER's row of the table: FER and IAL (and with va.weight valence and arousal) on the labelled pictures, from train.warmup_epochs on ACL on draws of the RMset, or
  * with acl.loss = mutual on its moments.
  *
  * Rates. Phase 1: the backbone and f_FER learn at train.lr, the projection H and f_IAL at train.lr_ial. Phase 2: all
@@ -8,6 +8,7 @@
 #include "rmfer/method/rmfer.h"
 
 #include "method/methods.h"
+#include "rmfer/method/affect_head.h"
 #include "method/mutual.h"
 #include "rmfer/base/memory.h"
 
@@ -18,7 +19,7 @@ enum { LABELLED, DRAWS }; /* with acl.loss = mutual the draws are moments */
 
 enum { ACCURACY, IAL_ACCURACY, SAME_CLASS, DIFFERENT_CLASS, MOMENT, OTHERS };
 
-static const struct method_term terms[RMFER_TERMS] = {{"fer", "FER"}, {"ial", "IAL"}, {"acl", "ACL"}};
+static const struct method_term terms[RMFER_TERMS] = {{"fer", "FER"}, {"ial", "IAL"}, {"acl", "ACL"}, AFFECT_TERM};
 
 static const struct method_figure figures[] = {
     [ACCURACY] = {"accuracy", -1},
@@ -90,6 +91,7 @@ static void rmfer_phases(const struct config *config, struct phase_table *table)
         if (phase == NULL) continue;
         phase->weights[RMFER_FER] = 1;
         phase->weights[RMFER_IAL] = config->ial.weight;
+        phase->weights[RMFER_AFFECT] = config->va.weight;
         phase->weights[RMFER_ACL] = i == 1 && config_has_acl(config) ? config->acl.weight : 0;
         set_rates(phase, config);
     }
@@ -248,17 +250,18 @@ static void rmfer_step(void *self, const struct method_step *step, struct step_o
     struct objective objective = rmfer->objective;
     objective.ial_weight = step->weights[RMFER_IAL];
     objective.acl_weight = step->weights[RMFER_ACL];
+    objective.affect_weight = step->weights[RMFER_AFFECT];
     if (rmfer->guesses != NULL) objective.acl_weight *= mutual_ramp(rmfer->config, step->progress);
     objective.gradient_scale = step->gradient_scale;
     objective.bn_momentum = step->bn_momentum;
     objective.last = step->last;
-    struct labelled_batch labelled = {rows->rows, rows->images[0], rows->targets};
+    struct labelled_batch labelled = {rows->rows, rows->images[0], rows->targets, rows->affect};
     struct contrastive_batch contrastive = {0};
     if (draws_came) contrastive = contrastive_of(rmfer, step, draws);
     struct step_losses losses;
     train_step_run(rmfer->step, &objective, &labelled, draws_came ? &contrastive : NULL, step->seed, step->draw,
                    &losses);
-    *outcome = (struct step_outcome){.total = losses.total, .terms = {losses.fer, losses.ial, losses.acl}};
+    *outcome = (struct step_outcome){.total = losses.total, .terms = {losses.fer, losses.ial, losses.acl, losses.affect}};
     bool mutual = rmfer->guesses != NULL && draws_came && objective.acl_weight != 0;
     set_figures(outcome, &losses, objective.ial_weight != 0, mutual, rows->rows);
 }

@@ -19,6 +19,7 @@ void heads_bind(struct heads *heads, const struct op_context *context, const str
     heads->projection_first = bind_linear(model, model->projection_first);
     heads->projection_second = bind_linear(model, model->projection_second);
     heads->ial = bind_linear(model, model->ial);
+    affect_head_bind(&heads->affect, model);
 }
 
 static void place_projected(struct projected *out, size_t rows, size_t d, struct plan *plan)
@@ -48,6 +49,7 @@ void heads_place(struct heads *heads, size_t batch, size_t kept, struct plan *pl
     heads->dunit = plan_reals(plan, rows * d);
     heads->dz = plan_reals(plan, rows * d);
     heads->dhidden = plan_reals(plan, rows * d);
+    affect_head_place(&heads->affect, batch, plan);
 }
 
 void heads_project(const struct heads *heads, size_t n, const real *features, struct projected out)
@@ -75,7 +77,7 @@ static struct cross_entropy loss_setup(const struct heads *heads, const struct o
 }
 
 double heads_fer(const struct heads *heads, const struct objective *objective, const struct labelled_batch *batch,
-                 const real *features, uint64_t seed, uint64_t draw, real *dfeatures)
+                 const real *features, uint64_t seed, uint64_t draw, real *dfeatures, double *affect)
 {
     size_t n = (size_t)batch->n, count = n * heads->features;
     struct cross_entropy setup = loss_setup(heads, objective, batch->n);
@@ -91,6 +93,10 @@ double heads_fer(const struct heads *heads, const struct objective *objective, c
     double loss =
         cross_entropy(&setup, heads->fer_logits, batch->targets, objective->gradient_scale, heads->dlogits);
     linear_backward(heads->context, &heads->fer, n, input, heads->dlogits, dfeatures);
+    *affect = 0;
+    if (objective->affect_weight != 0)
+        *affect = affect_head_loss(&heads->affect, heads->context, n, input, batch->affect,
+                                   objective->gradient_scale * objective->affect_weight, dfeatures);
     if (objective->dropout > 0) dropout_apply(count, heads->fer_dropout, dfeatures);
     return loss;
 }

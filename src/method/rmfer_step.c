@@ -347,14 +347,14 @@ static struct pass_part gather_contrastive(struct train_step *step, const struct
     return share.part;
 }
 
-/* L_FER and L_IAL for the first rows of step->features, and their gradient to the same rows of step->dfeatures. */
+/* L_FER, L_VA and L_IAL for the first rows of step->features, and their gradient to the same rows of step->dfeatures. */
 static void labelled_losses(struct train_step *step, const struct objective *objective,
                             const struct labelled_batch *labelled, uint64_t seed, uint64_t draw,
                             struct step_losses *losses)
 {
     struct heads *heads = &step->heads;
     size_t n = (size_t)labelled->n;
-    losses->fer = heads_fer(heads, objective, labelled, step->features, seed, draw, step->dfeatures);
+    losses->fer = heads_fer(heads, objective, labelled, step->features, seed, draw, step->dfeatures, &losses->affect);
     losses->correct_fer = count_correct(n, heads->classes, heads->fer_logits, labelled->targets);
     step->used_ial = objective->ial_weight != 0;
     if (!step->used_ial) return;
@@ -429,4 +429,5 @@ void train_step_run(struct train_step *step, const struct objective *objective, 
         backward_rows(step, objective);
     }
     losses->total = losses->fer + objective->ial_weight * losses->ial + objective->acl_weight * losses->acl;
+    losses->total += objective->affect_weight * losses->affect;
 }

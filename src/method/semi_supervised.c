@@ -23,6 +23,11 @@ status semi_supervised_check_mixing(const struct config *config, struct error *e
                                "train.class_weights: %s mixes pictures of several classes, a weight for one has no place "
                                "(set none; data.sampler = balanced draws rare classes more often)",
                                config->train.method);
+    if (config->va.weight > 0)
+        return error_set_usage(err,
+                               "va.weight = %g: %s mixes pictures of several faces, whose valence and arousal are nobody's "
+                               "(set 0, or another method: rmfer, consensus, fixmatch, uda, adacm learn them)",
+                               config->va.weight, config->train.method);
     return semi_supervised_check(config, err);
 }
 
@@ -77,6 +82,15 @@ void semi_supervised_labelled_loss(struct one_pass *pass, struct cross_entropy l
     outcome->terms[TERM_FER] += share * cross_entropy(&loss, pass->logits, targets, scale, pass->dlogits);
     outcome->figures[ACCURACY].sum += count_correct(loss.n, loss.classes, pass->logits, targets);
     outcome->figures[ACCURACY].count += (double)loss.n;
+}
+
+void semi_supervised_affect_loss(struct one_pass *pass, size_t term, const struct method_step *step,
+                                 struct step_outcome *outcome)
+{
+    double weight = step->weights[term];
+    if (weight != 0)
+        outcome->terms[term] =
+            one_pass_affect(pass, &step->batch->streams[LABELLED], step->gradient_scale * weight);
 }
 
 double semi_supervised_ramp(double progress, double length)

@@ -16,7 +16,7 @@ enum { ACCURACY };
 
 /* Refuses a frozen backbone and training data that all have a label. */
 status semi_supervised_check(const struct config *config, struct error *err);
-/* And class weights, for methods whose mixed pictures have no one class. */
+/* And class weights, and valence and arousal, for methods whose mixed pictures have no one class nor numbers. */
 status semi_supervised_check_mixing(const struct config *config, struct error *err);
 
 /* Adds the only phase: L_FER weighs 1, every parameter learns at train.lr. Returns it for the other weights. */
@@ -42,6 +42,11 @@ struct cross_entropy semi_supervised_cross_entropy(const struct method_setup *se
  * labelled rows; writes their dlogits. */
 void semi_supervised_labelled_loss(struct one_pass *pass, struct cross_entropy loss, const real *targets, double share,
                                    const struct method_step *step, struct step_outcome *outcome);
+
+/* Writes the loss of valence and arousal of the pass's first rows, those of the labelled stream, as term `term`; its
+ * gradient goes with the pass's. */
+void semi_supervised_affect_loss(struct one_pass *pass, size_t term, const struct method_step *step,
+                                 struct step_outcome *outcome);
 
 /* min(progress / length, 1): what a weight that rises over the first `length` of the run is multiplied by. */
 double semi_supervised_ramp(double progress, double length);

@@ -28,7 +28,8 @@ struct inference {
     struct loaded loaded;
     bool may_run; /* something was loaded */
     size_t packs;
-    struct linear classifier;
+    struct linear classifier, affect;
+    bool has_affect;
     size_t batch, classes;
     real *current, *next;      /* block inputs and outputs of a group */
     real *depthwise;           /* blocked */
@@ -36,7 +37,9 @@ struct inference {
     real *mean;
     struct squeeze_excite_saved gate;
     real *features;            /* [batch,D] */
-    struct own_linear own_classifier;
+    const real *last_features; /* of the last run, and how many rows */
+    size_t last_rows;
+    struct own_linear own_classifier, own_affect;
     struct own_linear reduce[MOST_BLOCKS], expand[MOST_BLOCKS]; /* of the gates */
 };
 
@@ -106,6 +109,8 @@ static void place(struct inference *i, struct plan *plan)
     i->features = plan_reals(plan, i->batch * d);
     i->classifier = (struct linear){.input = d, .output = i->classes};
     i->own_classifier = place_linear(&i->classifier, plan);
+    i->affect = (struct linear){.input = d, .output = AFFECT_DIMENSIONS};
+    i->own_affect = place_linear(&i->affect, plan);
     for (int b = 0; b < i->network.block_count; b++) {
         const struct squeeze_excite *gate = &i->network.blocks[b].gate->squeeze_excite;
         i->reduce[b] = place_linear(&gate->reduce, plan);
@@ -181,12 +186,20 @@ static void load_weights(struct inference *i, const struct model *model)
     i->packs++;
 }
 
-static void load_classifier(struct inference *i, const struct model *model)
+static void load_linear(struct linear *layer, struct own_linear own, const struct model *model, struct linear_indices at)
 {
     const struct parameters *all = &model->parameters;
-    i->classifier.weight = parameter_values(all, &all->items[model->fer.weight]);
-    i->classifier.bias = parameter_values(all, &all->items[model->fer.bias]);
-    copy_linear(&i->classifier, i->own_classifier);
+    layer->weight = parameter_values(all, &all->items[at.weight]);
+    layer->bias = parameter_values(all, &all->items[at.bias]);
+    copy_linear(layer, own);
+}
+
+/* The layers of GROUP_FER. */
+static void load_classifier(struct inference *i, const struct model *model)
+{
+    load_linear(&i->classifier, i->own_classifier, model, model->fer);
+    i->has_affect = model->has_affect;
+    if (model->has_affect) load_linear(&i->affect, i->own_affect, model, model->affect);
 }
 
 void inference_load(struct inference *i, const struct model *model)
@@ -255,4 +268,12 @@ void inference_run(struct inference *i, const real *images, int count, real *fea
         run_group(i, images + at * image_reals, size, out + at * d);
     }
     if (logits != NULL) linear_forward(&i->context, &i->classifier, n, out, logits);
+    i->last_features = out;
+    i->last_rows = n;
+}
+
+void inference_affect(struct inference *i, real *affect)
+{
+    BUG_UNLESS(i->has_affect && i->last_features != NULL);
+    linear_forward(&i->context, &i->affect, i->last_rows, i->last_features, affect);
 }

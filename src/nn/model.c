@@ -62,24 +62,28 @@ static void add_backbone(struct builder *builder, const struct architecture *arc
 status model_create(struct model *model, const struct architecture *architecture, int classes, bool with_heads,
                     struct error *err)
 {
-    return model_create_with(model, architecture, classes, with_heads, NULL, 0, err);
+    return model_create_with(model, architecture, classes, &(struct model_heads){.attention = with_heads}, err);
 }
 
-status model_create_with(struct model *model, const struct architecture *architecture, int classes, bool with_heads,
-                         const struct parameter *added, size_t added_count, struct error *err)
+status model_create_with(struct model *model, const struct architecture *architecture, int classes,
+                         const struct model_heads *heads, struct error *err)
 {
-    *model = (struct model){.architecture = *architecture, .classes = classes, .has_heads = with_heads};
+    *model = (struct model){.architecture = *architecture,
+                            .classes = classes,
+                            .has_heads = heads->attention,
+                            .has_affect = heads->affect};
     struct builder builder = {&model->parameters, GROUP_BACKBONE, err, STATUS_OK};
     int d = architecture->features;
     add_backbone(&builder, architecture);
     model->fer = add_linear(&builder, GROUP_FER, "classifier", classes, d);
-    if (with_heads) {
+    if (heads->attention) {
         model->projection_first = add_linear(&builder, GROUP_PROJECTION, "ial.projection.0", d, d);
         model->projection_second = add_linear(&builder, GROUP_PROJECTION, "ial.projection.2", d, d);
         model->ial = add_linear(&builder, GROUP_IAL, "ial.classifier", classes, d);
     }
     builder.group = GROUP_METHOD;
-    for (size_t i = 0; i < added_count; i++) add(&builder, added[i]);
+    for (size_t i = 0; i < heads->added_count; i++) add(&builder, heads->added[i]);
+    if (heads->affect) model->affect = add_linear(&builder, GROUP_FER, "va", AFFECT_DIMENSIONS, d);
     if (builder.result == STATUS_OK) builder.result = product_reserve(err);
     if (builder.result == STATUS_OK) builder.result = parameters_allocate(&model->parameters, err);
     if (builder.result != STATUS_OK) model_free(model);

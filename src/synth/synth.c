@@ -47,6 +47,17 @@ static enum expression sample_expression(const struct split *split, size_t index
     return (enum expression)(index % (size_t)split->expressions);
 }
 
+static struct synth_look sample_look(const struct split *split, size_t index)
+{
+    return synth_look(sample_expression(split, index), split->options->seed, sample_number(split, index));
+}
+
+static struct synth_affect sample_affect(const struct split *split, size_t index)
+{
+    struct synth_look look = sample_look(split, index);
+    return synth_affect(&look);
+}
+
 /* Where the face's square stands in the picture. */
 static struct image_box sample_square(const struct split *split, size_t index)
 {
@@ -66,7 +77,7 @@ static status draw_sample(const struct split *split, size_t index, struct image 
     uint64_t person = sample_number(split, index % persons);
     struct synth_identity identity = synth_identity(seed, person);
     struct synth_view view = synth_view(seed, number);
-    struct synth_look look = synth_look(sample_expression(split, index), seed, number);
+    struct synth_look look = sample_look(split, index);
     struct image_box square = sample_square(split, index);
     int side = split->side + split->margin;
     return synth_draw(&identity, &view, &look, &square, side, side, image, err);
@@ -107,21 +118,18 @@ static status affectnet_picture(const void *context, size_t index, struct error 
     return result == STATUS_OK ? draw_jpeg(split, index, path, err) : result;
 }
 
-/* Rough places of an expression in the plane of valence and arousal. */
-static const double VALENCE[EXPRESSION_COUNT] = {0, .8, -.7, .2, -.5, -.7, -.6, -.5};
-static const double AROUSAL[EXPRESSION_COUNT] = {0, .2, -.3, .8, .8, .4, .7, .5};
-
 static void affectnet_row(const struct split *split, size_t index, FILE *out)
 {
     char name[64];
     struct image_box square = sample_square(split, index);
-    enum expression expression = sample_expression(split, index);
+    struct synth_affect affect = sample_affect(split, index);
     affectnet_name(split, index, name);
     fprintf(out, "%s,%.0f,%.0f,%.0f,%.0f,", name, square.x, square.y, square.width, square.height);
     for (int i = 0; i < LANDMARKS; i++)
         fprintf(out, "%s%.2f;%.2f", i > 0 ? ";" : "", square.x + square.width * (.3 + .4 * i / LANDMARKS),
                 square.y + square.height * (.3 + .4 * ((i * 7) % LANDMARKS) / LANDMARKS));
-    fprintf(out, ",%d,%.3f,%.3f\n", (int)expression, VALENCE[expression], AROUSAL[expression]);
+    fprintf(out, ",%d,%.6f,%.6f\n", (int)sample_expression(split, index), (double)affect.valence,
+            (double)affect.arousal);
 }
 
 static status write_affectnet(const struct split *split, struct error *err)
@@ -143,19 +151,40 @@ static status write_affectnet(const struct split *split, struct error *err)
 /* ---- affectnet, the later release -------------------------------------------------------------------------------
  */
 
-/* The label as that release has it: a 0-d NumPy array of one character (format version 1.0). */
-static status write_npy_text(const char *path, int label, struct error *err)
+/* FOLDER/affectnet-later/SPLIT/annotations/INDEX_KIND.npy as that release has it: a 0-d NumPy array of a short text (format
+ * version 1.0). */
+static status write_annotation(const struct split *split, size_t index, const char *kind, const char *text,
+                               struct error *err)
 {
-    enum { MAGIC_BYTES = 10, HEADER_BYTES = 118, TEXT_BYTES = 4 }; /* what precedes the data is a multiple of 64 */
+    enum { MAGIC_BYTES = 10, HEADER_BYTES = 118, MOST_TEXT = 16 }; /* what precedes the data is a multiple of 64 */
     static const char magic[MAGIC_BYTES] = {(char)0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, HEADER_BYTES, 0};
-    static const char description[] = "{'descr': '<U1', 'fortran_order': False, 'shape': (), }";
-    char bytes[MAGIC_BYTES + HEADER_BYTES + TEXT_BYTES] = {0}; /* the text: UTF-32, little-endian */
+    char bytes[MAGIC_BYTES + HEADER_BYTES + 4 * MOST_TEXT] = {0}; /* the text: UTF-32, little-endian */
+    char path[SYNTH_PATH_BYTES], description[HEADER_BYTES];
+    size_t length = strlen(text);
+    BUG_UNLESS(length <= MOST_TEXT);
+    int written = snprintf(description, sizeof description, "{'descr': '<U%zu', 'fortran_order': False, 'shape': (), }",
+                           length);
     memcpy(bytes, magic, MAGIC_BYTES);
     memset(bytes + MAGIC_BYTES, ' ', HEADER_BYTES);
-    memcpy(bytes + MAGIC_BYTES, description, sizeof description - 1);
+    memcpy(bytes + MAGIC_BYTES, description, (size_t)written);
     bytes[MAGIC_BYTES + HEADER_BYTES - 1] = '\n';
-    bytes[MAGIC_BYTES + HEADER_BYTES] = (char)('0' + label);
-    return synth_write_file(path, bytes, sizeof bytes, err);
+    for (size_t i = 0; i < length; i++) bytes[MAGIC_BYTES + HEADER_BYTES + 4 * i] = text[i];
+    status result = synth_path(path, err, "%s/affectnet-later/%s/annotations/%zu_%s.npy", split->options->folder,
+                               split->name, index, kind);
+    if (result != STATUS_OK) return result;
+    return synth_write_file(path, bytes, MAGIC_BYTES + HEADER_BYTES + 4 * length, err);
+}
+
+static status write_annotations(const struct split *split, size_t index, struct error *err)
+{
+    struct synth_affect affect = sample_affect(split, index);
+    char expression[16], valence[16], arousal[16];
+    snprintf(expression, sizeof expression, "%d", (int)sample_expression(split, index));
+    snprintf(valence, sizeof valence, "%.6f", (double)affect.valence);
+    snprintf(arousal, sizeof arousal, "%.6f", (double)affect.arousal);
+    status result = write_annotation(split, index, "exp", expression, err);
+    if (result == STATUS_OK) result = write_annotation(split, index, "val", valence, err);
+    return result == STATUS_OK ? write_annotation(split, index, "aro", arousal, err) : result;
 }
 
 static status later_picture(const void *context, size_t index, struct error *err)
@@ -165,9 +194,7 @@ static status later_picture(const void *context, size_t index, struct error *err
     const char *folder = split->options->folder;
     status result = synth_path(path, err, "%s/affectnet-later/%s/images/%zu.jpg", folder, split->name, index);
     if (result == STATUS_OK) result = draw_jpeg(split, index, path, err);
-    if (result == STATUS_OK)
-        result = synth_path(path, err, "%s/affectnet-later/%s/annotations/%zu_exp.npy", folder, split->name, index);
-    return result == STATUS_OK ? write_npy_text(path, (int)sample_expression(split, index), err) : result;
+    return result == STATUS_OK ? write_annotations(split, index, err) : result;
 }
 
 static status write_affectnet_later(const struct split *split, struct error *err)
@@ -405,11 +432,14 @@ static status write_csv(const struct split splits[3], struct error *err)
         result = synth_run(csv_picture, &splits[i], splits[i].count, err);
     if (result == STATUS_OK) result = synth_list(&out, err, "%s/csv/list.csv", folder);
     if (result != STATUS_OK) return result;
-    fprintf(out.stream, "path,label,split\n");
+    fprintf(out.stream, "path,label,split,valence,arousal\n");
     for (int i = 0; i < 3; i++)
-        for (size_t s = 0; s < splits[i].count; s++)
-            fprintf(out.stream, "images/%s-%05zu.jpg,%s,%s\n", splits[i].name, s,
-                    expression_name(sample_expression(&splits[i], s)), splits[i].name);
+        for (size_t s = 0; s < splits[i].count; s++) {
+            struct synth_affect affect = sample_affect(&splits[i], s);
+            fprintf(out.stream, "images/%s-%05zu.jpg,%s,%s,%.6f,%.6f\n", splits[i].name, s,
+                    expression_name(sample_expression(&splits[i], s)), splits[i].name, (double)affect.valence,
+                    (double)affect.arousal);
+        }
     return atomic_file_commit(&out, err);
 }
 

@@ -130,6 +130,23 @@ struct synth_look synth_look(enum expression expression, uint64_t seed, uint64_t
     return look;
 }
 
+static float within_one(float value)
+{
+    return fminf(fmaxf(value, -1), 1);
+}
+
+/* Weights that put the looks above roughly where people put the expressions (Russell, A circumplex model of affect, 1980):
+ * corners of the mouth please, slanted brows, a wrinkled nose and a sneer do not; eyes, mouth and a frown are excited. */
+struct synth_affect synth_affect(const struct synth_look *look)
+{
+    float displeased = 1.2f * fabsf(look->brow_slope) + .3f * look->nose_wrinkle + 1.2f * look->asymmetry;
+    float frown = fmaxf(-look->brow_slope, 0);
+    return (struct synth_affect){
+        .valence = within_one(5 * look->mouth_curve + look->brow_raise - displeased),
+        .arousal = within_one(.7f * (look->eye_open - 1) + 1.8f * look->mouth_open + 1.5f * frown),
+    };
+}
+
 /* ---- distances --------------------------------------------------------------------------------------------------
  */
 

@@ -33,6 +33,7 @@ struct evaluation_setup evaluation_setup_from(const struct config *config)
 /* What is kept of every labelled sample, [dataset count, ...]. */
 struct kept_samples {
     real *features, *projections, *logits;
+    real *affect, *true_affect; /* [.., 2] */
     int32_t *labels, *predicted;
     int64_t *ids;
 };
@@ -48,6 +49,8 @@ struct evaluator {
     size_t classes, dimensions, image_reals;
     real *features, *logits;                 /* [batch, ...] */
     real *mirrored_images, *mirrored_logits; /* with flip */
+    bool with_affect;                        /* the model has the head, and the pictures what to hold against it */
+    real *affect, *mirrored_affect;          /* [batch,2] */
     struct kept_samples kept;
     struct similarity similarity, projected_similarity;
     struct evaluation evaluation;
@@ -69,6 +72,12 @@ static void place(struct evaluator *e, struct plan *plan)
         e->mirrored_logits = plan_reals(plan, batch * e->classes);
     }
     if (e->setup.with_attention) heads_place(&e->heads, batch, 0, plan);
+    if (e->with_affect) {
+        e->affect = plan_reals(plan, batch * AFFECT_DIMENSIONS);
+        e->mirrored_affect = plan_reals(plan, batch * AFFECT_DIMENSIONS);
+        e->kept.affect = plan_reals(plan, size_multiply(kept, AFFECT_DIMENSIONS));
+        e->kept.true_affect = plan_reals(plan, size_multiply(kept, AFFECT_DIMENSIONS));
+    }
     e->kept.logits = plan_reals(plan, size_multiply(kept, e->classes));
     e->kept.labels = plan_take(plan, kept, sizeof *e->kept.labels);
     e->kept.predicted = plan_take(plan, kept, sizeof *e->kept.predicted);
@@ -136,6 +145,7 @@ status evaluator_create(struct evaluator **evaluator, const struct model *model,
     if (e == NULL) return STATUS_FAILED;
     e->setup = *setup;
     e->setup.with_attention = setup->with_attention && model->has_heads;
+    e->with_affect = model->has_affect && setup->dataset->affect != NULL;
     e->classes = (size_t)model->classes;
     e->dimensions = (size_t)model->architecture.features;
     e->image_reals = (size_t)setup->image_size * (size_t)setup->image_size * STEM_INPUT;
@@ -177,17 +187,27 @@ static void mirror(const real *image, real *out, size_t side)
             memcpy(out + (y * side + x) * 3, image + (y * side + side - 1 - x) * 3, 3 * sizeof *out);
 }
 
-/* Features and logits of a batch; with flip the logits are means of both views, the features the plain view's. */
+/* The first becomes the mean of both. */
+static void average(size_t count, real *values, const real *mirrored)
+{
+    for (size_t i = 0; i < count; i++) values[i] = (values[i] + mirrored[i]) / 2;
+}
+
+/* Features and outputs of a batch; with flip the outputs are means of both views, the features the plain view's. */
 static void run_network(struct evaluator *e, const struct batch_stream *batch)
 {
     size_t n = (size_t)batch->rows;
     inference_run(e->inference, batch->images[0], batch->rows, e->features, e->logits);
+    if (e->with_affect) inference_affect(e->inference, e->affect);
     if (!e->setup.flip) return;
     for (size_t i = 0; i < n; i++)
         mirror(batch->images[0] + i * e->image_reals, e->mirrored_images + i * e->image_reals,
                (size_t)e->setup.image_size);
     inference_run(e->inference, e->mirrored_images, batch->rows, NULL, e->mirrored_logits);
-    for (size_t i = 0; i < n * e->classes; i++) e->logits[i] = (e->logits[i] + e->mirrored_logits[i]) / 2;
+    average(n * e->classes, e->logits, e->mirrored_logits);
+    if (!e->with_affect) return;
+    inference_affect(e->inference, e->mirrored_affect);
+    average(n * AFFECT_DIMENSIONS, e->affect, e->mirrored_affect);
 }
 
 /* The largest output that may be predicted, the first of equals. */
@@ -226,6 +246,11 @@ static void keep_batch(struct evaluator *e, const struct batch_stream *pictures,
         if (e->setup.keep_features) memcpy(e->kept.features + at * d, e->features + i * d, d * sizeof *e->features);
         if (e->setup.keep_features && e->setup.with_attention)
             memcpy(e->kept.projections + at * d, e->heads.labelled.unit + i * d, d * sizeof *e->features);
+        if (e->with_affect) {
+            const size_t pair = AFFECT_DIMENSIONS;
+            memcpy(e->kept.affect + at * pair, e->affect + i * pair, pair * sizeof *e->affect);
+            memcpy(e->kept.true_affect + at * pair, pictures->affect + i * pair, pair * sizeof *e->affect);
+        }
         e->kept.labels[at] = pictures->labels[i];
         e->kept.predicted[at] = (int32_t)predicted_class(e, e->logits + i * classes);
         e->kept.ids[at] = pictures->ids[i];
@@ -299,6 +324,7 @@ static status finish_run(struct evaluator *e, struct error *err)
                          &out->projected_different_class_similarity);
     }
     calibrate(e);
+    if (e->with_affect) out->affect = affect_agreement((size_t)out->n, e->kept.affect, e->kept.true_affect);
     out->logits = e->kept.logits;
     out->labels = e->kept.labels;
     out->predicted = e->kept.predicted;

@@ -58,11 +58,30 @@ static void print_calibrations(struct json_writer *json, const struct evaluation
     json_close(json, '}');
 }
 
+static const char *const affect_names[AFFECT_DIMENSIONS] = {[AFFECT_VALENCE] = "valence", [AFFECT_AROUSAL] = "arousal"};
+
+static void print_affect(struct json_writer *json, const struct affect_agreement *affect)
+{
+    if (affect->n == 0) return;
+    json_name(json, "valence_arousal");
+    json_open(json, '{');
+    json_integer_member(json, "n", (int64_t)affect->n);
+    for (size_t d = 0; d < AFFECT_DIMENSIONS; d++) {
+        json_name(json, affect_names[d]);
+        json_open(json, '{');
+        json_real_member(json, "ccc", affect->concordance[d]);
+        json_real_member(json, "rmse", affect->rmse[d]);
+        json_close(json, '}');
+    }
+    json_close(json, '}');
+}
+
 static void print_rest(struct json_writer *json, const struct evaluation *evaluation,
                        const struct evaluation_names *names)
 {
     print_classes_without_samples(json, evaluation, names);
     print_calibrations(json, evaluation);
+    print_affect(json, &evaluation->affect);
     print_known(json, "ial_accuracy", evaluation->ial_accuracy);
     print_known(json, "same_class_similarity", evaluation->same_class_similarity);
     print_known(json, "different_class_similarity", evaluation->different_class_similarity);
@@ -310,6 +329,15 @@ static void say_calibrations(struct table *table, const struct evaluation *evalu
     say(table, "\n");
 }
 
+static void say_affect(struct table *table, const struct affect_agreement *affect)
+{
+    if (affect->n == 0) return;
+    for (size_t d = 0; d < AFFECT_DIMENSIONS; d++)
+        say(table, "%s%s: concordance (CCC) %.4f, RMSE %.4f", d == 0 ? "" : "; ", affect_names[d], affect->concordance[d],
+            affect->rmse[d]);
+    say(table, " (%zu samples)\n", affect->n);
+}
+
 status evaluation_print_table(const struct evaluation *evaluation, const struct evaluation_names *names,
                               struct text *out, struct error *err)
 {
@@ -326,6 +354,7 @@ status evaluation_print_table(const struct evaluation *evaluation, const struct 
     say_confusion(&table, confusion, names);
     say(&table, "\n");
     say_calibrations(&table, evaluation);
+    say_affect(&table, &evaluation->affect);
     if (!isnan(evaluation->ial_accuracy))
         say(&table, "attention branch (each sample by the others of its batch): accuracy %.2f%%\n",
             100 * evaluation->ial_accuracy);

@@ -118,6 +118,7 @@ status journal_report_window(struct journal *journal, struct run_state *state, s
 static status write_evaluation_scalars(struct journal *journal, int64_t step, const struct evaluation *evaluation,
                                        struct error *err)
 {
+    const struct affect_agreement *affect = &evaluation->affect;
     const struct {
         const char *name;
         double value;
@@ -126,6 +127,8 @@ static status write_evaluation_scalars(struct journal *journal, int64_t step, co
         {"average_accuracy", confusion_average_accuracy(&evaluation->confusion)},
         {"loss", evaluation->loss},
         {"ial_accuracy", evaluation->ial_accuracy},
+        {"valence_ccc", affect->n > 0 ? affect->concordance[AFFECT_VALENCE] : NAN},
+        {"arousal_ccc", affect->n > 0 ? affect->concordance[AFFECT_AROUSAL] : NAN},
     };
     status result = STATUS_OK;
     for (size_t i = 0; i < sizeof scalars / sizeof scalars[0] && result == STATUS_OK; i++)
@@ -160,5 +163,10 @@ status journal_report_evaluation(struct journal *journal, const struct run_state
              selection->split, 100 * confusion_overall_accuracy(confusion), 100 * overall.low, 100 * overall.high,
              100 * state->best.overall, 100 * confusion_average_accuracy(confusion), 100 * average.low,
              100 * average.high, 100 * state->best.average, evaluation->loss);
+    const struct affect_agreement *affect = &evaluation->affect;
+    if (affect->n > 0)
+        log_info("  concordance (CCC) of valence %.4f, of arousal %.4f; RMSE %.4f and %.4f (%zu pictures)",
+                 affect->concordance[AFFECT_VALENCE], affect->concordance[AFFECT_AROUSAL], affect->rmse[AFFECT_VALENCE],
+                 affect->rmse[AFFECT_AROUSAL], affect->n);
     return STATUS_OK;
 }

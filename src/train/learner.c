@@ -43,8 +43,11 @@ static status create_model(struct learner *learner, const struct config *config,
     status result = architecture_find(&architecture, config->model.arch, err);
     if (result != STATUS_OK) return result;
     size_t count = method->heads == NULL ? 0 : method->heads(config, (size_t)architecture.features, heads);
-    result = model_create_with(&learner->model, &architecture, training->class_count, method->has_attention_heads,
-                               heads, count, err);
+    const struct model_heads wanted = {.attention = method->has_attention_heads,
+                                       .affect = config->va.weight > 0,
+                                       .added = heads,
+                                       .added_count = count};
+    result = model_create_with(&learner->model, &architecture, training->class_count, &wanted, err);
     if (result != STATUS_OK || resumes) return result;
     model_initialise(&learner->model, (uint64_t)config->train.seed);
     return config->model.init[0] == '\0' ? STATUS_OK

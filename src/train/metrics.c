@@ -2,6 +2,8 @@
 #include "rmfer/train/metrics.h"
 
 #include "rmfer/base/memory.h"
+#include "rmfer/nn/model.h"
+#include "rmfer/ops/concordance.h"
 
 #include <math.h>
 #include <string.h>
@@ -240,4 +242,25 @@ status centre_distance(const real *points, const int32_t *labels, size_t n, size
     memory_free(cloud.centres);
     memory_free(cloud.counts);
     return ready ? STATUS_OK : STATUS_FAILED;
+}
+
+/* ---- valence and arousal ------------------------------------------------------------------------------------------- */
+
+struct affect_agreement affect_agreement(size_t n, const real *predicted, const real *truth)
+{
+    struct affect_agreement agreement = {0};
+    for (size_t d = 0; d < AFFECT_DIMENSIONS; d++) {
+        double squares = 0;
+        size_t known = 0;
+        for (size_t i = 0; i < n; i++) {
+            double error = (double)predicted[i * AFFECT_DIMENSIONS + d] - (double)truth[i * AFFECT_DIMENSIONS + d];
+            if (isnan(truth[i * AFFECT_DIMENSIONS + d])) continue;
+            squares += error * error;
+            known++;
+        }
+        agreement.rmse[d] = known > 0 ? sqrt(squares / (double)known) : NAN;
+        agreement.concordance[d] = concordance(n, AFFECT_DIMENSIONS, d, predicted, truth);
+        agreement.n = known > agreement.n ? known : agreement.n;
+    }
+    return agreement;
 }

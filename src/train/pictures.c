@@ -19,6 +19,11 @@ static status open_data(struct pictures *pictures, const struct config *config, 
     if (pictures->training.count < (size_t)config->train.batch)
         return error_set(err, "%s: the training split has %zu pictures, fewer than train.batch = %lld",
                          config->data.root, pictures->training.count, (long long)config->train.batch);
+    if (config->va.weight > 0 && pictures->training.affect == NULL)
+        return error_set(err,
+                         "%s: va.weight = %g, but no training picture of this data set has valence and arousal (AffectNet's "
+                         "lists have them, and data.kind = csv with columns valence and arousal)",
+                         config->data.root, config->va.weight);
     if (pictures->selection.count == 0)
         return error_set(err,
                          "%s: the %s split, which chooses the best checkpoint, has no pictures (eval.select, "
@@ -178,12 +183,13 @@ static status start_loader(struct pictures *pictures, const struct run_plan *pla
 /* ---- batches that are kept ---- */
 
 static void place_stream(struct batch_stream *stream, const struct stream_request *request, size_t image_reals,
-                         size_t classes, struct plan *memory)
+                         size_t classes, bool with_affect, struct plan *memory)
 {
     size_t rows = (size_t)request->rows;
     for (int v = 0; v < request->view_count; v++)
         stream->images[v] = plan_reals(memory, size_multiply(rows, image_reals));
     if (!stream_is_rmset(request->source)) stream->targets = plan_reals(memory, rows * classes);
+    if (with_affect && request->source == STREAM_LABELLED) stream->affect = plan_reals(memory, rows * 2);
     stream->labels = plan_take(memory, rows, sizeof *stream->labels);
     stream->ids = plan_take(memory, rows, sizeof *stream->ids);
 }
@@ -193,7 +199,8 @@ static void place_batches(struct batch_store *store, const struct run_plan *plan
     size_t side = (size_t)plan->config->data.image_size;
     for (size_t b = 0; b < store->count; b++)
         for (size_t s = 0; s < plan->stream_count; s++)
-            place_stream(&store->batches[b].streams[s], &plan->streams[s], side * side * 3, classes, memory);
+            place_stream(&store->batches[b].streams[s], &plan->streams[s], side * side * 3, classes, store->with_affect,
+                         memory);
 }
 
 static status create_store(struct pictures *pictures, const struct run_plan *plan, struct error *err)
@@ -204,6 +211,7 @@ static status create_store(struct pictures *pictures, const struct run_plan *pla
     store->batches = memory_allocate(count, sizeof *store->batches, "kept batches", err);
     if (store->batches == NULL) return STATUS_FAILED;
     store->count = count;
+    store->with_affect = pictures->training.affect != NULL;
     struct plan memory = {0};
     place_batches(store, plan, classes, &memory);
     status result = arena_init(&store->arena, memory.used, "the batches that SAM meets twice", err);
@@ -224,6 +232,7 @@ static void keep_stream(struct batch_stream *kept, const struct batch_stream *fr
     size_t rows = (size_t)from->rows;
     for (int v = 0; v < from->views; v++) keep(kept->images[v], from->images[v], rows * image_reals * sizeof(real));
     keep(kept->targets, from->targets, rows * classes * sizeof(real));
+    keep(kept->affect, from->affect, rows * 2 * sizeof(real));
     keep(kept->labels, from->labels, rows * sizeof *from->labels);
     keep(kept->ids, from->ids, rows * sizeof *from->ids);
     kept->rows = from->rows;

@@ -12,6 +12,7 @@ struct batch_store {
     struct arena arena;
     size_t count;          /* batches there is room for; 0 = none are kept */
     struct batch *batches; /* [count], pointing into the arena */
+    bool with_affect;      /* of labelled rows */
 };
 
 struct pictures {

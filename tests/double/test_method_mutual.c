@@ -153,7 +153,8 @@ static void test_gradients_of_a_step(void **state)
     workbench_start(&c.bench, 5);
     assert_int_equal(architecture_tiny(&architecture, true, 8, 1, NULL), STATUS_OK);
     size_t count = mutual_head((size_t)architecture.features, head);
-    assert_int_equal(model_create_with(&c.model, &architecture, CLASSES, true, head, count, NULL), STATUS_OK);
+    const struct model_heads heads = {.attention = true, .added = head, .added_count = count};
+    assert_int_equal(model_create_with(&c.model, &architecture, CLASSES, &heads, NULL), STATUS_OK);
     model_initialise(&c.model, 3);
     assert_int_equal(train_step_create(&c.step, &c.model, &shape, NULL), STATUS_OK);
     c.objective = objective_defaults();
@@ -162,7 +163,8 @@ static void test_gradients_of_a_step(void **state)
     c.objective.gradient_scale = 0.5;
     real *targets = workbench_zeros(&c.bench, BATCH * CLASSES);
     for (size_t i = 0; i < BATCH; i++) targets[i * CLASSES + i % CLASSES] = 1;
-    c.labelled = (struct labelled_batch){BATCH, workbench_normal(&c.bench, BATCH * SIDE * SIDE * 3, 0, 1), targets};
+    c.labelled = (struct labelled_batch){
+        .n = BATCH, .images = workbench_normal(&c.bench, BATCH * SIDE * SIDE * 3, 0, 1), .targets = targets};
     c.moments = (struct contrastive_batch){.images = workbench_normal(&c.bench, 6 * SIDE * SIDE * 3, 0, 1),
                                            .rows = 6,
                                            .guesses = workbench_zeros(&c.bench, 6 * CLASSES)};

@@ -2,6 +2,7 @@
 #include "double/support/random_model.h"
 #include "rmfer/method/rmfer_step.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -37,6 +38,14 @@ static real *draw_step_targets(struct workbench *bench, int n, int classes)
     return targets;
 }
 
+/* The second face has neither, the third no arousal. */
+static real *draw_affect(struct workbench *bench, int n)
+{
+    real *affect = workbench_normal(bench, 2 * (size_t)n, 0, 0.5);
+    affect[2] = affect[3] = affect[5] = (real)NAN;
+    return affect;
+}
+
 static void check_step(const char *name, struct train_step_shape shape, struct objective objective)
 {
     struct workbench bench;
@@ -51,6 +60,7 @@ static void check_step(const char *name, struct train_step_shape shape, struct o
     c.labelled.n = shape.batch;
     c.labelled.images = workbench_normal(&bench, (size_t)shape.batch * image, 0, 1);
     c.labelled.targets = draw_step_targets(&bench, shape.batch, 3);
+    c.labelled.affect = draw_affect(&bench, shape.batch);
     c.contrastive.anchors = shape.anchors;
     c.contrastive.images = workbench_normal(&bench, drawn * image, 0, 1);
     c.buffers = workbench_copy(&bench, model.parameters.buffers, model.parameters.buffer_count);
@@ -110,6 +120,7 @@ static void test_phase_1_with_dropout_and_weights(void **state)
     objective.drop_path = 0.5;
     objective.label_smoothing = 0.1;
     objective.class_weights = weights;
+    objective.affect_weight = 0.6;
     check_step("phase 1 with dropout", PHASE_1, objective);
     objective.ial_weight = 0;
     check_step("classification alone", PHASE_1, objective);
@@ -122,6 +133,7 @@ static void test_phase_2(void **state)
     struct train_step_shape shape = PHASE_2;
     objective.acl_weight = 0.7;
     objective.acl_temperature = 0.5;
+    objective.affect_weight = 1.5;
     check_step("phase 2, separate", shape, objective);
     shape.joint_forward = true;
     check_step("phase 2, joint", shape, objective);
@@ -143,6 +155,7 @@ static void test_frozen_backbone(void **state)
     (void)state;
     struct objective objective = objective_defaults();
     objective.freeze_backbone = true;
+    objective.affect_weight = 2;
     check_step("phase 1, frozen", PHASE_1, objective);
     check_step("phase 2, frozen", PHASE_2, objective);
 }

@@ -54,8 +54,10 @@ struct step_case {
 };
 
 /* Settings under which every loss has something to say of a network that knows nothing. */
-static void set_config(struct config *config, double threshold)
+static void set_config(struct config *config, const struct method *method, double threshold)
 {
+    bool mixes = method == &method_mixmatch || method == &method_remixmatch; /* which valence and arousal are not for */
+    config->va.weight = mixes ? 0 : 1;
     config->data.image_size = SIDE;
     config->train.batch = BATCH;
     config->train.ema_decay = 0.9;
@@ -72,6 +74,8 @@ static void make_batch(struct step_case *c)
     struct stream_request requests[MOST_STREAMS];
     real *targets = workbench_zeros(&c->bench, BATCH * CLASSES);
     for (size_t i = 0; i < BATCH; i++) targets[i * CLASSES + i % CLASSES] = 1;
+    real *affect = workbench_normal(&c->bench, BATCH * 2, 0, 0.5);
+    affect[2] = (real)NAN; /* one of three has no valence */
     c->batch.stream_count = (int)c->method->streams(&c->config, requests);
     for (int s = 0; s < c->batch.stream_count; s++) {
         struct batch_stream *stream = &c->batch.streams[s];
@@ -80,6 +84,7 @@ static void make_batch(struct step_case *c)
             stream->images[view] = workbench_normal(&c->bench, (size_t)stream->rows * PICTURE, 0, 1);
     }
     c->batch.streams[0].targets = targets;
+    c->batch.streams[0].affect = affect;
     assert_int_equal(c->batch.streams[1].rows, UNLABELLED);
 }
 
@@ -92,10 +97,11 @@ static void start(struct step_case *c, const struct method *method, double thres
     c->method = method;
     workbench_init(&c->bench);
     workbench_start(&c->bench, 5);
-    set_config(&c->config, threshold);
+    set_config(&c->config, method, threshold);
     assert_int_equal(architecture_tiny(&architecture, true, 8, 1, NULL), STATUS_OK);
     size_t count = method->heads == NULL ? 0 : method->heads(&c->config, (size_t)architecture.features, heads);
-    assert_int_equal(model_create_with(&c->model, &architecture, CLASSES, false, heads, count, NULL), STATUS_OK);
+    const struct model_heads wanted = {.affect = c->config.va.weight > 0, .added = heads, .added_count = count};
+    assert_int_equal(model_create_with(&c->model, &architecture, CLASSES, &wanted, NULL), STATUS_OK);
     model_initialise(&c->model, 3);
     struct method_setup setup = {
         .config = &c->config, .model = &c->model, .average = &c->model, .class_shares = shares, .places = 1};
@@ -129,8 +135,8 @@ static void test_the_terms_add_up(void **state)
     struct step_case c;
     start(&c, &method_fixmatch, 0.3);
     double total = loss(&c), sure = c.outcome.figures[1].sum;
-    assert_true(c.outcome.terms[0] > 0 && c.outcome.terms[1] > 0);
-    assert_true(fabs(total - (c.outcome.terms[0] + 0.7 * c.outcome.terms[1])) < 1e-12);
+    assert_true(c.outcome.terms[0] > 0 && c.outcome.terms[1] > 0 && c.outcome.terms[2] > 0);
+    assert_true(fabs(total - (c.outcome.terms[0] + 0.7 * c.outcome.terms[1] + 0.5 * c.outcome.terms[2])) < 1e-12);
     assert_true(sure > 0 && sure <= UNLABELLED && c.outcome.figures[1].count == UNLABELLED);
     stop(&c);
     start(&c, &method_fixmatch, 1); /* nobody is that sure */

@@ -9,6 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     int64_t value;
-    (void)npy_scalar(bytes, size, &value);
+    double measure;
+    (void)npy_whole_number(bytes, size, &value);
+    (void)npy_number(bytes, size, &measure);
     return 0;
 }

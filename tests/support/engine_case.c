@@ -61,7 +61,7 @@ void engine_start(struct engine_case *c, bool same_padding, struct train_step_sh
     c->targets = memory_allocate(batch * ENGINE_CLASSES, sizeof *c->targets, "targets", NULL);
     assert_non_null(c->targets);
     for (size_t i = 0; i < batch; i++) c->targets[i * ENGINE_CLASSES + i * 3 % ENGINE_CLASSES] = 1;
-    c->labelled = (struct labelled_batch){shape.batch, c->images, c->targets};
+    c->labelled = (struct labelled_batch){.n = shape.batch, .images = c->images, .targets = c->targets};
     size_t drawn = (size_t)(shape.anchors * (1 + shape.positives + shape.negatives));
     c->contrastive_images = random_reals(drawn * image, 2);
     c->contrastive = (struct contrastive_batch){.anchors = shape.anchors, .images = c->contrastive_images};

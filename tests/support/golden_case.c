@@ -20,7 +20,7 @@ struct golden_case {
     struct train_step_shape shape;
     struct objective objective;
     int classes, contrastive_count;
-    real *images, *targets, *contrastive, *class_weights;
+    real *images, *targets, *affect, *contrastive, *class_weights;
     struct golden_comparison comparison;
     struct mutual_contrastive mutual; /* n = 0: the case has none */
     unsigned char *apart;             /* [n,n] */
@@ -49,6 +49,7 @@ static void read_objective(struct golden_case *c)
     struct objective *o = &c->objective;
     o->ial_weight = golden_number(g, "ial_weight");
     o->acl_weight = golden_number(g, "acl_weight");
+    o->affect_weight = golden_has(g, "affect_weight") ? golden_number(g, "affect_weight") : 0;
     o->ial_temperature = golden_number(g, "ial_temperature");
     o->acl_temperature = golden_number(g, "acl_temperature");
     o->self_mask = self_mask_named(golden_setting(g, "self_mask"));
@@ -101,7 +102,9 @@ static status build_model(struct golden_case *c, struct error *err)
     if (found != STATUS_OK) return found;
     struct parameter added[MUTUAL_HEAD_ENTRIES];
     size_t count = c->mutual.n > 0 ? mutual_head((size_t)architecture.features, added) : 0;
-    if (model_create_with(&c->model, &architecture, c->classes, true, added, count, err) != STATUS_OK) return err->code;
+    const struct model_heads heads = {
+        .attention = true, .affect = c->objective.affect_weight > 0, .added = added, .added_count = count};
+    if (model_create_with(&c->model, &architecture, c->classes, &heads, err) != STATUS_OK) return err->code;
     golden_fill_model(&c->model, golden_number(c->golden, "running_variance"));
     return train_step_create(&c->step, &c->model, &c->shape, err);
 }
@@ -116,6 +119,7 @@ static status case_open(struct golden_case *c, const char *path, struct error *e
     size_t picture = (size_t)c->shape.image_size * (size_t)c->shape.image_size * 3;
     c->images = allocate((size_t)c->shape.batch * picture);
     c->targets = allocate((size_t)(c->shape.batch * c->classes));
+    c->affect = allocate(2 * (size_t)c->shape.batch);
     c->contrastive = allocate((size_t)c->contrastive_count * picture);
     c->class_weights = allocate((size_t)c->classes);
     c->guesses = allocate(c->mutual.n * (size_t)c->classes);
@@ -135,6 +139,7 @@ static void case_close(struct golden_case *c)
     model_free(&c->model);
     memory_free(c->images);
     memory_free(c->targets);
+    memory_free(c->affect);
     memory_free(c->contrastive);
     memory_free(c->class_weights);
     memory_free(c->guesses);
@@ -152,6 +157,9 @@ static void make_pictures(const struct golden_case *c, int step)
     golden_pictures(name, (size_t)c->contrastive_count, side, c->contrastive);
     bool soft = strcmp(golden_setting(c->golden, "targets"), "soft") == 0;
     golden_targets(soft, (size_t)step, (size_t)c->shape.batch, (size_t)c->classes, c->targets);
+    snprintf(name, sizeof name, "affect.%d", step);
+    for (size_t i = 0; i < 2 * (size_t)c->shape.batch; i++) /* the row after the step's number has no label */
+        c->affect[i] = i / 2 == (size_t)step + 1 ? NAN : (real)golden_uniform(golden_key(name), i);
 }
 
 static void check(struct golden_case *c, const char *name, const real *got, size_t count, double *worst)
@@ -167,7 +175,7 @@ static status check_inference(struct golden_case *c, const char *prefix, struct 
     status result =
         inference_create(&inference, &c->model.architecture, c->classes, c->shape.batch, c->shape.image_size, err);
     if (result != STATUS_OK) return result;
-    real *features = allocate(n * wide), *logits = allocate(n * (size_t)c->classes);
+    real *features = allocate(n * wide), *logits = allocate(n * (size_t)c->classes), *affect = allocate(n * 2);
     make_pictures(c, 0);
     inference_load(inference, &c->model);
     inference_run(inference, c->images, c->shape.batch, features, logits);
@@ -176,17 +184,25 @@ static status check_inference(struct golden_case *c, const char *prefix, struct 
     check(c, name, features, n * wide, &c->worst_inference);
     snprintf(name, sizeof name, "%s.logits", prefix);
     check(c, name, logits, n * (size_t)c->classes, &c->worst_inference);
+    if (c->model.has_affect) {
+        snprintf(name, sizeof name, "%s.affect", prefix);
+        inference_affect(inference, affect);
+        check(c, name, affect, n * 2, &c->worst_inference);
+    }
     memory_free(features);
     memory_free(logits);
+    memory_free(affect);
     inference_free(inference);
     return STATUS_OK;
 }
 
 static void check_losses(struct golden_case *c, int step, const struct step_losses *losses)
 {
-    static const char *const names[] = {"total", "fer", "ial", "acl"};
-    const double got[] = {losses->total, losses->fer, losses->ial, losses->acl};
-    for (size_t i = 0; i < 4; i++) golden_compare_loss(&c->comparison, 4 * (size_t)step + i, step, names[i], got[i]);
+    static const char *const names[] = {"total", "fer", "ial", "acl", "va"};
+    const double got[] = {losses->total, losses->fer, losses->ial, losses->acl, losses->affect};
+    size_t wide = c->model.has_affect ? 5 : 4;
+    for (size_t i = 0; i < wide; i++)
+        golden_compare_loss(&c->comparison, wide * (size_t)step + i, step, names[i], got[i]);
 }
 
 /* The reference says 0 where a batch has no pair of the kind, the step NaN. */
@@ -226,7 +242,7 @@ static void run_steps(struct golden_case *c)
     struct parameters *parameters = &c->model.parameters;
     for (int step = 0; step < steps; step++) {
         make_pictures(c, step);
-        struct labelled_batch labelled = {c->shape.batch, c->images, c->targets};
+        struct labelled_batch labelled = {c->shape.batch, c->images, c->targets, c->affect};
         struct contrastive_batch contrastive = {.anchors = c->shape.anchors,
                                                 .images = c->contrastive,
                                                 .rows = (int)c->mutual.n,

@@ -1,4 +1,4 @@
-/* Native checkpoints: safetensors with timm's names for the backbone and classifier, `ial.*` for the heads, and what
+/* Native checkpoints: safetensors with timm's names for the backbone and classifier, `ial.*` for the heads, `va.*` for that of valence and arousal, and what
  * a program needs to use the weights rightly in the metadata `rmfer.*` (docs: "A checkpoint").
  *
  * Foreign files are read by import.h. */
@@ -62,10 +62,12 @@ void checkpoint_close(struct checkpoint *checkpoint);
 
 /* Whether the heads H and f_IAL are in the file. */
 bool checkpoint_has_heads(const struct checkpoint *checkpoint);
+/* Whether the head for valence and arousal is. */
+bool checkpoint_has_affect(const struct checkpoint *checkpoint);
 
 /* Creates a model of the checkpoint's architecture and classes for evaluation: where the file keeps the weights' moving
  * average beside them (last.safetensors with train.ema_decay), loads that, as training's own evaluations do.
- * `with_heads` asks for H and f_IAL, which must then be in the file. The caller frees the model. */
+ * `with_heads` asks for H and f_IAL, which must then be in the file; a head for affect comes along where it is. The caller frees the model. */
 status checkpoint_create_model(const struct checkpoint *checkpoint, bool with_heads, struct model *model,
                                struct error *err) MUST_CHECK;
 

@@ -11,12 +11,14 @@ struct export_options {
 };
 
 /* Backbone and f_FER as ONNX, opset 13, weights inside: batch-norm folded into the convolutions, SiLU as Sigmoid and
- * Mul, explicit pads for info->image_size (H = W), N free; output `logits` [N,E]. metadata_props: the checkpoint's
+ * Mul, explicit pads for info->image_size (H = W), N free; output `logits` [N,E], and where the model has the head for
+ * affect `valence_arousal` [N,2]. metadata_props: the checkpoint's
  * `rmfer.*` (classes, mean, std, image size, ...) without the configuration. */
 status export_onnx(const char *path, const struct model *model, const struct checkpoint_info *info,
                    const struct export_options *options, struct error *err) MUST_CHECK;
 
-/* Backbone and f_FER as safetensors with timm's names and our metadata, without heads and optimizer; `narrow` stores
+/* Backbone, f_FER and the head for affect as safetensors with timm's names and our metadata, without the heads of
+ * training and optimizer; `narrow` stores
  * the weights as float16 (checkpoint_write_narrow). */
 status export_safetensors(const char *path, const struct model *model, const struct checkpoint_info *info, bool narrow,
                           struct error *err) MUST_CHECK;

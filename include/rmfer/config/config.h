@@ -54,6 +54,8 @@ enum config_normalize {
 
 struct config_data {
     enum config_data_kind kind;
+    bool reads_affect; /* valence and arousal are wanted where lists have them; no key: va.weight, or a checkpoint's head,
+                          says so */
     char *root;   /* the data set's folder, absolute */
     char *images; /* where AffectNet's pictures are when not below root, absolute; "" = root */
     char *train, *valid,
@@ -136,6 +138,10 @@ struct config_ial {
     double weight;      /* lambda 1 */
     double temperature; /* tau */
     enum config_self_mask self_mask;
+};
+
+struct config_va {
+    double weight; /* of the loss of valence and arousal; 0 = the model has no head for them */
 };
 
 enum config_scoring_bn { SCORING_BN_EVAL, SCORING_BN_TRAIN };
@@ -319,6 +325,7 @@ struct config {
     struct config_train train;
     struct config_ial ial;
     struct config_acl acl;
+    struct config_va va;
     struct config_fixmatch fixmatch;
     struct config_uda uda;
     struct config_mixmatch mixmatch;

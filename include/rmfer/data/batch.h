@@ -19,6 +19,7 @@ struct batch_stream {
     const real *images[MOST_VIEWS];  /* [rows,H,W,3] each: normalised RGB; where a batch is shared out over processes and
                                         the stream is parted (method/stream_share.h), this process's rows alone */
     const real *targets;             /* [rows,class_count], rows of zeros where unlabelled; NULL without classes */
+    const real *affect;              /* [rows,2] valence and arousal, NaN where there are none; NULL = nowhere are any */
     const int32_t *labels;           /* [rows], -1 = unlabelled */
     const int64_t *ids;              /* [rows], of the stream's source: samples of a data set, faces of an RMset */
 };

@@ -51,6 +51,8 @@ struct dataset {
     struct dataset_sample *samples;
     size_t count, capacity;
     float *targets;       /* soft targets [count, class_count], rows sum to 1; NULL = one-hot by label */
+    float *affect;        /* valence and arousal [count, 2], from -1 to 1, a NaN where the list says none; NULL = not wanted,
+                             or of no row */
     size_t *class_counts; /* [class_count], by label */
     struct text names;    /* pool of NUL-terminated strings */
     uint8_t *pixels;      /* pool of gray pictures */
@@ -90,6 +92,9 @@ status dataset_place(const struct dataset *dataset, size_t sample, struct text *
 
 /* Writes the sample's target row [class_count]: its soft target, or one-hot (zeros when unlabelled). */
 void dataset_target(const struct dataset *dataset, size_t sample, float *target);
+
+/* How many samples have valence and arousal. */
+size_t dataset_affect_count(const struct dataset *dataset);
 
 /* One line a class and a note, for the log: counts by class, what was left out and why. Appended to `out`. */
 status dataset_describe(const struct dataset *dataset, struct text *out, struct error *err) MUST_CHECK;

@@ -57,6 +57,8 @@ struct picture_source {
     int32_t (*label)(void *context, int64_t id);
     /* Writes target[class_count]; NULL without classes. */
     void (*target)(void *context, int64_t id, float *target);
+    /* Writes valence and arousal, NaN where there are none; NULL: no picture has them. */
+    void (*affect)(void *context, int64_t id, float affect[2]);
 };
 
 /* ---- a data set ---- */

@@ -6,7 +6,7 @@
 #include "rmfer/config/config.h"
 #include "rmfer/method/rmfer_step.h"
 
-enum rmfer_term { RMFER_FER, RMFER_IAL, RMFER_ACL, RMFER_TERMS };
+enum rmfer_term { RMFER_FER, RMFER_IAL, RMFER_ACL, RMFER_AFFECT, RMFER_TERMS };
 
 /* The attention's mask, as objective and evaluation know it. */
 enum self_mask self_mask_of(enum config_self_mask mask);

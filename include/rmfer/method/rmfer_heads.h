@@ -1,8 +1,9 @@
-/* The heads on pooled features: f_FER, the projection H, and f_IAL over attention. */
+/* The heads on pooled features: f_FER with that for affect beside it, the projection H, and f_IAL over attention. */
 #ifndef RMFER_METHOD_RMFER_HEADS_H
 #define RMFER_METHOD_RMFER_HEADS_H
 
 #include "rmfer/base/plan.h"
+#include "rmfer/method/affect_head.h"
 #include "rmfer/method/rmfer_step.h"
 #include "rmfer/nn/model.h"
 #include "rmfer/ops/attention.h"
@@ -17,6 +18,7 @@ struct heads {
     const struct op_context *context;
     size_t features, classes, most_rows;
     struct linear fer, projection_first, projection_second, ial;
+    struct affect_head affect;
     struct projected labelled, kept; /* of the labelled batch; of ACL's anchors and kept samples */
     real *fer_input, *fer_dropout;   /* features after dropout, and its factors */
     real *fer_logits, *ial_logits, *dlogits;
@@ -33,9 +35,10 @@ void heads_project(const struct heads *heads, size_t n, const real *features, st
 void heads_project_backward(const struct heads *heads, size_t n, const real *features, struct projected out,
                             real *dfeatures);
 
-/* L_FER, and dfeatures (overwritten) = its gradient times `scale`. */
+/* L_FER and, where it weighs something, L_VA (*affect, else 0), both behind the same dropout; dfeatures (overwritten) =
+ * their gradients, weighed and scaled. Returns L_FER. */
 double heads_fer(const struct heads *heads, const struct objective *objective, const struct labelled_batch *batch,
-                 const real *features, uint64_t seed, uint64_t draw, real *dfeatures);
+                 const real *features, uint64_t seed, uint64_t draw, real *dfeatures, double *affect);
 
 /* The operation's name for what ial.self_mask says. */
 enum attention_mask heads_attention_mask(enum self_mask mask);

@@ -37,6 +37,7 @@ struct train_step_shape {
 struct objective {
     double ial_weight; /* lambda 1; 0 leaves IAL out altogether */
     double acl_weight; /* lambda 2; 0 leaves ACL out altogether */
+    double affect_weight; /* of L_VA; 0 leaves it out altogether, else the model has the head */
     double ial_temperature, acl_temperature; /* tau */
     enum self_mask self_mask;
     double label_smoothing;
@@ -56,6 +57,7 @@ struct labelled_batch {
     int n;
     const real *images;  /* [n,H,W,3] normalised RGB; over machines, this process's rows alone */
     const real *targets; /* [n,E] rows that sum to 1: one-hot, or soft labels */
+    const real *affect;  /* [n,2] valence and arousal, NaN where there is no label; NULL = nowhere is one */
 };
 
 /* The pictures of `anchors` draws: for each the anchor, then its positives, then its negatives. */
@@ -73,7 +75,8 @@ struct contrastive_batch {
 };
 
 struct step_losses {
-    double total, fer, ial, acl;   /* total = fer + lambda1 * ial + lambda2 * acl; parts left out are 0 */
+    double total, fer, ial, acl, affect; /* total = fer + lambda1 * ial + lambda2 * acl + its weight * affect; parts
+                                            left out are 0 */
     int correct_fer, correct_ial;  /* arg max of logits equals arg max of the target */
     double moment_similarity, other_similarity; /* with a mutual loss: mean cosine within moments, to negatives */
     double same_class_similarity, different_class_similarity; /* mean cosine of Z over pairs; NaN where there is none,

@@ -16,7 +16,7 @@
 
 enum parameter_group {
     GROUP_BACKBONE,   /* f_Feat */
-    GROUP_FER,        /* the expression classifier */
+    GROUP_FER,        /* the expression classifier, and the head for affect beside it */
     GROUP_PROJECTION, /* H */
     GROUP_IAL,        /* the attention classifier */
     GROUP_METHOD,     /* heads that a method adds */

@@ -48,6 +48,12 @@ struct synth_look {
     float nose_wrinkle;
 };
 
+/* What a look feels like, -1..1: displeased to pleased, calm to excited. Known, for it is what mouth, brows and eyes say. */
+struct synth_affect {
+    float valence, arousal;
+};
+struct synth_affect synth_affect(const struct synth_look *look);
+
 /* Functions of (seed, number) alone. */
 struct synth_identity synth_identity(uint64_t seed, uint64_t number);
 struct synth_view synth_view(uint64_t seed, uint64_t number);

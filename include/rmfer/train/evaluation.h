@@ -50,6 +50,7 @@ struct evaluation {
     bool interrupted;       /* `stop` ended it: nothing else counts */
     double temperature;     /* the setup's, or fitted; NaN = none */
     struct calibration plain, calibrated; /* at temperature 1 and at `temperature` */
+    struct affect_agreement affect;       /* n = 0 without the head, or without anything to hold against it */
     /* One row a counted sample: */
     const real *logits;    /* [n, classes] of f_FER */
     const int32_t *labels, *predicted; /* [n] */

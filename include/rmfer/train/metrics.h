@@ -61,4 +61,14 @@ void similarity_means(const struct similarity *similarity, double *same_class, d
 status centre_distance(const real *points, const int32_t *labels, size_t n, size_t dimensions, size_t classes,
                        double *distance, struct error *err) MUST_CHECK;
 
+/* How predicted valence and arousal agree with the true ones: Lin's concordance correlation coefficient
+ * (ops/concordance.h) and the root of the mean squared error, in the order of nn/model.h. */
+struct affect_agreement {
+    size_t n;                            /* rows that have a truth */
+    double concordance[2], rmse[2];      /* NaN where nothing can be said */
+};
+
+/* Of [n,2] predicted and true numbers; rows whose truth is NaN are passed over. */
+struct affect_agreement affect_agreement(size_t n, const real *predicted, const real *truth);
+
 #endif

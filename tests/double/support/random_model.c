@@ -12,7 +12,8 @@ void make_model(struct workbench *bench, struct model *model, bool same_padding,
 {
     struct architecture architecture;
     assert_int_equal(architecture_tiny(&architecture, same_padding, 16, repeats, NULL), STATUS_OK);
-    assert_int_equal(model_create(model, &architecture, 3, with_heads, NULL), STATUS_OK);
+    const struct model_heads heads = {.attention = with_heads, .affect = with_heads};
+    assert_int_equal(model_create_with(model, &architecture, 3, &heads, NULL), STATUS_OK);
     model_initialise(model, 3);
     struct parameters *all = &model->parameters;
     /* Scales of 1 and shifts of 0 would hide mistakes. */
