@@ -200,6 +200,7 @@ static status open_output(struct predict_work *work, struct error *err)
         .name_width = face_inputs_name_width(work->inputs),
         .annotate = command->annotate,
         .force = command->force,
+        .affect = checkpoint_has_affect(&work->checkpoint),
         .pose = command->pose,
         .embedding = command->embedding,
         .tracks = command->track,
@@ -311,7 +312,8 @@ static const char description[] =
     "--pose: yaw above 0 is turned to the picture's right, pitch above 0 up, roll above 0 tilted clockwise in the\n"
     "picture. Five landmarks tell no more than a few degrees, and beyond 60 they are a guess.\n\n"
     "Columns of --csv: file, frame, time, face, x, y, width, height, score, label, confidence, one column an\n"
-    "expression, error; behind them track with --track, and yaw, pitch, roll with --pose. One row a face; a picture\n"
+    "expression, error; behind them track with --track, yaw, pitch, roll with --pose, and valence, arousal where the\n"
+    "checkpoint tells them (trained with va.weight; -1 to 1, not smoothed). One row a face; a picture\n"
     "without a face has one row with empty face, box and label, and so has a file that cannot be read, with its\n"
     "error. Quoted as RFC 4180 has it.\n"
     "Bytes of a name that are no UTF-8 are written \\xHH in CSV and JSON, in CSV control characters too (but tab and\n"

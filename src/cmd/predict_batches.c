@@ -23,6 +23,7 @@ struct predict_batches {
     struct face_reference *references;
     real *images, *logits, *feature_rows;
     real *mirrored_logits, *mirrored_features; /* with flip */
+    real *affect, *mirrored_affect;            /* valence and arousal, where the network has a head for them */
     size_t batch_count;
     /* Pictures received and not yet written, oldest first. */
     struct predict_item *waiting;
@@ -41,11 +42,13 @@ static status reserve(struct predict_batches *batches, struct error *err)
     batches->images = memory_allocate(batch * 3 * side, side * sizeof(real), "a batch of faces", err);
     batches->logits = memory_allocate(2 * batch * batches->classes, sizeof(real), "a batch's results", err);
     batches->feature_rows = memory_allocate(2 * batch * batches->features, sizeof(real), "a batch's features", err);
+    batches->affect = memory_allocate(2 * batch * AFFECT_DIMENSIONS, sizeof(real), "a batch's results", err);
     if (batches->references == NULL || batches->waiting == NULL || batches->images == NULL ||
-        batches->logits == NULL || batches->feature_rows == NULL)
+        batches->logits == NULL || batches->feature_rows == NULL || batches->affect == NULL)
         return STATUS_FAILED;
     batches->mirrored_logits = batches->logits + batch * batches->classes;
     batches->mirrored_features = batches->feature_rows + batch * batches->features;
+    batches->mirrored_affect = batches->affect + batch * AFFECT_DIMENSIONS;
     return STATUS_OK;
 }
 
@@ -76,6 +79,7 @@ static void free_item(struct predict_item *item)
 {
     memory_free(item->logits);
     memory_free(item->features);
+    memory_free(item->affect);
     *item = (struct predict_item){0};
 }
 
@@ -90,6 +94,7 @@ void predict_batches_free(struct predict_batches *batches)
     memory_free(batches->images);
     memory_free(batches->logits);
     memory_free(batches->feature_rows);
+    memory_free(batches->affect);
     memory_free(batches);
 }
 
@@ -125,12 +130,17 @@ static void average(real *values, const real *others, size_t count)
 static void run_network(struct predict_batches *batches)
 {
     int n = (int)batches->batch_count;
+    bool affect = batches->model.has_affect;
     inference_run(batches->inference, batches->images, n, batches->feature_rows, batches->logits);
+    if (affect) inference_affect(batches->inference, batches->affect);
     if (!batches->settings.flip) return;
     mirror_images(batches);
     inference_run(batches->inference, batches->images, n, batches->mirrored_features, batches->mirrored_logits);
     average(batches->logits, batches->mirrored_logits, batches->batch_count * batches->classes);
     average(batches->feature_rows, batches->mirrored_features, batches->batch_count * batches->features);
+    if (!affect) return;
+    inference_affect(batches->inference, batches->mirrored_affect);
+    average(batches->affect, batches->mirrored_affect, batches->batch_count * AFFECT_DIMENSIONS);
 }
 
 /* Gives each picture of the batch its answers. */
@@ -144,6 +154,8 @@ static void hand_out(struct predict_batches *batches)
             item->logits[face * classes + c] = (float)batches->logits[i * classes + c];
         for (size_t c = 0; item->features != NULL && c < features; c++)
             item->features[face * features + c] = (float)batches->feature_rows[i * features + c];
+        for (size_t c = 0; item->affect != NULL && c < AFFECT_DIMENSIONS; c++)
+            item->affect[face * AFFECT_DIMENSIONS + c] = (float)batches->affect[i * AFFECT_DIMENSIONS + c];
         item->classified++;
     }
     batches->batch_count = 0;
@@ -216,6 +228,11 @@ static status add_picture(const struct run *run, struct face_picture *picture, s
         item->features =
             memory_allocate(picture->face_count, batches->features * sizeof(float), "a picture's features", err);
         if (item->features == NULL) return STATUS_FAILED;
+    }
+    if (batches->model.has_affect) {
+        item->affect =
+            memory_allocate(picture->face_count, AFFECT_DIMENSIONS * sizeof(float), "a picture's results", err);
+        if (item->affect == NULL) return STATUS_FAILED;
     }
     status result = STATUS_OK;
     size_t faces = picture->face_count; /* the picture is gone once its last face was written */

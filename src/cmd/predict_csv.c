@@ -3,6 +3,7 @@
 #include "cmd/predict_writers.h"
 
 #include "rmfer/faces/pose.h"
+#include "rmfer/nn/model.h"
 
 #include <math.h>
 #include <string.h>
@@ -79,6 +80,8 @@ status write_csv_header(const struct output_settings *settings, struct text *out
     if (settings->tracks) put_field(&row, "track");
     static const char *const angles[] = {"yaw", "pitch", "roll"};
     for (int i = 0; i < 3 && settings->pose; i++) put_field(&row, angles[i]);
+    if (settings->affect) put_field(&row, "valence");
+    if (settings->affect) put_field(&row, "arousal");
     return end_row(&row);
 }
 
@@ -139,6 +142,10 @@ static void put_options(struct row *row, const struct predict_result *result, si
     else if (result->settings->tracks)
         put_empty(row, 1);
     if (result->settings->pose) put_pose(row, picture, index);
+    if (!result->settings->affect) return;
+    for (size_t i = 0; i < AFFECT_DIMENSIONS && index != SIZE_MAX; i++)
+        put_real(row, 6, rounded((double)result->item->affect[index * AFFECT_DIMENSIONS + i], PROBABILITY_DIGITS));
+    if (index == SIZE_MAX) put_empty(row, AFFECT_DIMENSIONS);
 }
 
 static status write_row(const struct predict_result *result, size_t index, struct text *out, struct error *err)

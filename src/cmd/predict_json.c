@@ -3,6 +3,7 @@
 
 #include "rmfer/base/json_writer.h"
 #include "rmfer/faces/pose.h"
+#include "rmfer/nn/model.h"
 
 #include <math.h>
 
@@ -72,6 +73,11 @@ static void json_face(struct json_writer *json, const struct predict_result *res
     for (size_t i = 0; i < settings->class_count; i++)
         json_real_member(json, settings->classes[i], class_probability(result, index, i));
     json_close(json, '}');
+    if (settings->affect) {
+        const float *affect = result->item->affect + index * AFFECT_DIMENSIONS;
+        json_real_member(json, "valence", rounded((double)affect[AFFECT_VALENCE], PROBABILITY_DIGITS));
+        json_real_member(json, "arousal", rounded((double)affect[AFFECT_AROUSAL], PROBABILITY_DIGITS));
+    }
     if (settings->pose) json_pose(json, face);
     if (settings->embedding)
         json_embedding(json, result->item->features + index * settings->feature_count, settings->feature_count);

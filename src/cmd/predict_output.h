@@ -10,6 +10,7 @@ struct predict_item {
     struct face_picture *picture; /* of the pipeline */
     float *logits;                /* [face_count, classes] */
     float *features;              /* [face_count, D], or NULL */
+    float *affect;                /* [face_count, 2] valence and arousal, NULL where the network has no head for them */
     size_t classified;            /* faces that have their answer */
 };
 
@@ -20,6 +21,7 @@ struct output_settings {
     const char *const *classes; /* borrowed */
     size_t class_count, feature_count;
     size_t top, annotated_top; /* expressions a face: in the table, on pictures */
+    bool affect;               /* the network tells valence and arousal */
     bool pose;                 /* the head's, where there are landmarks */
     bool embedding;            /* each face's features in its JSON */
     bool tracks;               /* faces of videos have ids */

@@ -3,6 +3,7 @@
 
 #include "rmfer/base/log.h"
 #include "rmfer/faces/pose.h"
+#include "rmfer/nn/model.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -47,6 +48,11 @@ static status append_face(const struct predict_result *result, size_t index, str
     for (size_t i = 0; i < settings->top && done == STATUS_OK; i++)
         done = text_append_format(out, err, "%-10s %5.1f %%   ", settings->classes[ranked[i].index],
                                   100 * ranked[i].probability);
+    if (done == STATUS_OK && settings->affect) {
+        const float *affect = result->item->affect + index * AFFECT_DIMENSIONS;
+        done = text_append_format(out, err, "valence %+.2f  arousal %+.2f  ", (double)affect[AFFECT_VALENCE],
+                                  (double)affect[AFFECT_AROUSAL]);
+    }
     if (done == STATUS_OK && picture->is_detected) done = append_box(&picture->faces[index], out, err);
     if (done == STATUS_OK && picture->is_detected && settings->pose)
         done = append_pose(&picture->faces[index], out, err);
