@@ -87,9 +87,8 @@ int command_export(int argc, char **argv)
         .usage = "rmfer export [CHECKPOINT] -o FILE.{onnx,safetensors} [option]...",
         .description =
             "Writes the backbone and the expression classifier for other programs: ONNX (opset 13, batch-norm\n"
-            "folded, any batch size, output 'logits') or safetensors with timm's names. Without CHECKPOINT the model "
-            "in\n"
-            "the box is taken ($RMFER_MODEL names another).",
+            "folded, any batch size, output 'logits', and 'valence_arousal' where the checkpoint tells them) or\n"
+            "safetensors with timm's names. Without CHECKPOINT the model in the box is taken ($RMFER_MODEL names another).",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };
