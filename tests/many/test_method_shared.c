@@ -31,10 +31,11 @@ struct shared_case {
 
 static void start_case(struct shared_case *c, struct many *many, const struct parameter *heads, size_t head_count)
 {
+    const struct model_heads wanted = {.attention = true, .added = heads, .added_count = head_count};
     struct architecture architecture;
     *c = (struct shared_case){.many = many};
     if (architecture_tiny(&architecture, true, 16, 1, NULL) != STATUS_OK ||
-        model_create_with(&c->model, &architecture, CLASSES, true, heads, head_count, NULL) != STATUS_OK)
+        model_create_with(&c->model, &architecture, CLASSES, &wanted, NULL) != STATUS_OK)
         exit(1);
     model_initialise(&c->model, 3);
     for (int i = 0; i < 3; i++) c->images[i] = many_normal((size_t)64 * PICTURE, 10 + (uint64_t)i);
@@ -135,7 +136,8 @@ static void run_step(struct shared_case *c, struct rmfer_run *run, const struct 
     struct stream_share labelled = stream_share_of(machines, BATCH, 1);
     struct stream_share draws = shape.mutual != NULL ? stream_share_of(machines, MOMENT_ROWS, PERSONS)
                                                      : stream_share_of(machines, (size_t)shape.anchors * drawn, drawn);
-    struct labelled_batch rows = {BATCH, c->images[0] + labelled.first * PICTURE, c->targets};
+    struct labelled_batch rows = {
+        .n = BATCH, .images = c->images[0] + labelled.first * PICTURE, .targets = c->targets};
     struct contrastive_batch contrastive = {.anchors = shape.anchors, .rows = MOMENT_ROWS, .choice = run->choice,
                                             .guesses = run->guesses,
                                             .images = c->images[1] + (draws.is_parted ? draws.first : 0) * PICTURE};
