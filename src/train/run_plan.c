@@ -2,6 +2,15 @@
 #include "run_plan.h"
 
 #include <math.h>
+#include <string.h>
+
+/* Whether the head for valence and arousal is among what it trains. */
+static bool learns_affect(const struct method *method)
+{
+    for (size_t i = 0; i < method->term_count; i++)
+        if (strcmp(method->terms[i].name, "va") == 0) return true;
+    return false;
+}
 
 status run_plan_init(struct run_plan *plan, const struct config *config, struct error *err)
 {
@@ -12,6 +21,11 @@ status run_plan_init(struct run_plan *plan, const struct config *config, struct 
         status result = plan->method->check(config, err);
         if (result != STATUS_OK) return result;
     }
+    if (config->va.weight > 0 && !learns_affect(plan->method))
+        return error_set_usage(err,
+                               "va.weight = %g: train.method = %s does not learn valence and arousal (rmfer, consensus, "
+                               "fixmatch, uda and adacm do)",
+                               config->va.weight, plan->method->name);
     plan->method->phases(config, &plan->phases);
     plan->stream_count = plan->method->streams(config, plan->streams);
     BUG_UNLESS(plan->stream_count >= 1 && plan->streams[0].source == STREAM_LABELLED);
