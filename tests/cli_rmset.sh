@@ -3,6 +3,7 @@
 # RMset; killed builds go on; shards hold what files hold; what is broken is found; phase 2 trains from the result.
 . tests/support/cli.sh
 material=$(cd "${RMFER_TEST_MATERIAL:-../shared}" 2>/dev/null && pwd)
+tests=$(cd "$RMFER_TESTS" 2>/dev/null && pwd)
 model=$PWD/models/ferplus-b0.safetensors
 cd "$folder" || exit 1
 export RMFER
@@ -154,6 +155,37 @@ run rmset build -q lonely.mp4 drawn/../lonely.mp4 -o twice
 holds "two of one name" test $code -eq 2
 run rmset build -q lonely.mp4 -o twice --remove 1,2,3
 holds "an area that is none" test $code -eq 2
+
+# ---- a video that cannot be read to its end is not taken for a shorter one
+faults=$tests/libfaults.so
+if [ -f "$faults" ]; then
+    FAULT_COUNTS=counts LD_PRELOAD=$faults "$RMFER" rmset build -q $mashups/mashup0.mp4 -o counted --every 48 --threads 1 >out 2>err
+    at=$(awk '$1 == "read" { print $2 - 20 }' counts) # the last ones are those of the lists
+    broken_build() {
+        FAULT=read:EIO:$at LD_PRELOAD=$faults "$RMFER" rmset build $mashups/mashup0.mp4 $mashups/mashup1.mp4 --every 48 --threads 1 "$@"
+    }
+    run broken_build -q -o unread
+    holds "a failed read is exit 1 and one line" test "$code $(grep -c 'mashup0\.mp4: cannot be read any further after [0-9]* frames: Input/output error$' err) $(wc -l <err)" = "1 1 1"
+    holds "the other video is done, this one is not listed" test "$(cut -d , -f 1 unread/videos.csv | tr '\n' ' ')" = "video mashup1 "
+    check "read again" rmset build -q $mashups/mashup0.mp4 $mashups/mashup1.mp4 -o unread --every 48
+    holds "it is whole" diff counted/mashup0 unread/mashup0
+    run broken_build --keep-partial -o partial
+    holds "--keep-partial keeps what came before" test $code -eq 0 -a "$(awk -F, '$1 == "mashup0" { print ($3 < 4 && $3 > 0) }' partial/videos.csv)" = 1
+    says "it" 'warning: .*mashup0\.mp4: cannot be read any further .*; the [0-9]* frames taken before are kept$'
+    run rmset build -q $mashups/mashup0.mp4 -o partial --every 48
+    holds "and is not taken for the whole" test $code -eq 1
+else
+    skip "failing reads, as tests/faults is not built"
+fi
+if command -v ffmpeg >/dev/null; then
+    ffmpeg -v error -y -i $mashups/mashup0.mp4 -c copy -movflags faststart fast.mp4
+    head -c $(($(wc -c <fast.mp4) / 2)) fast.mp4 >half.mp4
+    cp $mashups/mashup0.detections.csv half.detections.csv
+    check "a download that broke off" rmset build half.mp4 -o half
+    says "it" 'warning: half\.mp4: breaks off: [0-9]* of the frames that it states are not in it$'
+else
+    skip "a download that broke off, without ffmpeg"
+fi
 
 # ---- what is broken is found
 rm killed/mashup1/0000005_1.jpg

@@ -187,6 +187,8 @@ int command_rmset_build(int argc, char **argv)
          1000000000, 0},
         {"overlap", OPTION_REAL, &build_options->overlap, "X",
          "least intersection over union with the first box (0.3)", 0, 1, 0},
+        {"keep-partial", OPTION_FLAG, &build_options->keep_partial, NULL,
+         "of a video that cannot be read to its end, keep what came before", 0, 0, 0},
         {"follow", OPTION_REAL, &build_options->follow, "F",
          "the first box follows its face by this share a frame (0)", 0, 1, 0},
         {"cuts", OPTION_FLAG, &build_options->cuts, NULL, "a change of the whole layout starts new numbers", 0, 0, 0},

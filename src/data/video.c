@@ -118,10 +118,22 @@ status video_next(struct video *video, struct video_frame *frame, bool *ended, s
     return error_set(err, "this rmfer was built without FFmpeg");
 }
 
+int64_t video_frames_missing(const struct video *video)
+{
+    (void)video;
+    return 0;
+}
+
 size_t video_damaged(const struct video *video)
 {
     (void)video;
     return 0;
+}
+
+struct video_times video_times(const struct video *video)
+{
+    (void)video;
+    return (struct video_times){0};
 }
 
 double video_frame_rate(const struct video *video)

@@ -13,7 +13,9 @@
 #include "rmfer/base/text.h"
 #include "rmfer/base/threads.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Containers that hold films. Playlists and the like name other files, and those are not the user's choice. */
@@ -41,6 +43,7 @@ struct video {
     struct video_times times;
     int empty_reads;
     bool drained; /* the decoder was told that nothing follows */
+    int read_error; /* of the file: why nothing follows, which is not its end; 0 = none */
 };
 
 /* What may be the cause where nothing can be read of a pipe; else nothing. */
@@ -218,6 +221,14 @@ size_t video_damaged(const struct video *video)
     return video->damaged;
 }
 
+int64_t video_frames_missing(const struct video *video)
+{
+    const AVIOContext *file = video->container->pb;
+    if (file == NULL || !file->eof_reached) return 0; /* an edit list may leave frames out of a whole file */
+    int64_t stated = video->stream->nb_frames, slack = stated / 50 > 2 ? stated / 50 : 2;
+    return stated - video->count > slack ? stated - video->count : 0;
+}
+
 double video_frame_rate(const struct video *video)
 {
     AVRational rate = video->stream->avg_frame_rate;
@@ -234,14 +245,27 @@ int64_t video_frame_estimate(const struct video *video)
 /* ---- decoding
  * ------------------------------------------------------------------------------------------------------ */
 
+/* What went wrong with reading the file, if anything: demuxers take a failed read for damage, or for the file's end, and so
+ * a read that gave nothing before the end. */
+static int read_error_of(struct video *video)
+{
+    AVIOContext *file = video->container->pb;
+    if (file == NULL) return 0;
+    if (file->error < 0 && file->error != AVERROR_EOF) return file->error;
+    bool cut = file->eof_reached && file->pos < video->ffmpeg.avio_size(file);
+    return cut ? AVERROR(EIO) : 0;
+}
+
 /* Hands the decoder the next packet, or tells it that there is none. */
 static void feed(struct video *video)
 {
     struct ffmpeg *f = &video->ffmpeg;
     int code = f->av_read_frame(video->container, video->packet);
     if (code == AVERROR(EAGAIN) && ++video->empty_reads < MOST_EMPTY_READS) return;
-    if (code < 0) {
+    video->read_error = read_error_of(video);
+    if (code < 0 || video->read_error != 0) {
         if (code != AVERROR_EOF) video->damaged++;
+        if (code >= 0) f->av_packet_unref(video->packet);
         video->drained = true;
         f->avcodec_send_packet(video->decoder, NULL);
         return;
@@ -432,6 +456,13 @@ static bool is_wanted(struct video *video, int64_t index, double time)
     return index % video->every == 0;
 }
 
+static status fail_to_read(struct video *video, struct error *err)
+{
+    char where[64];
+    snprintf(where, sizeof where, "cannot be read any further after %" PRId64 " frames", video->count);
+    return fail(video, where, video->read_error, err);
+}
+
 status video_next(struct video *video, struct video_frame *frame, bool *ended, struct error *err)
 {
     *ended = false;
@@ -458,6 +489,7 @@ status video_next(struct video *video, struct video_frame *frame, bool *ended, s
         return result;
     }
     *ended = true;
+    if (video->read_error != 0) return fail_to_read(video, err);
     if (video->count > 0) return STATUS_OK;
     return error_set(err, "%s: no frame could be decoded%s", video->path, pipe_hint(video));
 }

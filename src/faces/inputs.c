@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,6 +201,9 @@ static bool next_frame(struct face_inputs *inputs, struct face_input *input)
     size_t damaged = video_damaged(inputs->video);
     if (result == STATUS_OK && damaged > 0)
         log_warning("%s: %zu damaged places were passed over", inputs->video_path, damaged);
+    if (result == STATUS_OK && video_frames_missing(inputs->video) > 0)
+        log_warning("%s: breaks off: %" PRId64 " of the frames that it states are not in it", inputs->video_path,
+                    video_frames_missing(inputs->video));
     if (result != STATUS_OK) {
         input->path = inputs->video_path;
         input->target = inputs->video_target;

@@ -11,6 +11,7 @@
 #include "rmfer/faces/pipeline.h"
 #include "rmfer/faces/scene_cuts.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,6 +232,10 @@ static status take_picture(const struct film_job *job, struct film_writer *write
 {
     const struct face_input *input = &picture->input;
     if (input->error.code != STATUS_OK && !input->is_frame) {
+        if (job->options->keep_partial && facts->frames > 0) {
+            log_warning("%s; the %" PRIu64 " frames taken before are kept", input->error.message, facts->frames);
+            return STATUS_OK;
+        }
         if (err->code == STATUS_OK) *err = input->error;
         return STATUS_FAILED;
     }

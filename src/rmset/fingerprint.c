@@ -6,6 +6,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/faces/inputs.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,10 +31,12 @@ static status add_file(const char *path, uint8_t *block, uint64_t *fingerprint, 
     *fingerprint = fingerprint_add(*fingerprint, &size, sizeof size);
     for (int64_t i = 0; i < BLOCKS && result == STATUS_OK; i++) {
         if (i > 0 && last == 0) break; /* one block is all of it */
-        if (fseeko(file, (off_t)(last * i / (BLOCKS - 1)), SEEK_SET) != 0)
-            result = error_set_errno(err, "%s", path);
+        int64_t at = last * i / (BLOCKS - 1), wanted = size - at < BLOCK_BYTES ? size - at : BLOCK_BYTES;
+        if (fseeko(file, (off_t)at, SEEK_SET) != 0) result = error_set_errno(err, "%s", path);
         size_t got = result == STATUS_OK ? fread(block, 1, BLOCK_BYTES, file) : 0;
         if (result == STATUS_OK && ferror(file)) result = error_set_errno(err, "%s", path);
+        if (result == STATUS_OK && got < (size_t)wanted)
+            result = error_set(err, "%s: ended after %" PRId64 " of %" PRId64 " bytes", path, at + (int64_t)got, size);
         *fingerprint = fingerprint_add(*fingerprint, block, got);
     }
     fclose(file);

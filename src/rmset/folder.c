@@ -87,6 +87,16 @@ status folder_remove_flat(const char *folder, struct error *err)
 /* ---- lists ------------------------------------------------------------------------------------------------------
  */
 
+/* A list that ends before its size was not read to its end. */
+static status check_read(FILE *in, const char *path, struct error *err)
+{
+    struct stat facts;
+    if (ferror(in) || fstat(fileno(in), &facts) != 0) return error_set_errno(err, "%s", path);
+    off_t at = ftello(in);
+    if (at == facts.st_size) return STATUS_OK;
+    return error_set(err, "%s: ended after %lld of %lld bytes", path, (long long)at, (long long)facts.st_size);
+}
+
 static status append_file(FILE *out, const char *folder, const char *film, const char *name, struct error *err)
 {
     struct text path = {0};
@@ -97,7 +107,7 @@ static status append_file(FILE *out, const char *folder, const char *film, const
     if (result == STATUS_OK && buffer == NULL) result = STATUS_FAILED;
     for (size_t got; result == STATUS_OK && (got = fread(buffer, 1, COPY_BYTES, in)) > 0;)
         if (fwrite(buffer, 1, got, out) != got) result = error_set_errno(err, "%s/%s: cannot be written", folder, name);
-    if (result == STATUS_OK && ferror(in)) result = error_set_errno(err, "%s", text_string(&path));
+    if (result == STATUS_OK) result = check_read(in, text_string(&path), err);
     if (in != NULL) fclose(in);
     memory_free(buffer);
     text_free(&path);

@@ -53,6 +53,9 @@ status video_next(struct video *video, struct video_frame *frame, bool *ended, s
 /* Damaged packets passed over so far. */
 size_t video_damaged(const struct video *video);
 
+/* Behind the last frame: how many the container states beyond those that came; 0 where that is a few, or it states none. */
+int64_t video_frames_missing(const struct video *video);
+
 /* Seconds spent so far in waiting for decoded frames, and in converting them. */
 struct video_times {
     double decode, convert;
