@@ -434,9 +434,13 @@ same_bytes "the model in the box" --checkpoint "$tests/../models/ferplus-b0.safe
 # ---- how far it is
 if command -v script >/dev/null; then
     cat >slow.sh <<'END'
-i=0
-while [ $i -lt 8 ]; do echo none.png; i=$((i + 1)); sleep 0.1; done |
-    "$RMFER" predict --checkpoint tiny.safetensors --batch 1 $1 - >/dev/null
+rm -f seen
+{
+    echo none.png
+    while [ ! -s seen ]; do sleep 0.05; done # until it is at work, however slow the machine
+    i=0
+    while [ $i -lt 8 ]; do echo none.png; i=$((i + 1)); sleep 0.1; done
+} | "$RMFER" predict --checkpoint tiny.safetensors --batch 1 $1 - >seen
 END
     run script -qec "sh slow.sh" typescript
     holds "on a terminal a line is redrawn" test "$(tr '\r' '\n' <typescript | grep -c ' pictures, .*faces/s')" -gt 2
