@@ -119,6 +119,14 @@ check "one picture" "$RMFER" plot mds drawn --split valid --sample 1 -o one.svg
 expect "one picture looks at none" 1 'none to look at' err "$RMFER" plot attention drawn --split valid --sample 1 -o e.svg
 expect "two for one" 2 'takes one checkpoint' err "$RMFER" plot similarity drawn drawn -o e.svg
 expect "eval --compare draws nothing" 2 'draws one checkpoint' err "$RMFER" eval --compare drawn/last.safetensors drawn/last.safetensors --plots p
+anchor=$(sed -n 2p faces/rmset/index.csv | awk -F, '{ print $1 ":" $2 ":" $3 }')
+check "the sheet of an anchor" "$RMFER" plot attention drawn "again=drawn/last.safetensors" --rmset faces/rmset --anchor "$anchor" -o sheet.jpg
+check "rmset preview draws it too" "$RMFER" rmset preview faces/rmset --anchor "$anchor" --checkpoint drawn/best_overall.safetensors \
+    --checkpoint drawn/last.safetensors -o preview.jpg
+check "the same" cmp sheet.jpg preview.jpg
+expect "a sheet is a picture" 2 'FILE.jpg or FILE.png' err "$RMFER" plot attention drawn --rmset faces/rmset --anchor "$anchor" -o e.svg
+expect "a sheet of what" 2 'belong together' err "$RMFER" plot attention drawn --rmset faces/rmset -o e.jpg
+expect "a sheet is no plane" 2 'for rmfer plot attention' err "$RMFER" plot mds drawn --rmset faces/rmset --anchor "$anchor" -o e.jpg
 check "two seeds choose" "$RMFER" plot mds drawn --split valid --sample 9 --seed 1 -o s.svg
 if cmp -s s.svg one.svg; then fail "the seed changes nothing"; else pass; fi
 if "$RMFER" plot curves long -o p.png >out 2>err; then

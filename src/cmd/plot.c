@@ -1,6 +1,7 @@
 /* rmfer plot: figures of run folders and of checkpoints, as SVG and PNG. */
 #include "cmd/answer_figures.h"
 #include "cmd/checkpoint_word.h"
+#include "cmd/plot_anchor.h"
 
 #include "rmfer/base/memory.h"
 #include "rmfer/cmd/commands.h"
@@ -12,6 +13,7 @@
 
 struct plot_command {
     const char *out, *title, *key;
+    const char *rmset, *anchor; /* attention: the sheet of an anchor */
     bool last, png;
     int64_t sample;
     uint64_t seed;
@@ -104,6 +106,13 @@ static status run(const struct plot_command *command, const struct option_list *
     if (words->count < 2 || (!is_curves && !is_confusion && !answer_figure_is_kind(kind)))
         return error_set_usage(err, "rmfer plot needs a figure (curves or confusion, mds, similarity, calibration, attention) "
                                     "and run folders or checkpoints");
+    if (command->rmset != NULL || command->anchor != NULL) {
+        const struct plot_anchor figure = {command->rmset, command->anchor, command->out, &command->request.overrides,
+                                           command->seed};
+        if (strcmp(kind, "attention") != 0)
+            return error_set_usage(err, "--rmset and --anchor are for rmfer plot attention");
+        return plot_anchor(&figure, words->items + 1, words->count - 1, err);
+    }
     status result = figure_file_check("rmfer plot", command->out, command->png, err);
     if (result != STATUS_OK) return result;
     if (is_curves || is_confusion)
@@ -122,6 +131,8 @@ int command_plot(int argc, char **argv)
         {"last", OPTION_FLAG, &command.last, NULL, "confusion: of the last evaluation, not of the best", 0, 0, 0},
         {"sample", OPTION_INTEGER, &command.sample, "N", "mds, similarity, attention: so many pictures (2000), by --seed", 1,
          EMBEDDING_MOST_POINTS, 0},
+        {"rmset", OPTION_STRING, &command.rmset, "DIR", "attention: the sheet of an anchor of this RMset instead", 0, 0, 0},
+        {"anchor", OPTION_STRING, &command.anchor, "VIDEO:FRAME:FACE", "which one, as index.csv names it", 0, 0, 0},
         {"split", OPTION_STRING, &command.request.split, "NAME", "of checkpoints: train, valid or test (default)", 0, 0, 0},
         {"config", OPTION_STRING, &command.request.config, "FILE",
          "their data set (default: the configuration in the checkpoint)", 0, 0, 'c'},
@@ -135,7 +146,8 @@ int command_plot(int argc, char **argv)
         .usage = "rmfer plot curves [NAME=]RUN[,RUN...]... -o FILE.svg [--key NAME] | "
                  "rmfer plot confusion RUN -o FILE.svg [--last] |\n"
                  "       rmfer plot mds [NAME=]CHECKPOINT... -o FILE.svg | "
-                 "rmfer plot similarity|calibration|attention CHECKPOINT -o FILE.svg",
+                 "rmfer plot similarity|calibration|attention CHECKPOINT -o FILE.svg |\n"
+                 "       rmfer plot attention CHECKPOINT... --rmset DIR --anchor VIDEO:FRAME:FACE -o FILE.jpg",
         .description =
             "Draws figures, as SVG and with --png as PNG too. From run folders, finished or not:\n"
             "  curves       losses, accuracies, learning rates and speed over epochs; runs of one NAME, or folders that\n"
@@ -145,7 +157,8 @@ int command_plot(int argc, char **argv)
             "  mds          features in a plane, metric stress, class centres marked; several checkpoints side by side\n"
             "  similarity   cosine similarities of pairs of one class and of different classes\n"
             "  calibration  reliability diagram with the expected calibration error\n"
-            "  attention    mean inter-sample attention from class to class",
+            "  attention    mean inter-sample attention from class to class; with --rmset the sheet of the paper's Figure 4, a\n"
+            "               picture: an anchor's candidates and what each checkpoint makes of them",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };
