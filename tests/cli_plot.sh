@@ -115,6 +115,9 @@ holds "the distance from the centre is eval's" grep -q "$distance" plots/mds.svg
 check "two checkpoints side by side" "$RMFER" plot mds 'x<y=drawn' drawn/best_overall.safetensors --split valid --sample 9 -o two.svg
 holds "nine pictures each" [ "$(grep -c '>9 pictures' two.svg)" = 2 ]
 if grep -q 'x<y' two.svg; then fail "a hostile name stands raw"; else pass; fi
+sed 's/^crop = none/&\nclasses = Happiness, Neutral, Sadness/; s/^dir = .*/dir = other/' run.ini >other.ini
+check "train another" "$RMFER" train --config other.ini --threads 1
+expect "other classes" 1 'not evaluated on the same pictures' err "$RMFER" plot mds drawn other --split valid -o e.svg
 check "one picture" "$RMFER" plot mds drawn --split valid --sample 1 -o one.svg
 expect "one picture looks at none" 1 'none to look at' err "$RMFER" plot attention drawn --split valid --sample 1 -o e.svg
 expect "two for one" 2 'takes one checkpoint' err "$RMFER" plot similarity drawn drawn -o e.svg

@@ -3,7 +3,6 @@
 
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
-#include "rmfer/plot/figures.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +10,7 @@
 static status draw_mds(const struct answer_figure *figure, const char *title, enum canvas_format format,
                        struct text *out, struct error *err)
 {
-    return figure_mds(figure->answers, figure->count, title, format, NULL, out, err);
+    return figure_mds(figure->layout, title, format, out, err);
 }
 
 static status draw_similarity(const struct answer_figure *figure, const char *title, enum canvas_format format,
@@ -91,12 +90,24 @@ status answer_figure_draw(const void *data, enum canvas_format format, struct te
     return kind->draw(figure, figure->title != NULL ? figure->title : title, format, out, err);
 }
 
-static status write_kind(const char *folder, bool also_png, const struct answer_figure *figure, struct error *err)
+status answer_figure_write(const char *path, bool also_png, struct answer_figure *figure, FILE *listing, struct error *err)
+{
+    struct mds_layout layout = {0};
+    status result = STATUS_OK;
+    figure->layout = &layout;
+    if (strcmp(figure->kind, "mds") == 0) result = mds_layout_init(&layout, figure->answers, figure->count, err);
+    if (result == STATUS_OK) result = figure_file_write(path, also_png, answer_figure_draw, figure, listing, err);
+    mds_layout_free(&layout);
+    figure->layout = NULL;
+    return result;
+}
+
+static status write_kind(const char *folder, bool also_png, struct answer_figure *figure, struct error *err)
 {
     char name[32];
     snprintf(name, sizeof name, "%s.svg", figure->kind);
     char *path = path_join(folder, name, err);
-    status result = path == NULL ? STATUS_FAILED : figure_file_write(path, also_png, answer_figure_draw, figure, NULL, err);
+    status result = path == NULL ? STATUS_FAILED : answer_figure_write(path, also_png, figure, NULL, err);
     memory_free(path);
     return result;
 }

@@ -5,6 +5,8 @@
 #include "cmd/answers.h"
 #include "cmd/figure_file.h"
 
+#include "rmfer/plot/figures.h"
+
 /* A figure of `count` checkpoints' answers (all but mds: of the first); a figure_draw's data. */
 struct answer_figure {
     const char *kind;  /* "mds", "similarity", "calibration", "attention", "confusion" */
@@ -13,9 +15,14 @@ struct answer_figure {
     const struct answers *answers;
     size_t count;
     uint64_t seed;
+    const struct mds_layout *layout; /* of mds, from mds_layout_init: it is drawn for every format */
 };
 
 bool answer_figure_is_kind(const char *kind);
+
+/* A figure to its files, its layout included; `listing` as figure_file_write has it. */
+status answer_figure_write(const char *path, bool also_png, struct answer_figure *figure, FILE *listing,
+                           struct error *err) MUST_CHECK;
 
 /* A figure_draw. */
 status answer_figure_draw(const void *figure, enum canvas_format format, struct text *out,

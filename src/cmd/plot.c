@@ -89,11 +89,11 @@ static status plot_checkpoints(const struct plot_command *command, const char *k
     struct answers *answers = memory_allocate(count, sizeof *answers, "answers", err);
     if (answers == NULL) return STATUS_FAILED;
     struct answer_figure figure = {kind, command->title, command->request.split != NULL ? command->request.split : "test",
-                                   answers, count, command->seed};
+                                   answers, count, command->seed, NULL};
     status result = STATUS_OK;
     for (size_t i = 0; i < count && result == STATUS_OK; i++)
         result = take_word(command, words[i], i == 0, &answers[i], err);
-    if (result == STATUS_OK) result = figure_file_write(command->out, command->png, answer_figure_draw, &figure, stdout, err);
+    if (result == STATUS_OK) result = answer_figure_write(command->out, command->png, &figure, stdout, err);
     for (size_t i = 0; i < count; i++) answers_free(&answers[i]);
     memory_free(answers);
     return result;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LINE_HEIGHT = 16 };
+enum { LINE_HEIGHT = 16, ROW_HEIGHT = 22 /* at least, between two grid lines */ };
 
 struct canvas_point chart_place(const struct canvas_plot *plot, double x, double y)
 {
@@ -32,7 +32,8 @@ static double clean(double value, double step)
 static void draw_rows(struct canvas *canvas, const struct canvas_plot *plot)
 {
     char text[32];
-    double step = chart_step(plot->high - plot->low, 8);
+    int most = (int)((plot->bottom - plot->top) / ROW_HEIGHT);
+    double step = chart_step(plot->high - plot->low, most < 2 ? 2 : most > 8 ? 8 : most);
     for (double at = ceil(plot->low / step) * step; at <= plot->high; at += step) {
         double y = chart_place(plot, plot->first_x, at).y, shown = clean(at, step);
         canvas_line(canvas, (struct canvas_point[]){{plot->left, y}, {plot->right, y}}, 2, NULL, 1, NULL, 0.15);

@@ -83,11 +83,13 @@ static void put_number_row(struct html *html, const char *name, const char *form
 static void put_mds(struct html *html, const struct answers *answers)
 {
     static const char *const columns[] = {"measure", "value", NULL};
-    struct mds_measures measures;
+    struct mds_layout layout = {0};
     html_put(html, "<h3>Features in a plane (MDS)</h3>\n<figure>\n");
+    if (html->result == STATUS_OK) html->result = mds_layout_init(&layout, answers, 1, html->err);
     if (html->result == STATUS_OK)
-        html->result = figure_mds(answers, 1, "Features in a plane (MDS)", CANVAS_INLINE, &measures, html->out, html->err);
-    if (html->result != STATUS_OK) return;
+        html->result = figure_mds(&layout, "Features in a plane (MDS)", CANVAS_INLINE, html->out, html->err);
+    struct mds_measures measures = html->result == STATUS_OK ? layout.measures[0] : (struct mds_measures){0};
+    mds_layout_free(&layout);
     html_put(html, "</figure>\n");
     begin_table(html, "its measures as a table", columns);
     put_number_row(html, "pictures", "%.0f", (double)answers->sampled);

@@ -26,12 +26,25 @@ struct mds_measures {
     double plane_centre_distance;    /* mean distance from the class centre of the normalised points of the plane */
 };
 
-/* The paper's Figure 5: features of each checkpoint's sample in a plane, side by side, every cloud moved to its mean, scaled
- * to a mean squared length of 1 and turned onto the first one (Procrustes); class centres marked; stress and mean
- * distances from the class centre in the captions. All must show the same pictures. `measures` [count], NULL = not
- * wanted. */
-status figure_mds(const struct answers *answers, size_t count, const char *title, enum canvas_format format,
-                  struct mds_measures *measures, struct text *out, struct error *err) MUST_CHECK;
+/* Features of each checkpoint's sample in a plane: every cloud moved to its mean, scaled to a mean squared length of 1 and
+ * turned onto the first one (Procrustes). Made once and drawn as often as there are formats. */
+struct mds_layout {
+    const struct answers *answers; /* [count], borrowed */
+    size_t count;
+    double *positions;             /* [count, sampled, 2] */
+    double *centres;               /* [count, classes, 2], of the classes; NaN where one has no picture */
+    struct mds_measures *measures; /* [count] */
+};
+
+/* All answers must be of the same pictures. The caller frees even after a failure. */
+status mds_layout_init(struct mds_layout *layout, const struct answers *answers, size_t count,
+                       struct error *err) MUST_CHECK;
+void mds_layout_free(struct mds_layout *layout);
+
+/* The paper's Figure 5: the clouds side by side on the same axes; class centres marked; stress and mean distances from the
+ * class centre in the captions. */
+status figure_mds(const struct mds_layout *layout, const char *title, enum canvas_format format, struct text *out,
+                  struct error *err) MUST_CHECK;
 
 enum { SIMILARITY_BINS = 80 }; /* of the cosine, from -1 to 1 */
 
