@@ -7,6 +7,7 @@ stated=$(sed -n 's/^| SHA-256 | `\([0-9a-f]*\)` |$/\1/p' models/README.md)
 if [ -n "$stated" ] && [ "$(sha256sum "$model" | cut -d ' ' -f 1)" = "$stated" ]; then pass; else fail "the checksum is not the card's"; fi
 run "$RMFER" info "$model"
 if [ $code -eq 0 ] && grep -q tf_efficientnet_b0 "$folder/out" && ! grep -q '= /' "$folder/out"; then pass; else fail "info: exit $code"; fi
+holds "info has the accuracy with its interval" grep -q '^accuracy  *overall 84\.06% \[82\.82%, 85\.24%\], average 65\.18%' "$folder/out"
 stated=$(sed -n 's/^| temperature | \([0-9.]*\),.*/\1/p' models/README.md)
 if [ -n "$stated" ] && grep -q "^temperature *$stated," "$folder/out"; then pass; else fail "the temperature is not the card's"; fi
 

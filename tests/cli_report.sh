@@ -142,8 +142,11 @@ if command -v python3 >/dev/null; then
     cat >same.py <<'PYTHON'
 import json, re, sys
 page, result = open("drawn.html", encoding="utf-8").read(), json.load(open("eval.json"))
-assert f"overall accuracy {100 * result['overall_accuracy']:.2f} %, average {100 * result['average_accuracy']:.2f} %" in page
-assert f"{result['n']} pictures of the valid split: overall accuracy {100 * result['overall_accuracy']:.2f} %" in page
+def quoted(which):
+    low, high = result[which + "_interval"]
+    return f"{100 * result[which + '_accuracy']:.2f} % [{100 * low:.2f}, {100 * high:.2f}]"
+assert f"overall accuracy {quoted('overall')}, average {quoted('average')}" in page
+assert f"{result['n']} pictures of the valid split: overall accuracy {quoted('overall')}." in page
 def cell(value): return "–" if value is None else f"{100 * value:.2f}"
 by_class = page[page.index("<caption>by class"):]
 for name, numbers in result["per_class"].items():

@@ -62,7 +62,8 @@ check "draw faces" "$RMFER" synth faces --faces 96 --size 32 --seed 3 --mashups 
 # A run that is never stopped.
 train() { "$RMFER" train --config both.ini --threads 1 "$@"; }
 check "train both phases" train
-grep -q '^best overall accuracy .*best_overall.safetensors$' out && pass || fail "summary"
+grep -q '^best overall accuracy [0-9.]*% \[[0-9.]*%, [0-9.]*%\] (.*best_overall.safetensors$' out && pass || fail "summary"
+grep -q '^best average accuracy [0-9.]*% \[[0-9.]*%, [0-9.]*%\] (.*best_average.safetensors$' out && pass || fail "summary of the average"
 for name in config.ini metrics.jsonl log.txt last.safetensors best_overall.safetensors best_average.safetensors; do
     check "$name is there" test -s run/$name
 done

@@ -471,7 +471,7 @@ static void test_checkpoint_with_heads_and_state(void **state)
     assert_same_parameters(&model, &again);
 
     struct text description = {0};
-    must(checkpoint_describe(&checkpoint, &description, &err), &err);
+    must(checkpoint_describe(&checkpoint, "", &description, &err), &err);
     ASSERT_SAYS(text_string(&description), "Anger, Disgust");
     ASSERT_SAYS(text_string(&description), "optimizer state");
     text_free(&description);

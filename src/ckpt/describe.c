@@ -82,7 +82,8 @@ static void make_lines_printable(struct text *out)
     }
 }
 
-status checkpoint_describe(const struct checkpoint *checkpoint, struct text *out, struct error *err)
+status checkpoint_describe(const struct checkpoint *checkpoint, const char *accuracy, struct text *out,
+                           struct error *err)
 {
     const struct checkpoint_info *info = &checkpoint->info;
     status result = text_append_format(out, err, "%-12s %s\n", "checkpoint", checkpoint->path);
@@ -98,6 +99,7 @@ status checkpoint_describe(const struct checkpoint *checkpoint, struct text *out
         result = text_append_format(out, err, "%-12s epoch %.4g, step %lld\n", "trained", info->epoch,
                                     (long long)info->step);
     if (result == STATUS_OK) result = describe_line(out, "selected on", info->selected_on, err);
+    if (result == STATUS_OK) result = describe_line(out, "accuracy", accuracy, err);
     if (result == STATUS_OK) result = describe_line(out, "metrics", info->metrics, err);
     if (result == STATUS_OK && info->temperature > 0)
         result = text_append_format(out, err, "%-12s %.4g, fitted on the validation split\n", "temperature",

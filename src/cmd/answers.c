@@ -3,6 +3,7 @@
 
 #include "rmfer/base/log.h"
 #include "rmfer/method/rmfer_heads.h"
+#include "rmfer/train/intervals.h"
 
 
 status answers_take(struct answers *answers, const struct evaluation_work *work, const struct evaluation *evaluation,
@@ -23,6 +24,9 @@ status answers_take(struct answers *answers, const struct evaluation_work *work,
     };
     status result = answers_init(answers, name, work->checkpoint.info.classes, &rows, most, seed, err);
     answers->overall = confusion_overall_accuracy(&evaluation->confusion);
+    struct interval interval = confusion_overall_interval(&evaluation->confusion);
+    answers->overall_limits[0] = interval.low;
+    answers->overall_limits[1] = interval.high;
     answers->same_class_similarity = evaluation->same_class_similarity;
     answers->different_class_similarity = evaluation->different_class_similarity;
     answers->centre_distance = evaluation->centre_distance;

@@ -1,20 +1,39 @@
 /* rmfer info FILE or RUN_DIR: what is inside checkpoints and other files of weights. */
 #include "rmfer/cmd/info.h"
 
+#include "cmd/stored_accuracy.h"
+
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 #include "rmfer/ckpt/checkpoint.h"
 #include "rmfer/ckpt/weights.h"
 
+#include <math.h>
 #include <stdio.h>
+
+/* Nothing where the checkpoint carries no evaluation. */
+static status describe_accuracy(const struct checkpoint_info *info, struct text *out, struct error *err)
+{
+    struct stored_accuracy stored;
+    status result = stored_accuracy(info, &stored, err);
+    if (result != STATUS_OK || isnan(stored.overall)) return result;
+    return text_append_format(
+        out, err, "overall %.2f%% [%.2f%%, %.2f%%], average %.2f%% [%.2f%%, %.2f%%], %llu pictures of the %s split",
+        100 * stored.overall, 100 * stored.overall_interval.low, 100 * stored.overall_interval.high, 100 * stored.average,
+        100 * stored.average_interval.low, 100 * stored.average_interval.high, (unsigned long long)stored.pictures,
+        stored.split);
+}
 
 static status describe_native(const char *path, struct text *out, struct error *err)
 {
     struct checkpoint checkpoint;
     status result = checkpoint_open(&checkpoint, path, err);
     if (result != STATUS_OK) return result;
-    result = checkpoint_describe(&checkpoint, out, err);
+    struct text accuracy = {0};
+    result = describe_accuracy(&checkpoint.info, &accuracy, err);
+    if (result == STATUS_OK) result = checkpoint_describe(&checkpoint, text_string(&accuracy), out, err);
+    text_free(&accuracy);
     checkpoint_close(&checkpoint);
     return result;
 }

@@ -8,6 +8,7 @@
 #include "rmfer/plot/embedding.h"
 #include "rmfer/plot/figures.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,8 +40,12 @@ static status draw_confusion(const void *data, enum canvas_format format, struct
     const struct run_evaluation *evaluation = command->last ? &run->last : &run->best;
     char title[160];
     if (evaluation->confusion.classes == 0) return error_set(err, "%s: no evaluation yet", run->folder);
-    snprintf(title, sizeof title, "%.60s, %s split, epoch %.4g: overall accuracy %.2f %%", figure->groups[0].name, run->split,
-             evaluation->epoch, 100 * evaluation->overall);
+    const double *limits = evaluation->overall_limits;
+    char interval[32] = "";
+    if (!isnan(limits[0]) && !isnan(limits[1]))
+        snprintf(interval, sizeof interval, " [%.2f, %.2f]", 100 * limits[0], 100 * limits[1]);
+    snprintf(title, sizeof title, "%.60s, %s split, epoch %.4g: overall accuracy %.2f %%%s", figure->groups[0].name, run->split,
+             evaluation->epoch, 100 * evaluation->overall, interval);
     return figure_confusion(&evaluation->confusion, (const char *const *)run->classes, run->class_count,
                             command->title != NULL ? command->title : title, format, out, err);
 }

@@ -1,6 +1,8 @@
 /* rmfer train: trains both phases from a configuration. */
 #include "rmfer/train/trainer.h"
 
+#include "cmd/stored_accuracy.h"
+
 #include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
@@ -102,11 +104,29 @@ static status load_config(struct config *config, const struct train_command *com
     return result;
 }
 
+/* The interval of the accuracy that FOLDER/best_WHAT.safetensors was kept for; NaN where the file cannot tell. */
+static struct interval interval_of_best(const char *folder, const char *what)
+{
+    struct interval interval = {NAN, NAN};
+    struct stored_accuracy stored;
+    struct checkpoint checkpoint = {0};
+    struct text path = {0};
+    if (text_append_format(&path, NULL, "%s/best_%s.safetensors", folder, what) == STATUS_OK &&
+        checkpoint_open(&checkpoint, text_string(&path), NULL) == STATUS_OK &&
+        stored_accuracy(&checkpoint.info, &stored, NULL) == STATUS_OK)
+        interval = strcmp(what, "overall") == 0 ? stored.overall_interval : stored.average_interval;
+    checkpoint_close(&checkpoint);
+    text_free(&path);
+    return interval;
+}
+
 static void print_best(const char *what, const struct training_best *best, const char *split, const char *folder)
 {
     if (isnan(best->accuracy)) return;
-    printf("best %s accuracy %.2f%% (%s split, step %" PRId64 "): %s/best_%s.safetensors\n", what,
-           100 * best->accuracy, split, best->step, folder, what);
+    struct interval interval = interval_of_best(folder, what);
+    printf("best %s accuracy %.2f%%", what, 100 * best->accuracy);
+    if (!isnan(interval.low)) printf(" [%.2f%%, %.2f%%]", 100 * interval.low, 100 * interval.high);
+    printf(" (%s split, step %" PRId64 "): %s/best_%s.safetensors\n", split, best->step, folder, what);
 }
 
 /* The last lines of a run, and the exit code. */

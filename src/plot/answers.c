@@ -78,6 +78,7 @@ status answers_init(struct answers *answers, const char *name, const char *const
     *answers = (struct answers){.n = rows->n,
                                 .classes = rows->classes,
                                 .dimensions = rows->dimensions,
+                                .overall_limits = {NAN, NAN},
                                 .overall = NAN,
                                 .same_class_similarity = NAN,
                                 .different_class_similarity = NAN,

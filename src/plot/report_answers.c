@@ -142,8 +142,11 @@ status report_answers(const struct answers *answers, const char *split, uint64_t
                       struct error *err)
 {
     struct html html = {out, err, STATUS_OK};
-    html_format(&html, "<p class=\"note\">What follows is of %zu pictures of the %.20s split: overall accuracy %.2f %%.</p>\n",
+    html_format(&html, "<p class=\"note\">What follows is of %zu pictures of the %.20s split: overall accuracy %.2f %%",
                 answers->n, split, 100 * answers->overall);
+    const double *limits = answers->overall_limits;
+    if (!isnan(limits[0])) html_format(&html, " [%.2f, %.2f]", 100 * limits[0], 100 * limits[1]);
+    html_put(&html, ".</p>\n");
     put_calibration(&html, answers);
     put_mds(&html, answers);
     put_similarity(&html, answers);

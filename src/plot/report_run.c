@@ -150,21 +150,23 @@ static void put_counts(struct html *html, const struct run *run)
     html_put(html, "</details>\n");
 }
 
-static void accuracy_text(double accuracy, char out[24])
+/* With the interval where the file has one. */
+static void accuracy_text(double accuracy, const double limits[2], char out[64])
 {
-    if (isnan(accuracy)) snprintf(out, 24, "not a number");
-    else snprintf(out, 24, "%.2f %%", 100 * accuracy);
+    if (isnan(accuracy)) snprintf(out, 64, "not a number");
+    else if (isnan(limits[0]) || isnan(limits[1])) snprintf(out, 64, "%.2f %%", 100 * accuracy);
+    else snprintf(out, 64, "%.2f %% [%.2f, %.2f]", 100 * accuracy, 100 * limits[0], 100 * limits[1]);
 }
 
 static void put_evaluation(struct html *html, const struct run *run)
 {
-    char title[200], epoch[48] = "", overall[24], average[24];
+    char title[320], epoch[48] = "", overall[64], average[64];
     if (run->best.confusion.classes == 0) {
         html_put(html, "<p>No evaluation yet.</p>\n");
         return;
     }
-    accuracy_text(run->best.overall, overall);
-    accuracy_text(run->best.average, average);
+    accuracy_text(run->best.overall, run->best.overall_limits, overall);
+    accuracy_text(run->best.average, run->best.average_limits, average);
     if (!isnan(run->best.epoch)) snprintf(epoch, sizeof epoch, " at epoch %.4g", run->best.epoch);
     snprintf(title, sizeof title, "Best evaluation%s, %.20s split: overall accuracy %s, average %s", epoch, run->split, overall,
              average);

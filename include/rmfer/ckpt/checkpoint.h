@@ -96,7 +96,9 @@ bool checkpoint_parse_temperature(const char *text, double *temperature);
 status checkpoint_write_temperature(const char *path, const struct checkpoint *checkpoint, double temperature,
                                     struct error *err) MUST_CHECK;
 
-/* A text about the checkpoint for `rmfer info`: the metadata and the tensors by group. */
-status checkpoint_describe(const struct checkpoint *checkpoint, struct text *out, struct error *err) MUST_CHECK;
+/* A text about the checkpoint for `rmfer info`: the metadata and the tensors by group. `accuracy` is what is said of the
+ * evaluation that it carries, "" = nothing. */
+status checkpoint_describe(const struct checkpoint *checkpoint, const char *accuracy, struct text *out,
+                           struct error *err) MUST_CHECK;
 
 #endif

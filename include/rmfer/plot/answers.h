@@ -34,6 +34,7 @@ struct answers {
     size_t *sample;          /* [sampled], rows in ascending order */
     real *features, *projections; /* [sampled, dimensions]; projections may be NULL */
     /* From the evaluation, of all its rows; NaN = not known. */
+    double overall_limits[2]; /* of the overall accuracy's 95 % interval; NaN = not known */
     double overall, same_class_similarity, different_class_similarity, centre_distance, temperature;
     double attention_temperature; /* of the attention branch */
     int attention_mask;           /* enum attention_mask */
