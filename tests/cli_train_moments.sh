@@ -71,6 +71,9 @@ for grouping in shuffled none; do
     [ "$(first "$grouping")" != "$(first straight)" ] && pass || fail "$grouping: the loss is that of the moments"
 done
 
+check "where persons return" train --out returns --set acl.returns=true --set acl.moments=4 --set train.max_steps=10
+[ "$(first returns)" != "$(first straight)" ] && pass || fail "returns: other faces are met"
+
 sed -e 's/^warmup_epochs = 1/warmup_epochs = 1\nmethod = consensus/' -e 's/^epochs = 2/epochs = 3/' -e 's/^persons = 2/persons = 2\nnear = 5/' \
     mutual.ini >consensus.ini
 rm -r run straight

@@ -184,6 +184,43 @@ static void test_a_moment_has_one_face_a_person(void **state)
     rmset_index_close(index);
 }
 
+/* Where persons return: the same video, the same persons in their order, far away; drawn from all such frames; and where a
+ * person is missing somebody else of the frame, where nobody returns any moment. */
+static void test_persons_return(void **state)
+{
+    (void)state;
+    struct rmset_index *index = open_as(GROUPING_MOMENTS, 1);
+    uint64_t first[4], rows[4];
+    char met[VIDEOS * MOMENTS] = {0};
+    int frames = 0;
+    for (uint64_t step = 0; step < 1000; step++) {
+        assert_int_equal(rmset_index_draw_moment(index, 1, step, 0, 4, first, &err), STATUS_OK);
+        assert_int_equal(rmset_index_draw_return(index, 1, step, 1, 4, first, rows, &err), STATUS_OK);
+        for (size_t i = 0; i < 4; i++) {
+            struct rmset_face one = rmset_index_face(index, first[i]), other = rmset_index_face(index, rows[i]);
+            assert_true(one.video == other.video && one.person == other.person && one.frame != other.frame);
+            assert_int_equal(other.frame, rmset_index_face(index, rows[0]).frame);
+        }
+        met[shown(index, rows[0]) / PERSONS] = 1;
+    }
+    for (int i = 0; i < VIDEOS * MOMENTS; i++) frames += met[i];
+    assert_int_equal(frames, VIDEOS * MOMENTS);
+    rmset_index_close(index);
+    const struct rmset_options options = {
+        .csv = scratch_path(folder, "return.csv"), .every = 1, .fraction = 1, .near = 5, .far = 30};
+    scratch_text(folder, "return.csv", "video,frame,face,path\na,0,0,a\na,0,1,b\na,40,1,c\na,40,2,d\na,90,0,e\nb,0,0,f\nb,0,1,g\n");
+    if (rmset_index_open(&index, &options, &err) != STATUS_OK) fail_msg("%s", err.message);
+    for (uint64_t step = 0; step < 50; step++) { /* frame 90 has one face: only 40 is left, where 2 stands in for 0 */
+        first[0] = 0, first[1] = 1;
+        assert_int_equal(rmset_index_draw_return(index, 1, step, 1, 2, first, rows, &err), STATUS_OK);
+        assert_true(rows[0] == 3 && rows[1] == 2);
+        first[0] = 5, first[1] = 6;
+        assert_int_equal(rmset_index_draw_return(index, 1, step, 1, 2, first, rows, &err), STATUS_OK);
+        assert_true(rows[0] != rows[1] && rows[0] < 7 && rows[1] < 7);
+    }
+    rmset_index_close(index);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_a_part_is_shuffled_within_itself),
         cmocka_unit_test(test_without_moments_a_face_has_itself),
         cmocka_unit_test(test_a_moment_has_one_face_a_person),
+        cmocka_unit_test(test_persons_return),
     };
     return cmocka_run_group_tests(tests, write_list, remove_list);
 }

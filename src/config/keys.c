@@ -134,6 +134,8 @@ static const struct config_key keys[] = {
            "anchor and kept candidates are a pass of their own, or one with the labelled batch"),
     WHOLE(acl, moments, "8", 2, 1024, "mutual: M, moments of a step; they are one pass with the labelled batch"),
     WHOLE(acl, persons, "4", 2, 1024, "mutual: P, faces of each moment"),
+    TRUTH(acl, returns, "false",
+          "mutual: every second moment shows the persons of the first far away in time, so that a person's own faces are negatives"),
     REAL(acl, beta, "0", 0, 100, "mutual: negatives count by e^(beta similarity / tau) (0: all alike)"),
     TRUTH(acl, debias, "true", "mutual: take off what negatives that show the same expression are expected to add"),
     REAL(acl, ramp, "0", 0, 1, "mutual: share of the run over which lambda 2 rises from 0 once ACL has joined"),

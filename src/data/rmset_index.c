@@ -235,7 +235,8 @@ static status draw_alone(const struct rmset_index *index, struct random_stream *
 }
 
 /* Single faces, moments and the candidates of a named anchor are drawn from other streams than anchors. */
-static const uint64_t FACE_KEY = UINT64_C(1) << 63, MOMENT_KEY = UINT64_C(1) << 62, ANCHOR_KEY = UINT64_C(1) << 61;
+static const uint64_t FACE_KEY = UINT64_C(1) << 63, MOMENT_KEY = UINT64_C(1) << 62, ANCHOR_KEY = UINT64_C(1) << 61,
+                      RETURN_KEY = UINT64_C(1) << 60;
 
 /* The candidates of the anchor in rows[0]. */
 static status draw_candidates(const struct rmset_index *index, struct random_stream *stream, size_t n_pos,
@@ -326,6 +327,49 @@ status rmset_index_draw_moment(const struct rmset_index *index, uint64_t seed, u
     }
     return error_set(err, "%s: no frame of the %" PRIu64 " chosen videos shows %zu persons", index->csv,
                      index->chosen_count, persons);
+}
+
+/* Fills rows with those of begin .. end-1 that show the persons of `first`, in their order, and the places of persons who
+ * are not there with others of the frame, which has enough of them. */
+static void match_persons(const struct rmset_index *index, uint64_t begin, uint64_t end, size_t persons,
+                          const uint64_t *first, uint64_t *rows)
+{
+    const uint64_t nobody = UINT64_MAX;
+    for (size_t j = 0; j < persons; j++) {
+        uint32_t person = rmset_index_face(index, first[j]).person;
+        rows[j] = nobody;
+        for (uint64_t row = begin; row < end && rows[j] == nobody; row++)
+            if (rmset_index_face(index, row).person == person) rows[j] = row;
+    }
+    uint64_t next = begin;
+    for (size_t j = 0; j < persons; j++) {
+        while (rows[j] == nobody) {
+            bool taken = false;
+            for (size_t k = 0; k < persons; k++) taken = taken || rows[k] == next;
+            if (!taken) rows[j] = next;
+            next++;
+        }
+    }
+}
+
+status rmset_index_draw_return(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t number,
+                               size_t persons, const uint64_t *first, uint64_t *rows, struct error *err)
+{
+    enum { ATTEMPTS = 64 };
+    BUG_UNLESS(persons > 0 && persons <= MOST_RMSET_DRAWS);
+    struct random_stream stream = random_stream(seed, RANDOM_CONTRASTIVE, RETURN_KEY | step, number);
+    for (size_t i = 0; i < ATTEMPTS && index->options.grouping != GROUPING_NONE; i++) {
+        struct candidates candidates = candidates_of(index, first[i % persons]);
+        uint64_t count = negative_count(&candidates), begin, end;
+        if (count == 0) continue;
+        uint64_t place = negative_row(&candidates, random_below(&stream, count));
+        if (place >= candidates.view.faces) break; /* damaged */
+        rows_of_frame(index, candidates.first + place, &begin, &end);
+        if (end <= begin || end - begin < persons) continue;
+        match_persons(index, begin, end, persons, first, rows);
+        return STATUS_OK;
+    }
+    return rmset_index_draw_moment(index, seed, step, number, persons, rows, err);
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------------

@@ -57,9 +57,15 @@ static status draw_moment(void *context, const struct batch_place *place, uint64
                           int64_t *ids, struct error *err)
 {
     const struct rmset_source *source = context;
-    status result =
-        rmset_index_draw_moment(source->index, source->seed, place->step, draw_number(place, group, attempt),
-                                (size_t)source->persons, (uint64_t *)ids, err);
+    bool returns = source->returns && group % 2 == 1;
+    size_t persons = (size_t)source->persons;
+    uint64_t first[MOST_RMSET_DRAWS], number = draw_number(place, group, attempt);
+    status result = rmset_index_draw_moment(source->index, source->seed, place->step,
+                                            returns ? draw_number(place, group - 1, 0) : number, persons,
+                                            returns ? first : (uint64_t *)ids, err);
+    if (result == STATUS_OK && returns)
+        result = rmset_index_draw_return(source->index, source->seed, place->step, number, persons, first,
+                                         (uint64_t *)ids, err);
     if (result == STATUS_OK) draws_to_ids(ids, (size_t)source->persons);
     return result;
 }

@@ -127,6 +127,7 @@ static size_t consensus_streams(const struct config *config, struct stream_reque
                                                 .view_count = 1,
                                                 .views = {VIEW_PLAIN},
                                                 .persons = (int)config->acl.persons,
+                                                .returns = config->acl.returns,
                                                 .first_epoch = joins};
     return 3;
 }

@@ -110,6 +110,7 @@ static size_t rmfer_streams(const struct config *config, struct stream_request *
                                 .rows = (int)(mutual ? config->acl.moments * config->acl.persons
                                                      : config->acl.anchors * (1 + config->acl.n_pos + config->acl.n_neg)),
                                 .persons = (int)config->acl.persons,
+                                .returns = config->acl.returns,
                                 .view_count = 1,
                                 .views = {VIEW_PLAIN},
                                 .first_epoch = (uint64_t)config->train.warmup_epochs};

@@ -119,7 +119,8 @@ static struct picture_source source_of(struct pictures *pictures, const struct r
                                    .seed = (uint64_t)config->train.seed,
                                    .positives = (int)config->acl.n_pos,
                                    .negatives = (int)config->acl.n_neg,
-                                   .persons = request->persons};
+                                   .persons = request->persons,
+                                   .returns = request->returns};
     switch (request->source) {
     case STREAM_LABELLED: return dataset_picture_source(&pictures->labelled_order);
     case STREAM_UNLABELLED: return dataset_picture_source(&pictures->unlabelled_order);

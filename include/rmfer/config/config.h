@@ -161,6 +161,7 @@ struct config_acl {
     enum config_scoring_bn scoring_bn;
     enum config_acl_forward forward;
     int64_t moments, persons; /* mutual: moments of a step, faces of each */
+    bool returns;             /* mutual: every second moment is of the first one's persons, far away in time */
     double beta;              /* mutual: how much harder negatives count more */
     bool debias;              /* mutual: take off what chance positives add to the negatives */
     double ramp;              /* mutual: share of the run over which lambda 2 rises from 0 */

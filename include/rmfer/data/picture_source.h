@@ -90,6 +90,7 @@ struct rmset_source {
     uint64_t seed;
     int positives, negatives; /* of rmset_draws */
     int persons;              /* of rmset_moments */
+    bool returns;             /* of rmset_moments: each second group is the first one's persons, far away in time */
 };
 
 /* What ACL contrasts: groups of an anchor, its positives, its negatives (rmset_index_draw). A candidate that cannot
@@ -102,7 +103,7 @@ struct picture_source rmset_faces(struct rmset_source *source);
 /* Every chosen face once an epoch, in their order. */
 struct picture_source rmset_in_order(struct rmset_source *source);
 
-/* Groups of different persons of one frame (rmset_index_draw_moment). */
+/* Groups of different persons of one frame (rmset_index_draw_moment, rmset_index_draw_return). */
 struct picture_source rmset_moments(struct rmset_source *source);
 
 #endif

@@ -94,6 +94,12 @@ status rmset_index_draw_for(const struct rmset_index *index, uint64_t row, uint6
 status rmset_index_draw_face(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t number,
                              uint64_t *row, struct error *err) MUST_CHECK;
 
+/* Draws where the persons of a moment, `first` [persons], are seen again: a moment of the same video further than `far` from
+ * one of them, who is drawn by turns; rows[j] shows the person of first[j] where that one is in the frame, somebody else where
+ * not. Any moment where none of them is. A function of (seed, step, number, first); any number of threads. */
+status rmset_index_draw_return(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t number,
+                               size_t persons, const uint64_t *first, uint64_t *rows, struct error *err) MUST_CHECK;
+
 /* Draws a moment: `persons` different rows of one frame of one video, in random order. The frame is that of a face
  * drawn uniformly among those whose frame shows enough persons; by rejection, at most 2^20 times. A function of
  * (seed, step, number); any number of threads. Fails when no such frame is found. With GROUPING_NONE one face, `persons`

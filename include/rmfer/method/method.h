@@ -49,7 +49,8 @@ struct stream_request {
     int rows; /* a batch; of STREAM_RMSET_DRAWS anchors * (1 + n_pos + n_neg) */
     int view_count;
     enum view_kind views[MOST_VIEWS]; /* VIEW_PLAIN is as it is where augment.enabled is false */
-    int persons; /* of STREAM_RMSET_MOMENTS: rows that belong together */
+    int persons;  /* of STREAM_RMSET_MOMENTS: rows that belong together */
+    bool returns; /* of STREAM_RMSET_MOMENTS: each second moment is one of the first one's persons, far away in time */
     uint64_t first_epoch;
 };
 
