@@ -36,7 +36,7 @@ static void begin(struct beginning *b, const char *const *overrides, size_t coun
     struct synth_options faces = {.folder = scratch_path(b->folder, "faces"), .faces = 72, .size = 32, .seed = 1};
     assert_int_equal(synth_write(&faces, &err), STATUS_OK);
     assert_int_equal(config_parse(&b->config, BASE, "base.ini", b->folder, overrides, count, &err), STATUS_OK);
-    assert_int_equal(run_plan_init(&b->plan, &b->config, &err), STATUS_OK);
+    assert_int_equal(run_plan_init(&b->plan, &b->config, NULL, &err), STATUS_OK);
     assert_int_equal(pictures_open(&b->pictures, &b->plan, &err), STATUS_OK);
     run_plan_count(&b->plan, b->pictures.training.count);
     assert_int_equal(learner_create(&b->learner, &b->plan, &b->pictures, false, &err), STATUS_OK);

@@ -8,6 +8,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/options.h"
+#include "rmfer/cmd/processes.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -30,7 +31,8 @@ static void catch_signals(void)
     struct sigaction action = {.sa_handler = handle_stop, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     /* SIGXFSZ: a file reached the limit of its size; SIGPIPE: who read standard output is gone. */
-    const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
+    /* SIGUSR1: what a batch system sends before the time is up, and what mpirun passes on. */
+    const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ, SIGUSR1};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) sigaction(numbers[i], &action, NULL);
 }
 
@@ -159,19 +161,35 @@ static status join_words(struct text *words, int argc, char **argv, struct error
     return result;
 }
 
-static int train(const struct train_command *command, const char *words, int64_t seed)
+static int train(const struct train_command *command, const char *words, int64_t seed, struct dist *dist)
 {
     struct error err = {0};
     struct config config;
     struct training_summary summary;
-    struct trainer_options options = {.config = &config, .resume = command->resume, .command = words, .stop = &stop_signal};
-    status result = load_config(&config, command, seed, &err);
+    struct trainer_options options = {
+        .config = &config, .resume = command->resume, .command = words, .dist = dist, .stop = &stop_signal};
+    status result = dist_agree(dist, load_config(&config, command, seed, &err), &err);
     if (result == STATUS_OK) {
         catch_signals();
         result = trainer_run(&options, &summary, &err);
     }
-    int code = result == STATUS_OK ? print_summary(&summary, &config) : command_finish(result, &err);
+    bool interrupted = result == STATUS_OK && summary.end == TRAINING_INTERRUPTED;
+    if (interrupted && stop_signal == 0) stop_signal = SIGTERM; /* another rank got it */
+    int code = result != STATUS_OK        ? processes_finish(dist, result, &err)
+               : processes_speaks(dist) ? print_summary(&summary, &config)
+               : interrupted             ? 128 + (int)stop_signal
+                                         : STATUS_OK;
     config_free(&config);
+    return code;
+}
+
+static int train_together(const struct train_command *command, const char *words, const struct command_line *line)
+{
+    struct error err = {0};
+    struct dist *dist;
+    status result = processes_begin(&dist, line, &err);
+    int code = result == STATUS_OK ? train(command, words, line->seed, dist) : processes_finish(dist, result, &err);
+    dist_end(dist);
     return code;
 }
 
@@ -203,7 +221,7 @@ int command_train(int argc, char **argv)
     if (result != STATUS_OK || line.help_shown)
         code = command_finish(result, &err);
     else
-        code = train(&command, text_string(&words), line.seed);
+        code = train_together(&command, text_string(&words), &line);
     text_free(&words);
     options_free(&line);
     return code;

@@ -12,14 +12,17 @@ struct worker {
 
 /* ---- batches -------------------------------------------------------------------------------------------------- */
 
-/* How many rows a stream has in the slot's batch: the leading one fewer where an epoch's last batch is short. */
+/* How many rows of a stream are made here for the slot's batch: of the leading one fewer where an epoch's last batch is
+ * short. */
 static int rows_of(const struct loader *loader, const struct slot *slot, int stream)
 {
     const struct loader_stream *options = &loader->options.streams[stream];
     if (slot->place.epoch < options->first_epoch) return 0;
     if (stream > 0) return options->rows;
     uint64_t groups = loader->streams[0].groups, left = options->source.groups - slot->place.index * groups;
-    return left < groups ? (int)left * options->source.group : options->rows;
+    if (left >= groups) return options->rows;
+    int here = (int)left * options->source.group - options->first_row;
+    return here < 0 ? 0 : here < options->rows ? here : options->rows;
 }
 
 /* Writes which pictures the next batch has. Only one worker is here at a time. */
@@ -39,8 +42,8 @@ static void prepare(struct loader *loader, struct slot *slot)
         rows->unreadable = (struct error){0};
         rows->bad = rows->drawn = 0;
         for (int row = 0; row < rows->rows && slot->error.code == STATUS_OK; row += source->group)
-            if (source->draw(source->context, &place, (uint64_t)(row / source->group), 0, rows->ids + row,
-                             &slot->error) != STATUS_OK)
+            if (source->draw(source->context, &place, loader_group_of(loader, stream, row / source->group), 0,
+                             rows->ids + row, &slot->error) != STATUS_OK)
                 error_add_context(&slot->error, "the %s cannot be drawn", source->what);
         memcpy(rows->asked, rows->ids, (size_t)rows->rows * sizeof *rows->asked);
         slot->tasks += rows->rows;
@@ -128,14 +131,15 @@ static status check_options(const struct loader_options *options, struct error *
     for (int i = 0; i < options->stream_count; i++) {
         const struct loader_stream *stream = &options->streams[i];
         int group = stream->source.group;
-        BUG_UNLESS(group > 0 && stream->rows > 0 && stream->rows % group == 0);
+        BUG_UNLESS(group > 0 && stream->rows > 0 && stream->rows % group == 0 && stream->first_row % group == 0);
+        BUG_UNLESS(stream->first_row + stream->rows <= loader_batch_rows(stream) && loader_batch_rows(stream) % group == 0);
         BUG_UNLESS(group == 1 || (options->replace_bad && stream->source.samples == 0));
         BUG_UNLESS(stream->views > 0 && stream->views <= MOST_VIEWS && stream->source.key < 16);
         for (int view = 0; view < stream->views; view++)
             BUG_UNLESS(stream->kinds[view] == VIEW_AS_IS || stream->augment != NULL);
     }
     const struct loader_stream *leading = &options->streams[0];
-    uint64_t groups = (uint64_t)(leading->rows / leading->source.group), all = leading->source.groups;
+    uint64_t groups = (uint64_t)(loader_batch_rows(leading) / leading->source.group), all = leading->source.groups;
     if (leading->source.groups == 0 || (options->drop_last && all < groups))
         return error_set(err, "there are %llu %s, fewer than a batch of %llu", (unsigned long long)all,
                          leading->source.what, (unsigned long long)groups);
@@ -210,7 +214,7 @@ static status plan(struct loader *loader, struct error *err)
     for (int i = 0; i < options->stream_count; i++) {
         struct stream *stream = &loader->streams[i];
         stream->options = &options->streams[i];
-        stream->groups = (uint64_t)(options->streams[i].rows / options->streams[i].source.group);
+        stream->groups = (uint64_t)(loader_batch_rows(&options->streams[i]) / options->streams[i].source.group);
         status result = remember_samples(loader, stream, err);
         if (result != STATUS_OK) return result;
     }

@@ -20,7 +20,7 @@ static status count_bad_samples(struct loader *loader, const struct slot *slot, 
     for (int row = 0; row < rows->rows; row++) {
         for (uint64_t failure = 0; failure < rows->failures[row]; failure++) {
             int64_t id = rows->asked[row];
-            if (failure > 0 && source->draw(source->context, &place, (uint64_t)row, failure, &id, err) != STATUS_OK)
+            if (failure > 0 && source->draw(source->context, &place, loader_group_of(loader, stream, row), failure, &id, err) != STATUS_OK)
                 return STATUS_FAILED;
             if (of->is_counted_bad[id]) continue;
             of->is_counted_bad[id] = true;

@@ -43,7 +43,7 @@ struct slot {
 /* What the loader knows of a stream. */
 struct stream {
     const struct loader_stream *options;
-    uint64_t groups; /* of a whole batch */
+    uint64_t groups; /* of a whole batch, wherever they are made */
     struct picture_cache cache;
     atomic_uchar *is_known_bad; /* [samples], named in the log already; NULL where samples are not remembered */
     bool *is_counted_bad;       /* [samples], the consumer's */
@@ -87,6 +87,19 @@ void loader_repair(struct loader *loader, struct slot *slot, struct picture_work
 
 /* Row `to` becomes what row `from` is. */
 void loader_copy_row(struct loader *loader, struct slot *slot, int stream, int from, int to);
+
+/* Rows of a stream's whole batch, wherever they are made. */
+static inline int loader_batch_rows(const struct loader_stream *stream)
+{
+    return stream->batch_rows > 0 ? stream->batch_rows : stream->rows;
+}
+
+/* Which group of the whole batch a group that is made here is. */
+static inline uint64_t loader_group_of(const struct loader *loader, int stream, int group)
+{
+    const struct loader_stream *options = &loader->options.streams[stream];
+    return (uint64_t)(options->first_row / options->source.group + group);
+}
 
 /* The slot of a batch, counted from where the loader began. */
 static inline struct slot *loader_slot_of(const struct loader *loader, uint64_t number)

@@ -49,9 +49,10 @@ static struct random_stream view_stream(const struct loader *loader, const struc
                                         int view)
 {
     const struct picture_source *source = &loader->options.streams[stream].source;
-    uint64_t rows = (uint64_t)loader->options.streams[stream].rows;
+    const struct loader_stream *options = &loader->options.streams[stream];
+    uint64_t rows = (uint64_t)loader_batch_rows(options), at = (uint64_t)(options->first_row + row);
     uint64_t a = source->by_epoch ? slot->place.epoch : slot->place.step;
-    uint64_t b = source->by_epoch ? slot->place.index * rows + (uint64_t)row : (uint64_t)row;
+    uint64_t b = source->by_epoch ? slot->place.index * rows + at : at;
     a |= (uint64_t)source->key << 60 | (uint64_t)view << 56;
     return random_stream(loader->options.seed, RANDOM_AUGMENT, a, b);
 }
@@ -150,7 +151,8 @@ static status redraw_group(struct loader *loader, struct slot *slot, int stream,
     struct slot_stream *rows = &slot->streams[stream];
     struct batch_place place = loader_place_of(loader, slot, stream);
     int first = group * source->group;
-    status result = source->draw(source->context, &place, (uint64_t)group, (uint64_t)attempt, rows->ids + first, err);
+    status result = source->draw(source->context, &place, loader_group_of(loader, stream, group), (uint64_t)attempt,
+                                 rows->ids + first, err);
     if (result != STATUS_OK) return error_add_context(err, "the %s cannot be drawn", source->what);
     for (int i = 0; i < source->group; i++) rows->bad += !loader_make_row(loader, slot, stream, first + i, workspace);
     rows->drawn += (size_t)source->group;

@@ -57,7 +57,6 @@ static int take_share(struct dist *dist, const struct seat *seats)
     const cpu_set_t *common = &seats[dist->place.rank].cores;
     int place, peers, available = threads_available();
     find_peers(dist, seats, &place, &peers);
-    dist->cores = CPU_COUNT(common);
     if (peers > 1 && dist->cores >= peers) {
         cpu_set_t own = cores_of_share(common, threads_share((size_t)dist->cores, place, peers));
         if (sched_setaffinity(0, sizeof own, &own) == 0) dist->cores = CPU_COUNT(&own);
@@ -89,6 +88,7 @@ status dist_share_cores(struct dist *dist, int threads, struct error *err)
     if (sched_getaffinity(0, sizeof own.cores, &own.cores) != 0) CPU_SET(0, &own.cores);
     dist_gather(dist, size, sizeof own, &own, seats);
     dist->host_cores = cores_of_host(dist, seats);
+    dist->cores = CPU_COUNT(&own.cores);
     own.threads = threads > 0 ? threads : take_share(dist, seats);
     dist_gather(dist, size, sizeof own, &own, seats);
     dist->threads = fewest(dist, seats);

@@ -152,6 +152,11 @@ void dist_gradients_finish(struct dist_gradients *g)
     g->times.bytes += 2 * (size - 1) * (g->count / size) * sizeof(real);
 }
 
+void dist_gradients_give_up(struct dist_gradients *g)
+{
+    if (g != NULL && g->begun > 0) dist_gradients_finish(g);
+}
+
 const struct machines *dist_gradients_machines(const struct dist_gradients *g)
 {
     return g == NULL ? NULL : &g->machines;

@@ -7,6 +7,8 @@
 #include "rmfer/ops/softmax_cross_entropy.h"
 #include "rmfer/ops/stem.h"
 
+#include "evaluation_gather.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -47,11 +49,13 @@ struct evaluator {
     struct heads heads;        /* bound to the model of a run; unused without attention */
     struct arena arena;
     size_t classes, dimensions, image_reals;
+    struct row_share share; /* this process's rows of a batch */
     real *features, *logits;                 /* [batch, ...] */
     real *mirrored_images, *mirrored_logits; /* with flip */
     bool with_affect;                        /* the model has the head, and the pictures what to hold against it */
     real *affect, *mirrored_affect;          /* [batch,2] */
     struct kept_samples kept;
+    struct gathered_rows *gathered; /* NULL in one process */
     struct similarity similarity, projected_similarity;
     struct evaluation evaluation;
     /* Sums of a run. */
@@ -105,7 +109,11 @@ static status start_loader(struct evaluator *e, struct error *err)
     if (result != STATUS_OK) return result;
     struct loader_options options = {
         .stream_count = 1,
-        .streams = {{.source = dataset_picture_source(&e->source), .rows = setup->batch, .views = 1}},
+        .streams = {{.source = dataset_picture_source(&e->source),
+                     .rows = (int)e->share.count,
+                     .first_row = (int)e->share.first,
+                     .batch_rows = setup->batch,
+                     .views = 1}},
         .image_size = setup->image_size,
         .resize = setup->resize,
         .workers = setup->workers,
@@ -129,6 +137,11 @@ static status create_parts(struct evaluator *e, const struct model *model, struc
     if (result == STATUS_OK)
         result = inference_create(&e->inference, &model->architecture, model->classes, e->setup.batch,
                                   e->setup.image_size, err);
+    if (result == STATUS_OK && dist_is_many(e->setup.dist))
+        result = gathered_rows_create(&e->gathered, e->setup.dist, (size_t)e->setup.batch,
+                                      (struct row_widths){e->dimensions, e->classes,
+                                                          e->with_affect ? AFFECT_DIMENSIONS : 0},
+                                      err);
     if (result == STATUS_OK) result = start_loader(e, err);
     return result;
 }
@@ -149,6 +162,8 @@ status evaluator_create(struct evaluator **evaluator, const struct model *model,
     e->classes = (size_t)model->classes;
     e->dimensions = (size_t)model->architecture.features;
     e->image_reals = (size_t)setup->image_size * (size_t)setup->image_size * STEM_INPUT;
+    if (dist_is_many(setup->dist) && e->setup.batch < dist_size(setup->dist)) e->setup.batch = dist_size(setup->dist);
+    e->share = machines_share(dist_machines(setup->dist), (size_t)e->setup.batch, 1);
     e->context = op_context_of(kernels_best(), threads_get());
     e->heads = (struct heads){.context = &e->context, .features = e->dimensions, .classes = e->classes};
     status result = create_parts(e, model, err);
@@ -165,6 +180,7 @@ void evaluator_free(struct evaluator *e)
     loader_free(e->loader);
     dataset_source_free(&e->source);
     inference_free(e->inference);
+    gathered_rows_free(e->gathered);
     confusion_free(&e->evaluation.confusion);
     similarity_free(&e->similarity);
     similarity_free(&e->projected_similarity);
@@ -197,6 +213,7 @@ static void average(size_t count, real *values, const real *mirrored)
 static void run_network(struct evaluator *e, const struct batch_stream *batch)
 {
     size_t n = (size_t)batch->rows;
+    if (n == 0) return;
     inference_run(e->inference, batch->images[0], batch->rows, e->features, e->logits);
     if (e->with_affect) inference_affect(e->inference, e->affect);
     if (!e->setup.flip) return;
@@ -312,11 +329,18 @@ static void calibrate(struct evaluator *e)
     if (!isnan(out->temperature)) out->calibrated = calibration_measure(&rows, out->temperature);
 }
 
+static size_t unreadable_everywhere(const struct evaluator *e)
+{
+    double bad = (double)loader_bad_pictures(e->loader);
+    if (dist_is_many(e->setup.dist)) dist_sum(e->setup.dist, &bad, 1);
+    return (size_t)bad;
+}
+
 static status finish_run(struct evaluator *e, struct error *err)
 {
     struct evaluation *out = &e->evaluation;
     out->loss = out->n > 0 ? e->loss_sum / (double)out->n : NAN;
-    out->unreadable = loader_bad_pictures(e->loader);
+    out->unreadable = unreadable_everywhere(e);
     similarity_means(&e->similarity, &out->same_class_similarity, &out->different_class_similarity);
     if (e->ial_count > 0) {
         out->ial_accuracy = (double)e->ial_correct / (double)e->ial_count;
@@ -338,7 +362,19 @@ static status finish_run(struct evaluator *e, struct error *err)
 
 static bool must_stop(const struct evaluator *e)
 {
-    return e->setup.stop != NULL && *e->setup.stop != 0;
+    bool own = e->setup.stop != NULL && *e->setup.stop != 0;
+    return dist_is_many(e->setup.dist) ? dist_any(e->setup.dist, own) : own;
+}
+
+/* The loader's next batch through the network, as all processes see it. */
+static status next_batch(struct evaluator *e, struct batch *batch, struct error *err)
+{
+    status result = loader_next(e->loader, batch, err);
+    if (e->gathered != NULL) result = dist_agree(e->setup.dist, result, err);
+    if (result != STATUS_OK) return result;
+    run_network(e, &batch->streams[0]);
+    if (e->gathered != NULL) gathered_rows_take(e->gathered, &batch->streams[0], e->features, e->logits, e->affect);
+    return STATUS_OK;
 }
 
 status evaluator_run(struct evaluator *e, const struct model *model, const struct evaluation **evaluation,
@@ -353,12 +389,11 @@ status evaluator_run(struct evaluator *e, const struct model *model, const struc
             return STATUS_OK;
         }
         struct batch batch;
-        status result = loader_next(e->loader, &batch, err);
+        status result = next_batch(e, &batch, err);
         if (result != STATUS_OK) return result;
         const struct batch_stream *pictures = &batch.streams[0];
         if (pictures->rows == 0) continue;
         size_t before = (size_t)e->evaluation.n;
-        run_network(e, pictures);
         count_batch(e, pictures);
         if (e->setup.with_attention) heads_project(&e->heads, (size_t)pictures->rows, e->features, e->heads.labelled);
         if (e->setup.with_attention) count_attention(e, pictures);

@@ -11,16 +11,17 @@
 status journal_init(struct journal *journal, const struct run_plan *plan, struct error *err)
 {
     const char *folder = plan->config->output.dir;
-    *journal = (struct journal){.plan = plan};
+    *journal = (struct journal){.plan = plan, .writes = run_plan_writes(plan)};
     if (folder[0] == '\0') return error_set_usage(err, "no run folder: --out DIR or output.dir says where");
     status result = run_folder_init(&journal->run, folder, err);
-    if (result == STATUS_OK) result = run_folder_lock(&journal->run, err);
+    if (result == STATUS_OK && journal->writes) result = run_folder_lock(&journal->run, err);
     return result == STATUS_OK ? config_print(plan->config, &journal->config_text, err) : result;
 }
 
 status journal_open(struct journal *journal, const struct position *position, struct error *err)
 {
     uint64_t step = (uint64_t)position->step;
+    if (!journal->writes) return STATUS_OK;
     status result = run_folder_write_config(&journal->run, text_string(&journal->config_text), err);
     if (result == STATUS_OK) result = run_folder_open_metrics(&journal->run, step, position->evaluated_step == position->step, err);
     if (result == STATUS_OK) result = run_folder_open_log(&journal->run, err);

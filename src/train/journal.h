@@ -18,6 +18,7 @@ struct stopwatch {
 
 struct journal {
     const struct run_plan *plan;
+    bool writes; /* rank 0 alone leaves anything */
     struct run_folder run;
     struct text config_text;
     struct text last_metrics; /* the last evaluation, a JSON object */

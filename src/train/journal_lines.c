@@ -32,7 +32,7 @@ void journal_show_progress(struct journal *journal, const struct run_state *stat
 {
     const struct run_plan *plan = journal->plan;
     const struct loss_window *window = &state->window;
-    if (window->batches <= 0) return;
+    if (window->batches <= 0 || !journal->writes) return;
     struct progress_state shown = {
         .step = (uint64_t)state->position.step,
         .steps = plan->last_step,
@@ -101,6 +101,10 @@ status journal_report_window(struct journal *journal, struct run_state *state, s
     struct stopwatch *watch = &journal->watch;
     struct optimizer_rates rates = run_plan_rates(journal->plan, (uint64_t)state->position.step - 1);
     double wait = per(watch->wait_seconds - watch->window_wait_begin, watch->window_seconds);
+    if (!journal->writes) {
+        state->window = (struct loss_window){0};
+        return STATUS_OK;
+    }
     struct json_writer json = json_writer(&journal->line, err);
     begin_line(journal, state, &json);
     add_losses(journal, state, &json, err);
@@ -144,6 +148,7 @@ status journal_report_evaluation(struct journal *journal, const struct run_state
     const struct confusion *confusion = &evaluation->confusion;
     struct text *line = &journal->line;
     struct evaluation_names names = {selection->kind, selection->split, "", (const char *const *)selection->classes, NULL, 0};
+    if (!journal->writes) return STATUS_OK;
     struct json_writer json = json_writer(line, err);
     begin_line(journal, state, &json);
     status result = json.result;

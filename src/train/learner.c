@@ -91,6 +91,14 @@ static status create_optimizer(struct learner *learner, const struct config_trai
     return result;
 }
 
+/* The backbone's gradients are sums over processes; the heads see every row everywhere, so that theirs are whole. */
+static status create_sums(struct learner *learner, const struct run_plan *plan, struct error *err)
+{
+    const struct parameters *all = &learner->model.parameters;
+    size_t backbone = all->items[learner->model.fer.weight].offset;
+    return dist_gradients_create(&learner->sums, plan->dist, all->gradients, backbone, GRADIENT_PIECE_REALS, err);
+}
+
 status learner_create(struct learner *learner, const struct run_plan *plan, const struct pictures *pictures,
                       bool resumes, struct error *err)
 {
@@ -99,6 +107,7 @@ status learner_create(struct learner *learner, const struct run_plan *plan, cons
     status result = create_model(learner, config, &pictures->training, resumes, err);
     if (result == STATUS_OK) result = find_classes(learner, &config->train, &pictures->training, err);
     if (result == STATUS_OK) result = create_optimizer(learner, &config->train, err);
+    if (result == STATUS_OK) result = create_sums(learner, plan, err);
     if (result != STATUS_OK) return result;
     struct method_setup setup = {
         .config = config,
@@ -107,6 +116,7 @@ status learner_create(struct learner *learner, const struct run_plan *plan, cons
         .class_weights = learner->class_weights,
         .class_shares = learner->class_shares,
         .rmset = pictures->index,
+        .machines = dist_gradients_machines(learner->sums),
         .places = plan->sharpness_aware ? (size_t)config->train.accumulate : 1,
     };
     return plan->method->create(&learner->self, &setup, err);
@@ -116,6 +126,7 @@ void learner_free(struct learner *learner)
 {
     if (learner->method != NULL) learner->method->free(learner->self);
     optimizer_free(learner->optimizer);
+    dist_gradients_free(learner->sums);
     weight_average_free(&learner->average);
     model_free(&learner->model);
     memory_free(learner->class_weights);

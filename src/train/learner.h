@@ -2,6 +2,7 @@
 #ifndef RMFER_TRAIN_LEARNER_H
 #define RMFER_TRAIN_LEARNER_H
 
+#include "rmfer/dist/gradients.h"
 #include "rmfer/method/weight_average.h"
 #include "rmfer/train/optimizer.h"
 
@@ -13,6 +14,7 @@ struct learner {
     void *self; /* the method's */
     struct model model;
     struct optimizer *optimizer;
+    struct dist_gradients *sums; /* of the backbone's gradients over processes; NULL with one */
     bool has_average;
     struct weight_average average;
     struct model average_view; /* the model with the average's numbers, where there is one */

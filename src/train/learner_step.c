@@ -47,6 +47,7 @@ static status run_batch(const struct group *group, size_t place, bool again, str
         .draw = batch->epoch * plan->batches_per_epoch + batch->index,
         .place = group->pictures->store.count > 0 ? place : 0,
         .again = again,
+        .last = place + 1 == group->batches,
     };
     *outcome = (struct step_outcome){0};
     plan->method->step(group->learner->self, &step, outcome);
@@ -99,17 +100,44 @@ static status gradient_norm(const struct group *group, double *norm, struct erro
     return error_set(err, "the gradient is not finite");
 }
 
+/* Completes the sums over processes. That every process then has the same length is what shows that they have not come
+ * apart: one that computes the heads otherwise, on another processor say, would train another network. */
+static status sum_gradients(const struct group *group, double *norm, struct error *err)
+{
+    if (group->learner->sums != NULL && !group->rates.frozen[GROUP_BACKBONE]) dist_gradients_finish(group->learner->sums);
+    status result = gradient_norm(group, norm, err);
+    if (!dist_is_many(group->plan->dist)) return result;
+    status same = dist_same(group->plan->dist, "the gradients", norm, sizeof *norm, result == STATUS_OK ? err : NULL);
+    return result != STATUS_OK ? result : same;
+}
+
+/* Without common statistics each process has running ones of its own rows: their mean is kept. */
+static void average_statistics(const struct group *group)
+{
+    struct parameters *all = &group->learner->model.parameters;
+    if (!dist_is_many(group->plan->dist) || group->plan->config->train.sync_bn) return;
+    real *buffers = parameters_write_buffers(all);
+    enum { PIECE = 1024 };
+    double piece[PIECE], size = dist_size(group->plan->dist);
+    for (size_t at = 0; at < all->buffer_count; at += PIECE) {
+        size_t n = all->buffer_count - at < PIECE ? all->buffer_count - at : PIECE;
+        for (size_t i = 0; i < n; i++) piece[i] = (double)buffers[at + i];
+        dist_sum(group->plan->dist, piece, n);
+        for (size_t i = 0; i < n; i++) buffers[at + i] = (real)(piece[i] / size);
+    }
+}
+
 /* The gradients that the optimizer steps along, and their length: at w, or with SAM up the slope from there. */
 static status find_gradients(struct group *group, struct loss_window *window, double *norm, struct error *err)
 {
     struct learner *learner = group->learner;
     parameters_zero_gradients(&learner->model.parameters);
     status result = first_pass(group, window, err);
-    if (result == STATUS_OK) result = gradient_norm(group, norm, err);
+    if (result == STATUS_OK) result = sum_gradients(group, norm, err);
     if (result != STATUS_OK || !group->plan->sharpness_aware) return result;
     optimizer_sharpen(learner->optimizer, &group->rates, *norm);
     result = second_pass(group, err);
-    if (result == STATUS_OK) result = gradient_norm(group, norm, err);
+    if (result == STATUS_OK) result = sum_gradients(group, norm, err);
     if (result != STATUS_OK) optimizer_restore(learner->optimizer, &group->rates);
     return result;
 }
@@ -185,10 +213,12 @@ status learner_step(struct learner *learner, const struct run_plan *plan, struct
     memcpy(learner->buffers_before, parameters->buffers, buffer_bytes);
     result = find_gradients(&group, &window, &norm, err);
     if (result != STATUS_OK) {
+        dist_gradients_give_up(learner->sums);
         memcpy(parameters_write_buffers(parameters), learner->buffers_before, buffer_bytes);
         return result;
     }
     if (norm == 0) note_zero_gradient(&group);
+    average_statistics(&group);
     update(&group, norm);
     window.steps++;
     window.gradient_norm += norm;

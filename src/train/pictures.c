@@ -131,15 +131,29 @@ static struct picture_source source_of(struct pictures *pictures, const struct r
     return (struct picture_source){0};
 }
 
+/* Whose rows of a stream are made here: every process makes its own, all of them where they are few or mixed. */
+static const struct stream_share *set_share(struct pictures *pictures, const struct run_plan *plan, size_t at, int group)
+{
+    const struct machines *machines = dist_machines(plan->dist);
+    size_t rows = (size_t)plan->streams[at].rows;
+    pictures->shares[at] = plan->method->mixes_pictures ? stream_share_mixed(machines, rows)
+                                                        : stream_share_of(machines, rows, (size_t)group);
+    return &pictures->shares[at];
+}
+
 static struct loader_stream stream_of(struct pictures *pictures, const struct run_plan *plan, size_t at)
 {
     const struct config *config = plan->config;
     const struct stream_request *request = &plan->streams[at];
     bool rmset = stream_is_rmset(request->source);
     bool augments = config->augment.enabled && (!rmset || config->rmset.augment);
+    struct picture_source source = source_of(pictures, plan, at);
+    const struct stream_share *share = set_share(pictures, plan, at, source.group);
     struct loader_stream stream = {
-        .source = source_of(pictures, plan, at),
-        .rows = request->rows,
+        .source = source,
+        .rows = (int)(share->is_parted ? share->own : share->part.rows),
+        .first_row = (int)(share->is_parted ? share->first : 0),
+        .batch_rows = request->rows,
         .first_epoch = request->first_epoch,
         .views = request->view_count,
         .augment = &config->augment,
@@ -181,44 +195,115 @@ static status start_loader(struct pictures *pictures, const struct run_plan *pla
     return result;
 }
 
+/* ---- rows of all processes ---- */
+
+static void place_joined(struct pictures *pictures, const struct run_plan *plan, struct plan *memory)
+{
+    size_t classes = (size_t)pictures->training.class_count;
+    for (size_t s = 0; s < plan->stream_count; s++) {
+        struct joined_rows *joined = &pictures->joined[s];
+        size_t rows = (size_t)plan->streams[s].rows;
+        if (!pictures->shares[s].is_parted) continue;
+        joined->targets = plan_reals(memory, rows * classes);
+        joined->labels = plan_take(memory, rows, sizeof *joined->labels);
+        joined->ids = plan_take(memory, rows, sizeof *joined->ids);
+        joined->affect = plan_reals(memory, pictures->training.affect != NULL ? 2 * rows : 0);
+    }
+}
+
+static status create_joined(struct pictures *pictures, const struct run_plan *plan, struct error *err)
+{
+    struct plan memory = {0};
+    place_joined(pictures, plan, &memory);
+    if (memory.used == 0) return STATUS_OK;
+    status result = arena_init(&pictures->joined_arena, memory.used, "labels of all processes", err);
+    if (result != STATUS_OK) return result;
+    memory = (struct plan){arena_take(&pictures->joined_arena, memory.used), 0};
+    place_joined(pictures, plan, &memory);
+    return STATUS_OK;
+}
+
+/* Labels, targets and ids of everybody's rows; the pictures stay where they are. */
+static void join_stream(struct pictures *pictures, const struct run_plan *plan, size_t at, struct batch_stream *stream)
+{
+    const struct stream_share *share = &pictures->shares[at];
+    struct joined_rows *joined = &pictures->joined[at];
+    size_t group = share->part.group, units = share->part.rows / group;
+    if (!share->is_parted || stream->rows == 0) return;
+    dist_gather(plan->dist, units, group * sizeof *joined->labels, stream->labels, joined->labels);
+    dist_gather(plan->dist, units, group * sizeof *joined->ids, stream->ids, joined->ids);
+    if (stream->targets != NULL) {
+        size_t bytes = group * (size_t)pictures->training.class_count * sizeof(real);
+        dist_gather(plan->dist, units, bytes, stream->targets, joined->targets);
+        stream->targets = joined->targets;
+    }
+    if (stream->affect != NULL) {
+        dist_gather(plan->dist, units, group * 2 * sizeof(real), stream->affect, joined->affect);
+        stream->affect = joined->affect;
+    }
+    stream->labels = joined->labels;
+    stream->ids = joined->ids;
+    stream->rows = (int)share->part.rows;
+}
+
+/* The loader's next batch as all see it; a process that cannot read ends all. */
+static status next_joined(struct pictures *pictures, const struct run_plan *plan, struct batch *batch, struct error *err)
+{
+    status result = loader_next(pictures->loader, batch, err);
+    if (!dist_is_many(plan->dist)) return result;
+    result = dist_agree(plan->dist, result, err);
+    for (size_t s = 0; s < plan->stream_count && result == STATUS_OK; s++)
+        join_stream(pictures, plan, s, &batch->streams[s]);
+    return result;
+}
+
 /* ---- batches that are kept ---- */
 
-static void place_stream(struct batch_stream *stream, const struct stream_request *request, size_t image_reals,
-                         size_t classes, bool with_affect, struct plan *memory)
+/* Rows of a stream whose pictures are here. */
+static size_t rows_here(const struct stream_share *share)
+{
+    return share->is_parted ? share->own : share->part.rows;
+}
+
+static void place_stream(struct batch_stream *stream, const struct stream_request *request,
+                         const struct stream_share *share, size_t image_reals, size_t classes,
+                         bool with_affect, struct plan *memory)
 {
     size_t rows = (size_t)request->rows;
     for (int v = 0; v < request->view_count; v++)
-        stream->images[v] = plan_reals(memory, size_multiply(rows, image_reals));
+        stream->images[v] = plan_reals(memory, size_multiply(rows_here(share), image_reals));
     if (!stream_is_rmset(request->source)) stream->targets = plan_reals(memory, rows * classes);
     if (with_affect && request->source == STREAM_LABELLED) stream->affect = plan_reals(memory, rows * 2);
     stream->labels = plan_take(memory, rows, sizeof *stream->labels);
     stream->ids = plan_take(memory, rows, sizeof *stream->ids);
 }
 
-static void place_batches(struct batch_store *store, const struct run_plan *plan, size_t classes, struct plan *memory)
+static void place_batches(struct batch_store *store, const struct pictures *pictures, const struct run_plan *plan,
+                          struct plan *memory)
 {
+    size_t classes = (size_t)pictures->training.class_count;
     size_t side = (size_t)plan->config->data.image_size;
     for (size_t b = 0; b < store->count; b++)
         for (size_t s = 0; s < plan->stream_count; s++)
-            place_stream(&store->batches[b].streams[s], &plan->streams[s], side * side * 3, classes, store->with_affect,
-                         memory);
+            place_stream(&store->batches[b].streams[s], &plan->streams[s], &pictures->shares[s], side * side * 3, classes,
+                         store->with_affect, memory);
 }
 
 static status create_store(struct pictures *pictures, const struct run_plan *plan, struct error *err)
 {
     struct batch_store *store = &pictures->store;
-    size_t classes = (size_t)pictures->training.class_count, count = (size_t)plan->config->train.accumulate;
+    size_t count = (size_t)plan->config->train.accumulate;
     if (!plan->sharpness_aware || count < 2) return STATUS_OK;
     store->batches = memory_allocate(count, sizeof *store->batches, "kept batches", err);
     if (store->batches == NULL) return STATUS_FAILED;
     store->count = count;
     store->with_affect = pictures->training.affect != NULL;
     struct plan memory = {0};
-    place_batches(store, plan, classes, &memory);
+    place_batches(store, pictures, plan, &memory);
     status result = arena_init(&store->arena, memory.used, "the batches that SAM meets twice", err);
     if (result != STATUS_OK) return result;
     memory = (struct plan){arena_take(&store->arena, memory.used), 0};
-    place_batches(store, plan, classes, &memory);
+    place_batches(store, pictures, plan, &memory);
     return STATUS_OK;
 }
 
@@ -228,10 +313,11 @@ static void keep(const void *place, const void *from, size_t bytes)
     if (place != NULL && from != NULL && bytes > 0) memcpy((void *)(uintptr_t)place, from, bytes);
 }
 
-static void keep_stream(struct batch_stream *kept, const struct batch_stream *from, size_t image_reals, size_t classes)
+static void keep_stream(struct batch_stream *kept, const struct batch_stream *from, size_t pictures_here,
+                        size_t image_reals, size_t classes)
 {
-    size_t rows = (size_t)from->rows;
-    for (int v = 0; v < from->views; v++) keep(kept->images[v], from->images[v], rows * image_reals * sizeof(real));
+    size_t rows = (size_t)from->rows, here = from->rows > 0 ? pictures_here : 0;
+    for (int v = 0; v < from->views; v++) keep(kept->images[v], from->images[v], here * image_reals * sizeof(real));
     keep(kept->targets, from->targets, rows * classes * sizeof(real));
     keep(kept->affect, from->affect, rows * 2 * sizeof(real));
     keep(kept->labels, from->labels, rows * sizeof *from->labels);
@@ -244,7 +330,7 @@ static void keep_stream(struct batch_stream *kept, const struct batch_stream *fr
 status pictures_next(struct pictures *pictures, const struct run_plan *plan, size_t place, struct batch *batch,
                      struct error *err)
 {
-    status result = loader_next(pictures->loader, batch, err);
+    status result = next_joined(pictures, plan, batch, err);
     if (result != STATUS_OK) return result;
     if (batch->streams[0].rows < plan->streams[0].rows)
         return error_set(err, "batch %llu of epoch %llu has only %d readable pictures",
@@ -256,7 +342,7 @@ status pictures_next(struct pictures *pictures, const struct run_plan *plan, siz
     kept->index = batch->index;
     kept->stream_count = batch->stream_count;
     for (int s = 0; s < batch->stream_count; s++)
-        keep_stream(&kept->streams[s], &batch->streams[s], side * side * 3, classes);
+        keep_stream(&kept->streams[s], &batch->streams[s], rows_here(&pictures->shares[s]), side * side * 3, classes);
     *batch = *kept;
     return STATUS_OK;
 }
@@ -274,6 +360,7 @@ status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pi
     *stream = (struct loader_stream){.rows = plan->streams[0].rows, .views = 1};
     memcpy(stream->mean, mean, sizeof stream->mean);
     memcpy(stream->std, std, sizeof stream->std);
+    walk->dist = plan->dist;
     options.prefetch = 1;
     options.end_epoch = 1;
     options.stream_count = 1;
@@ -295,6 +382,7 @@ status pictures_walk_next(void *context, struct batch_stream *rows, struct error
     struct batch batch;
     do {
         status result = loader_next(walk->loader, &batch, err);
+        if (dist_is_many(walk->dist)) result = dist_agree(walk->dist, result, err);
         if (result != STATUS_OK) return result;
     } while (batch.epoch == 0 && batch.streams[0].rows == 0); /* every picture of that batch was unreadable */
     *rows = batch.streams[0];
@@ -312,8 +400,9 @@ void pictures_walk_end(struct pictures_walk *walk)
 
 status pictures_start(struct pictures *pictures, const struct run_plan *plan, uint64_t step, struct error *err)
 {
-    status result = create_store(pictures, plan, err);
-    return result == STATUS_OK ? start_loader(pictures, plan, step, err) : result;
+    status result = start_loader(pictures, plan, step, err);
+    if (result == STATUS_OK) result = create_joined(pictures, plan, err);
+    return result == STATUS_OK ? create_store(pictures, plan, err) : result;
 }
 
 void pictures_free(struct pictures *pictures)
@@ -326,6 +415,7 @@ void pictures_free(struct pictures *pictures)
     dataset_free(&pictures->selection);
     dataset_free(&pictures->unlabelled);
     arena_free(&pictures->store.arena);
+    arena_free(&pictures->joined_arena);
     memory_free(pictures->store.batches);
     *pictures = (struct pictures){0};
 }

@@ -23,6 +23,13 @@ struct pictures {
     struct rmset_source rmset[MOST_STREAMS]; /* by stream */
     struct loader *loader;
     struct batch_store store;
+    struct stream_share shares[MOST_STREAMS]; /* whose pictures are here, by stream */
+    struct arena joined_arena;
+    struct joined_rows {
+        real *targets, *affect;
+        int32_t *labels;
+        int64_t *ids;
+    } joined[MOST_STREAMS]; /* of all processes, where a stream is parted */
 };
 
 /* Reads lists and index. */
@@ -41,6 +48,7 @@ struct pictures_walk {
     struct dataset_source order;
     struct rmset_source rmset;
     struct loader *loader;
+    struct dist *dist; /* what cannot be read somewhere ends the walk everywhere */
 };
 enum pictures_of { PICTURES_OF_TRAINING, PICTURES_OF_SELECTION, PICTURES_OF_RMSET };
 status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pictures, const struct run_plan *plan,

@@ -12,11 +12,14 @@ static bool learns_affect(const struct method *method)
     return false;
 }
 
-status run_plan_init(struct run_plan *plan, const struct config *config, struct error *err)
+status run_plan_init(struct run_plan *plan, const struct config *config, struct dist *dist, struct error *err)
 {
-    *plan = (struct run_plan){.config = config, .method = method_find(config->train.method)};
+    *plan = (struct run_plan){.config = config, .method = method_find(config->train.method), .dist = dist};
     if (plan->method == NULL) return error_set_usage(err, "train.method = %s: no such method", config->train.method);
     plan->sharpness_aware = config->train.optimizer == OPTIMIZER_SAM;
+    if (dist_is_many(dist) && config->train.batch < dist_size(dist))
+        return error_set_usage(err, "train.batch = %lld is shared out over %d processes: each needs a picture",
+                               (long long)config->train.batch, dist_size(dist));
     if (plan->method->check != NULL) {
         status result = plan->method->check(config, err);
         if (result != STATUS_OK) return result;
@@ -30,6 +33,11 @@ status run_plan_init(struct run_plan *plan, const struct config *config, struct 
     plan->stream_count = plan->method->streams(config, plan->streams);
     BUG_UNLESS(plan->stream_count >= 1 && plan->streams[0].source == STREAM_LABELLED);
     return STATUS_OK;
+}
+
+bool run_plan_writes(const struct run_plan *plan)
+{
+    return !dist_is_many(plan->dist) || dist_rank(plan->dist) == 0;
 }
 
 bool stream_is_rmset(enum stream_source source)

@@ -2,12 +2,14 @@
 #ifndef RMFER_TRAIN_RUN_PLAN_H
 #define RMFER_TRAIN_RUN_PLAN_H
 
+#include "rmfer/dist/dist.h"
 #include "rmfer/method/method.h"
 #include "rmfer/train/schedule.h"
 
 struct run_plan {
     const struct config *config; /* borrowed */
     const struct method *method;
+    struct dist *dist; /* the processes that a batch is shared out over, borrowed; NULL = none */
     struct phase_table phases;
     struct stream_request streams[MOST_STREAMS];
     size_t stream_count;
@@ -18,11 +20,15 @@ struct run_plan {
 };
 
 /* The method and what it asks for; refuses an unknown one and settings that it cannot use. */
-status run_plan_init(struct run_plan *plan, const struct config *config, struct error *err) MUST_CHECK;
+status run_plan_init(struct run_plan *plan, const struct config *config, struct dist *dist,
+                     struct error *err) MUST_CHECK;
 
 /* Whether a stream shows faces of an RMset; whether any stream of the plan does. */
 bool stream_is_rmset(enum stream_source source);
 bool run_plan_needs_rmset(const struct run_plan *plan);
+
+/* Whether this process writes the run's files and prints. */
+bool run_plan_writes(const struct run_plan *plan);
 
 /* The steps, once it is known how many labelled samples there are. */
 void run_plan_count(struct run_plan *plan, uint64_t samples);

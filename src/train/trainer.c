@@ -3,6 +3,7 @@
 #include "rmfer/train/trainer.h"
 
 #include "rmfer/base/clock.h"
+#include "rmfer/base/crc32c.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/threads.h"
@@ -11,6 +12,7 @@
 #include "run_checkpoint.h"
 
 #include <math.h>
+#include <string.h>
 
 struct trainer {
     const struct trainer_options *options;
@@ -21,11 +23,24 @@ struct trainer {
     struct run_checkpoint checkpoint;
     struct evaluator *evaluator;
     struct journal journal;
+    bool stops; /* over several processes: one of them was told to */
 };
 
-static bool must_stop(const struct trainer_options *options)
+/* A signal; of several processes one that all have agreed on. */
+static bool must_stop(const struct trainer *t)
 {
-    return options->stop != NULL && *options->stop != 0;
+    if (dist_is_many(t->options->dist)) return t->stops;
+    return t->options->stop != NULL && *t->options->stop != 0;
+}
+
+/* Between steps all processes learn what one of them knows: that it failed, that it was told to stop. */
+static status agree(struct trainer *t, status result, struct error *err)
+{
+    struct dist *dist = t->options->dist;
+    if (!dist_is_many(dist)) return result;
+    if (dist_agree(dist, result, err) != STATUS_OK) return err->code;
+    t->stops = dist_any(dist, t->options->stop != NULL && *t->options->stop != 0);
+    return STATUS_OK;
 }
 
 static bool is_last(const struct run_plan *plan, const struct position *position)
@@ -68,6 +83,7 @@ static double epochs_done(const struct trainer *t)
 
 static status write_best(struct trainer *t, const char *path, struct error *err)
 {
+    if (!run_plan_writes(&t->plan)) return STATUS_OK;
     return run_checkpoint_write_best(&t->checkpoint, path, &t->learner, epochs_done(t), t->state.position.step,
                                      text_string(&t->journal.last_metrics), t->pictures.selection.split, err);
 }
@@ -99,18 +115,36 @@ static status evaluate(struct trainer *t, struct error *err)
     return keep_best(t, evaluation, err);
 }
 
+static status write_last(struct trainer *t, struct error *err)
+{
+    int64_t step = t->state.position.step;
+    t->checkpoint.step = step;
+    if (!run_plan_writes(&t->plan)) return STATUS_OK;
+    return run_checkpoint_write_last(&t->checkpoint, &t->journal.run, &t->learner, epochs_done(t), step,
+                                     text_string(&t->journal.last_metrics), err);
+}
+
 /* What follows a step: its line, its evaluation, its checkpoint. What a signal cuts short is done after resuming. */
 static status follow_up(struct trainer *t, struct error *err)
 {
     const struct position *position = &t->state.position;
     status result = STATUS_OK;
-    if (evaluation_is_due(&t->plan, position) && !must_stop(t->options)) result = evaluate(t, err);
-    bool ends = must_stop(t->options) || has_stalled(&t->plan, position);
+    if (evaluation_is_due(&t->plan, position) && !must_stop(t)) result = evaluate(t, err);
+    bool ends = must_stop(t) || has_stalled(&t->plan, position);
     if (result == STATUS_OK && (checkpoint_is_due(&t->plan, position, t->checkpoint.step) ||
                                 (ends && t->checkpoint.step != position->step)))
-        result = run_checkpoint_write_last(&t->checkpoint, &t->journal.run, &t->learner, epochs_done(t),
-                                           position->step, text_string(&t->journal.last_metrics), err);
+        result = write_last(t, err);
     return result;
+}
+
+/* Of several processes one may fail where the others would have gone on: what was learned so far is kept. */
+static void keep_what_was_learned(struct trainer *t)
+{
+    int64_t step = t->state.position.step;
+    struct error later = {0};
+    if (!dist_is_many(t->options->dist) || step == 0 || t->checkpoint.step == step) return;
+    if (write_last(t, &later) != STATUS_OK) log_warning("%s", later.message);
+    else if (run_plan_writes(&t->plan)) log_info("%s is of step %lld", t->journal.run.last, (long long)step);
 }
 
 static status make_step(struct trainer *t, struct error *err)
@@ -132,12 +166,14 @@ static status make_step(struct trainer *t, struct error *err)
 static status run(struct trainer *t, struct error *err)
 {
     const struct position *position = &t->state.position;
-    status result = follow_up(t, err);
-    while (result == STATUS_OK && !must_stop(t->options) && !has_stalled(&t->plan, position) &&
+    status result = agree(t, follow_up(t, err), err);
+    while (result == STATUS_OK && !must_stop(t) && !has_stalled(&t->plan, position) &&
            !is_last(&t->plan, position)) {
         result = make_step(t, err);
-        if (result == STATUS_OK) result = follow_up(t, err);
+        result = agree(t, result, err);
+        if (result == STATUS_OK) result = agree(t, follow_up(t, err), err);
     }
+    if (result != STATUS_OK) keep_what_was_learned(t);
     progress_hide(&t->journal.progress);
     return result;
 }
@@ -182,6 +218,7 @@ static status create_evaluator(struct trainer *t, struct error *err)
     setup.dataset = &t->pictures.selection;
     setup.prefetch = 1;
     setup.stop = t->options->stop;
+    setup.dist = t->options->dist;
     /* The temperature is a parameter too: it is not fitted to the test split. */
     setup.fit_temperature = t->plan.config->eval.select != SELECT_TEST;
     setup.with_attention = setup.with_attention && t->plan.method->has_attention_heads;
@@ -211,13 +248,34 @@ static status build(struct trainer *t, const struct checkpoint *from, bool resum
     return result;
 }
 
+/* Every process computes the heads and chooses for itself, so that all must begin and compute alike. */
+static status check_alike(struct trainer *t, struct error *err)
+{
+    struct dist *dist = t->options->dist;
+    const struct parameters *all = &t->learner.model.parameters;
+    const struct {
+        const char *what;
+        const void *bytes;
+        size_t size;
+    } alike[] = {{"the settings", text_string(&t->journal.config_text), t->journal.config_text.length},
+                 {"the kernels (RMFER_ISA chooses)", kernels_best()->name, strlen(kernels_best()->name)},
+                 {"the training pictures", &t->pictures.training.count, sizeof t->pictures.training.count},
+                 {"the weights to begin with", all->values, all->value_count * sizeof(real)}};
+    status result = STATUS_OK;
+    for (size_t i = 0; i < sizeof alike / sizeof alike[0] && result == STATUS_OK && dist_is_many(dist); i++) {
+        uint32_t sum = crc32c(alike[i].bytes, alike[i].size);
+        result = dist_same(dist, alike[i].what, &sum, sizeof sum, err);
+    }
+    return result;
+}
+
 static status prepare(struct trainer *t, struct error *err)
 {
     const struct config *config = t->options->config;
     struct checkpoint from = {0};
     bool resumes = false;
     t->state = (struct run_state){.position = {.threads = threads_get()}, .best = {NAN, NAN}};
-    status result = run_plan_init(&t->plan, config, err);
+    status result = run_plan_init(&t->plan, config, t->options->dist, err);
     if (result == STATUS_OK) result = config_check_training(config, run_plan_needs_rmset(&t->plan), err);
     if (result == STATUS_OK) result = journal_init(&t->journal, &t->plan, err);
     /* rmfer report reads this line. */
@@ -227,7 +285,8 @@ static status prepare(struct trainer *t, struct error *err)
     if (result == STATUS_OK) result = build(t, &from, resumes, err);
     if (result == STATUS_OK) result = journal_open(&t->journal, &t->state.position, err);
     checkpoint_close(&from);
-    return result;
+    result = dist_is_many(t->options->dist) ? dist_agree(t->options->dist, result, err) : result;
+    return result == STATUS_OK ? check_alike(t, err) : result;
 }
 
 static void release(struct trainer *t)

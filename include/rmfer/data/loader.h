@@ -22,7 +22,9 @@
 /* One stream of a batch: a source, the rows a batch takes from it, and their views. */
 struct loader_stream {
     struct picture_source source;
-    int rows;                             /* of a batch; a multiple of source.group */
+    int rows;                             /* made here of a batch; a multiple of source.group */
+    int first_row, batch_rows;            /* where a batch is shared out over processes: these are its rows from first_row on
+                                             of batch_rows, whole groups all; 0 = `rows` are the batch */
     uint64_t first_epoch;                 /* batches of earlier epochs come without its rows */
     int views;                            /* of each picture, at least 1 */
     enum view_kind kinds[MOST_VIEWS];     /* what each view is */

@@ -26,6 +26,9 @@ void dist_gradients_final(struct dist_gradients *gradients, size_t begin);
 /* Sums what is left and waits for all of it; the slab is then whole, and the next sum may begin. NULL is fine. */
 void dist_gradients_finish(struct dist_gradients *gradients);
 
+/* The same where a sum was begun, and nothing where none was: for a step that is given up. NULL is fine. */
+void dist_gradients_give_up(struct dist_gradients *gradients);
+
 /* The machines of `dist`, whose gradients_final goes to these gradients; NULL of NULL. */
 const struct machines *dist_gradients_machines(const struct dist_gradients *gradients);
 

@@ -3,6 +3,7 @@
 #define RMFER_TRAIN_EVALUATION_H
 
 #include "rmfer/data/loader.h"
+#include "rmfer/dist/dist.h"
 #include "rmfer/nn/model.h"
 #include "rmfer/method/rmfer.h"
 #include "rmfer/method/calibration.h"
@@ -31,6 +32,7 @@ struct evaluation_setup {
     double temperature;
     const bool *may_predict;           /* [classes], NULL = every output; borrowed */
     const volatile sig_atomic_t *stop; /* not 0: end soon; NULL = never */
+    struct dist *dist; /* the processes that each batch is shared out over, borrowed: all get the same evaluation; NULL = none */
 };
 
 /* What a configuration says of an evaluation; the data set, and what differs, is the caller's to add. */

@@ -3,6 +3,10 @@
  * What a run does is a function of the configuration, the seed and the number of threads: a run that was stopped at
  * any step, by a signal or by force, and goes on with `resume` ends with the same bits as one that never stopped.
  *
+ * Over several processes train.batch is that of all: what is learned is what one process would learn, within rounding,
+ * and equal to the bit from run to run. All hold the same weights; rank 0 writes and prints. What fails somewhere, or a
+ * signal anywhere, ends all after the same step, with last.safetensors written.
+ *
  * Choices where METHOD leaves them open: batch-norm's running statistics move in SAM's first pass only, the one at
  * the weights that are kept. Batches of one accumulated step keep their own batch statistics and attention; the last
  * step of an epoch may have fewer of them, each then counts more. With an average of the weights (ema_decay) that
@@ -14,10 +18,13 @@
 
 #include <signal.h>
 
+struct dist;
+
 struct trainer_options {
     const struct config *config;       /* borrowed; output.dir is the run folder */
     bool resume;                       /* go on where last.safetensors stands; from the start where there is none */
     const char *command;               /* the command line, for log.txt; NULL = not said */
+    struct dist *dist;                 /* the processes that a batch is shared out over, borrowed; NULL = none */
     const volatile sig_atomic_t *stop; /* not 0: finish the step, write last.safetensors, end; NULL = never */
 };
 
