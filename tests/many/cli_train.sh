@@ -9,7 +9,7 @@ cd "$folder" || exit 1
 cat >both.ini <<'INI'
 [data]
 kind = affectnet
-root = faces/affectnet
+root = ../faces/affectnet
 crop = none
 image_size = 32
 normalize = imagenet
@@ -35,19 +35,18 @@ weight = 0.1
 n_pos = 3
 n_neg = 3
 [rmset]
-root = faces/rmset
+root = ../faces/rmset
 [output]
 dir = run
 log_every = 1
 checkpoint_every = 0.25
 INI
-# train DIR PROCESSES OPTION...: in a folder of its own, because a checkpoint knows the run folder's name.
+# train DIR PROCESSES OPTION...: into DIR/run.
 train() {
     where=$1 processes=$2
     shift 2
-    mkdir -p "$where"
-    (cd "$where" && ranks "$processes" "$RMFER" train --config ../both.ini --threads 1 --set data.root=../faces/affectnet \
-        --set rmset.root=../faces/rmset "$@")
+    mkdir -p "$where" && cp both.ini "$where"
+    (cd "$where" && ranks "$processes" "$RMFER" train --config both.ini --threads 1 "$@")
 }
 # same_losses A B TOLERANCE: of every line of two metrics files.
 same_losses() {
@@ -55,9 +54,13 @@ same_losses() {
     paste -d ' ' "$1.losses" "$2.losses" | awk -v most="$3" '{ away = $2 - $4; if ($1 != $3 || away > most || away < -most) bad = 1 }
         END { exit bad || NR < 8 }'
 }
-same_weights() { cmp -s "$1/run/last.safetensors" "$2/run/last.safetensors"; }
+# A checkpoint knows its folder; what is exported of it does not.
+same_weights() {
+    for run in "$1" "$2"; do "$RMFER" export --checkpoint "$run/run/last.safetensors" --out "$run.export.safetensors" --quiet || return 1; done
+    cmp -s "$1.export.safetensors" "$2.export.safetensors"
+}
 
-check "draw faces" "$RMFER" synth faces --faces 48 --size 32 --seed 3 --mashups 0
+check "draw faces" "$RMFER" synth faces --faces 64 --size 32 --seed 3 --mashups 0
 check "one process" train one 1
 check "two processes" train two 2
 says "two processes" '2 processes'
@@ -91,7 +94,7 @@ wait_for_step() {
 }
 # The process of a rank of the run in a folder.
 rank_of() {
-    for id in $(pgrep -f "rmfer train --config ../both.ini"); do
+    for id in $(pgrep -f "rmfer train --config both.ini"); do
         [ "$(readlink "/proc/$id/cwd")" = "$folder/$1" ] && tr '\0' '\n' <"/proc/$id/environ" | grep -q "^\(OMPI_COMM_WORLD_RANK\|PMI_RANK\)=$2$" && echo "$id" && return
     done
 }
@@ -125,10 +128,10 @@ says "a signal" 'stopped by signal 15 after step'
 last=$(tail -n 1 stopped/run/metrics.jsonl | sed 's/^{"step": \([0-9]*\),.*/\1/')
 says "a signal, with the checkpoint of the last step," "after step $last;"
 
-mkdir broken && cp -r faces broken/faces
-find broken/faces/affectnet -name '*.jpg' -o -name '*.png' | grep -i train | sed -n '5~6p' | while read -r picture; do echo no >"$picture"; done
-mkdir -p bad && cd bad || exit 1
-refuses "a picture that one rank cannot read" 1 'rank [01] of 2 on .*on_error' ranks 2 "$RMFER" train --config ../both.ini --threads 1 \
-    --set data.root=../broken/faces/affectnet --set rmset.root=../faces/rmset --set data.on_error=fail
-holds "said once" test "$(grep -c 'on_error' "$folder/err")" -eq 1
+mkdir broken && cp -r faces broken/faces && mkdir broken/bad
+find broken/faces/affectnet -name 'training*.jpg' | sed -n '3~4p' | while read -r picture; do echo no >"$picture"; done
+mkdir -p broken/bad && cp both.ini broken/bad && cd broken/bad || exit 1
+refuses "a picture that one rank cannot read" 1 'rank [01] of 2 on .*data.on_error' ranks 2 "$RMFER" train --config both.ini \
+    --threads 1 --set data.on_error=fail
+holds "said once" test "$(grep -c 'error: .*data.on_error' "$folder/err")" -eq 1
 finish
