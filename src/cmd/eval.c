@@ -6,6 +6,7 @@
 #include "rmfer/base/file_write.h"
 #include "rmfer/base/log.h"
 #include "rmfer/cmd/commands.h"
+#include "rmfer/cmd/processes.h"
 #include "rmfer/cmd/lookup.h"
 
 #include <math.h>
@@ -85,6 +86,15 @@ static status write_plots(const struct eval_command *command, const struct evalu
     return result;
 }
 
+/* What is left of an evaluation: the table, and the files that were asked for. */
+static status report(struct eval_command *command, const struct evaluation_work *work,
+                     const struct evaluation *evaluation, struct error *err)
+{
+    status result = print_results(work, command->json, evaluation, err);
+    if (result == STATUS_OK) result = write_plots(command, work, evaluation, err);
+    return result == STATUS_OK ? write_calibrated(work, evaluation, err) : result;
+}
+
 static status run(struct eval_command *command, struct error *err)
 {
     struct evaluation_work work = {0};
@@ -92,20 +102,20 @@ static status run(struct eval_command *command, struct error *err)
     struct text description = {0}, found = {0};
     if (command->plots != NULL && figure_file_check("rmfer eval --plots", command->plots, command->png, err) != STATUS_OK)
         return err->code;
+    struct dist *dist = command->request.dist;
     status result = lookup_checkpoint("rmfer eval needs --checkpoint FILE", &command->request.checkpoint, &found, err);
     if (result == STATUS_OK) result = evaluation_work_open(&work, &command->request, err);
+    result = dist_agree(dist, result, err);
     if (result == STATUS_OK) result = dataset_describe(&work.dataset, &description, err);
     if (result == STATUS_OK) {
         log_info_lines(text_string(&description));
         result = evaluator_run(work.evaluator, &work.model, &evaluation, err);
     }
-    if (result == STATUS_OK) result = print_results(&work, command->json, evaluation, err);
-    if (result == STATUS_OK) result = write_plots(command, &work, evaluation, err);
-    if (result == STATUS_OK) result = write_calibrated(&work, evaluation, err);
+    if (result == STATUS_OK && processes_speaks(dist)) result = report(command, &work, evaluation, err);
     text_free(&description);
     evaluation_work_close(&work);
     text_free(&found);
-    return result;
+    return dist_agree(dist, result, err);
 }
 
 static status compare(struct eval_command *command, const struct command_line *line, struct error *err)
@@ -116,7 +126,7 @@ static status compare(struct eval_command *command, const struct command_line *l
     if (command->plots != NULL)
         return error_set_usage(err, "--plots draws one checkpoint; rmfer plot mds lays several side by side");
     status result = compare_checkpoints(&command->request, line->positional.items, command->seed, &table, &object, err);
-    if (result == STATUS_OK) result = emit(&table, &object, command->json, err);
+    if (result == STATUS_OK && processes_speaks(command->request.dist)) result = emit(&table, &object, command->json, err);
     text_free(&table);
     text_free(&object);
     return result;
@@ -166,8 +176,11 @@ int command_eval(int argc, char **argv)
     command.seed = line.seed < 0 ? 0 : (uint64_t)line.seed;
     if (result == STATUS_OK && !line.help_shown && !command.compares && line.positional.count > 0)
         result = error_set_usage(&err, "rmfer eval takes options only: '%s' is none", line.positional.items[0]);
+    if (result == STATUS_OK && !line.help_shown) result = processes_begin(&command.request.dist, &line, &err);
     if (result == STATUS_OK && !line.help_shown)
         result = command.compares ? compare(&command, &line, &err) : run(&command, &err);
+    int code = processes_finish(command.request.dist, result, &err);
     options_free(&line);
-    return command_finish(result, &err);
+    dist_end(command.request.dist);
+    return code;
 }

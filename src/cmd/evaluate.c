@@ -173,6 +173,7 @@ static status create_evaluator(struct evaluation_work *work, struct error *err)
     setup.may_predict = work->may_predict;
     setup.fit_temperature = work->request->calibrated != NULL;
     setup.temperature = info->temperature;
+    setup.dist = work->request->dist;
     memcpy(setup.mean, own_normalisation ? config->eval.mean : info->mean, sizeof setup.mean);
     memcpy(setup.std, own_normalisation ? config->eval.std : info->std, sizeof setup.std);
     return evaluator_create(&work->evaluator, &work->model, &setup, err);

@@ -15,6 +15,7 @@ struct evaluation_request {
     const char *checkpoint, *config, *dataset, *data, *split;
     struct option_list overrides;
     bool flip, present_only;
+    struct dist *dist; /* the processes that share the pictures out; NULL = none */
     const char *calibrated; /* where to write the checkpoint with the temperature that fits this split */
 };
 

@@ -23,6 +23,7 @@ status dist_agree(struct dist *dist, status own, struct error *err)
     transport_broadcast(dist->transport, first, &told, sizeof told);
     told.message[sizeof told.message - 1] = '\0';
     *err = told;
+    if (strncmp(err->message, "rank ", 5) == 0) return err->code; /* agreed on before, on the way up */
     return error_add_context(err, "rank %d of %d on %s", first, dist->place.size, dist->hosts[first]);
 }
 
