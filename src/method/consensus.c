@@ -4,9 +4,10 @@
  *   L = CE(labelled) + lambda (1/n) sum_i w_i CE(q_i, strong view of face i) [+ lambda 2 the mutual loss of some moments]
  *
  * Each epoch begins with the teacher (the average of the weights, train.ema_decay) looking at every face of the RMset as it
- * is; its probabilities, at a temperature that fits the validation split, become labels q by moment_consensus.h, with rho and
- * the moments' class shares estimated anew. All faces count, by how certain their label is. Steps read the labels: resuming
- * needs them and what was estimated, nothing else. With acl.loss = mutual the moments' faces are contrasted too, and the
+ * is, without a weak view's shift and flip: it looks once, and a label rests on that. Its probabilities, at a temperature
+ * that fits the validation split, become labels q by moment_consensus.h, with rho and the moments' class shares estimated
+ * anew. All faces count, by how certain their label is. Steps read the labels: resuming needs them and what was estimated,
+ * nothing else. With acl.loss = mutual the moments' faces are contrasted too, and the
  * labels are its soft attention. Phase 1 (train.warmup_epochs) is classification alone. */
 #include "method/moment_consensus.h"
 
