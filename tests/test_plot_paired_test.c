@@ -43,8 +43,9 @@ static void bears_few_and_equal_pairs(void **state)
     const double first[2] = {1, 2}, raised[2] = {2, 3};
     assert_true(isnan(paired_t_test(first, raised, 1).p));
     assert_true(isnan(paired_t_test(first, raised, 0).p));
-    assert_true(paired_t_test(first, raised, 2).p == 0);
-    assert_true(paired_t_test(first, first, 2).p == 1);
+    assert_true(isnan(paired_t_test(first, raised, 2).p));
+    assert_true(isnan(paired_t_test(first, first, 2).p));
+    assert_true(fabs(paired_t_test(first, raised, 2).mean - 1) < 1e-12);
 }
 
 int main(void)

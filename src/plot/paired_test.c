@@ -49,7 +49,6 @@ struct paired_test paired_t_test(const double *first, const double *second, size
     if (n < 2) return test;
     double error = sqrt(squares / (double)(n - 1) / (double)n);
     /* What rounding leaves of equal differences is no spread. */
-    if (error <= 1e-14 * fabs(test.mean)) test.p = fabs(test.mean) > 0 ? 0 : 1;
-    else test.p = student_two_sided(test.mean / error, (double)(n - 1));
+    if (error > 1e-14 * fabs(test.mean)) test.p = student_two_sided(test.mean / error, (double)(n - 1));
     return test;
 }
