@@ -101,6 +101,8 @@ static status check_command(const struct build_command *command, const struct op
     const struct rmset_build_options *options = &command->build;
     if (films->count == 0 || options->folder == NULL)
         return error_set_usage(err, "rmset build needs videos or folders of frames, and -o DIR");
+    if (options->windows && (options->cuts || options->follow > 0))
+        return error_set_usage(err, "--windows looks where the first frame's faces are: not with --cuts or --follow");
     if (options->detections != NULL && films->count > 1)
         return error_set_usage(err, "--detections is of one video; several have NAME.detections.csv beside them");
     if (options->detections != NULL && command->detector != NULL)
@@ -187,6 +189,9 @@ int command_rmset_build(int argc, char **argv)
          1000000000, 0},
         {"overlap", OPTION_REAL, &build_options->overlap, "X",
          "least intersection over union with the first box (0.3)", 0, 1, 0},
+        {"windows", OPTION_FLAG, &build_options->windows, NULL,
+         "look closely at the first frame, then only about its faces: finds small faces, and fewer pixels are searched", 0, 0,
+         0},
         {"keep-partial", OPTION_FLAG, &build_options->keep_partial, NULL,
          "of a video that cannot be read to its end, keep what came before", 0, 0, 0},
         {"follow", OPTION_REAL, &build_options->follow, "F",

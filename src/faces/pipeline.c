@@ -76,6 +76,16 @@ static bool wait_for_turn(struct face_pipeline *pipeline, uint64_t number)
     return goes_on;
 }
 
+static void wait_to_find(struct face_pipeline *pipeline, uint64_t number)
+{
+    const struct face_steps *steps = &pipeline->settings.steps;
+    if (steps->waits == NULL) return;
+    pthread_mutex_lock(&pipeline->lock);
+    while (!pipeline->stopping && pipeline->assigned != number && steps->waits(steps->context))
+        pthread_cond_wait(&pipeline->changed, &pipeline->lock);
+    pthread_mutex_unlock(&pipeline->lock);
+}
+
 static status assign(struct face_pipeline *pipeline, struct face_picture *picture, struct error *err)
 {
     const struct face_steps *steps = &pipeline->settings.steps;
@@ -126,6 +136,7 @@ static void prepare(struct face_pipeline *pipeline, struct face_picture *picture
     struct error *err = &picture->input.error;
     status result = err->code;
     struct face_times times = {0};
+    wait_to_find(pipeline, picture->number);
     if (result == STATUS_OK) result = read_image(&pipeline->settings, &picture->input, err);
     double begin = clock_seconds();
     if (result == STATUS_OK) result = steps->find(steps->context, picture, worker, err);

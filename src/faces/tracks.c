@@ -39,7 +39,8 @@ void boxes_in_reading_order(struct image_box *boxes, size_t count)
     qsort(boxes, count, sizeof *boxes, compare_tops);
     for (size_t begin = 0, end; begin < count; begin = end) {
         double bottom = boxes[begin].y + boxes[begin].height;
-        for (end = begin + 1; end < count && boxes[end].y + boxes[end].height / 2 < bottom;) end++;
+        for (end = begin + 1; end < count && boxes[end].y < bottom; end++)
+            bottom = fmax(bottom, boxes[end].y + boxes[end].height);
         qsort(boxes + begin, end - begin, sizeof *boxes, compare_lefts);
     }
 }

@@ -95,6 +95,7 @@ static status describe(const char *film, const struct rmset_build_options *optio
         result = text_append_format(out, err, "size %" PRId64 " quality %" PRId64 " shards %" PRId64 " ",
                                     options->crop.size, options->crop.quality, options->shard_bytes);
     if (result == STATUS_OK) result = describe_faces(options, notes, out, err);
+    if (result == STATUS_OK && options->windows) result = text_append_format(out, err, "windows ");
     if (result == STATUS_OK && options->keep_partial) result = text_append_format(out, err, "partial ");
     for (size_t i = 0; i < notes->correction_count && result == STATUS_OK; i++) {
         const struct image_box *box = &notes->corrections[i].box;

@@ -2,6 +2,7 @@
  * write (this thread, in order). */
 #include "rmset/film.h"
 
+#include "rmset/film_windows.h"
 #include "rmset/film_writer.h"
 #include "rmfer/base/clock.h"
 #include "rmfer/base/log.h"
@@ -13,6 +14,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,16 +34,36 @@ struct film_work {
     bool is_first;  /* it is the first scene, which the corrections are about */
     struct scene_samples samples;
     struct shared_sums *shared;
+    struct film_windows windows; /* read by other threads once has_windows says so */
+    atomic_bool has_windows;
 };
 
 /* ---- finding ----------------------------------------------------------------------------------------------------
  */
 
+/* With windows: closely, until a frame has shown the persons; then only about them. */
+static status look_for_faces(const struct film_work *work, struct face_picture *picture, struct face_worker *worker,
+                             struct error *err)
+{
+    const struct rmset_build_options *options = work->job->options;
+    if (!options->windows) return face_find(options->detector, &options->detection, picture, worker, err);
+    if (atomic_load(&work->has_windows))
+        return film_windows_find(&work->windows, options->detector, &options->detection, picture, worker, err);
+    if (picture->input.frame < options->first_frame) return STATUS_OK; /* it begins nothing */
+    return film_find_closely(options->detector, &options->detection, picture, worker, err);
+}
+
+/* A frame is looked at once it is known whether one before it has shown the persons. */
+static bool waits_for_windows(const void *context)
+{
+    const struct film_work *work = context;
+    return work->job->options->windows && !atomic_load(&work->has_windows);
+}
+
 static status find_faces(const void *context, struct face_picture *picture, struct face_worker *worker,
                          struct error *err)
 {
     const struct film_work *work = context;
-    const struct rmset_build_options *options = work->job->options;
     const struct rmset_notes *notes = work->job->notes;
     int64_t frame = picture->input.frame;
     rmset_notes_mask(notes, frame, &picture->input.image);
@@ -50,7 +72,7 @@ static status find_faces(const void *context, struct face_picture *picture, stru
         picture->is_detected = true;
         result = rmset_notes_detections(notes, frame, &picture->faces, &picture->face_count, err);
     } else {
-        result = face_find(options->detector, &options->detection, picture, worker, err);
+        result = look_for_faces(work, picture, worker, err);
     }
     size_t kept = 0;
     for (size_t i = 0; i < picture->face_count; i++)
@@ -89,6 +111,10 @@ static status begin_scene(struct film_work *work, const struct face_picture *pic
         result = face_tracker_begin(&work->tracker, &boxes[i], picture->input.frame, err);
     work->has_begun = count > 0;
     work->is_first = work->is_first && !work->has_begun;
+    if (work->has_begun && work->job->options->windows && result == STATUS_OK) {
+        result = film_windows_set(&work->windows, boxes, count, err);
+        atomic_store(&work->has_windows, result == STATUS_OK);
+    }
     memory_free(boxes);
     return result;
 }
@@ -273,6 +299,7 @@ static status run_film(struct film_work *work, struct face_inputs *inputs, struc
     struct face_pipeline_settings settings = {
         .steps = {.context = work,
                   .find = find_faces,
+                  .waits = waits_for_windows,
                   .assign = track_faces,
                   .tracker = work,
                   .cut_bytes = cut_bytes,
@@ -335,6 +362,7 @@ status film_build(const struct film_job *job, struct film_facts *facts, struct e
     film_writer_free(writer);
     face_inputs_free(inputs);
     face_tracker_free(&work.tracker);
+    film_windows_free(&work.windows);
     pthread_mutex_destroy(&shared.lock);
     return result;
 }

@@ -42,6 +42,8 @@ struct face_steps {
     const void *context;
     /* Sets faces, face_count and is_detected; may change the pixels. */
     status (*find)(const void *context, struct face_picture *picture, struct face_worker *worker, struct error *err);
+    /* Whether `find` must wait until all pictures before this one were assigned; asked again after each. NULL: never. */
+    bool (*waits)(const void *context);
     /* Gives the faces ids, may drop some. NULL: nothing to do. */
     status (*assign)(void *tracker, struct face_picture *picture, struct error *err);
     void *tracker;

@@ -55,8 +55,8 @@ void face_tracker_cut(struct face_tracker *tracker, int64_t frame);
 /* Area of the intersection by area of the union; 0 for empty boxes. */
 double box_overlap(const struct image_box *a, const struct image_box *b);
 
-/* Sorts boxes into reading order: rows from top to bottom, left to right within a row. A box belongs to a row when
- * its centre lies within the upper and lower edge of the row's first box. */
+/* Sorts boxes into reading order: rows from top to bottom, left to right within a row. A box belongs to a row when it begins
+ * above the bottom of the lowest box that the row has so far: heads in one row of panels are rarely level. */
 void boxes_in_reading_order(struct image_box *boxes, size_t count);
 
 #endif

@@ -52,6 +52,7 @@ struct rmset_build_options {
     double every_seconds; /* above 0: instead of `every`, see data/video.h */
     double overlap, follow;
     bool cuts;
+    bool windows; /* behind the first frame, look only about its faces; not with `cuts` or `follow` */
     bool keep_partial; /* of a film that cannot be read to its end, what came before is kept, with a warning */
     struct rmset_crop crop;
     int64_t shard_bytes; /* 0 = files */
