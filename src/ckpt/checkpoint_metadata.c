@@ -98,7 +98,7 @@ bool checkpoint_parse_triple(const char *text, double values[3])
         if ((comma == NULL) != (i == 2)) return false;
         if (comma != NULL) *comma = '\0';
         if (!text_to_real(at, &values[i])) return false;
-        at = comma + 1;
+        if (comma != NULL) at = comma + 1;
     }
     return true;
 }
