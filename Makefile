@@ -122,7 +122,7 @@ MANY_TESTS   := $(foreach kind,tests tests/double,$(patsubst tests/many/%.c,$(OU
 MANY_SUPPORT := $(wildcard tests/many/support/*.c)
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help test check check-arm check-mpi many-tests check-sanitized run-sanitized deps-ci bench demo deps detector install uninstall dist fuzz sign-flip format clean need-build need-test tests
+.PHONY: all help test check check-arm check-mpi many-tests check-sanitized run-sanitized check-threads run-threads deps-ci bench demo deps detector install uninstall dist fuzz sign-flip format clean need-build need-test tests
 all: rmfer
 
 help:
@@ -139,6 +139,7 @@ help:
 	@echo 'make SAN=address|undefined|thread [test]   the same with a sanitizer'
 	@echo 'make check-arm  the kernels of 64-bit Arm under an emulator'
 	@echo 'make check-sanitized  the test programs under the sanitizers'
+	@echo 'make check-threads  what has threads of its own under the thread sanitizer'
 	@echo 'make check-mpi  training over several processes of this machine, where mpirun is'
 	@echo 'make fuzz SECONDS=10  the fuzz targets (clang, libFuzzer), each for so long'
 	@echo 'make sign-flip  turns signs of formulas round, one by one: the tests must fail'
@@ -215,6 +216,14 @@ check-sanitized:
 
 run-sanitized: $(OUT)/rmfer tests
 	@RMFER=$(CURDIR)/$(OUT)/rmfer SCRIPTS="$(SANITIZED_SCRIPTS)" ASAN_OPTIONS=detect_leaks=0 sh tests/run.sh $(OUT) $(TESTS) $(DOUBLE_TESTS)
+
+# Loader, faces pipeline, builder and trainer under the thread sanitizer. The compiler's OpenMP is not built for it, so that its
+# regions run on one thread each; that workers share nothing is what tests/test_ops_paths.c shows, to the bit.
+THREADED := data_loader data_stream data_rmset_index faces_pipeline faces_inputs rmset_build train_run train_learner
+check-threads:
+	@$(MAKE) --no-print-directory $(PARALLEL) SAN=thread run-threads
+run-threads: $(THREADED:%=$(OUT)/tests/test_%)
+	@SCRIPTS= OMP_THREAD_LIMIT=1 sh tests/run.sh $(OUT) $^
 
 # Training over several processes, here all on this machine: built with MPI, started by mpirun.
 many-tests: $(MANY_TESTS)
