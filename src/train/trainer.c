@@ -318,6 +318,17 @@ static struct training_summary summarise(const struct trainer *t)
     };
 }
 
+/* How much of the way of the gradients was hidden behind the backward pass. */
+static void tell_sums(const struct trainer *t)
+{
+    struct dist_gradients_times times = dist_gradients_times(t->learner.sums);
+    if (times.sums == 0) return;
+    log_info("gradients: %zu sums over %d processes, %.1f MiB sent by each a sum; %.2f s under way, of which %.2f s were "
+             "waited for",
+             times.sums, dist_size(t->options->dist), (double)times.bytes / (double)times.sums / 1048576.0, times.under_way,
+             times.waited);
+}
+
 status trainer_run(const struct trainer_options *options, struct training_summary *summary, struct error *err)
 {
     *summary = (struct training_summary){.overall = {NAN, 0}, .average = {NAN, 0}};
@@ -332,6 +343,7 @@ status trainer_run(const struct trainer_options *options, struct training_summar
             "%lld steps, %.1f images/s, %.1f%% of the training time spent waiting for pictures, peak memory %.0f MiB",
             (long long)summary->steps, summary->images_per_second, 100 * summary->data_wait_share,
             (double)memory_peak_resident() / 1048576.0);
+        tell_sums(t);
     } else {
         log_verbose("training ended: %s", err->message); /* for log.txt, which is closed before the error is shown */
     }

@@ -34,6 +34,9 @@ temperature = 0.1
 weight = 0.1
 n_pos = 3
 n_neg = 3
+forward = joint
+# All are kept: which one of near ties is, rounding may decide.
+gamma = 1
 [rmset]
 root = ../faces/rmset
 [output]
@@ -65,7 +68,7 @@ check "one process" train one 1
 check "two processes" train two 2
 says "two processes" '2 processes'
 says "two processes" 'rank 0, 1; 1 thread a rank'
-holds "two processes learn what one does" same_losses one two 2e-3
+holds "two processes learn what one does" same_losses one two 1e-3
 holds "only rank 0 prints" test "$(grep -c 'phase 1, epochs' "$folder/err")" -eq 1
 check "two processes again" train again 2
 holds "the same bits" same_weights two again
@@ -75,13 +78,15 @@ holds "resuming gives the bits of a run that never stopped" same_losses two half
 holds "resumed weights" same_weights two half
 check "the first half by two" train other 2 --set train.max_steps=4
 check "resumed by one" train other 1 --resume
-holds "resuming with another number of processes is the same within rounding" same_losses two other 2e-3
-refuses "more processes than kept faces" 2 'of which each of 4 processes needs one' train few 4
+holds "resuming with another number of processes is the same within rounding" same_losses two other 1e-3
+refuses "more processes than kept faces" 2 'of which each of 4 processes needs one' train few 4 --set acl.forward=separate --set acl.gamma=0.1
 
 # ---- evaluation
 check "evaluated by one" ranks 1 "$RMFER" eval --checkpoint two/run/best_overall.safetensors --dataset affectnet --data faces/affectnet --split train --set data.crop=none --json one.json
 check "evaluated by two" ranks 2 "$RMFER" eval --checkpoint two/run/best_overall.safetensors --dataset affectnet --data faces/affectnet --split train --set data.crop=none --json two.json
-holds "the same evaluation" cmp -s one.json two.json
+rounded() { sed 's/\(\.[0-9]\{6\}\)[0-9]*/\1/g' "$1" >"$1.rounded"; }
+rounded one.json && rounded two.json
+holds "the same evaluation" cmp -s one.json.rounded two.json.rounded
 
 # ---- failures
 # Waits until the run has written a line of this step.
