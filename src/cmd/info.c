@@ -1,4 +1,5 @@
 /* rmfer info: the layers of an architecture, or what is inside a checkpoint. */
+#include "rmfer/dist/gradients.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 #include "rmfer/base/file.h"
@@ -44,6 +45,15 @@ static status print_memory(struct model *model, int batch, int image_size, struc
     return STATUS_OK;
 }
 
+/* What a step sends between processes, where training is shared out over several. */
+static void print_sums(const struct model *model)
+{
+    size_t count = count_parameters(model, GROUP_BACKBONE);
+    printf("over several processes: %.1f MiB of gradients a step are summed, in %zu pieces of at most %.1f MiB\n",
+           (double)(count * sizeof(real)) / 1048576.0, (count + GRADIENT_PIECE_REALS - 1) / GRADIENT_PIECE_REALS,
+           (double)(GRADIENT_PIECE_REALS * sizeof(real)) / 1048576.0);
+}
+
 static status print_architecture(const char *name, int image_size, int batch, int classes, struct error *err)
 {
     struct architecture architecture;
@@ -67,6 +77,7 @@ static status print_architecture(const char *name, int image_size, int batch, in
            count_parameters(&model, GROUP_BACKBONE), multiply_adds * 1e-9);
     printf("with f_FER, projection head and f_IAL for %d classes: %zu parameters\n", classes,
            count_parameters(&model, GROUP_IAL));
+    print_sums(&model);
     result = print_memory(&model, batch, image_size, err);
     model_free(&model);
     return result;
