@@ -88,6 +88,8 @@ run rmset preview $mashups/mashup2.mp4 -o $mashups/mashup2.mp4
 holds "no video is written over" test $code -eq 2
 run rmset preview nowhere.mp4
 holds "no video" test $code -eq 1
+: >nothing.mp4
+refuses "an empty video" 1 'nothing\.mp4: the file is empty' "$RMFER" rmset preview nothing.mp4
 
 # ---- the same, whatever the way
 check "shards" rmset build -q $mashups/mashup[01].mp4 -o shards --shards 1M

@@ -94,9 +94,9 @@ static status take_frame(struct look *look, struct face_input *input, struct err
         *err = input->error;
         return STATUS_FAILED;
     }
-    if (!input->is_frame) return error_set(err, "%s: a picture, not a film or a folder of frames", input->path);
     if (input->image.rgb == NULL) result = image_read(input->path, &reading, &input->image, err);
     if (result != STATUS_OK) return result;
+    if (!input->is_frame) return error_set(err, "%s: a picture, not a film or a folder of frames", input->path);
     if (look->looked_at == 0) {
         preview->width = input->image.width;
         preview->height = input->image.height;
