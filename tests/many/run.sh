@@ -26,6 +26,10 @@ for pair in 2:many/test_dist 3:many/test_dist 4:double/many/test_dist 2:double/m
     [ $code -eq 0 ] || tail -n 40 "$log"
     count "${pair#*:} with ${pair%%:*} processes" "$line" $code
 done
+# As between machines: over TCP, without shared memory.
+OMPI_MCA_btl=self,tcp ranks 2 "$out/tests/many/test_method_shared" >"$log" 2>&1
+code=$?
+count "many/test_method_shared over TCP" "$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)" $code
 for script in tests/many/cli_*.sh; do
     [ -e "$script" ] || continue
     sh "$script" >"$log" 2>&1
