@@ -226,6 +226,7 @@ static void first_bytes_tell(void **state)
         {"a.jpg\n", 6, STREAM_LIST},
         {"GIF8 is my folder/a.jpg\nb.jpg\n", 30, STREAM_LIST},
         {"BM\nb.jpg\n", 9, STREAM_LIST},
+        {"BMW and other cars/a.jpg\n", 25, STREAM_LIST},
         {"Garden/a.jpg\n", 13, STREAM_LIST},
         {"/a/long/name/without/an/end.jpg", 31, STREAM_LIST},
         {"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0", 16, STREAM_PICTURES},

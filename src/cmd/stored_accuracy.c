@@ -57,7 +57,9 @@ status stored_accuracy(const struct checkpoint_info *info, struct stored_accurac
     *accuracy = (struct stored_accuracy){
         .overall = NAN, .average = NAN, .overall_interval = {NAN, NAN}, .average_interval = {NAN, NAN}};
     cJSON *evaluation = json_read_object(info->metrics, strlen(info->metrics));
-    status result = evaluation == NULL ? STATUS_OK : take(accuracy, evaluation, err);
+    status result = STATUS_OK;
+    if (evaluation != NULL) result = take(accuracy, evaluation, err);
+    else if (info->metrics[0] != '\0') result = error_set(err, "rmfer.metrics cannot be read: no JSON, or not enough memory");
     cJSON_Delete(evaluation);
     return result;
 }

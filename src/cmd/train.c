@@ -106,41 +106,50 @@ static status load_config(struct config *config, const struct train_command *com
     return result;
 }
 
-/* The interval of the accuracy that FOLDER/best_WHAT.safetensors was kept for; NaN where the file cannot tell. */
-static struct interval interval_of_best(const char *folder, const char *what)
+/* The interval of the accuracy that FOLDER/best_WHAT.safetensors was kept for; NaN where there is no such file any more or
+ * it does not tell. */
+static status interval_of_best(const char *folder, const char *what, struct interval *interval, struct error *err)
 {
-    struct interval interval = {NAN, NAN};
     struct stored_accuracy stored;
     struct checkpoint checkpoint = {0};
     struct text path = {0};
-    if (text_append_format(&path, NULL, "%s/best_%s.safetensors", folder, what) == STATUS_OK &&
-        checkpoint_open(&checkpoint, text_string(&path), NULL) == STATUS_OK &&
-        stored_accuracy(&checkpoint.info, &stored, NULL) == STATUS_OK)
-        interval = strcmp(what, "overall") == 0 ? stored.overall_interval : stored.average_interval;
-    checkpoint_close(&checkpoint);
+    *interval = (struct interval){NAN, NAN};
+    status result = text_append_format(&path, err, "%s/best_%s.safetensors", folder, what);
+    if (result == STATUS_OK && file_exists(text_string(&path))) {
+        result = checkpoint_open(&checkpoint, text_string(&path), err);
+        if (result == STATUS_OK) result = stored_accuracy(&checkpoint.info, &stored, err);
+        if (result == STATUS_OK)
+            *interval = strcmp(what, "overall") == 0 ? stored.overall_interval : stored.average_interval;
+        checkpoint_close(&checkpoint);
+    }
     text_free(&path);
-    return interval;
+    return result;
 }
 
-static void print_best(const char *what, const struct training_best *best, const char *split, const char *folder)
+static status print_best(const char *what, const struct training_best *best, const char *split, const char *folder,
+                         struct error *err)
 {
-    if (isnan(best->accuracy)) return;
-    struct interval interval = interval_of_best(folder, what);
+    struct interval interval;
+    if (isnan(best->accuracy)) return STATUS_OK;
+    status result = interval_of_best(folder, what, &interval, err);
     printf("best %s accuracy %.2f%%", what, 100 * best->accuracy);
     if (!isnan(interval.low)) printf(" [%.2f%%, %.2f%%]", 100 * interval.low, 100 * interval.high);
     printf(" (%s split, step %" PRId64 "): %s/best_%s.safetensors\n", split, best->step, folder, what);
+    return result;
 }
 
 /* The last lines of a run, and the exit code. */
 static int print_summary(const struct training_summary *summary, const struct config *config)
 {
+    struct error err = {0};
     text_make_printable(config->output.dir); /* a configuration may come from elsewhere */
-    print_best("overall", &summary->overall, summary->selected_on, config->output.dir);
-    print_best("average", &summary->average, summary->selected_on, config->output.dir);
+    status result = print_best("overall", &summary->overall, summary->selected_on, config->output.dir, &err);
+    if (result == STATUS_OK)
+        result = print_best("average", &summary->average, summary->selected_on, config->output.dir, &err);
     if (summary->end == TRAINING_STOPPED_EARLY)
         printf("stopped early after %" PRId64 " steps: %" PRId64 " evaluations without a better result\n",
                summary->steps, config->train.early_stopping);
-    if (summary->end != TRAINING_INTERRUPTED) return STATUS_OK;
+    if (summary->end != TRAINING_INTERRUPTED) return command_finish(result, &err);
     log_warning("stopped by signal %d after step %" PRId64 "; rmfer train --resume --out %s goes on",
                 (int)stop_signal, summary->steps, config->output.dir);
     return 128 + (int)stop_signal;

@@ -62,6 +62,18 @@ enum image_kind image_kind_of_bytes(const uint8_t *bytes, size_t size)
     return IMAGE_UNKNOWN;
 }
 
+static bool begins_with(const uint8_t *bytes, size_t size, const char *mark, size_t length)
+{
+    return size > 0 && memcmp(bytes, mark, size < length ? size : length) == 0;
+}
+
+bool image_kind_may_follow(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (marks[i].at == 0 && begins_with(bytes, size, marks[i].mark, marks[i].length)) return true;
+    return begins_with(bytes, size, "RIFF", 4); /* WebP's container */
+}
+
 enum image_kind image_kind_of_name(const char *path)
 {
     for (int kind = 0; kind < IMAGE_KINDS; kind++)

@@ -18,17 +18,28 @@ static bool may_be_list(const uint8_t *bytes, size_t size)
     return memchr(bytes, '\n', size) != NULL && memchr(bytes, '\0', size) == NULL;
 }
 
+/* A name may begin as a picture does ("GIF8 of my cat.jpg"), but no header of a picture is printable throughout. */
+static bool is_printable(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] < 0x20) return false;
+    return true;
+}
+
 enum stream_kind stream_kind_find(struct byte_stream *stream)
 {
     const uint8_t *bytes;
     for (size_t wanted = 1;; wanted++) {
         size_t size = byte_stream_peek(stream, wanted, &bytes);
         bool has_all = size < wanted || size > PACKET_BYTES;
+        /* A line's end may stand in a picture's header too: "BM\n" begins a list or a bitmap of 10 bytes. */
+        if (size < FIRST_BYTES && !has_all && image_kind_may_follow(bytes, size)) continue;
         enum image_kind kind = size >= FIRST_BYTES || has_all ? image_kind_of_bytes(bytes, size) : IMAGE_UNKNOWN;
         if (kind == IMAGE_JPEG || kind == IMAGE_PNG) return STREAM_PICTURES;
         if (video_is_stream(bytes, size)) return STREAM_VIDEO;
         if (may_be_list(bytes, size)) return STREAM_LIST;
-        if (kind != IMAGE_UNKNOWN && kind != IMAGE_WEB_PAGE) return STREAM_PICTURE;
+        bool is_picture = kind != IMAGE_UNKNOWN && kind != IMAGE_WEB_PAGE;
+        if (is_picture && !is_printable(bytes, size)) return STREAM_PICTURE;
         if (has_all || (size >= FIRST_BYTES && bytes[0] != 'G')) return STREAM_LIST; /* 'G' begins transport streams */
         if (size > wanted) wanted = size;
     }

@@ -38,6 +38,9 @@ enum image_kind {
 enum image_kind image_kind_of_bytes(const uint8_t *bytes, size_t size);
 enum image_kind image_kind_of_name(const char *path);
 
+/* Whether a picture's first bytes may begin like this, so that less than 16 do not tell yet. */
+bool image_kind_may_follow(const uint8_t *bytes, size_t size);
+
 /* "JPEG", ...; whether this build reads it. */
 const char *image_kind_name(enum image_kind kind);
 bool image_kind_is_read(enum image_kind kind);
