@@ -51,7 +51,7 @@ static void draw_counts(struct canvas *canvas, const struct canvas_plot *plot, c
         double x = plot->left + b * width, y = chart_place(plot, 0, bin->n / diagram->n).y;
         canvas_rectangle(canvas, x + 1, y, width - 2, plot->bottom - y, "#808080", tip);
         snprintf(count, sizeof count, "%.0f", bin->n);
-        canvas_text(canvas, x + width / 2 + 4, y - 4, ANCHOR_START, NULL, -60, count);
+        canvas_text(canvas, x + width / 2 + 4, y - 4, ANCHOR_START, NULL, -90, count);
     }
 }
 
@@ -61,7 +61,7 @@ static void draw_diagram(struct canvas *canvas, const struct diagram *diagram, d
     struct canvas_plot plot = {left, left + SIDE, TOP, TOP + SIDE, 0, 100, 0, 1, "confidence", true};
     double most = 1e-9, top = TOP + SIDE + CAPTION + COUNTS_GAP;
     for (int b = 0; b < CALIBRATION_BINS; b++) most = fmax(most, diagram->bins[b].n / diagram->n);
-    struct canvas_plot counts = {left, left + SIDE, top, top + COUNTS, 0, 100, 0, 1.1 * most, "confidence", true};
+    struct canvas_plot counts = {left, left + SIDE, top, top + COUNTS, 0, 100, 0, 1.5 * most, "confidence", true}; /* room above for the numbers */
     if (isnan(diagram->temperature)) snprintf(text, sizeof text, "as the outputs are");
     else snprintf(text, sizeof text, "at temperature %.4f", diagram->temperature);
     canvas_heading(canvas, left, TOP - 30, text);
