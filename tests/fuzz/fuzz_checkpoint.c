@@ -61,7 +61,7 @@ static void use_checkpoint(const struct checkpoint *checkpoint)
     struct error err = {0};
     struct text text = {0};
     struct model other = {0};
-    if (checkpoint_describe(checkpoint, &text, &err) != STATUS_OK && err.message[0] == '\0') abort();
+    if (checkpoint_describe(checkpoint, "", &text, &err) != STATUS_OK && err.message[0] == '\0') abort();
     text_free(&text);
     err = (struct error){0};
     if (checkpoint_create_model(checkpoint, checkpoint_has_heads(checkpoint), &other, &err) == STATUS_OK) model_free(&other);
