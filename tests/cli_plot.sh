@@ -66,32 +66,7 @@ expect "intervals as CSV" 0 '"known",1,70.00,,39.68,89.22,68.75,,41.00,85.00$' o
 expect "an unknown format" 2 'markdown, csv, latex' err "$RMFER" table a-seed0 --format pdf
 
 # ---- figures of checkpoints ----
-cat >run.ini <<INI
-[data]
-kind = affectnet
-root = faces/affectnet
-crop = none
-image_size = 64
-valid_fraction = 0.5
-normalize = imagenet
-[model]
-arch = tf_efficientnet_b0
-[train]
-batch = 8
-epochs = 1
-warmup_epochs = 1
-max_steps = 2
-[ial]
-weight = 0.3
-[acl]
-weight = 0
-[eval]
-every = 1
-[output]
-dir = drawn
-INI
-check "draw faces" "$RMFER" synth faces --faces 160 --size 64 --seed 3 --mashups 0
-check "train" "$RMFER" train --config run.ini --threads 1
+train_on_drawn_faces
 expect "eval's figures" 0 'the figures of this evaluation' err \
     "$RMFER" eval --checkpoint drawn/last.safetensors --split valid --plots plots --json eval.json
 for kind in confusion calibration similarity mds attention; do

@@ -105,32 +105,7 @@ echo '{"x": 1}' >results/no.json
 refuses "another JSON" 1 'no result of rmfer eval' "$RMFER" table results/no.json
 
 # ---- with data ----
-cat >run.ini <<INI
-[data]
-kind = affectnet
-root = faces/affectnet
-crop = none
-image_size = 64
-valid_fraction = 0.5
-normalize = imagenet
-[model]
-arch = tf_efficientnet_b0
-[train]
-batch = 8
-epochs = 1
-warmup_epochs = 1
-max_steps = 2
-[ial]
-weight = 0.3
-[acl]
-weight = 0
-[eval]
-every = 1
-[output]
-dir = drawn
-INI
-check "draw faces" "$RMFER" synth faces --faces 160 --size 64 --seed 3 --mashups 0
-check "train" "$RMFER" train --config run.ini --threads 1
+train_on_drawn_faces
 check "a page with data" "$RMFER" report drawn -o drawn.html
 whole drawn.html
 check "eval" "$RMFER" eval --checkpoint drawn/best_overall.safetensors --split valid --json eval.json

@@ -31,6 +31,7 @@ struct inference {
     struct linear classifier, affect;
     bool has_affect;
     size_t batch, classes;
+    size_t group; /* images that go through together */
     real *current, *next;      /* block inputs and outputs of a group */
     real *depthwise;           /* blocked */
     real *last;                /* what is pooled */
@@ -77,9 +78,8 @@ static struct group_maps group_maps(const struct inference *inference)
 }
 
 /* Images of a group: as many as fit the cache, but work for every thread. */
-static size_t group_size(const struct inference *inference)
+static size_t group_size(const struct inference *inference, struct group_maps maps)
 {
-    struct group_maps maps = group_maps(inference);
     size_t bytes = (maps.depthwise + 2 * maps.narrow) * sizeof(real);
     size_t group = larger(GROUP_BYTES / bytes, 2 * (size_t)inference->context.threads);
     return group < inference->batch ? group : inference->batch;
@@ -95,7 +95,7 @@ static void place(struct inference *i, struct plan *plan)
 {
     struct shared_maps w = network_shared_maps(&i->network);
     struct group_maps maps = group_maps(i);
-    size_t group = group_size(i), d = i->network.head->row->output, threads = (size_t)i->context.threads;
+    size_t group = i->group = group_size(i, maps), d = i->network.head->row->output, threads = (size_t)i->context.threads;
     network_place_weights(&i->network, &i->context, false, plan);
     network_place_norms(&i->network, plan);
     i->current = plan_reals(plan, group * maps.narrow);
@@ -260,7 +260,7 @@ static void run_group(struct inference *i, const real *images, size_t n, real *f
 void inference_run(struct inference *i, const real *images, int count, real *features, real *logits)
 {
     BUG_UNLESS(count >= 1 && (size_t)count <= i->batch && i->may_run);
-    size_t n = (size_t)count, group = group_size(i), d = i->network.head->row->output;
+    size_t n = (size_t)count, group = i->group, d = i->network.head->row->output;
     size_t image_reals = layer_input_pixels(i->network.stem->row) * STEM_INPUT;
     real *out = features == NULL ? i->features : features;
     for (size_t at = 0; at < n; at += group) {

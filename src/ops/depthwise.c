@@ -21,16 +21,11 @@ static size_t block_channels(const struct depthwise *conv, size_t block)
     return blocked_channels(conv->channels, block);
 }
 
-static size_t padded_width(const struct depthwise *conv)
-{
-    return depthwise_padded_width(conv);
-}
-
 /* Pixels of an output row with kernel-1 zeros on both sides, and as many as padded_width may reach beyond. */
 static size_t margin_width(const struct depthwise *conv)
 {
     size_t margin = (size_t)conv->kernel - 1;
-    return (conv->output_width > padded_width(conv) ? conv->output_width : padded_width(conv)) + 2 * margin;
+    return (conv->output_width > depthwise_padded_width(conv) ? conv->output_width : depthwise_padded_width(conv)) + 2 * margin;
 }
 
 size_t depthwise_packed_reals(const struct depthwise *conv)
@@ -56,8 +51,8 @@ size_t depthwise_scratch_reals(const struct op_context *context, const struct de
 {
     size_t ring = block_count(conv) * (size_t)conv->kernel;
     size_t made = rows_per_part(context, conv) * conv->output_width * conv->channels;
-    size_t forward = (ring + 1) * padded_width(conv) * BLOCK + made;
-    size_t backward = (ring * margin_width(conv) + 4 * padded_width(conv)) * BLOCK;
+    size_t forward = (ring + 1) * depthwise_padded_width(conv) * BLOCK + made;
+    size_t backward = (ring * margin_width(conv) + 4 * depthwise_padded_width(conv)) * BLOCK;
     return forward > backward ? forward : backward;
 }
 
@@ -95,7 +90,7 @@ static void load_input_row(const struct job *job, const real *x, const struct ba
     const real *from = x + (job->image * conv->height + row) * conv->width * conv->channels;
     if (row + 1 < conv->height) prefetch_row(from + conv->width * conv->channels, conv->width * conv->channels);
     for (size_t b = job->first_block; b < job->end_block; b++) {
-        real *to = ring_row(job, b, row, padded_width(conv)) + conv->pad_left * BLOCK;
+        real *to = ring_row(job, b, row, depthwise_padded_width(conv)) + conv->pad_left * BLOCK;
         struct rows size = {conv->width, block_channels(conv, b)};
         size_t c = b * BLOCK;
         if (bn == NULL) depthwise_copy_pixels(to, BLOCK, from + c, conv->channels, conv->width, size.channels);
@@ -118,7 +113,7 @@ static void forward_row(const struct job *job, const real *x, const struct batch
         for (size_t ky = 0; ky < kernel; ky++) {
             size_t padded = first + ky;
             bool inside = padded >= conv->pad_top && padded - conv->pad_top < conv->height;
-            rows[ky] = inside ? ring_row(job, b, padded - conv->pad_top, padded_width(conv)) : job->zeros;
+            rows[ky] = inside ? ring_row(job, b, padded - conv->pad_top, depthwise_padded_width(conv)) : job->zeros;
         }
         job->context->kernels->depthwise(conv->kernel, conv->stride, conv->output_width, block_channels(conv, b),
                                          out + b * BLOCK, conv->channels, rows, BLOCK, conv->packed + b * BLOCK,
@@ -132,7 +127,7 @@ static struct job make_job(const struct op_context *context, const struct depthw
     struct range blocks = threads_share(block_count(conv), (int)(task % shares), (int)shares);
     struct job job = {context, conv, task / shares, blocks.begin, blocks.end, scratch, NULL};
     size_t ring = (blocks.end - blocks.begin) * (size_t)conv->kernel * width * BLOCK;
-    memset(scratch, 0, (ring + padded_width(conv) * BLOCK) * sizeof *scratch);
+    memset(scratch, 0, (ring + depthwise_padded_width(conv) * BLOCK) * sizeof *scratch);
     job.zeros = scratch + ring;
     return job;
 }
@@ -171,14 +166,14 @@ void depthwise_forward(const struct op_context *context, const struct depthwise 
                        const struct batchnorm *bn, real *y, real *moment_values, size_t *moment_counts)
 {
     size_t shares = depthwise_shares(context, images, block_count(conv));
-    size_t ring = (block_count(conv) * (size_t)conv->kernel + 1) * padded_width(conv) * BLOCK;
+    size_t ring = (block_count(conv) * (size_t)conv->kernel + 1) * depthwise_padded_width(conv) * BLOCK;
     bool streams = op_streams(context, images * conv->output_height * conv->output_width * conv->channels);
 #pragma omp parallel for schedule(static, 1) num_threads(context->threads)
     for (int worker = 0; worker < context->threads; worker++) {
         struct range tasks = threads_share(images * shares, worker, context->threads);
         real *scratch = op_scratch(context, worker);
         for (size_t task = tasks.begin; task < tasks.end; task++) {
-            struct job job = make_job(context, conv, task, shares, padded_width(conv), scratch);
+            struct job job = make_job(context, conv, task, shares, depthwise_padded_width(conv), scratch);
             forward_image(&job, x, bn, y, streams ? scratch + ring : NULL, moment_values, moment_counts);
         }
     }
@@ -256,7 +251,7 @@ static void backward_block_row(const struct backward_job *back, size_t iy, size_
     else
         kernels->activate_with_slope((struct rows){conv->width, channels}, a, back->slope + conv->pad_left * BLOCK,
                                      BLOCK, back->x + at, conv->channels, back->bn->scale + c, back->bn->shift + c);
-    memset(back->da, 0, padded_width(conv) * BLOCK * sizeof *back->da);
+    memset(back->da, 0, depthwise_padded_width(conv) * BLOCK * sizeof *back->da);
     for (size_t ky = 0; ky < kernel; ky++) {
         size_t above = iy + conv->pad_top;
         if (above < ky || (above - ky) % (size_t)conv->stride != 0) continue;
@@ -264,7 +259,7 @@ static void backward_block_row(const struct backward_job *back, size_t iy, size_
         if (oy >= conv->output_height) continue;
         const real *dy = ring_row(&back->job, block, oy, margin_width(conv)) + (kernel - 1) * BLOCK;
         size_t taps = ky * kernel * conv->channels + c;
-        kernels->depthwise_backward(conv->kernel, conv->stride, conv->output_width, padded_width(conv), channels,
+        kernels->depthwise_backward(conv->kernel, conv->stride, conv->output_width, depthwise_padded_width(conv), channels,
                                     back->da, back->a, BLOCK, dy, BLOCK, conv->packed + taps, back->dweight + taps,
                                     conv->channels);
     }
@@ -298,7 +293,7 @@ static void add_weight_gradients(const struct op_context *context, const struct 
 static void start_backward(struct backward_job *back, const struct op_context *context, const struct depthwise *conv,
                            size_t task, size_t shares, bool streams, real *scratch)
 {
-    size_t row = padded_width(conv) * BLOCK;
+    size_t row = depthwise_padded_width(conv) * BLOCK;
     back->job = make_job(context, conv, task, shares, margin_width(conv), scratch);
     back->a = scratch + block_count(conv) * (size_t)conv->kernel * margin_width(conv) * BLOCK;
     back->slope = back->a + row;

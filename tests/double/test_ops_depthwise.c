@@ -83,25 +83,6 @@ static struct depthwise_case draw_depthwise(struct workbench *bench)
     return c;
 }
 
-/* y by definition: the sum over taps, zeros outside. `a` is the input as the convolution sees it. */
-static void convolve(const struct depthwise *conv, size_t images, const real *a, real *y)
-{
-    size_t kernel = (size_t)conv->kernel, stride = (size_t)conv->stride, channels = conv->channels;
-    for (size_t i = 0; i < images * conv->output_height * conv->output_width * channels; i++) {
-        size_t c = i % channels, pixel = i / channels, ox = pixel % conv->output_width;
-        size_t oy = pixel / conv->output_width % conv->output_height;
-        size_t image = pixel / conv->output_width / conv->output_height;
-        y[i] = 0;
-        for (size_t tap = 0; tap < kernel * kernel; tap++) {
-            size_t iy = oy * stride + tap / kernel, ix = ox * stride + tap % kernel;
-            if (iy < conv->pad_top || iy - conv->pad_top >= conv->height) continue;
-            if (ix < conv->pad_left || ix - conv->pad_left >= conv->width) continue;
-            size_t at = (image * conv->height + iy - conv->pad_top) * conv->width + ix - conv->pad_left;
-            y[i] += a[at * channels + c] * conv->weight[c * kernel * kernel + tap];
-        }
-    }
-}
-
 static void assert_convolution(const struct depthwise_case *c)
 {
     real *a = workbench_copy(c->bench, c->x, c->inputs), *wanted = workbench_zeros(c->bench, c->outputs);
@@ -109,7 +90,7 @@ static void assert_convolution(const struct depthwise_case *c)
         size_t channel = i % c->conv.channels;
         a[i] = silu((double)(a[i] * c->before.bn.scale[channel] + c->before.bn.shift[channel]));
     }
-    convolve(&c->conv, c->images, a, wanted);
+    depthwise_by_definition(&c->conv, c->images, a, wanted);
     assert_near("depthwise", wanted, c->y, c->outputs, EXACT);
     size_t pixels = 0;
     for (size_t p = 0; p < c->moments.parts; p++) pixels += c->moment_counts[p];

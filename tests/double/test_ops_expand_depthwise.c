@@ -93,21 +93,6 @@ static void multiply(const struct conv1x1 *conv, size_t pixels, const real *x, r
     }
 }
 
-/* The depthwise output of image n, pixel (oy, ox), channel c, by definition: the sum over taps, zeros outside. */
-static real convolved(const struct depthwise *conv, const real *a, size_t n, size_t oy, size_t ox, size_t c)
-{
-    size_t kernel = (size_t)conv->kernel, stride = (size_t)conv->stride;
-    real total = 0;
-    for (size_t tap = 0; tap < kernel * kernel; tap++) {
-        size_t iy = oy * stride + tap / kernel, ix = ox * stride + tap % kernel;
-        if (iy < conv->pad_top || iy - conv->pad_top >= conv->height) continue;
-        if (ix < conv->pad_left || ix - conv->pad_left >= conv->width) continue;
-        size_t at = (n * conv->height + iy - conv->pad_top) * conv->width + ix - conv->pad_left;
-        total += a[at * conv->channels + c] * conv->weight[c * kernel * kernel + tap];
-    }
-    return total;
-}
-
 /* The half's output [N,pixels,C], step by step. */
 static real *define_half(const struct half_case *c)
 {
@@ -119,11 +104,8 @@ static real *define_half(const struct half_case *c)
         multiply(c->half.expand, pixels, c->x, wide);
         activate(c->half.expand_bn, wide, pixels * channels);
     }
-    real *y = workbench_zeros(c->bench, c->images * c->pixels * channels), *at = y;
-    for (size_t n = 0; n < c->images; n++)
-        for (size_t p = 0; p < c->pixels; p++)
-            for (size_t j = 0; j < channels; j++)
-                *at++ = convolved(conv, wide, n, p / conv->output_width, p % conv->output_width, j);
+    real *y = workbench_zeros(c->bench, c->images * c->pixels * channels);
+    depthwise_by_definition(conv, c->images, wide, y);
     activate(c->half.depthwise_bn, y, c->images * c->pixels * channels);
     return y;
 }

@@ -60,6 +60,36 @@ refuses() {
     if [ $code -eq "$wanted" ] && grep -q -- "$pattern" "$folder/err"; then pass; else fail "$what: exit $code"; fi
 }
 
+# train_on_drawn_faces: draws faces/ and trains two steps on them into drawn/, by run.ini.
+train_on_drawn_faces() {
+    cat >run.ini <<INI
+[data]
+kind = affectnet
+root = faces/affectnet
+crop = none
+image_size = 64
+valid_fraction = 0.5
+normalize = imagenet
+[model]
+arch = tf_efficientnet_b0
+[train]
+batch = 8
+epochs = 1
+warmup_epochs = 1
+max_steps = 2
+[ial]
+weight = 0.3
+[acl]
+weight = 0
+[eval]
+every = 1
+[output]
+dir = drawn
+INI
+    check "draw faces" "$RMFER" synth faces --faces 160 --size 64 --seed 3 --mashups 0
+    check "train" "$RMFER" train --config run.ini --threads 1
+}
+
 finish() {
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ]

@@ -216,3 +216,21 @@ void workbench_geometry(struct workbench *bench, struct depthwise *conv)
     conv->pad_top = pads[0];
     conv->pad_left = pads[1];
 }
+
+void depthwise_by_definition(const struct depthwise *conv, size_t images, const real *a, real *y)
+{
+    size_t kernel = (size_t)conv->kernel, stride = (size_t)conv->stride, channels = conv->channels;
+    for (size_t i = 0; i < images * conv->output_height * conv->output_width * channels; i++) {
+        size_t c = i % channels, pixel = i / channels, ox = pixel % conv->output_width;
+        size_t oy = pixel / conv->output_width % conv->output_height;
+        size_t image = pixel / conv->output_width / conv->output_height;
+        y[i] = 0;
+        for (size_t tap = 0; tap < kernel * kernel; tap++) {
+            size_t iy = oy * stride + tap / kernel, ix = ox * stride + tap % kernel;
+            if (iy < conv->pad_top || iy - conv->pad_top >= conv->height) continue;
+            if (ix < conv->pad_left || ix - conv->pad_left >= conv->width) continue;
+            size_t at = (image * conv->height + iy - conv->pad_top) * conv->width + ix - conv->pad_left;
+            y[i] += a[at * channels + c] * conv->weight[c * kernel * kernel + tap];
+        }
+    }
+}

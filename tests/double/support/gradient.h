@@ -57,6 +57,9 @@ void batchnorm_from_map(struct workbench *bench, struct batchnorm *bn, const rea
 /* Output sizes and padding, same or symmetric by chance, for a convolution of which kernel, stride and sizes are set. */
 void workbench_geometry(struct workbench *bench, struct depthwise *conv);
 
+/* y [N,oH,oW,C] by definition: the sum over taps, zeros outside. `a` is the input as the convolution sees it. */
+void depthwise_by_definition(const struct depthwise *conv, size_t images, const real *a, real *y);
+
 /* One variable of an operation. `gradient` is what the backward pass gave, from which `before` (NULL: nothing) is
  * taken off; both are times `scale` of the loss's own. */
 struct gradient_check {
