@@ -182,8 +182,9 @@ static const struct config_key keys[] = {
     CHOICE(consensus, weighting, "certainty", "certainty equal",
            "labels count by 1 - entropy / log classes, or all alike"),
     REAL(consensus, alignment, "1", 0, 1, "how far the labels' class shares are pulled to those of the labelled samples"),
-    REAL(consensus, temperature, "0", 0, 100, "divides the teacher's logits (0: fitted to the validation split each epoch)"),
-    WHOLE(consensus, scans, "10", 1, 1000, "rounds of expectation and maximisation each epoch"),
+    REAL(consensus, temperature, "0", 0, 100, "divides the teacher's logits (0: fitted to the validation split at each look)"),
+    WHOLE(consensus, refresh, "1", 1, 1000000, "epochs between two looks of the teacher at the RMset"),
+    WHOLE(consensus, scans, "10", 1, 1000, "rounds of expectation and maximisation at each look"),
     WHOLE(consensus, ratio, "2", 1, 1024, "mu: RMset faces of a step for each labelled picture"),
 
     REAL(center, weight, "0.003", 0, 1e6, "weight of the pull of features to their class's centre"),

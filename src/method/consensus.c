@@ -3,12 +3,12 @@
  *
  *   L = CE(labelled) + lambda (1/n) sum_i w_i CE(q_i, strong view of face i) [+ lambda 2 the mutual loss of some moments]
  *
- * Each epoch begins with the teacher (the average of the weights, train.ema_decay) looking at every face of the RMset as it
- * is, without a weak view's shift and flip: it looks once, and a label rests on that. Its probabilities, at a temperature
- * that fits the validation split, become labels q by moment_consensus.h, with rho and the moments' class shares estimated
- * anew. All faces count, by how certain their label is. Steps read the labels: resuming needs them and what was estimated,
- * nothing else. With acl.loss = mutual the moments' faces are contrasted too, and the
- * labels are its soft attention. Phase 1 (train.warmup_epochs) is classification alone. */
+ * Every consensus.refresh epochs begin with the teacher (the average of the weights, train.ema_decay) looking at every face of
+ * the RMset as it is, without a weak view's shift and flip: it looks once, and a label rests on that. Its probabilities, at a
+ * temperature that fits the validation split, become labels q by moment_consensus.h, with rho and the moments' class shares
+ * estimated anew. All faces count, by how certain their label is. Steps read the labels: resuming needs them and what was
+ * estimated, nothing else. With acl.loss = mutual the moments' faces are contrasted too, and the labels are
+ * its soft attention. Phase 1 (train.warmup_epochs) is classification alone. */
 #include "method/moment_consensus.h"
 
 #include "method/guesses.h"
@@ -222,7 +222,7 @@ static status consensus_create(void **self, const struct method_setup *setup, st
     return result;
 }
 
-/* ---- an epoch's labels ---- */
+/* ---- the labels ---- */
 
 /* The teacher's logits of a walk's labelled rows, with their targets. */
 struct known_rows {
@@ -343,7 +343,8 @@ static status consensus_begin_epoch(void *self, const struct method_epoch *epoch
 {
     struct consensus_method *method = self;
     double temperature = method->config->consensus.temperature;
-    if (epoch->epoch < (uint64_t)method->config->train.warmup_epochs) return STATUS_OK;
+    uint64_t joins = (uint64_t)method->config->train.warmup_epochs, refresh = (uint64_t)method->config->consensus.refresh;
+    if (epoch->epoch < joins || (epoch->epoch - joins) % refresh != 0) return STATUS_OK;
     inference_load(method->inference, method->teacher);
     status result = STATUS_OK;
     if (temperature == 0) result = fit_temperature(method, epoch->validation, &temperature, err);

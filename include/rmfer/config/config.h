@@ -250,7 +250,8 @@ struct config_consensus {
     enum config_consensus_weighting weighting;
     double alignment;   /* 0 .. 1: how far class shares are pulled to those of the labels */
     double temperature; /* of the teacher; 0 = fitted to the validation split */
-    int64_t scans;      /* of expectation and maximisation, each epoch */
+    int64_t refresh;    /* epochs between two looks of the teacher */
+    int64_t scans;      /* of expectation and maximisation, at each look */
     int64_t ratio;      /* mu: faces of a step for each labelled picture */
 };
 
