@@ -2,8 +2,10 @@
  *
  * Workers read, decode, find faces and cut them out (faces/pipeline.h); this thread gathers the faces of several
  * pictures into batches and runs the network (predict_batches.c), and writes the pictures' results in order
- * (predict_output.c). Here are the options and the wiring. */
+ * (predict_output.c). Of n processes each does every n-th file, and rank 0 writes (predict_delivery.c). Here are
+ * the options and the wiring. */
 #include "cmd/predict_batches.h"
+#include "cmd/predict_delivery.h"
 #include "cmd/predict_output.h"
 #include "cmd/predict_summary.h"
 #include "cmd/predict_tracks.h"
@@ -18,6 +20,7 @@
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/lookup.h"
 #include "rmfer/cmd/options.h"
+#include "rmfer/cmd/processes.h"
 #include "rmfer/cmd/untrained.h"
 #include "rmfer/data/video.h"
 #include "rmfer/faces/crops.h"
@@ -40,6 +43,8 @@ struct predict_command {
     double every_seconds, min_score, overlap, min_face, margin, temperature, smooth;
     int64_t detect_size, max_faces, every_frames, batch, top, max_megapixels;
     bool json, csv, pose, embedding, flip, force, track, null_separated, allow_untrained;
+    struct dist *dist;
+    enum log_level level; /* that was asked for, of every process */
 };
 
 struct predict_work {
@@ -52,6 +57,7 @@ struct predict_work {
     struct face_pipeline *pipeline;
     struct predict_batches *batches;
     struct predict_output *output;
+    struct predict_delivery *delivery;
     int threads;
 };
 
@@ -70,6 +76,16 @@ static status check_features(const struct predict_command *command, const struct
     return STATUS_OK;
 }
 
+/* Launchers differ in who gets standard input; nobody would know what became of it. */
+static status check_standard_input(const struct predict_command *command, const struct option_list *paths, struct error *err)
+{
+    for (size_t i = 0; i < paths->count && dist_is_many(command->dist); i++)
+        if (strcmp(paths->items[i], "-") == 0)
+            return error_set_usage(err, "standard input cannot be shared out over %d processes: name files, folders or "
+                                        "patterns, or start one process", dist_size(command->dist));
+    return STATUS_OK;
+}
+
 static status check_command(struct predict_command *command, const struct option_list *paths, struct error *err)
 {
     if (paths->count == 0)
@@ -78,7 +94,8 @@ static status check_command(struct predict_command *command, const struct option
     if (command->embedding && !command->json)
         return error_set_usage(err, "--embedding needs --json (--features FILE writes an array of them)");
     if (command->smooth > 0 && !command->track) return error_set_usage(err, "--smooth needs --track");
-    status result = check_features(command, paths, err);
+    status result = check_standard_input(command, paths, err);
+    if (result == STATUS_OK) result = check_features(command, paths, err);
     if (result != STATUS_OK || command->every == NULL) return result;
     return video_every_parse("every", command->every, &command->every_frames, &command->every_seconds, err);
 }
@@ -206,8 +223,11 @@ static status open_output(struct predict_work *work, struct error *err)
         .tracks = command->track,
         .smooth = command->smooth,
         .features = command->features,
+        .writes = processes_speaks(command->dist),
     };
-    return predict_output_create(&work->output, &settings, err);
+    status result = predict_output_create(&work->output, &settings, err);
+    if (result != STATUS_OK) return result;
+    return predict_delivery_create(&work->delivery, work->output, settings.feature_count, command->dist, err);
 }
 
 static status set_up(struct predict_work *work, const struct option_list *paths, struct error *err)
@@ -217,13 +237,19 @@ static status set_up(struct predict_work *work, const struct option_list *paths,
         .every = command->every_frames,
                                         .every_seconds = command->every_seconds,
                                         .most_pixels = most_pixels(command),
-                                        .null_separated = command->null_separated};
+                                        .null_separated = command->null_separated,
+                                        .quiet = !processes_speaks(command->dist)};
+    if (dist_is_many(command->dist)) {
+        options.share = (uint64_t)dist_rank(command->dist);
+        options.shares = (uint64_t)dist_size(command->dist);
+    }
     work->threads = threads_get();
     status result = read_crop(work, err);
     if (result == STATUS_OK) result = read_checkpoint(work, err);
     if (result == STATUS_OK && command->detector != NULL)
         result = detector_read(&work->detector, command->detector, err);
     if (result == STATUS_OK) result = face_inputs_create(&work->inputs, paths->items, paths->count, &options, err);
+    log_set_level(command->level); /* of a damaged video tells the process that reads it */
     if (result == STATUS_OK) result = start_pipeline(work, err);
     if (result == STATUS_OK) result = load_network(work, err);
     if (result == STATUS_OK) result = open_output(work, err);
@@ -233,6 +259,7 @@ static status set_up(struct predict_work *work, const struct option_list *paths,
 static void take_down(struct predict_work *work)
 {
     face_pipeline_free(work->pipeline);
+    predict_delivery_free(work->delivery);
     predict_output_free(work->output);
     video_tracker_free(&work->tracker);
     predict_batches_free(work->batches);
@@ -243,13 +270,16 @@ static void take_down(struct predict_work *work)
 
 static status predict_all(struct predict_work *work, struct error *err)
 {
-    status result = predict_batches_run(work->batches, work->pipeline, work->output, err);
-    return result == STATUS_OK ? predict_output_finish(work->output, err) : result;
+    status result = predict_batches_run(work->batches, work->pipeline, work->delivery, err);
+    result = predict_delivery_finish(work->delivery, result, err);
+    if (result == STATUS_OK) result = predict_output_finish(work->output, err);
+    return dist_agree(work->command->dist, result, err);
 }
 
 /* Each unreadable file has been reported; that there were some is the exit status. */
 static status report(const struct predict_work *work, double seconds, struct error *err)
 {
+    if (!processes_speaks(work->command->dist)) return STATUS_OK;
     struct output_counts counts = predict_output_counts(work->output);
     const struct checkpoint_info *info = &work->checkpoint.info;
     status result = predict_summary_print(&counts, info->classes, info->class_count, seconds, err);
@@ -257,6 +287,14 @@ static status report(const struct predict_work *work, double seconds, struct err
     if (counts.pictures + counts.unreadable > 1)
         log_warning("%zu of %zu could not be read", counts.unreadable, counts.pictures + counts.unreadable);
     return STATUS_FAILED;
+}
+
+/* Rank 0 knows the exit status of all. */
+static status report_at_one(const struct predict_work *work, double seconds, struct error *err)
+{
+    status result = report(work, seconds, err);
+    if (dist_is_many(work->command->dist)) dist_broadcast(work->command->dist, &result, sizeof result);
+    return result;
 }
 
 /* Files that were not named on the command line. */
@@ -290,8 +328,9 @@ static status predict(struct predict_command *command, const struct option_list 
     if (result == STATUS_OK) result = find_files(command, &found, err);
     if (result == STATUS_OK) result = check_face_options(command, err);
     if (result == STATUS_OK) result = set_up(&work, paths, err);
+    result = dist_agree(command->dist, result, err);
     if (result == STATUS_OK) result = predict_all(&work, err);
-    if (result == STATUS_OK) result = report(&work, clock_seconds() - start, err);
+    if (result == STATUS_OK) result = report_at_one(&work, clock_seconds() - start, err);
     take_down(&work);
     text_free(&found.checkpoint);
     text_free(&found.detector);
@@ -309,6 +348,8 @@ static const char description[] =
     "mouth. Pictures of more than --max-megapixels are refused. EXIF orientation and the rotation of videos are\n"
     "obeyed.\n\n"
     "A file that cannot be read is reported, the others are done, and the exit status is 1.\n\n"
+    "Started by mpirun or srun (make MPI=1), the processes share the files out, and the first one writes all results in\n"
+    "order; standard input is refused there.\n\n"
     "--pose: yaw above 0 is turned to the picture's right, pitch above 0 up, roll above 0 tilted clockwise in the\n"
     "picture. Five landmarks tell no more than a few degrees, and beyond 60 they are a guess.\n\n"
     "Columns of --csv: file, frame, time, face, x, y, width, height, score, label, confidence, one column an\n"
@@ -379,7 +420,11 @@ int command_predict(int argc, char **argv)
     };
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
+    command.level = log_get_level();
+    if (result == STATUS_OK && !line.help_shown) result = processes_begin(&command.dist, &line, &err);
     if (result == STATUS_OK && !line.help_shown) result = predict(&command, &line.positional, &err);
+    int code = err.code == STATUS_OK ? (int)result : processes_finish(command.dist, result, &err);
     options_free(&line);
-    return err.code == STATUS_OK ? (int)result : command_finish(result, &err);
+    dist_end(command.dist);
+    return code;
 }

@@ -273,38 +273,40 @@ static status make_folders(const char *root, const char *path, struct error *err
     return result;
 }
 
-static status write_picture(const struct annotation *annotation, const char *path, const struct image *image,
-                            struct error *err)
+/* Of the picture with its faces, the best one last, on top. A copy of a name ends as the name does. */
+status annotation_encode(const struct annotation *annotation, struct predict_item *item, const struct ranked_class *ranked,
+                         uint8_t **bytes, size_t *size, struct error *err)
 {
-    uint8_t *bytes;
-    size_t size;
-    status result = is_png_name(path) ? image_encode_png(image, &bytes, &size, err)
-                                      : image_encode_jpeg(image, JPEG_QUALITY, &bytes, &size, err);
-    if (result != STATUS_OK) return error_add_context(err, "%s", path);
-    struct stat facts;
-    if (!annotation->force && lstat(path, &facts) == 0)
-        result = error_set(err, "%s: is there already; name another folder, or replace it by --force", path);
-    if (result == STATUS_OK) result = file_write_whole(path, bytes, size, annotation->force, err);
-    memory_free(bytes);
-    return result;
+    const struct face_picture *picture = item->picture;
+    struct image *image = &item->picture->input.image;
+    for (size_t i = picture->face_count; i-- > 0;)
+        draw_face(image, annotation, picture->is_detected ? &picture->faces[i] : NULL,
+                  ranked + i * annotation->class_count);
+    bool is_png = !picture->input.is_frame && is_png_name(picture->input.target);
+    status result = is_png ? image_encode_png(image, bytes, size, err)
+                           : image_encode_jpeg(image, JPEG_QUALITY, bytes, size, err);
+    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", picture->input.path);
 }
 
-status annotate_item(const struct annotation *annotation, struct predict_item *item,
-                     const struct ranked_class *ranked, struct error *err)
+static status write_file(const struct annotation *annotation, const char *path, const uint8_t *bytes, size_t size,
+                         struct error *err)
 {
-    struct image *image = &item->picture->input.image;
+    struct stat facts;
+    if (!annotation->force && lstat(path, &facts) == 0)
+        return error_set(err, "%s: is there already; name another folder, or replace it by --force", path);
+    return file_write_whole(path, bytes, size, annotation->force, err);
+}
+
+status annotation_write(const struct annotation *annotation, const struct face_input *input, const uint8_t *bytes,
+                        size_t size, struct error *err)
+{
     struct text name = {0};
-    status result = choose_name(annotation, &item->picture->input, &name, err);
+    status result = choose_name(annotation, input, &name, err);
     char *path = result == STATUS_OK ? path_join(annotation->folder, text_string(&name), err) : NULL;
     result = path == NULL ? STATUS_FAILED : make_folders(annotation->folder, path, err);
-    if (result == STATUS_OK && is_same_file(path, item->picture->input.path))
+    if (result == STATUS_OK && is_same_file(path, input->path))
         result = error_set(err, "%s: --annotate would write over the picture itself; name another folder", path);
-    if (result == STATUS_OK) {
-        for (size_t i = item->picture->face_count; i-- > 0;) /* the best face last, on top */
-            draw_face(image, annotation, item->picture->is_detected ? &item->picture->faces[i] : NULL,
-                      ranked + i * annotation->class_count);
-        result = write_picture(annotation, path, image, err);
-    }
+    if (result == STATUS_OK) result = write_file(annotation, path, bytes, size, err);
     memory_free(path);
     text_free(&name);
     return result;

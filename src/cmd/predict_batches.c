@@ -167,7 +167,7 @@ static void hand_out(struct predict_batches *batches)
 struct run {
     struct predict_batches *batches;
     struct face_pipeline *pipeline;
-    struct predict_output *output;
+    struct predict_delivery *delivery;
 };
 
 /* Writes the oldest pictures as far as they are done, and gives their places back. Faces that wait for a batch belong
@@ -180,7 +180,7 @@ static status write_done(const struct run *run, struct error *err)
     while (result == STATUS_OK && done < batches->waiting_count &&
            batches->waiting[done].classified == batches->waiting[done].picture->face_count) {
         struct predict_item *item = &batches->waiting[done];
-        result = predict_output_write(run->output, item, err);
+        result = predict_delivery_add(run->delivery, item, err);
         batches->waiting_bytes -= item->picture->bytes;
         free_item(item);
         face_pipeline_release(run->pipeline);
@@ -241,9 +241,9 @@ static status add_picture(const struct run *run, struct face_picture *picture, s
 }
 
 status predict_batches_run(struct predict_batches *batches, struct face_pipeline *pipeline,
-                           struct predict_output *output, struct error *err)
+                           struct predict_delivery *delivery, struct error *err)
 {
-    const struct run run = {batches, pipeline, output};
+    const struct run run = {batches, pipeline, delivery};
     struct face_picture *picture;
     status result = STATUS_OK;
     while (result == STATUS_OK && (picture = face_pipeline_receive(pipeline)) != NULL) {

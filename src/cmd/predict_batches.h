@@ -2,7 +2,7 @@
 #ifndef RMFER_CMD_PREDICT_BATCHES_H
 #define RMFER_CMD_PREDICT_BATCHES_H
 
-#include "cmd/predict_output.h"
+#include "cmd/predict_delivery.h"
 #include "rmfer/ckpt/checkpoint.h"
 #include "rmfer/faces/pipeline.h"
 
@@ -29,6 +29,6 @@ size_t predict_batches_features(const struct predict_batches *batches);
  * the waiting ones have more than most_bytes, or at the end: so which faces go together, on which the last bits of
  * their results depend, is a function of the inputs and never of the time they took. */
 status predict_batches_run(struct predict_batches *batches, struct face_pipeline *pipeline,
-                           struct predict_output *output, struct error *err) MUST_CHECK;
+                           struct predict_delivery *delivery, struct error *err) MUST_CHECK;
 
 #endif

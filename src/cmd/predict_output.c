@@ -6,6 +6,7 @@
 #include "cmd/predict_writers.h"
 #include "rmfer/base/file.h"
 #include "rmfer/base/file_write.h"
+#include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 
@@ -22,6 +23,9 @@ struct predict_output {
     uint64_t next_file; /* behind the last one counted */
     struct ranked_class *ranked; /* of the item at hand: [faces, classes] */
     size_t ranked_capacity;
+    size_t *item_labels; /* of the item at hand, [ranked_capacity / classes] */
+    uint8_t *picture;    /* of the item at hand, with its faces drawn in */
+    size_t picture_size;
     struct text line;
     struct annotation annotation;
     struct npy_rows *features;
@@ -75,9 +79,11 @@ static status rank_item(struct predict_output *output, const struct predict_item
     size_t classes = output->settings.class_count, needed = size_multiply(item->picture->face_count, classes);
     if (needed > output->ranked_capacity) {
         memory_free(output->ranked);
+        memory_free(output->item_labels);
         output->ranked_capacity = 0;
         output->ranked = memory_allocate(needed, sizeof *output->ranked, "the results", err);
-        if (output->ranked == NULL) return STATUS_FAILED;
+        output->item_labels = memory_allocate(needed / classes, sizeof *output->item_labels, "the results", err);
+        if (output->ranked == NULL || output->item_labels == NULL) return STATUS_FAILED;
         output->ranked_capacity = needed;
     }
     for (size_t i = 0; i < item->picture->face_count; i++) {
@@ -88,12 +94,32 @@ static status rank_item(struct predict_output *output, const struct predict_item
         status result = smooth_face(output, item->picture, i, ranked, err);
         if (result != STATUS_OK) return result;
         qsort(ranked, classes, sizeof *ranked, compare_ranked);
+        output->item_labels[i] = ranked[0].index;
     }
     return STATUS_OK;
 }
 
 /* ---- all of it
  * ----------------------------------------------------------------------------------------------------- */
+
+/* What is written beside standard output. */
+static status open_files(struct predict_output *output, struct error *err)
+{
+    const struct output_settings *settings = &output->settings;
+    status result = STATUS_OK;
+    if (settings->annotate != NULL) {
+        result = used_names_create(&output->annotation.used, err);
+        if (result == STATUS_OK) result = folder_create(settings->annotate, err);
+        if (result == STATUS_OK) atomic_files_remove_stale(settings->annotate);
+    }
+    if (result == STATUS_OK && settings->features != NULL)
+        result = npy_rows_open(&output->features, settings->features, settings->feature_count, err);
+    if (result == STATUS_OK && settings->kind == OUTPUT_CSV) {
+        result = write_csv_header(settings, &output->line, err);
+        fputs(text_string(&output->line), stdout);
+    }
+    return result;
+}
 
 status predict_output_create(struct predict_output **out, const struct output_settings *settings, struct error *err)
 {
@@ -111,22 +137,11 @@ status predict_output_create(struct predict_output **out, const struct output_se
                                              .top = settings->annotated_top,
                                              .force = settings->force};
     if (output->annotation.top > settings->class_count) output->annotation.top = settings->class_count;
-    status result = STATUS_OK;
-    if (settings->annotate != NULL) {
-        result = used_names_create(&output->annotation.used, err);
-        if (result == STATUS_OK) result = folder_create(settings->annotate, err);
-        if (result == STATUS_OK) atomic_files_remove_stale(settings->annotate);
-    }
-    if (result == STATUS_OK && settings->features != NULL)
-        result = npy_rows_open(&output->features, settings->features, settings->feature_count, err);
+    status result = settings->writes ? open_files(output, err) : STATUS_OK;
     if (result == STATUS_OK && settings->smooth > 0) {
         result = track_smoother_create(&output->smoother, settings->smooth, settings->class_count, err);
         output->probabilities = memory_allocate(settings->class_count, sizeof(double), "a face's results", err);
         if (output->probabilities == NULL) return STATUS_FAILED;
-    }
-    if (result == STATUS_OK && settings->kind == OUTPUT_CSV) {
-        result = write_csv_header(settings, &output->line, err);
-        fputs(text_string(&output->line), stdout);
     }
     return result;
 }
@@ -141,41 +156,78 @@ void predict_output_free(struct predict_output *output)
     memory_free(output->labels);
     text_free(&output->line);
     memory_free(output->ranked);
+    memory_free(output->item_labels);
+    memory_free(output->picture);
     memory_free(output);
 }
 
-static void count_item(struct predict_output *output, const struct predict_item *item)
+static void count_record(struct predict_output *output, const struct predict_record *record)
 {
-    bool is_good = item->picture->input.error.code == STATUS_OK;
-    bool is_new = item->picture->input.file >= output->next_file;
-    if (is_good) output->next_file = item->picture->input.file + 1;
+    bool is_good = record->input.error.code == STATUS_OK;
+    bool is_new = record->input.file >= output->next_file;
+    if (is_good) output->next_file = record->input.file + 1;
     output->counts.files += is_good && is_new;
-    for (size_t i = 0; i < item->picture->face_count; i++)
-        output->labels[output->ranked[i * output->settings.class_count].index]++;
+    for (size_t i = 0; i < record->face_count; i++) output->labels[record->labels[i]]++;
     output->counts.pictures += is_good;
     output->counts.unreadable += !is_good;
-    output->counts.faces += item->picture->face_count;
+    output->counts.faces += record->face_count;
 }
 
-status predict_output_write(struct predict_output *output, struct predict_item *item, struct error *err)
+status predict_output_render(struct predict_output *output, struct predict_item *item, struct predict_record *record,
+                             struct error *err)
 {
     static status (*const writers[])(const struct predict_result *, struct text *, struct error *) = {
         [OUTPUT_TABLE] = write_table_lines, [OUTPUT_JSON] = write_json_line, [OUTPUT_CSV] = write_csv_rows};
     bool is_good = item->picture->input.error.code == STATUS_OK;
-    status result = rank_item(output, item, err);
-    if (result == STATUS_OK && is_good && output->features != NULL)
-        result = npy_rows_append(output->features, item->features, item->picture->face_count, err);
-    if (result == STATUS_OK && is_good && output->settings.annotate != NULL)
-        result = annotate_item(&output->annotation, item, output->ranked, err);
+    struct predict_result written = {.settings = &output->settings, .item = item};
+    memory_free(output->picture);
+    output->picture = NULL;
+    output->picture_size = 0;
     output->line.length = 0;
-    struct predict_result written = {&output->settings, item, output->ranked};
+    status result = rank_item(output, item, err);
+    written.ranked = output->ranked;
+    if (result == STATUS_OK && is_good && output->settings.annotate != NULL)
+        result = annotation_encode(&output->annotation, item, output->ranked, &output->picture, &output->picture_size, err);
     if (result == STATUS_OK) result = writers[output->settings.kind](&written, &output->line, err);
+    *record = (struct predict_record){.input = item->picture->input,
+                                      .face_count = item->picture->face_count,
+                                      .labels = output->item_labels,
+                                      .features = output->settings.features != NULL ? item->features : NULL,
+                                      .lines = output->line.bytes,
+                                      .lines_length = output->line.length,
+                                      .picture = output->picture,
+                                      .picture_size = output->picture_size};
+    return result;
+}
+
+/* The table has no line for a picture that cannot be read: that goes to standard error. */
+static void report_error(const struct face_input *input)
+{
+    const char *message = predict_message(input);
+    fflush(stdout); /* in order beside what goes to standard error */
+    if (input->is_frame)
+        log_error("%s: frame %lld: %s", input->path, (long long)input->frame, message);
+    else if (message == input->error.message)
+        log_error("%s", message);
+    else
+        log_error("%s: %s", input->path, message);
+}
+
+status predict_output_put(struct predict_output *output, const struct predict_record *record, struct error *err)
+{
+    bool is_good = record->input.error.code == STATUS_OK;
+    status result = STATUS_OK;
+    if (is_good && output->features != NULL)
+        result = npy_rows_append(output->features, record->features, record->face_count, err);
+    if (result == STATUS_OK && is_good && output->settings.annotate != NULL)
+        result = annotation_write(&output->annotation, &record->input, record->picture, record->picture_size, err);
     if (result != STATUS_OK) return result;
-    count_item(output, item);
+    if (!is_good && output->settings.kind == OUTPUT_TABLE) report_error(&record->input);
+    count_record(output, record);
     predict_progress_make_room(&output->progress);
-    if (output->line.length > 0 && fwrite(output->line.bytes, 1, output->line.length, stdout) != output->line.length)
+    if (record->lines_length > 0 && fwrite(record->lines, 1, record->lines_length, stdout) != record->lines_length)
         return error_set_errno(err, "standard output cannot be written");
-    predict_progress_show(&output->progress, &output->counts, item->picture->input.share);
+    predict_progress_show(&output->progress, &output->counts, record->input.share);
     return STATUS_OK;
 }
 

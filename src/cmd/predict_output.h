@@ -31,16 +31,33 @@ struct output_settings {
     const char *annotate;      /* folder, or NULL */
     bool force;                /* its files may take the place of others */
     const char *features;      /* file, or NULL */
+    bool writes;               /* false: another process does */
 };
 
 struct predict_output;
 
-/* Makes the folder and opens the file of features. */
+/* Makes the folder and opens the file of features, where it is this process that writes. */
 status predict_output_create(struct predict_output **output, const struct output_settings *settings,
                              struct error *err) MUST_CHECK;
 
-/* One picture whose faces are all classified. */
-status predict_output_write(struct predict_output *output, struct predict_item *item, struct error *err) MUST_CHECK;
+/* What is to be written of one picture: made by the process that read it, written by the one that writes. */
+struct predict_record {
+    struct face_input input; /* without pixels and bytes */
+    size_t face_count;
+    const size_t *labels;    /* [face_count], the likeliest class of each */
+    const float *features;   /* [face_count, feature_count], or NULL */
+    const char *lines;       /* for standard output */
+    size_t lines_length;
+    const uint8_t *picture;  /* with --annotate, encoded; or NULL */
+    size_t picture_size;
+};
+
+/* The record of one picture whose faces are all classified, which points into `output` and `item` until the next one. */
+status predict_output_render(struct predict_output *output, struct predict_item *item, struct predict_record *record,
+                             struct error *err) MUST_CHECK;
+
+/* Writes it; records come in the order of the pictures. */
+status predict_output_put(struct predict_output *output, const struct predict_record *record, struct error *err) MUST_CHECK;
 
 /* Completes the file of features; an error too when standard output could not be written. */
 status predict_output_finish(struct predict_output *output, struct error *err) MUST_CHECK;
@@ -59,7 +76,7 @@ struct ranked_class {
     double probability;
 };
 
-/* Draws the faces of an item on its picture and writes it below `folder` (src/cmd/predict_annotate.c). */
+/* Pictures with their faces drawn in, below `folder` (src/cmd/predict_annotate.c). */
 struct annotation {
     const char *folder;
     const char *const *classes;
@@ -71,9 +88,13 @@ struct used_names;
 status used_names_create(struct used_names **names, struct error *err) MUST_CHECK;
 void used_names_free(struct used_names *names);
 
-/* `ranked` is [face_count, class_count]. */
-status annotate_item(const struct annotation *annotation, struct predict_item *item,
-                     const struct ranked_class *ranked, struct error *err) MUST_CHECK;
+/* Draws the faces of an item on its picture and encodes that; `ranked` is [face_count, class_count], `bytes` the caller's. */
+status annotation_encode(const struct annotation *annotation, struct predict_item *item, const struct ranked_class *ranked,
+                         uint8_t **bytes, size_t *size, struct error *err) MUST_CHECK;
+
+/* Writes an encoded picture under a name that no other has. */
+status annotation_write(const struct annotation *annotation, const struct face_input *input, const uint8_t *bytes,
+                        size_t size, struct error *err) MUST_CHECK;
 
 /* Rows of float32 in NumPy's format, as they come; the header gets its number of rows at the end. */
 struct npy_rows;

@@ -1,12 +1,10 @@
 /* The table: a line a face for people to read. */
 #include "cmd/predict_writers.h"
 
-#include "rmfer/base/log.h"
 #include "rmfer/faces/pose.h"
 #include "rmfer/nn/model.h"
 
 #include <math.h>
-#include <stdio.h>
 
 static status append_name(const struct predict_result *result, struct text *out, struct error *err)
 {
@@ -62,26 +60,11 @@ static status append_face(const struct predict_result *result, size_t index, str
     return done == STATUS_OK ? text_append(out, "\n", 1, err) : done;
 }
 
-static void report_error(const struct face_input *input)
-{
-    const char *message = predict_message(input);
-    fflush(stdout); /* in order beside what goes to standard error */
-    if (input->is_frame)
-        log_error("%s: frame %lld: %s", input->path, (long long)input->frame, message);
-    else if (message == input->error.message)
-        log_error("%s", message);
-    else
-        log_error("%s: %s", input->path, message);
-}
-
 status write_table_lines(const struct predict_result *result, struct text *out, struct error *err)
 {
     const struct face_picture *picture = result->item->picture;
     status done = STATUS_OK;
-    if (picture->input.error.code != STATUS_OK) {
-        report_error(&picture->input);
-        return STATUS_OK;
-    }
+    if (picture->input.error.code != STATUS_OK) return STATUS_OK;
     if (picture->face_count == 0) {
         done = append_name(result, out, err);
         return done == STATUS_OK ? text_append_format(out, err, "no face\n") : done;

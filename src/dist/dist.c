@@ -110,6 +110,11 @@ void dist_gather(struct dist *dist, size_t units, size_t bytes, const void *own,
     if (units > 0 && bytes > 0) transport_gather(dist->transport, units, bytes, own, all);
 }
 
+void dist_collect(struct dist *dist, const size_t *sizes, const void *own, void *all)
+{
+    transport_collect(dist->transport, sizes, own, all);
+}
+
 /* Room for what other processes send, grown to the largest that was ever asked for: in a run's first step. A process that
  * has none ends all. */
 static double *room_for(struct dist *dist, size_t count)

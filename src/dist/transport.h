@@ -28,6 +28,9 @@ void transport_broadcast(struct transport *transport, int from, void *values, si
 /* all [units] of `bytes` each, of which process r has the share threads_share(units, r, size) in `own`. */
 void transport_gather(struct transport *transport, size_t units, size_t bytes, const void *own, void *all);
 
+/* At rank 0 `all` becomes every process's bytes, sizes[r] of rank r, one behind the other; elsewhere `all` is not looked at. */
+void transport_collect(struct transport *transport, const size_t *sizes, const void *own, void *all);
+
 /* room [size][share]: this process's share of every process's `all` [units], by rank. */
 void transport_exchange(struct transport *transport, size_t units, size_t bytes, const void *all, void *room);
 

@@ -133,12 +133,16 @@ void transport_barrier(struct transport *t)
     MPI_Barrier(t->all);
 }
 
+/* A message's length is an int. */
+static int piece_of(size_t left)
+{
+    return left < INT_MAX ? (int)left : INT_MAX;
+}
+
 void transport_broadcast(struct transport *t, int from, void *values, size_t bytes)
 {
-    for (size_t at = 0; at < bytes; at += INT_MAX) {
-        size_t piece = bytes - at < INT_MAX ? bytes - at : INT_MAX;
-        MPI_Bcast((char *)values + at, (int)piece, MPI_BYTE, from, t->all);
-    }
+    for (size_t at = 0; at < bytes; at += INT_MAX)
+        MPI_Bcast((char *)values + at, piece_of(bytes - at), MPI_BYTE, from, t->all);
 }
 
 void transport_gather(struct transport *t, size_t units, size_t bytes, const void *own, void *all)
@@ -149,6 +153,20 @@ void transport_gather(struct transport *t, size_t units, size_t bytes, const voi
     MPI_Allgatherv(in_place ? MPI_IN_PLACE : own, t->waiting.counts[t->rank], unit, all, t->waiting.counts,
                    t->waiting.places, unit, t->all);
     MPI_Type_free(&unit);
+}
+
+void transport_collect(struct transport *t, const size_t *sizes, const void *own, void *all)
+{
+    const char *from = own;
+    char *to = all;
+    for (size_t at = 0; t->rank > 0 && at < sizes[t->rank]; at += INT_MAX)
+        MPI_Send(from + at, piece_of(sizes[t->rank] - at), MPI_BYTE, 0, 0, t->all);
+    if (t->rank > 0) return;
+    if (sizes[0] > 0) memcpy(to, own, sizes[0]);
+    to += sizes[0];
+    for (int r = 1; r < t->size; to += sizes[r++])
+        for (size_t at = 0; at < sizes[r]; at += INT_MAX)
+            MPI_Recv(to + at, piece_of(sizes[r] - at), MPI_BYTE, r, 0, t->all, MPI_STATUS_IGNORE);
 }
 
 void transport_exchange(struct transport *t, size_t units, size_t bytes, const void *all, void *room)

@@ -26,6 +26,7 @@ struct face_inputs {
     size_t path_count, next_path;
     struct face_input_options options;
     uint64_t files;    /* started so far */
+    uint64_t places;   /* given out so far, to files and to errors */
     struct standard_input standard;
     bool reads_list, reads_pictures; /* of standard input */
     glob_t matches;    /* of the pattern being followed */
@@ -136,8 +137,16 @@ static bool is_left_out(enum image_kind kind)
 /* ---- files ------------------------------------------------------------------------------------------------------
  * Each returns true when an input was given. */
 
-static bool give_error(struct face_input *input, const char *path, const struct error *error)
+/* Takes the next place; false where that is another process's. */
+static bool take_place(struct face_inputs *inputs, struct face_input *input)
 {
+    input->place = inputs->places++;
+    return inputs->options.shares == 0 || input->place % inputs->options.shares == inputs->options.share;
+}
+
+static bool give_error(struct face_inputs *inputs, struct face_input *input, const char *path, const struct error *error)
+{
+    if (!take_place(inputs, input)) return false;
     input->error = *error;
     input->path = memory_copy_string(path, NULL);
     input->target = memory_copy_string("", NULL);
@@ -165,6 +174,11 @@ static bool start_file(struct face_inputs *inputs, struct face_input *input, cha
     }
     inputs->folder_given++;
     input->file = inputs->files++;
+    if (!take_place(inputs, input)) {
+        memory_free(path);
+        memory_free(target);
+        return false;
+    }
     if (has_frames) {
         struct video_options options = video_options(inputs);
         if (video_open(&inputs->video, path, &options, &error) == STATUS_OK) {
@@ -186,6 +200,7 @@ static bool next_frame(struct face_inputs *inputs, struct face_input *input)
     bool ended;
     status result = video_next(inputs->video, &frame, &ended, &error);
     input->file = inputs->files - 1;
+    input->place = inputs->places - 1;
     if (result == STATUS_OK && !ended) {
         input->path = memory_copy_string(inputs->video_path, &error);
         input->target = memory_copy_string(inputs->video_target, &error);
@@ -274,7 +289,7 @@ static bool next_of_folder(struct face_inputs *inputs, struct face_input *input)
         return inputs->options.folder_of_frames ? give_folder_frame(inputs, input, path, target)
                                                 : start_file(inputs, input, path, target);
     if (result == STATUS_OK) result = end_folder(inputs, &error);
-    bool given = result != STATUS_OK && give_error(input, inputs->folder, &error);
+    bool given = result != STATUS_OK && give_error(inputs, input, inputs->folder, &error);
     close_folder(inputs);
     return given;
 }
@@ -284,7 +299,7 @@ static bool start_folder(struct face_inputs *inputs, struct face_input *input, c
     struct error error = {0};
     if (inputs->options.folder_of_frames && inputs->options.every_seconds > 0) {
         error_set(&error, "%s: a folder's pictures have no times: --every takes a number of frames here", path);
-        return give_error(input, path, &error);
+        return give_error(inputs, input, path, &error);
     }
     inputs->folder = memory_copy_string(path, &error);
     inputs->folder_frame = 0;
@@ -293,7 +308,7 @@ static bool start_folder(struct face_inputs *inputs, struct face_input *input, c
     inputs->files += inputs->options.folder_of_frames;
     if (inputs->folder != NULL && folder_walk_open(&inputs->walk, path, &error) == STATUS_OK) return false;
     close_folder(inputs);
-    return give_error(input, path, &error);
+    return give_error(inputs, input, path, &error);
 }
 
 /* ---- paths, patterns, lists -------------------------------------------------------------------------------------
@@ -307,7 +322,7 @@ static bool start_path(struct face_inputs *inputs, struct face_input *input, con
     if (copy != NULL && target != NULL) return start_file(inputs, input, copy, target);
     memory_free(copy);
     memory_free(target);
-    return give_error(input, path, &error);
+    return give_error(inputs, input, path, &error);
 }
 
 static bool start_pattern(struct face_inputs *inputs, struct face_input *input, const char *pattern)
@@ -320,7 +335,7 @@ static bool start_pattern(struct face_inputs *inputs, struct face_input *input, 
         error_set(&error, "%s: no file has a name like this", pattern);
     else
         error_set(&error, "%s: the pattern could not be followed", pattern);
-    return give_error(input, pattern, &error);
+    return give_error(inputs, input, pattern, &error);
 }
 
 static bool next_match(struct face_inputs *inputs, struct face_input *input)
@@ -341,7 +356,7 @@ static bool next_line(struct face_inputs *inputs, struct face_input *input)
     bool given = false;
     if (!standard_input_name(&inputs->standard, inputs->options.null_separated, &line, &error)) {
         inputs->reads_list = false;
-        if (error.code != STATUS_OK) given = give_error(input, "-", &error);
+        if (error.code != STATUS_OK) given = give_error(inputs, input, "-", &error);
     } else if (line.length > 0) {
         char *path = inputs->options.null_separated ? line.bytes : text_trim(line.bytes);
         if (path[0] != '\0') given = start_path(inputs, input, path);
@@ -363,12 +378,12 @@ static bool start_piped_video(struct face_inputs *inputs, struct face_input *inp
     struct error error = {0};
     struct video_options options = video_options(inputs);
     if (video_open_stream(&inputs->video, &inputs->standard.stream, "-", &options, &error) != STATUS_OK)
-        return give_error(input, "-", &error);
+        return give_error(inputs, input, "-", &error);
     inputs->video_path = memory_copy_string("-", &error);
     inputs->video_target = memory_copy_string(STANDARD_INPUT_TARGET, &error);
     if (error.code == STATUS_OK) return false;
     close_video(inputs);
-    return give_error(input, "-", &error);
+    return give_error(inputs, input, "-", &error);
 }
 
 static bool start_standard_input(struct face_inputs *inputs, struct face_input *input)

@@ -66,6 +66,25 @@ static void check_rows(struct many *many)
     many_check(many, "a word of rank 0", strcmp(word, "zero") == 0);
 }
 
+/* Rank r has 100 000 r bytes, more than goes along with a message's head; rank 0 has none. */
+static void check_collected(struct many *many)
+{
+    enum { EACH = 100000, MOST = 8 };
+    int rank = dist_rank(many->dist), size = dist_size(many->dist);
+    size_t sizes[MOST] = {0}, total = 0, at = 0;
+    bool equal = size <= MOST;
+    for (int r = 0; r < size && r < MOST; r++) total += sizes[r] = (size_t)r * EACH;
+    char *own = memory_allocate(sizes[rank], 1, "bytes", NULL), *all = memory_allocate(total, 1, "bytes", NULL);
+    if (own == NULL || all == NULL) exit(1);
+    memset(own, 'a' + rank, sizes[rank]);
+    dist_collect(many->dist, sizes, own, all);
+    for (int r = 0; r < size && rank == 0; r++)
+        for (size_t i = 0; i < sizes[r]; i++) equal = equal && all[at++] == 'a' + r;
+    many_check(many, "bytes of all at rank 0", equal);
+    memory_free(own);
+    memory_free(all);
+}
+
 static void check_agreement(struct many *many)
 {
     int rank = dist_rank(many->dist), last = dist_size(many->dist) - 1;
@@ -120,6 +139,7 @@ int main(void)
     many_begin(&many);
     check_sums(&many);
     check_rows(&many);
+    check_collected(&many);
     check_agreement(&many);
     check_gradients(&many);
     return many_end(&many);

@@ -43,6 +43,10 @@ void dist_sum_floats(struct dist *dist, float *values, size_t count);
 /* all [units] of `bytes` each, from each process's share of them (threads_share). `own` may be its place in `all`. */
 void dist_gather(struct dist *dist, size_t units, size_t bytes, const void *own, void *all);
 
+/* At rank 0 `all` becomes what every process has in `own`, sizes[r] bytes of rank r (known to all), one behind the other;
+ * other processes may give NULL for `all`. */
+void dist_collect(struct dist *dist, const size_t *sizes, const void *own, void *all);
+
 /* Whether any process says so. */
 bool dist_any(struct dist *dist, bool own);
 

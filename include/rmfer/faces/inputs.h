@@ -17,6 +17,7 @@
 struct face_input {
     char *path;    /* as the output names it; owned */
     char *target;  /* its name below the folder that was asked for; owned */
+    uint64_t place; /* in the order of all that is asked for, of any process; the frames of a video share it */
     uint64_t file; /* files are numbered as they come; the frames of a video share its number */
     bool is_frame;
     int64_t frame;
@@ -39,6 +40,7 @@ struct face_input_options {
     bool null_separated;   /* the list on standard input */
     bool folder_of_frames; /* the pictures of a folder are frames 0, 1, 2 ... of one film */
     bool quiet;            /* nothing is said of what a folder holds besides */
+    uint64_t share, shares; /* only files of whose places share == place % shares; shares = 0: all. Not of standard input */
 };
 
 struct face_inputs;
