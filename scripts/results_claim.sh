@@ -1,14 +1,20 @@
 #!/bin/sh
-# The rows of docs/results/claim.md: FERPlus with 4,000 labels, the other faces as a simulated RMset, from a trained start.
+# The rows of docs/results/claim.md: FERPlus with few labels, its other faces as a simulated RMset, from a trained start.
 # Usage: results_claim.sh FERPLUS_FOLDER [OUT [RESULTS]]    (OUT: runs/claim; RESULTS: docs/results/claim; RMFER: ./rmfer)
-# ROWS and SEEDS choose; a finished row is one JSON file in RESULTS and is not run again, a stopped one goes on where it was.
-# EXTRA: settings for every run, "section.key=value ...", and AGREEMENT (0.8) of the moments. Another RESULTS belongs to them:
-# a try of the whole in minutes, on the faces that come with the tests, is
-#   EXTRA="data.labelled=400 data.labelled_per_class=146,107,49,50,9,3,34,2 data.image_size=32 train.epochs=2" \
+#
+# ROWS and SEEDS choose. A row is a method of settings_of, with what differs from 4,000 labels, agreement .8 and the whole
+# RMset after an @: consensus, consensus@labels400, consensus@agreement0.6, consensus@rmset50. All rows of a seed and a number
+# of labels go on from one start, for as many steps. A finished row is one JSON file in RESULTS and is not run again, a
+# stopped one goes on where it was; rows of other numbers of labels have JSON files of their starts as well.
+# EXTRA: settings for every run, "section.key=value ...". Another RESULTS belongs to them: a try of the whole in minutes, on
+# the faces that come with the tests, is
+#   ROWS="baseline@labels400 consensus@labels400" EXTRA="data.image_size=32 train.epochs=2 train.warmup_epochs=0" \
 #       scripts/results_claim.sh FERPLUS_MINI /tmp/claim /tmp/claim/results
+# THREADS: of every run (the cores it may use). Several calls with other ROWS or SEEDS may run beside each other.
 set -eu
-rmfer=${RMFER:-./rmfer} seeds=${SEEDS:-0} agreement=${AGREEMENT:-0.8}
-rows=${ROWS:-baseline ial acl-published mutual mutual-shuffled consensus consensus-shuffled consensus-none both fixmatch uda mixmatch remixmatch adacm}
+rmfer=${RMFER:-./rmfer} seeds=${SEEDS:-0} threads=${THREADS:-$(nproc)}
+rows=${ROWS-baseline ial ial-unmasked acl-published acl-sharp mutual mutual-shuffled consensus consensus-shuffled consensus-none \
+both fixmatch uda mixmatch remixmatch adacm}
 here=$(cd "$(dirname "$0")/.." && pwd)
 out=${2:-runs/claim} results=${3:-$here/docs/results/claim}
 mkdir -p "$out" "$results"
@@ -16,15 +22,17 @@ data=$(cd "$1" && pwd)
 out=$(cd "$out" && pwd) results=$(cd "$results" && pwd)
 case $rmfer in /*) ;; *) rmfer=$PWD/$rmfer ;; esac
 
-# The preset of a row, and what distinguishes it. The semi-supervised methods start from the same network, learn for as many
-# steps at the same rate, and have the moments' faces as their unlabelled ones, without the moments.
+# The preset of a method, and what distinguishes it. The semi-supervised methods learn at the same rate, and have the
+# moments' faces as their unlabelled ones, without the moments.
 settings_of() {
-    semi="optimizer=adamw train.lr=5e-4 train.weight_decay=0.05 train.ema_decay=0.99 train.batch=64 train.epochs=8 model.dropout=0.3"
+    semi="optimizer=adamw train.lr=5e-4 train.weight_decay=0.05 train.ema_decay=0.99 train.batch=64 model.dropout=0.3"
     case $1 in
     start) echo start ;;
     baseline) echo mutual acl.weight=0 ;;
     ial) echo mutual acl.weight=0 ial.weight=1.2 ;;
-    acl-published) echo mutual acl.loss=published ial.weight=1.2 acl.forward=joint acl.anchors=4 ;;
+    ial-unmasked) echo mutual acl.weight=0 ial.weight=1.2 ial.self_mask=none ;;
+    acl-published) echo mutual acl.loss=published ial.weight=1.2 acl.forward=joint acl.anchors=4 acl.temperature=1 acl.gamma=0.1 acl.weight=1 ;;
+    acl-sharp) echo mutual acl.loss=published ial.weight=1.2 acl.forward=joint acl.anchors=4 acl.temperature=0.25 acl.gamma=0.5 acl.weight=1 ;;
     mutual) echo mutual ;;
     mutual-shuffled) echo mutual rmset.grouping=shuffled ;;
     consensus) echo consensus ;;
@@ -37,34 +45,83 @@ settings_of() {
     esac
 }
 
-# ROW SEED
+# Keys of a number of labels, in the proportions of the whole; the numbers of steps are those of 4,000 labels.
+labels_of() {
+    case $1 in
+    400) echo 146,107,49,50,9,3,34,2 ;;
+    1000) echo 361,268,123,126,23,7,86,6 ;;
+    4000) echo 1446,1073,493,503,93,25,344,23 ;;
+    12000) echo 4338,3219,1479,1509,279,75,1032,69 ;;
+    *) echo "$0: no choice of $1 labels" >&2; exit 2 ;;
+    esac
+}
+
+# METHOD LABELS: epochs of 64 rows.
+epochs_of() {
+    case $1 in start) epochs=80 ;; *) epochs=12 ;; esac
+    echo $(((epochs * 4000 + $2 / 2) / $2))
+}
+
+# VARIANT NAME DEFAULT: the number that follows the name, of -labels400 say.
+of_variant() {
+    case -$1- in *-"$2"[0-9]*) echo "-$1-" | sed "s/.*-$2\([0-9.]*\)-.*/\1/" ;; *) echo "$3" ;; esac
+}
+
+# LABELS AGREEMENT: the simulated RMset's folder, made if it is not there. A run beside this one may make it too: it is
+# made under another name first.
+rmset_of() {
+    folder=$out/rmset-labels$1-agreement$2
+    if [ ! -f "$folder/index.csv" ]; then
+        "$rmfer" synth "$folder.$$" --from "$here/configs/ferplus-4000labels-mutual.ini" --set data.root="$data" \
+            --set data.labelled="$1" --set data.labelled_per_class="$(labels_of "$1")" \
+            --persons 8 --agreement "$2" --quiet >&2
+        mv -T "$folder.$$" "$folder" 2>/dev/null || rm -r "$folder.$$"
+    fi
+    echo "$folder"
+}
+
+# NAME: the start that a row goes on from.
+start_of() {
+    case $1 in *@*labels*) echo "start@labels$(of_variant "${1#*@}" labels 4000)" ;; *) echo start ;; esac
+}
+
+# NAME SEED: name is METHOD[@VARIANT].
 run_row() {
-    run=$out/$1-seed$2 row=$1 seed=$2
-    [ ! -f "$results/$1-seed$2.json" ] || return 0
+    name=$1 seed=$2 method=${1%%@*} variant=
+    case $name in *@*) variant=${name#*@} ;; esac
+    [ ! -f "$results/$name-seed$seed.json" ] || return 0
+    labels=$(of_variant "$variant" labels 4000) agreement=$(of_variant "$variant" agreement 0.8)
+    fraction=$(of_variant "$variant" rmset 100) epochs=$(epochs_of "$method" "$labels")
+    run=$out/$name-seed$seed
     # shellcheck disable=SC2046 # words
-    set -- $(settings_of "$row")
+    set -- $(settings_of "$method")
     preset=$here/configs/ferplus-4000labels-$1.ini
     shift
+    set -- "$@" data.labelled="$labels" data.labelled_per_class="$(labels_of "$labels")" train.epochs="$epochs" \
+        train.seed="$seed" data.root="$data" eval.every=$((epochs / 3 > 0 ? epochs / 3 : 1))
+    case $method in
+    start) set -- "$@" train.warmup_epochs="$epochs" ;;
+    fixmatch | uda | mixmatch | remixmatch | adacm) ;;
+    consensus* | both) set -- "$@" rmset.root="$(rmset_of "$labels" "$agreement")" consensus.refresh=$(((3 * 4000 + labels / 2) / labels)) ;;
+    *) set -- "$@" rmset.root="$(rmset_of "$labels" "$agreement")" ;;
+    esac
+    [ "$fraction" = 100 ] || set -- "$@" rmset.fraction="$(echo "$fraction" | awk '{ print $1 / 100 }')"
+    [ "$method" = start ] || set -- "$@" model.init="$out/$(start_of "$name")-seed$seed/last.safetensors"
     # shellcheck disable=SC2086 # words
     set -- "$@" ${EXTRA:-}
     for key; do set -- "$@" --set "$key"; shift; done
-    set -- "$@" --set data.root="$data" --set train.seed="$seed"
-    case $row in start | fixmatch | uda | mixmatch | remixmatch | adacm) ;; *) set -- "$@" --set rmset.root="$out/rmset" ;; esac
-    [ "$row" = start ] || set -- "$@" --set model.init="$out/start-seed$seed/last.safetensors"
     if [ -f "$run/last.safetensors" ]; then set -- "$@" --resume; fi
-    "$rmfer" train --config "$preset" "$@" --out "$run" >"$run.log" 2>&1 || { tail -n 3 "$run.log" >&2; exit 1; }
-    (cd "$out" && "$rmfer" eval --checkpoint "$row-seed$seed/last.safetensors" --split valid --flip \
+    "$rmfer" train --config "$preset" "$@" --out "$run" --threads "$threads" >"$run.log" 2>&1 ||
+        { tail -n 3 "$run.log" >&2; exit 1; }
+    (cd "$out" && "$rmfer" eval --checkpoint "$name-seed$seed/last.safetensors" --split valid --flip --threads "$threads" \
         --dataset ferplus --data "$data" --json "$run/valid.json" --quiet >/dev/null)
-    mv "$run/valid.json" "$results/$row-seed$seed.json"
-    echo "$row, seed $seed: $(sed 's/.*"overall_accuracy": \([0-9.]*\),.*/\1/' "$results/$row-seed$seed.json")"
+    mv "$run/valid.json" "$results/$name-seed$seed.json"
+    echo "$name, seed $seed: $(sed 's/.*"overall_accuracy": \([0-9.]*\),.*/\1/' "$results/$name-seed$seed.json")"
 }
 
-if [ ! -f "$out/rmset/index.csv" ]; then
-    set --
-    for key in ${EXTRA:-}; do case $key in data.*) set -- "$@" --set "$key" ;; esac done
-    "$rmfer" synth "$out/rmset" --from "$here/configs/ferplus-4000labels-mutual.ini" --set data.root="$data" "$@" \
-        --persons 8 --agreement "$agreement"
-fi
 for seed in $seeds; do
-    for row in start $rows; do run_row "$row" "$seed"; done
+    for row in $rows; do
+        run_row "$(start_of "$row")" "$seed"
+        run_row "$row" "$seed"
+    done
 done
