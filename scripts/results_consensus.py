@@ -5,9 +5,20 @@ together as moments by their true labels, and alone, and among strangers. The ta
   rmfer predict --detector none --csv FERPLUS/FER2013Valid > predictions.csv
   results_consensus.py predictions.csv fer2013new.csv [AGREEMENT [SHUFFLES]]
 
+or as the moments of an RMset that rmfer synth --from made, whose faces keep their pictures' names:
+
+  rmfer predict --detector none --csv RMSET/faces > predictions.csv
+  results_consensus.py predictions.csv fer2013new.csv RMSET/index.csv
+
+or the labels that a run with train.method = consensus learned from last:
+
+  results_consensus.py RUN/last.safetensors fer2013new.csv RMSET/index.csv
+
 The formulas are golden_consensus.py's, which the program's own are held against. It needs NumPy, and PyTorch for that file."""
 import csv
+import json
 import os
+import struct
 import sys
 
 import numpy as np
@@ -31,15 +42,28 @@ def read_labels(path):
 
 
 def read_predictions(path, labels):
-    p, truth = [], []
+    """Probabilities and true classes, and the place of each picture's name among them."""
+    p, truth, places = [], [], {}
     with open(path, newline="") as file:
         for row in csv.DictReader(file):
             name = os.path.basename(row["file"])
             if name in labels and not row["error"]:
+                places[name] = len(p)
                 p.append([max(float(row[c]), 1e-7) for c in CLASSES])
                 truth.append(labels[name])
     p = np.array(p)
-    return p / p.sum(1, keepdims=True), np.array(truth)
+    return p / p.sum(1, keepdims=True), np.array(truth), places
+
+
+def read_moments(path, places):
+    """The moments of an index all of whose PERSONS faces are known, as rows of places."""
+    moments = {}
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            name = os.path.basename(row["path"])
+            if name in places:
+                moments.setdefault((row["video"], row["frame"]), []).append(places[name])
+    return np.array([moment for moment in moments.values() if len(moment) == PERSONS])
 
 
 def make_moments(truth, agreement, random):
@@ -59,6 +83,26 @@ def make_moments(truth, agreement, random):
     return np.array(moments)
 
 
+def describe_run(path, index, labels):
+    """What share of a run's last labels is right, and of the sure ones."""
+    with open(path, "rb") as file:
+        (size,) = struct.unpack("<Q", file.read(8))
+        tensor = json.loads(file.read(size))["method.labels"]
+        begin, end = tensor["data_offsets"]
+        file.seek(8 + size + begin)
+        q = np.frombuffer(file.read(end - begin), "<f4").reshape(tensor["shape"])
+    with open(index, newline="") as file:
+        truth = np.array([labels.get(os.path.basename(row["path"]), -1) for row in csv.DictReader(file)])
+    right, known, sure = q.argmax(1) == truth, truth >= 0, q.max(1) > 0.9
+    if not known.any():
+        sys.exit(f"{index}: no face has a picture's name that the labels know")
+    print(f"{known.sum()} faces; labels right {100 * right[known].mean():.1f} %; above .9: "
+          f"{100 * (sure & known).sum() / known.sum():.1f} % at {100 * right[sure & known].mean():.1f} %")
+    for c, name in enumerate(CLASSES):
+        if (truth == c).any():
+            print(f"{name}: {100 * (q[truth == c].argmax(1) == c).mean():.1f} % of {(truth == c).sum()}")
+
+
 def describe(name, p, truth, sharpness=1.0, shares=None):
     p = p ** sharpness
     p /= p.sum(1, keepdims=True)
@@ -76,11 +120,14 @@ def describe(name, p, truth, sharpness=1.0, shares=None):
 
 def main():
     labels = read_labels(sys.argv[2])
-    agreement = float(sys.argv[3]) if len(sys.argv) > 3 else 0.8
+    if sys.argv[1].endswith(".safetensors"):
+        return describe_run(sys.argv[1], sys.argv[3], labels)
+    wanted = sys.argv[3] if len(sys.argv) > 3 else "0.8"
     shuffles = int(sys.argv[4]) if len(sys.argv) > 4 else 3
-    p, truth = read_predictions(sys.argv[1], labels)
+    p, truth, named = read_predictions(sys.argv[1], labels)
     random = np.random.default_rng(0)
-    places = make_moments(truth, agreement, random).reshape(-1)
+    moments = read_moments(wanted, named) if os.path.exists(wanted) else make_moments(truth, float(wanted), random)
+    places = moments.reshape(-1)
     print(f"{len(places)} faces; %: own labels right, consensus labels right, above .9 of each\n")
     print("| | rho | own | consensus | own above .9 | consensus above .9 |\n| --- | ---: | ---: | ---: | ---: | ---: |")
     wrong = np.bincount(truth, minlength=len(CLASSES)) ** 0.5
