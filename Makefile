@@ -107,8 +107,10 @@ SOURCES  := $(filter-out src/main.c $(wildcard src/kern/kernels_avx*.c src/dist/
 PRESETS  := $(sort $(wildcard configs/*.ini))
 SOURCES  += $(BUILD)/generated/presets.c
 OBJECTS  := $(SOURCES:%.c=$(OUT)/%.o)
-# The copy in double precision that the gradient tests link: mathematics only, portable kernels only.
-DOUBLE_SOURCES := $(filter src/base/% src/kern/% src/ops/% src/nn/% src/dist/% src/method/%,$(filter-out $(ISA_SOURCES),$(SOURCES)))
+# The copy in double precision that the gradient tests link: mathematics only (and the index that a method asks who is where),
+# portable kernels only.
+DOUBLE_SOURCES := $(filter src/base/% src/kern/% src/ops/% src/nn/% src/dist/% src/method/% src/data/rmset_index% \
+                    src/data/picture_file% src/data/permutation%,$(filter-out $(ISA_SOURCES),$(SOURCES)))
 DOUBLE_OBJECTS := $(DOUBLE_SOURCES:%.c=$(OUT)/double/%.o)
 
 TESTS        := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/test_*.c))

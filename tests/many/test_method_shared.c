@@ -1,11 +1,14 @@
 /* A training step whose rows are shared out over processes against the same step in one: every gradient, every running
  * statistic, the losses, and SAM's second pass with the choices of the first. In double to 1e-10, in float to what rounding
  * explains. */
+#define _DEFAULT_SOURCE /* mkdtemp */
 #include "many/support/shared_case.h"
 
 #include "method/methods.h"
 #include "method/mutual.h"
+#include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/data/rmset_index.h"
 #include "rmfer/method/rmfer_step.h"
 
 #include <math.h>
@@ -19,6 +22,8 @@ enum { SIDE = 32, CLASSES = 4, PICTURE = SIDE * SIDE * 3, BATCH = 6, MOMENT_ROWS
 struct traces {
     real *gradients, *buffers;
     double losses[4];
+    double *memories; /* what a method remembers behind the update, one tensor behind the other; NULL = nothing */
+    size_t memory_count;
 };
 
 struct shared_case {
@@ -27,6 +32,7 @@ struct shared_case {
     real *images[3], *start; /* pictures of a stream; running statistics at the beginning */
     real targets[BATCH * CLASSES];
     struct traces alone, shared;
+    struct rmset_index *index; /* of consensus */
 };
 
 static void start_case(struct shared_case *c, struct many *many, const struct parameter *heads, size_t head_count)
@@ -77,6 +83,19 @@ static void forget(struct traces *traces)
 {
     memory_free(traces->gradients);
     memory_free(traces->buffers);
+    memory_free(traces->memories);
+    *traces = (struct traces){0};
+}
+
+static double memories_distance(const struct traces *a, const struct traces *b)
+{
+    double most = 1, away = 0;
+    if (a->memory_count != b->memory_count) return INFINITY;
+    for (size_t i = 0; i < a->memory_count; i++) {
+        most = fmax(most, fabs(a->memories[i]));
+        away = fmax(away, fabs(a->memories[i] - b->memories[i]));
+    }
+    return away / most;
 }
 
 /* Tensor by tensor, each beside its own largest gradient; those that are zero but for rounding beside the slab's. */
@@ -99,9 +118,12 @@ static void compare(struct shared_case *c, const char *name)
     }
     double buffers = many_distance(a->buffers, b->buffers, all->buffer_count), losses = 0;
     for (int i = 0; i < 4; i++) losses = fmax(losses, fabs(a->losses[i] - b->losses[i]) / fmax(fabs(a->losses[i]), 1));
+    double memories = memories_distance(a, b);
     if (dist_rank(c->many->dist) == 0)
-        printf("%s: gradients %.1e (%s), statistics %.1e, losses %.1e\n", name, worst, where, buffers, losses);
-    many_check(c->many, name, worst <= tolerance && buffers <= tolerance && losses <= tolerance);
+        printf("%s: gradients %.1e (%s), statistics %.1e, losses %.1e, memories %.1e\n", name, worst, where, buffers,
+               losses, memories);
+    many_check(c->many, name,
+               worst <= tolerance && buffers <= tolerance && losses <= tolerance && memories <= tolerance);
     forget(&c->alone);
     forget(&c->shared);
 }
@@ -234,7 +256,7 @@ static void check_moments(struct many *many)
     check_rmfer(many, "moments, SAM", run);
 }
 
-/* ---- methods with unlabelled pictures ------------------------------------------------------------------------------ */
+/* ---- every other method -------------------------------------------------------------------------------------------- */
 
 static void set_config(struct config *config)
 {
@@ -242,23 +264,104 @@ static void set_config(struct config *config)
     config->data.image_size = SIDE;
     config->train.batch = BATCH;
     config->train.sync_bn = true;
+    config->train.accumulate = 1;
     config->fixmatch = (struct config_fixmatch){.threshold = 0.3, .ratio = 2};
     config->uda = (struct config_uda){.temperature = 0.4, .threshold = 0.3, .ratio = 2};
     config->mixmatch = (struct config_mixmatch){.temperature = 0.5, .alpha = 0.5, .ramp = 0.4, .ratio = 1};
     config->remixmatch = (struct config_remixmatch){.temperature = 0.5, .alpha = 0.75, .ramp = 0.5, .momentum = 0.9,
                                                     .rotation_weight = 1, .ratio = 1};
     config->adacm = (struct config_adacm){.temperature = 0.2, .floor = 0.3, .ratio = 2};
+    config->center = (struct config_center){.weight = 0.1, .rate = 0.5};
+    config->island = (struct config_island){.weight = 0.1, .rate = 0.5, .repulsion = 2};
+    config->dacl = (struct config_dacl){.weight = 0.1, .rate = 0.5};
+    config->self_supervised = (struct config_self_supervised){.ratio = 1, .weight = 1, .labelled_weight = 1};
+    config->simclr.temperature = 0.5;
+    config->moco = (struct config_moco){.temperature = 0.2, .momentum = 0.9, .queue = 24};
+    config->byol.momentum = 0.9;
+    config->consensus = (struct config_consensus){.weight = 1, .threshold = 0.1, .refresh = 1, .scans = 3, .ratio = 1};
+    config->acl = (struct config_acl){.loss = ACL_LOSS_MUTUAL, .weight = 0.5, .temperature = 0.3, .moments = 4,
+                                      .persons = PERSONS, .beta = 0.5, .debias = true, .near = 1};
+}
+
+/* ---- an RMset of three videos of four frames with two persons each, of which consensus knows no more than who is where ---- */
+
+enum { VIDEOS = 3, FRAMES = 4, FACES = VIDEOS * FRAMES * PERSONS };
+
+static struct rmset_index *open_index(char *folder)
+{
+    struct rmset_index *index;
+    char path[64];
+    snprintf(path, sizeof path, "%s/index.csv", folder);
+    FILE *file = fopen(path, "w");
+    if (file == NULL) exit(1);
+    fputs("video,frame,face,path\n", file);
+    for (int i = 0; i < FACES; i++)
+        fprintf(file, "v%d,%d,%d,v%d.jpg\n", i / (FRAMES * PERSONS), i / PERSONS % FRAMES, i % PERSONS, i);
+    if (fclose(file) != 0) exit(1);
+    struct rmset_options options = {.csv = path, .every = 1, .fraction = 1, .near = 1, .far = 2};
+    if (rmset_index_open(&index, &options, NULL) != STATUS_OK) exit(1);
+    return index;
+}
+
+static void remove_index(struct rmset_index *index, char *folder)
+{
+    char path[80];
+    rmset_index_close(index);
+    static const char *const names[] = {"index.csv", "index.csv.index"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        (void)remove(path);
+    }
+    (void)remove(folder);
+}
+
+/* Labels that are sure of different classes, as if a teacher had made them. */
+static void set_labels(const struct method *method, void *self)
+{
+    struct method_memory memories[MOST_MEMORIES];
+    if (strcmp(method->name, "consensus") != 0) return;
+    if (method->memories(self, memories) == 0) exit(1);
+    real *labels = memories[0].data;
+    for (size_t i = 0; i < FACES * CLASSES; i++) labels[i] = (real)(i % CLASSES == i / CLASSES % CLASSES ? 0.7 : 0.1);
+}
+
+/* ---- a step of any method ---- */
+
+static size_t count_of(const struct method_memory *memory)
+{
+    size_t count = 1;
+    for (int i = 0; i < memory->rank; i++) count *= memory->shape[i];
+    return count;
+}
+
+/* What is remembered behind the update, as numbers. */
+static void take_memories(const struct method *method, void *self, struct traces *traces)
+{
+    struct method_memory memories[MOST_MEMORIES];
+    size_t count = method->memories == NULL ? 0 : method->memories(self, memories);
+    for (size_t i = 0; i < count; i++) traces->memory_count += count_of(&memories[i]);
+    traces->memories = memory_allocate(traces->memory_count, sizeof(double), "memories", NULL);
+    if (traces->memories == NULL) exit(1);
+    double *to = traces->memories;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < count_of(&memories[i]); j++)
+            *to++ = memories[i].type == MEMORY_F64   ? ((const double *)memories[i].data)[j]
+                    : memories[i].type == MEMORY_F32 ? (double)((const real *)memories[i].data)[j]
+                                                     : (double)((const uint64_t *)memories[i].data)[j];
 }
 
 static void run_method(struct shared_case *c, const struct method *method, const struct config *config,
-                       const struct machines *machines, double losses[4])
+                       const struct machines *machines, struct dist_gradients *sums, struct traces *traces)
 {
     static const double shares[CLASSES] = {0.4, 0.3, 0.2, 0.1};
+    static const int32_t labels[BATCH] = {0, 1, 2, 3, 0, 1};
+    static const int64_t faces[BATCH] = {3, 8, 0, 13, 21, 6}, moments[MOMENT_ROWS] = {0, 1, 6, 7, 12, 13, 22, 23};
+    double losses[4];
     double weights[MOST_TERMS] = {0};
     struct stream_request requests[MOST_STREAMS];
     struct batch batch = {.stream_count = (int)method->streams(config, requests)};
     struct method_setup setup = {.config = config, .model = &c->model, .average = &c->model, .class_shares = shares,
-                                 .places = 1, .machines = machines};
+                                 .places = 1, .machines = machines, .rmset = c->index};
     void *self;
     for (size_t i = 0; i < method->term_count; i++) /* these models have no head for affect */
         weights[i] = strcmp(method->terms[i].name, "va") == 0 ? 0 : 1 / (1 + 0.4 * (double)i);
@@ -266,18 +369,26 @@ static void run_method(struct shared_case *c, const struct method *method, const
     for (int s = 0; s < batch.stream_count; s++) {
         struct batch_stream *stream = &batch.streams[s];
         size_t rows = (size_t)requests[s].rows;
-        struct stream_share share = stream_share_of(machines, rows, 1);
+        size_t group = requests[s].persons > 1 ? (size_t)requests[s].persons : 1;
+        struct stream_share share = stream_share_of(machines, rows, group);
         size_t first = method->mixes_pictures || !share.is_parted ? 0 : share.first;
-        *stream = (struct batch_stream){.rows = (int)rows, .group = 1, .views = requests[s].view_count};
+        *stream = (struct batch_stream){.rows = (int)rows, .group = (int)group, .views = requests[s].view_count,
+                                        .ids = group > 1 ? moments : faces};
         for (int v = 0; v < stream->views; v++) stream->images[v] = c->images[s] + (first + rows * (size_t)v) * PICTURE;
     }
     batch.streams[0].targets = c->targets;
+    batch.streams[0].labels = labels;
+    set_labels(method, self);
     struct method_step step = {.batch = &batch, .weights = weights, .gradient_scale = 1, .progress = 0.2,
                                .bn_momentum = 0.1, .seed = 1, .draw = 2, .last = true};
     struct step_outcome outcome = {0};
     method->step(self, &step, &outcome);
     losses[0] = outcome.total;
     for (int i = 0; i < 3; i++) losses[1 + i] = outcome.terms[i];
+    dist_gradients_finish(sums);
+    leave(c, traces, losses);
+    if (method->after_update != NULL) method->after_update(self, 0.3);
+    take_memories(method, self, traces);
     method->free(self);
 }
 
@@ -287,28 +398,33 @@ static void check_method(struct many *many, const struct method *method)
     struct config config;
     struct architecture architecture;
     struct parameter heads[MOST_HEAD_ENTRIES] = {0};
-    double losses[4];
+    char folder[] = "/tmp/rmfer-many-XXXXXX";
     set_config(&config);
+    if (method->walks_faces && mkdtemp(folder) == NULL) exit(1);
     if (architecture_tiny(&architecture, true, 16, 1, NULL) != STATUS_OK) exit(1);
     size_t count = method->heads == NULL ? 0 : method->heads(&config, (size_t)architecture.features, heads);
     start_case(&c, many, heads, count);
+    if (method->walks_faces) c.index = open_index(folder);
     struct dist_gradients *sums = sums_of(&c);
     for (int shared = 0; shared < 2; shared++) {
         reset(&c, shared > 0);
-        run_method(&c, method, &config, shared ? dist_gradients_machines(sums) : NULL, losses);
-        if (shared) dist_gradients_finish(sums);
-        leave(&c, shared ? &c.shared : &c.alone, losses);
+        run_method(&c, method, &config, shared ? dist_gradients_machines(sums) : NULL, shared ? sums : NULL,
+                   shared ? &c.shared : &c.alone);
     }
     compare(&c, method->name);
+    if (method->walks_faces) remove_index(c.index, folder);
     dist_gradients_free(sums);
     free_case(&c);
 }
 
 int main(void)
 {
-    const struct method *const methods[] = {&method_fixmatch, &method_uda, &method_mixmatch, &method_remixmatch,
-                                            &method_adacm};
+    const struct method *const methods[] = {&method_fixmatch, &method_uda,    &method_mixmatch, &method_remixmatch,
+                                            &method_adacm,    &method_center, &method_island,   &method_dacl,
+                                            &method_simclr,   &method_moco,   &method_byol,     &method_simsiam,
+                                            &method_consensus};
     struct many many;
+    log_set_level(LOG_QUIET);
     many_begin(&many);
     check_phase_1(&many);
     check_phase_2(&many);
