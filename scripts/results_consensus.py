@@ -5,14 +5,14 @@ together as moments by their true labels, and alone, and among strangers. The ta
   rmfer predict --detector none --csv FERPLUS/FER2013Valid > predictions.csv
   results_consensus.py predictions.csv fer2013new.csv [AGREEMENT [SHUFFLES]]
 
-or as the moments of an RMset that rmfer synth --from made, whose faces keep their pictures' names:
+or as the moments of an RMset that rmfer synth --from made:
 
   rmfer predict --detector none --csv RMSET/faces > predictions.csv
-  results_consensus.py predictions.csv fer2013new.csv RMSET/index.csv
+  results_consensus.py predictions.csv RMSET
 
 or the labels that a run with train.method = consensus learned from last:
 
-  results_consensus.py RUN/last.safetensors fer2013new.csv RMSET/index.csv
+  results_consensus.py RUN/last.safetensors RMSET
 
 The formulas are golden_consensus.py's, which the program's own are held against. It needs NumPy, and PyTorch for that file."""
 import csv
@@ -55,14 +55,20 @@ def read_predictions(path, labels):
     return p / p.sum(1, keepdims=True), np.array(truth), places
 
 
-def read_moments(path, places):
-    """The moments of an index all of whose PERSONS faces are known, as rows of places."""
+def read_rmset(folder):
+    """What rmfer synth --from wrote: the faces' names and classes, and (video, frame), row by row."""
+    with open(os.path.join(folder, "truth.csv"), newline="") as truth:
+        faces = [(os.path.basename(row["path"]), CLASSES.index(row["expression"])) for row in csv.DictReader(truth)]
+    with open(os.path.join(folder, "index.csv"), newline="") as index:
+        return faces, [(row["video"], row["frame"]) for row in csv.DictReader(index)]
+
+
+def read_moments(rmset, places):
+    """The moments of an RMset all of whose PERSONS faces are known, as rows of places."""
     moments = {}
-    with open(path, newline="") as file:
-        for row in csv.DictReader(file):
-            name = os.path.basename(row["path"])
-            if name in places:
-                moments.setdefault((row["video"], row["frame"]), []).append(places[name])
+    for (name, _), moment in zip(*rmset):
+        if name in places:
+            moments.setdefault(moment, []).append(places[name])
     return np.array([moment for moment in moments.values() if len(moment) == PERSONS])
 
 
@@ -83,7 +89,7 @@ def make_moments(truth, agreement, random):
     return np.array(moments)
 
 
-def describe_run(path, index, labels):
+def describe_run(path, rmset):
     """What share of a run's last labels is right, and of the sure ones."""
     with open(path, "rb") as file:
         (size,) = struct.unpack("<Q", file.read(8))
@@ -91,16 +97,13 @@ def describe_run(path, index, labels):
         begin, end = tensor["data_offsets"]
         file.seek(8 + size + begin)
         q = np.frombuffer(file.read(end - begin), "<f4").reshape(tensor["shape"])
-    with open(index, newline="") as file:
-        truth = np.array([labels.get(os.path.basename(row["path"]), -1) for row in csv.DictReader(file)])
-    right, known, sure = q.argmax(1) == truth, truth >= 0, q.max(1) > 0.9
-    if not known.any():
-        sys.exit(f"{index}: no face has a picture's name that the labels know")
-    print(f"{known.sum()} faces; labels right {100 * right[known].mean():.1f} %; above .9: "
-          f"{100 * (sure & known).sum() / known.sum():.1f} % at {100 * right[sure & known].mean():.1f} %")
+    truth = np.array([expression for _, expression in rmset[0]])
+    right, sure = q.argmax(1) == truth, q.max(1) > 0.9
+    print(f"{len(q)} faces; labels right {100 * right.mean():.1f} %; above .9: {100 * sure.mean():.1f} % at "
+          f"{100 * right[sure].mean():.1f} %")
     for c, name in enumerate(CLASSES):
         if (truth == c).any():
-            print(f"{name}: {100 * (q[truth == c].argmax(1) == c).mean():.1f} % of {(truth == c).sum()}")
+            print(f"{name}: {100 * right[truth == c].mean():.1f} % of {(truth == c).sum()}")
 
 
 def describe(name, p, truth, sharpness=1.0, shares=None):
@@ -119,14 +122,15 @@ def describe(name, p, truth, sharpness=1.0, shares=None):
 
 
 def main():
-    labels = read_labels(sys.argv[2])
+    is_rmset = os.path.isdir(sys.argv[2])
+    rmset = read_rmset(sys.argv[2]) if is_rmset else None
     if sys.argv[1].endswith(".safetensors"):
-        return describe_run(sys.argv[1], sys.argv[3], labels)
-    wanted = sys.argv[3] if len(sys.argv) > 3 else "0.8"
+        return describe_run(sys.argv[1], rmset)
+    p, truth, named = read_predictions(sys.argv[1], dict(rmset[0]) if is_rmset else read_labels(sys.argv[2]))
+    agreement = float(sys.argv[3]) if len(sys.argv) > 3 else 0.8
     shuffles = int(sys.argv[4]) if len(sys.argv) > 4 else 3
-    p, truth, named = read_predictions(sys.argv[1], labels)
     random = np.random.default_rng(0)
-    moments = read_moments(wanted, named) if os.path.exists(wanted) else make_moments(truth, float(wanted), random)
+    moments = read_moments(rmset, named) if is_rmset else make_moments(truth, agreement, random)
     places = moments.reshape(-1)
     print(f"{len(places)} faces; %: own labels right, consensus labels right, above .9 of each\n")
     print("| | rho | own | consensus | own above .9 | consensus above .9 |\n| --- | ---: | ---: | ---: | ---: | ---: |")

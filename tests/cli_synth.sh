@@ -25,6 +25,8 @@ done
 printf '[data]\nkind = folder\nroot = a/folder\nlabelled = 16\n' >"$folder/from.ini"
 check "from a labelled set" "$RMFER" synth "$folder/mashup" --from "$folder/from.ini" --persons 4 --moments 3 --videos 2
 check "has its rows" test "$(wc -l <"$folder/mashup/index.csv")" -eq 25
+check "the truth lies beside it" awk -F , 'NR == FNR { if (FNR > 1) path[FNR] = $4; next }
+    FNR > 1 && ($1 != path[FNR] || $2 == "" || $3 == "") { exit 1 } END { exit FNR != 25 }' "$folder/mashup/index.csv" "$folder/mashup/truth.csv"
 check "overrides reach it" "$RMFER" synth "$folder/mashup2" --from "$folder/from.ini" --set data.labelled=0 --videos 1
 
 cd "$folder" || exit 1

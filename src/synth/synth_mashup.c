@@ -205,10 +205,15 @@ static status write_face(const void *context, size_t sample, struct error *err)
     return copy_file(work, sample, path, err);
 }
 
-/* ---- the list ---------------------------------------------------------------------------------------------------
+/* ---- the lists --------------------------------------------------------------------------------------------------
  */
 
-static void write_moment(struct simulation *work, int64_t video, int64_t moment, FILE *list)
+/* What is written row by row: what training reads, and beside it the truth. */
+struct mashup_lists {
+    struct atomic_file index, truth;
+};
+
+static void write_moment(struct simulation *work, int64_t video, int64_t moment, const struct mashup_lists *lists)
 {
     int64_t frame = moment * (work->options->source->acl.far + 1);
     int expression = draw_class(work, -1);
@@ -217,16 +222,20 @@ static void write_moment(struct simulation *work, int64_t video, int64_t moment,
         int64_t picture = draw_picture(work, expression, person);
         work->present[person] = picture;
         face_name(work, (size_t)picture, name);
-        fprintf(list, "mashup%06lld,%lld,%lld,%s\n", (long long)video, (long long)frame, (long long)person, name);
+        fprintf(lists->index.stream, "mashup%06lld,%lld,%lld,%s\n", (long long)video, (long long)frame,
+                (long long)person, name);
+        fprintf(lists->truth.stream, "%s,%s,%s\n", name, work->faces.classes[work->faces.samples[picture].label],
+                work->faces.classes[expression]);
         work->counts.rows++;
     }
 }
 
-static void write_videos(struct simulation *work, FILE *list)
+static void write_videos(struct simulation *work, const struct mashup_lists *lists)
 {
-    fprintf(list, "video,frame,face,path\n");
+    fprintf(lists->index.stream, "video,frame,face,path\n");
+    fprintf(lists->truth.stream, "path,expression,moment\n");
     for (int64_t video = 0; video < work->counts.videos; video++)
-        for (int64_t moment = 0; moment < work->options->moments; moment++) write_moment(work, video, moment, list);
+        for (int64_t moment = 0; moment < work->options->moments; moment++) write_moment(work, video, moment, lists);
 }
 
 static status check_sizes(struct simulation *work, struct error *err)
@@ -245,13 +254,16 @@ static status check_sizes(struct simulation *work, struct error *err)
 
 static status write_rmset(struct simulation *work, struct error *err)
 {
-    struct atomic_file list = {0};
+    struct mashup_lists lists = {0};
     status result = synth_folder(err, "%s/faces", work->options->folder);
-    if (result == STATUS_OK) result = synth_list(&list, err, "%s/index.csv", work->options->folder);
-    if (result == STATUS_OK) write_videos(work, list.stream);
+    if (result == STATUS_OK) result = synth_list(&lists.index, err, "%s/index.csv", work->options->folder);
+    if (result == STATUS_OK) result = synth_list(&lists.truth, err, "%s/truth.csv", work->options->folder);
+    if (result == STATUS_OK) write_videos(work, &lists);
     if (result == STATUS_OK) result = synth_run(write_face, work, work->faces.count, err);
-    if (result == STATUS_OK) result = atomic_file_commit(&list, err);
-    atomic_file_abandon(&list);
+    if (result == STATUS_OK) result = atomic_file_commit(&lists.truth, err);
+    if (result == STATUS_OK) result = atomic_file_commit(&lists.index, err);
+    atomic_file_abandon(&lists.index);
+    atomic_file_abandon(&lists.truth);
     return result;
 }
 

@@ -100,7 +100,8 @@ struct synth_mashup_counts {
 };
 
 /* Makes an RMset of a real labelled set: at each moment P different source faces, most with one expression. Moments
- * are acl.far + 1 frames apart. True labels are used to simulate and are not written. */
+ * are acl.far + 1 frames apart. What training reads, index.csv and faces/, does not tell the true labels; truth.csv beside
+ * them does, a row for each of the index: path, the face's expression, its moment's. */
 status synth_mashup(const struct synth_mashup_options *options, struct synth_mashup_counts *counts,
                     struct error *err) MUST_CHECK;
 
