@@ -62,6 +62,7 @@ src/train/evaluation.c :: (values[i] + mirrored[i]) / 2 :: (values[i] - mirrored
 src/method/rmfer_step.c :: losses->fer + objective->ial_weight * losses->ial :: losses->fer - objective->ial_weight * losses->ial :: test_method_rmfer_step
 src/method/weight_average.c :: kept * average[i] + (1 - kept) :: kept * average[i] - (1 - kept) :: test_method_weight_average
 src/data/augment.c :: ((float)i / 255.0f - mean[c]) :: ((float)i / 255.0f + mean[c]) :: test_data_augment
+src/data/augment_color.c :: (2 * green + 4 * blue - sign) :: (2 * green + 4 * blue + sign) :: test_data_augment
 src/data/augment_geometry.c :: m[2] = centre_x - m[0] * centre_x :: m[2] = centre_x + m[0] * centre_x :: test_data_golden
 src/data/crop.c :: real_part += fx * tx + fy * ty; :: real_part += fx * tx - fy * ty; :: test_data_crop
 src/data/loader.c :: options->source.groups - slot->place.index * groups :: options->source.groups + slot->place.index * groups :: test_data_loader

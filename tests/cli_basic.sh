@@ -62,9 +62,10 @@ refuses "a missing value" 2 '--batch needs a value (N)' bench --batch
 refuses "a number out of range" 2 '--threads 0: must be between 1 and' bench --threads 0
 refuses "a number with a tail" 2 '--batch 4x: not a whole number' bench --batch 4x
 refuses "a value for a flag" 2 '--json takes no value' bench --json=yes
-refuses "too many arguments" 2 'bench takes no arguments' bench extra
+refuses "too many arguments" 2 'bench takes no arguments but pictures for --mode data' bench extra
+refuses "a picture that is not there" 1 'nothing-here.jpg' bench --mode data --runs 1 nothing-here.jpg
 refuses "two arguments" 2 'info takes one' info a b
-refuses "an unknown mode" 2 '--mode fly: unknown (train, infer, kernels)' bench --mode fly
+refuses "an unknown mode" 2 '--mode fly: unknown (train, infer, kernels, data)' bench --mode fly
 refuses "an unknown architecture" 2 "unknown architecture 'resnet50' (tf_efficientnet_b0 to b3" bench --arch resnet50
 refuses "pictures too small" 2 '--image-size 31: must be between 32' info tf_efficientnet_b0 --image-size 31
 ends 2 info "$(printf 'no\033[31msuch')" && ! grep -q "$(printf '\033')" "$folder/err"
@@ -83,6 +84,13 @@ shows "bench of training" 0 ' images/s; ' bench $small --batch 2
 shows "bench of training, layer by layer" 0 '^conv_head ' bench $small --batch 2
 shows "bench of inference" 0 '^inference of tiny_tf_16_1 at 32, batch 3' bench $small --batch 3 --mode infer
 shows "bench of the kernels" 0 '^gemm_transposed .* x ' bench --mode kernels --runs 1
+shows "bench of pictures" 0 '^normalise ' bench --mode data --image-size 48 --runs 1
+ends 0 bench --mode data --image-size 48 --runs 1 --threads 2 --json
+note "bench --json (data)" $?
+for key in mode image_size pictures bytes threads pictures_per_s_per_core pictures_per_s decode resize augment normalise all; do
+    grep -q "\"$key\":" "$folder/out"
+    note "bench --json (data) has $key" $?
+done
 shows "bench with one thread" 0 ' 1 threads, ' bench $small --batch 2 --threads 1
 OMP_THREAD_LIMIT=1 "$RMFER" bench $small --batch 2 --threads 2 >"$folder/out" 2>"$folder/err" &&
     grep -q ' 1 threads, ' "$folder/out"

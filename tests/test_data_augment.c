@@ -162,6 +162,103 @@ static void test_erasing_and_normalising(void **state)
     image_free(&image);
 }
 
+/* Pillow's way to hue, saturation and value and back, in its mixture of single and double (its Convert.c). */
+static void pillow_hue(const uint8_t rgb[3], int shift, uint8_t out[3])
+{
+    int r = rgb[0], g = rgb[1], b = rgb[2], most = r > g ? r : g, least = r < g ? r : g;
+    most = most > b ? most : b;
+    least = least < b ? least : b;
+    uint8_t hue = 0, saturation = 0;
+    if (most != least) {
+        float spread = (float)(most - least);
+        float from[3] = {(float)(most - r) / spread, (float)(most - g) / spread, (float)(most - b) / spread};
+        float sixths = r == most   ? from[2] - from[1]
+                       : g == most ? (float)(2.0 + (double)from[0] - (double)from[2])
+                                   : (float)(4.0 + (double)from[1] - (double)from[0]);
+        hue = (uint8_t)((double)(float)fmod((double)sixths / 6.0 + 1.0, 1.0) * 255.0);
+        saturation = (uint8_t)((double)(spread / (float)most) * 255.0);
+    }
+    hue = (uint8_t)(hue + shift);
+    double sixths = (double)((float)hue * 6.0f) / 255.0, value = most;
+    int sector = (int)sixths;
+    float rest = (float)(sixths - sector), share = (float)((double)(float)saturation / 255.0);
+    uint8_t v = (uint8_t)most, p = (uint8_t)round(value * (1.0 - (double)share));
+    uint8_t q = (uint8_t)round(value * (1.0 - (double)(share * rest)));
+    uint8_t t = (uint8_t)round(value * (1.0 - (double)share * (1.0 - (double)rest)));
+    const uint8_t sectors[6][3] = {{v, t, p}, {q, v, p}, {p, v, t}, {p, q, v}, {t, p, v}, {v, p, q}};
+    for (int c = 0; c < 3; c++) out[c] = saturation == 0 ? v : sectors[sector % 6][c];
+}
+
+/* All reds and greens beside some blues; rows of every length, so that no tail is left out. */
+static void test_hue_is_pillows_for_every_colour(void **state)
+{
+    (void)state;
+    static const double turns[] = {0, 0.125, -0.125, 0.37, -0.5};
+    enum { WIDTH = 256 * 257 };
+    struct image image;
+    assert_int_equal(image_create(&image, 257, 256, NULL), STATUS_OK);
+    for (int blue = 0; blue < 256; blue += blue < 4 || blue > 250 ? 1 : 13) {
+        for (size_t turn = 0; turn < sizeof turns / sizeof turns[0]; turn++) {
+            for (int i = 0; i < WIDTH; i++) {
+                const uint8_t rgb[3] = {(uint8_t)(i % 256), (uint8_t)(i / 256), (uint8_t)blue};
+                memcpy(image.rgb + 3 * i, rgb, 3);
+            }
+            augment_hue(&image, turns[turn]);
+            size_t wrong = 0;
+            for (int i = 0; i < WIDTH; i++) {
+                const uint8_t rgb[3] = {(uint8_t)(i % 256), (uint8_t)(i / 256), (uint8_t)blue};
+                uint8_t wanted[3];
+                pillow_hue(rgb, (uint8_t)(int)(turns[turn] * 255.0), wanted);
+                wrong += memcmp(wanted, image.rgb + 3 * i, 3) != 0;
+            }
+            assert_int_equal(wrong, 0);
+        }
+    }
+    image_free(&image);
+}
+
+/* Flipping swaps the pixels of every row, whatever its width. */
+static void test_flip_at_every_width(void **state)
+{
+    (void)state;
+    for (int width = 1; width < 300; width += width < 12 ? 1 : 41) {
+        struct image image;
+        assert_int_equal(image_create(&image, width, 2, NULL), STATUS_OK);
+        for (int i = 0; i < width * 6; i++) image.rgb[i] = (uint8_t)(i * 7);
+        augment_flip(&image);
+        for (int y = 0; y < 2; y++)
+            for (int x = 0; x < width; x++)
+                for (int c = 0; c < 3; c++)
+                    assert_int_equal(image.rgb[(y * width + x) * 3 + c], (uint8_t)(((y * width + width - 1 - x) * 3 + c) * 7));
+        image_free(&image);
+    }
+}
+
+/* The very floats of the formula, for every byte, many means and deviations, and every tail. */
+static void test_normalising_to_the_bit(void **state)
+{
+    (void)state;
+    enum { MOST = 300 };
+    uint8_t rgb[3 * MOST];
+    float out[3 * MOST];
+    struct random_stream stream = random_stream(5, RANDOM_TEST, 0, 0);
+    for (int i = 0; i < 3 * MOST; i++) rgb[i] = (uint8_t)(i / 3);
+    for (int round = 0; round < 200; round++) {
+        float mean[3], std[3];
+        for (int c = 0; c < 3; c++) {
+            mean[c] = (float)random_uniform(&stream);
+            std[c] = (float)random_between(&stream, 1e-3, 1);
+        }
+        int width = round < 50 ? round + 1 : MOST;
+        image_normalise(rgb, width, 1, mean, std, NULL, out);
+        for (int i = 0; i < 3 * width; i++) {
+            volatile float share = (float)rgb[i] / 255.0f, difference = share - mean[i % 3];
+            float wanted = difference / std[i % 3];
+            assert_memory_equal(&out[i], &wanted, sizeof wanted);
+        }
+    }
+}
+
 static void test_randaugment_magnitudes(void **state)
 {
     (void)state;
@@ -183,6 +280,9 @@ int main(void)
         cmocka_unit_test(test_all_and_none),
         cmocka_unit_test(test_a_draw_is_a_function_of_its_stream),
         cmocka_unit_test(test_erasing_and_normalising),
+        cmocka_unit_test(test_hue_is_pillows_for_every_colour),
+        cmocka_unit_test(test_flip_at_every_width),
+        cmocka_unit_test(test_normalising_to_the_bit),
         cmocka_unit_test(test_randaugment_magnitudes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 /* rmfer bench: the speed of training and inference on this machine, beside the multiply-add peak of the same run. */
+#include "cmd/bench_data.h"
 #include "cmd/bench_kernels.h"
+#include "cmd/bench_runs.h"
 #include "rmfer/base/clock.h"
 #include "rmfer/base/json_writer.h"
 #include "rmfer/base/memory.h"
@@ -13,10 +15,7 @@
 #include "rmfer/method/rmfer_step.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { MOST_RUNS = 1000 };
 
 struct bench {
     bool train;
@@ -28,7 +27,7 @@ struct bench {
     real *images, *targets, *features; /* inference writes its logits where training reads targets */
     struct layers layers;
     struct layer_time times[LAYER_MOST];
-    double milliseconds[MOST_RUNS]; /* of a batch */
+    double milliseconds[BENCH_MOST_RUNS]; /* of a batch */
     double peak_gflops;
 };
 
@@ -106,12 +105,6 @@ static void run_once(struct bench *bench)
     train_step_run(bench->step, &objective, &batch, NULL, 1, 0, &losses);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void measure(struct bench *bench)
 {
     run_once(bench); /* the first run touches the caches and wakes the threads */
@@ -121,7 +114,7 @@ static void measure(struct bench *bench)
         run_once(bench);
         bench->milliseconds[run] = 1e3 * (clock_seconds() - start);
     }
-    qsort(bench->milliseconds, (size_t)bench->runs, sizeof(double), compare_doubles);
+    bench_sort_times(bench->milliseconds, (size_t)bench->runs);
     bench->peak_gflops = measure_peak();
 }
 
@@ -218,25 +211,27 @@ static void print_table(const struct bench *bench, struct figures f)
            100 * f.gflops / bench->peak_gflops, (double)memory_peak_resident() / 1048576.0);
 }
 
-static status run_bench(const char *mode, const char *arch, int64_t image_size, int64_t batch, int64_t runs, bool json,
-                        struct error *err)
+/* The command line. */
+struct bench_request {
+    const char *mode, *arch;
+    int64_t image_size, batch, runs; /* image_size 0: the architecture's */
+    bool json;
+};
+
+static status bench_network(const struct bench_request *request, struct error *err)
 {
-    if (strcmp(mode, "kernels") == 0) return bench_kernels((int)runs, json, err);
     struct bench *bench = memory_allocate(1, sizeof *bench, "the benchmark", err);
     if (bench == NULL) return STATUS_FAILED;
-    bench->train = strcmp(mode, "train") == 0;
-    bench->batch = (int)batch;
-    bench->runs = (int)runs;
-    status result = STATUS_OK;
-    if (!bench->train && strcmp(mode, "infer") != 0)
-        result = error_set_usage(err, "--mode %s: unknown (train, infer, kernels)", mode);
-    if (result == STATUS_OK) result = architecture_find(&bench->architecture, arch, err);
-    bench->image_size = image_size == 0 ? bench->architecture.image_size : (int)image_size;
+    bench->train = strcmp(request->mode, "train") == 0;
+    bench->batch = (int)request->batch;
+    bench->runs = (int)request->runs;
+    status result = architecture_find(&bench->architecture, request->arch, err);
+    bench->image_size = request->image_size == 0 ? bench->architecture.image_size : (int)request->image_size;
     if (result == STATUS_OK) result = prepare(bench, err);
     if (result == STATUS_OK) {
         measure(bench);
         struct figures f = figures_of(bench);
-        if (json) result = print_json(bench, f, err);
+        if (request->json) result = print_json(bench, f, err);
         else print_table(bench, f);
     }
     release(bench);
@@ -244,34 +239,44 @@ static status run_bench(const char *mode, const char *arch, int64_t image_size, 
     return result;
 }
 
+static status run_bench(const struct bench_request *request, const struct option_list *pictures, struct error *err)
+{
+    const char *mode = request->mode;
+    bool is_data = strcmp(mode, "data") == 0, is_kernels = strcmp(mode, "kernels") == 0;
+    if (!is_data && !is_kernels && strcmp(mode, "train") != 0 && strcmp(mode, "infer") != 0)
+        return error_set_usage(err, "--mode %s: unknown (train, infer, kernels, data)", mode);
+    if (is_data) return bench_data(pictures, (int)request->image_size, (int)request->runs, request->json, err);
+    if (pictures->count != 0) return error_set_usage(err, "bench takes no arguments but pictures for --mode data");
+    if (is_kernels) return bench_kernels((int)request->runs, request->json, err);
+    return bench_network(request, err);
+}
+
 int command_bench(int argc, char **argv)
 {
-    const char *mode = "train", *arch = "tf_efficientnet_b2";
-    int64_t image_size = 0, batch = 16, runs = 7;
-    bool json = false;
+    struct bench_request request = {.mode = "train", .arch = "tf_efficientnet_b2", .batch = 16, .runs = 7};
     struct option options[] = {
-        {"mode", OPTION_STRING, &mode, "train|infer|kernels", "what to time (train)", 0, 0, 0},
-        {"arch", OPTION_STRING, &arch, "ARCH", "the network (tf_efficientnet_b2)", 0, 0, 0},
-        {"image-size", OPTION_INTEGER, &image_size, "N", "input side in pixels (the architecture's)", 32, 4096, 0},
-        {"batch", OPTION_INTEGER, &batch, "N", "images of a batch (16)", 1, 4096, 0},
-        {"runs", OPTION_INTEGER, &runs, "N", "counted runs after one warm-up (7)", 1, MOST_RUNS, 0},
-        {"json", OPTION_FLAG, &json, NULL, "one JSON object", 0, 0, 0},
+        {"mode", OPTION_STRING, &request.mode, "train|infer|kernels|data", "what to time (train)", 0, 0, 0},
+        {"arch", OPTION_STRING, &request.arch, "ARCH", "the network (tf_efficientnet_b2)", 0, 0, 0},
+        {"image-size", OPTION_INTEGER, &request.image_size, "N", "input side in pixels (the architecture's; data: 260)", 32,
+         4096, 0},
+        {"batch", OPTION_INTEGER, &request.batch, "N", "images of a batch (16)", 1, 4096, 0},
+        {"runs", OPTION_INTEGER, &request.runs, "N", "counted runs after one warm-up (7)", 1, BENCH_MOST_RUNS, 0},
+        {"json", OPTION_FLAG, &request.json, NULL, "one JSON object", 0, 0, 0},
     };
     struct command_line line = {
-        .usage = "rmfer bench [--mode train|infer|kernels] [--arch ARCH] [--image-size N] [--batch N] [--json]",
+        .usage = "rmfer bench [--mode train|infer|kernels] [--arch ARCH] [--image-size N] [--batch N] [--json]\n"
+                 "       rmfer bench --mode data [--image-size N] [--json] [PICTURE]...",
         .description = "Times forward and backward of the network with random weights and pictures (train: with batch\n"
                        "statistics and cross-entropy, no optimizer; infer: batch-norm folded), layer by layer, beside\n"
                        "the multiply-add peak of all threads measured in the same run. kernels: every inner loop of this\n"
-                       "processor beside its plain C, which must give the same numbers.",
+                       "processor beside its plain C, which must give the same numbers. data: pictures from their bytes\n"
+                       "to the network's input, part by part (drawn JPEGs of 256x256 where none is named).",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
-    if (result == STATUS_OK && !line.help_shown) {
-        if (line.positional.count != 0) result = error_set_usage(&err, "bench takes no arguments");
-        else result = run_bench(mode, arch, image_size, batch, runs, json, &err);
-    }
+    if (result == STATUS_OK && !line.help_shown) result = run_bench(&request, &line.positional, &err);
     options_free(&line);
     return command_finish(result, &err);
 }
