@@ -200,6 +200,10 @@ static status remember_samples(struct loader *loader, struct stream *stream, str
     stream->is_known_bad = memory_allocate(count, sizeof *stream->is_known_bad, "the list of bad pictures", err);
     stream->is_counted_bad = memory_allocate(count, sizeof *stream->is_counted_bad, "the list of bad pictures", err);
     if (stream->is_known_bad == NULL || stream->is_counted_bad == NULL) return STATUS_FAILED;
+    if (loader->options.room != NULL) {
+        picture_cache_share(&stream->cache, count, loader->options.room);
+        return STATUS_OK;
+    }
     return picture_cache_init(&stream->cache, count, loader->options.cache_bytes, &loader->cached, err);
 }
 
@@ -317,5 +321,6 @@ uint64_t loader_batches_per_epoch(const struct loader *loader)
 
 size_t loader_bytes(const struct loader *loader)
 {
-    return loader->arena.size + atomic_load(&loader->cached);
+    size_t shared = loader->options.room == NULL ? 0 : picture_room_bytes(loader->options.room);
+    return loader->arena.size + atomic_load(&loader->cached) + shared;
 }

@@ -4,6 +4,7 @@
 #define DATA_LOADER_PICTURES_H
 
 #include "rmfer/data/augment.h"
+#include "rmfer/data/picture_room.h"
 #include "rmfer/data/picture_source.h"
 #include "rmfer/data/resize.h"
 
@@ -31,6 +32,8 @@ struct cached_picture;
 
 /* Decoded pictures of a source, kept as they come until `limit` bytes are used. Any number of threads. */
 struct picture_cache {
+    struct picture_room *room; /* borrowed: they are there, from first_entry on, and what follows is unused; NULL = own memory */
+    size_t first_entry;
     _Atomic(struct cached_picture *) *pictures; /* [count], NULL = not kept; NULL when nothing is cached at all */
     size_t count, limit;
     atomic_size_t *used; /* bytes, of all caches that share the limit; borrowed */
@@ -39,6 +42,8 @@ struct picture_cache {
 /* Caches nothing when `count` or `limit` is 0. */
 status picture_cache_init(struct picture_cache *cache, size_t count, size_t limit, atomic_size_t *used,
                           struct error *err) MUST_CHECK;
+/* The same in a room of several processes. */
+void picture_cache_share(struct picture_cache *cache, size_t count, struct picture_room *room);
 void picture_cache_free(struct picture_cache *cache);
 
 /* Brings a source's picture to workspace->pixels, out of the cache where it can. */

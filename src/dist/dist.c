@@ -105,6 +105,11 @@ void dist_broadcast(struct dist *dist, void *values, size_t bytes)
     if (dist_is_many(dist) && bytes > 0) transport_broadcast(dist->transport, 0, values, bytes);
 }
 
+void dist_broadcast_on_host(struct dist *dist, void *values, size_t bytes)
+{
+    if (dist_is_many(dist) && bytes > 0) transport_broadcast_on_host(dist->transport, values, bytes);
+}
+
 void dist_gather(struct dist *dist, size_t units, size_t bytes, const void *own, void *all)
 {
     if (units > 0 && bytes > 0) transport_gather(dist->transport, units, bytes, own, all);

@@ -25,6 +25,9 @@ _Noreturn void transport_abort(struct transport *transport, int code);
 void transport_barrier(struct transport *transport);
 void transport_broadcast(struct transport *transport, int from, void *values, size_t bytes);
 
+/* From the process with rank_on_host 0 to the others of its machine. */
+void transport_broadcast_on_host(struct transport *transport, void *values, size_t bytes);
+
 /* all [units] of `bytes` each, of which process r has the share threads_share(units, r, size) in `own`. */
 void transport_gather(struct transport *transport, size_t units, size_t bytes, const void *own, void *all);
 

@@ -19,6 +19,7 @@ struct shares {
 
 struct transport {
     MPI_Comm all, exchange, gather; /* each kind of collective has an order of its own */
+    MPI_Comm host;                  /* the processes of this machine */
     int rank, size;
     struct shares waiting;
     struct shares *shares; /* [slots] */
@@ -65,18 +66,16 @@ static MPI_Datatype unit_of(size_t bytes)
 
 /* ---- beginning and end ---------------------------------------------------------------------------------------------- */
 
-static void find_place(const struct transport *t, struct transport_place *place)
+static void find_place(struct transport *t, struct transport_place *place)
 {
     char name[MPI_MAX_PROCESSOR_NAME] = "";
     int length = 0;
-    MPI_Comm host;
     *place = (struct transport_place){.rank = t->rank, .size = t->size};
     MPI_Get_processor_name(name, &length);
     memcpy(place->host, name, sizeof place->host - 1); /* shorter than any MPI_MAX_PROCESSOR_NAME */
-    MPI_Comm_split_type(t->all, MPI_COMM_TYPE_SHARED, t->rank, MPI_INFO_NULL, &host);
-    MPI_Comm_rank(host, &place->rank_on_host);
-    MPI_Comm_size(host, &place->size_on_host);
-    MPI_Comm_free(&host);
+    MPI_Comm_split_type(t->all, MPI_COMM_TYPE_SHARED, t->rank, MPI_INFO_NULL, &t->host);
+    MPI_Comm_rank(t->host, &place->rank_on_host);
+    MPI_Comm_size(t->host, &place->size_on_host);
 }
 
 status transport_begin(struct transport **out, struct transport_place *place, struct error *err)
@@ -116,6 +115,7 @@ void transport_end(struct transport *t)
     MPI_Comm_free(&t->all);
     MPI_Comm_free(&t->exchange);
     MPI_Comm_free(&t->gather);
+    MPI_Comm_free(&t->host);
     memory_free(t);
     MPI_Finalize();
 }
@@ -143,6 +143,12 @@ void transport_broadcast(struct transport *t, int from, void *values, size_t byt
 {
     for (size_t at = 0; at < bytes; at += INT_MAX)
         MPI_Bcast((char *)values + at, piece_of(bytes - at), MPI_BYTE, from, t->all);
+}
+
+void transport_broadcast_on_host(struct transport *t, void *values, size_t bytes)
+{
+    BUG_UNLESS(bytes <= INT_MAX);
+    MPI_Bcast(values, (int)bytes, MPI_BYTE, 0, t->host);
 }
 
 void transport_gather(struct transport *t, size_t units, size_t bytes, const void *own, void *all)

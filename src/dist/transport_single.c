@@ -48,6 +48,11 @@ void transport_broadcast(struct transport *transport, int from, void *values, si
     (void)transport, (void)from, (void)values, (void)bytes;
 }
 
+void transport_broadcast_on_host(struct transport *transport, void *values, size_t bytes)
+{
+    (void)transport, (void)values, (void)bytes;
+}
+
 void transport_gather(struct transport *transport, size_t units, size_t bytes, const void *own, void *all)
 {
     (void)transport;

@@ -2,6 +2,7 @@
 #include "pictures.h"
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/log.h"
 #include "rmfer/base/plan.h"
 
 #include <string.h>
@@ -65,6 +66,19 @@ static status open_rmset(struct pictures *pictures, const struct config *config,
     return result;
 }
 
+/* Where the index is missing it is built once, and all of a machine map the same file: first rank 0, then one process of each
+ * machine (which finds it, where the folder is common), then the rest. Every process comes here, also with a failure. */
+static status open_rmset_in_turn(struct pictures *pictures, const struct run_plan *plan, status result, struct error *err)
+{
+    if (!dist_is_many(plan->dist)) return result == STATUS_OK ? open_rmset(pictures, plan->config, err) : result;
+    int own = dist_rank(plan->dist) == 0 ? 0 : dist_rank_on_host(plan->dist) == 0 ? 1 : 2;
+    for (int turn = 0; turn < 3; turn++) {
+        if (turn == own && result == STATUS_OK) result = open_rmset(pictures, plan->config, err);
+        result = dist_agree(plan->dist, result, err);
+    }
+    return result;
+}
+
 static status check_anchors(const struct pictures *pictures, const struct config *config, struct error *err)
 {
     if (rmset_index_has_anchors(pictures->index)) return STATUS_OK;
@@ -82,20 +96,30 @@ static status check_moments(const struct pictures *pictures, const struct stream
     return rmset_index_draw_moment(pictures->index, 0, 0, 0, (size_t)request->persons, rows, err);
 }
 
-status pictures_open(struct pictures *pictures, const struct run_plan *plan, struct error *err)
+/* Once the index is open. */
+static status check_draws(const struct pictures *pictures, const struct run_plan *plan, struct error *err)
 {
-    status result = open_data(pictures, plan->config, err);
+    status result = STATUS_OK;
     for (size_t i = 0; i < plan->stream_count && result == STATUS_OK; i++) {
         enum stream_source source = plan->streams[i].source;
-        if (source == STREAM_UNLABELLED && pictures->unlabelled.count == 0)
-            result = open_unlabelled(pictures, plan->config, err);
-        else if (stream_is_rmset(source) && pictures->index == NULL)
-            result = open_rmset(pictures, plan->config, err);
-        if (result == STATUS_OK && source == STREAM_RMSET_DRAWS) result = check_anchors(pictures, plan->config, err);
-        if (result == STATUS_OK && source == STREAM_RMSET_MOMENTS)
-            result = check_moments(pictures, &plan->streams[i], err);
+        if (source == STREAM_RMSET_DRAWS) result = check_anchors(pictures, plan->config, err);
+        if (source == STREAM_RMSET_MOMENTS) result = check_moments(pictures, &plan->streams[i], err);
     }
     return result;
+}
+
+status pictures_open(struct pictures *pictures, const struct run_plan *plan, struct error *err)
+{
+    bool wants_unlabelled = false, wants_rmset = false;
+    for (size_t i = 0; i < plan->stream_count; i++) {
+        wants_unlabelled = wants_unlabelled || plan->streams[i].source == STREAM_UNLABELLED;
+        wants_rmset = wants_rmset || stream_is_rmset(plan->streams[i].source);
+    }
+    status result = open_data(pictures, plan->config, err);
+    if (result == STATUS_OK && wants_unlabelled) result = open_unlabelled(pictures, plan->config, err);
+    if (wants_rmset) result = open_rmset_in_turn(pictures, plan, result, err);
+    if (result == STATUS_OK) result = check_draws(pictures, plan, err);
+    return dist_agree(plan->dist, result, err);
 }
 
 /* ---- the loader ---- */
@@ -179,11 +203,56 @@ static struct loader_options options_of(const struct config *config)
     };
 }
 
+/* ---- one cache a machine ---- */
+
+/* Pictures that the loader's streams remember. */
+static size_t samples_of(const struct pictures *pictures, const struct run_plan *plan)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plan->stream_count; i++) {
+        enum stream_source source = plan->streams[i].source;
+        if (source == STREAM_LABELLED) count = size_add(count, pictures->training.count);
+        if (source == STREAM_UNLABELLED) count = size_add(count, pictures->unlabelled.count);
+    }
+    return count;
+}
+
+/* The first process of a machine makes it, the others join. */
+static status enter_room(struct pictures *pictures, const struct run_plan *plan, size_t bytes, struct error *err)
+{
+    bool is_first = dist_rank_on_host(plan->dist) == 0;
+    size_t entries = samples_of(pictures, plan);
+    struct shared_memory_key key = {0};
+    status result = STATUS_OK;
+    if (is_first) result = picture_room_create(&pictures->room, &key, entries, bytes, err);
+    dist_broadcast_on_host(plan->dist, &key, sizeof key);
+    return is_first ? result : picture_room_join(&pictures->room, &key, entries, err);
+}
+
+status pictures_share_cache(struct pictures *pictures, const struct run_plan *plan, status result, struct error *err)
+{
+    size_t bytes = (size_t)plan->config->data.cache << 20;
+    pictures->cache_bytes = bytes;
+    if (!dist_is_many(plan->dist)) return result;
+    result = dist_agree(plan->dist, result, err);
+    if (result != STATUS_OK || bytes == 0) return result;
+    struct error why = {0};
+    status entered = dist_size_on_host(plan->dist) > 1 ? enter_room(pictures, plan, bytes, &why) : STATUS_OK;
+    if (dist_agree(plan->dist, entered, &why) == STATUS_OK) return STATUS_OK;
+    picture_room_free(pictures->room);
+    pictures->room = NULL;
+    pictures->cache_bytes = bytes / (size_t)dist_size_on_host(plan->dist);
+    log_warning("decoded pictures are not shared by the processes of a machine, each keeps its part of data.cache: %s",
+                why.message);
+    return STATUS_OK;
+}
+
 static status start_loader(struct pictures *pictures, const struct run_plan *plan, uint64_t step, struct error *err)
 {
     struct loader_options options = options_of(plan->config);
     options.drop_last = options.replace_bad = true;
-    options.cache_bytes = (size_t)plan->config->data.cache << 20;
+    options.cache_bytes = pictures->cache_bytes;
+    options.room = pictures->room;
     options.start_epoch = run_plan_epoch(plan, step);
     options.start_batch = run_plan_first_batch(plan, step);
     status result = init_orders(pictures, plan->config, err);
@@ -408,6 +477,7 @@ status pictures_start(struct pictures *pictures, const struct run_plan *plan, ui
 void pictures_free(struct pictures *pictures)
 {
     loader_free(pictures->loader);
+    picture_room_free(pictures->room);
     dataset_source_free(&pictures->labelled_order);
     dataset_source_free(&pictures->unlabelled_order);
     rmset_index_close(pictures->index);

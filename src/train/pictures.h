@@ -21,6 +21,8 @@ struct pictures {
     struct rmset_index *index;          /* NULL where no stream asks for it */
     struct dataset_source labelled_order, unlabelled_order;
     struct rmset_source rmset[MOST_STREAMS]; /* by stream */
+    struct picture_room *room; /* of the machine's processes; NULL = decoded pictures are kept by the loader */
+    size_t cache_bytes;
     struct loader *loader;
     struct batch_store store;
     struct stream_share shares[MOST_STREAMS]; /* whose pictures are here, by stream */
@@ -32,8 +34,12 @@ struct pictures {
     } joined[MOST_STREAMS]; /* of all processes, where a stream is parted */
 };
 
-/* Reads lists and index. */
+/* Reads lists and index. Every process comes here, and what fails in one fails in all. */
 status pictures_open(struct pictures *pictures, const struct run_plan *plan, struct error *err) MUST_CHECK;
+/* One cache of decoded pictures for the processes of a machine, where there are several; `result` is what became of this process
+ * so far, and every process comes here. Where it cannot be, each has a part of data.cache for itself, which is told. */
+status pictures_share_cache(struct pictures *pictures, const struct run_plan *plan, status result,
+                            struct error *err) MUST_CHECK;
 /* Starts the loader where the run stands, after `step` steps, and makes room for what is kept. */
 status pictures_start(struct pictures *pictures, const struct run_plan *plan, uint64_t step,
                       struct error *err) MUST_CHECK;

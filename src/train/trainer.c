@@ -225,7 +225,7 @@ static status create_evaluator(struct trainer *t, struct error *err)
     return evaluator_create(&t->evaluator, &t->learner.model, &setup, err);
 }
 
-/* Everything a run needs; nothing in the run folder changes. */
+/* Everything a run needs; nothing in the run folder changes. Every process comes here. */
 static status build(struct trainer *t, const struct checkpoint *from, bool resumes, struct error *err)
 {
     status result = pictures_open(&t->pictures, &t->plan, err);
@@ -241,6 +241,7 @@ static status build(struct trainer *t, const struct checkpoint *from, bool resum
         if (result == STATUS_OK)
             result = text_append_format(&t->journal.last_metrics, err, "%s", from->info.metrics);
     }
+    result = pictures_share_cache(&t->pictures, &t->plan, result, err);
     if (result == STATUS_OK)
         result = pictures_start(&t->pictures, &t->plan, (uint64_t)t->state.position.step, err);
     if (result == STATUS_OK) result = create_evaluator(t, err);
@@ -282,6 +283,7 @@ static status prepare(struct trainer *t, struct error *err)
     if (result == STATUS_OK && t->options->command != NULL)
         log_verbose("rmfer " RMFER_VERSION ", %d threads, command: %s", threads_get(), t->options->command);
     if (result == STATUS_OK) result = find_checkpoint(t, &from, &resumes, err);
+    result = dist_agree(t->options->dist, result, err);
     if (result == STATUS_OK) result = build(t, &from, resumes, err);
     if (result == STATUS_OK) result = journal_open(&t->journal, &t->state.position, err);
     checkpoint_close(&from);

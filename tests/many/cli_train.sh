@@ -112,15 +112,18 @@ ends() {
     return 1
 }
 
+shared=$(ls /dev/shm)
 train killed 2 --set train.max_steps=0 --set train.epochs=500 --set train.warmup_epochs=500 >"$folder/out" 2>"$folder/err" &
 job=$!
 holds "a run begins" wait_for_step killed 3
 victim=$(rank_of killed 1)
 holds "rank 1 is found" test -n "$victim"
+holds "decoded pictures are kept together" grep -q memfd:rmfer "/proc/$victim/maps"
 kill -9 "$victim"
 holds "a killed rank ends all within ten seconds" ends 10 $job
 holds "nobody is left" test -z "$(rank_of killed 0)"
 wait $job && fail "a killed rank is a failure"
+holds "nothing is left in shared memory" test "$(ls /dev/shm)" = "$shared"
 holds "a checkpoint is there" test -s killed/run/last.safetensors
 
 train stopped 2 --set train.max_steps=0 --set train.epochs=500 --set train.warmup_epochs=500 >"$folder/out" 2>"$folder/err" &

@@ -12,6 +12,7 @@
 #include "rmfer/base/text.h"
 #include "rmfer/config/config.h"
 #include "rmfer/data/batch.h"
+#include "rmfer/data/picture_room.h"
 #include "rmfer/data/picture_source.h"
 #include "rmfer/data/views.h"
 
@@ -44,6 +45,7 @@ struct loader_options {
     int workers;        /* 0 = threads_available() */
     int prefetch;       /* batches made ahead, at least 1 */
     size_t cache_bytes; /* decoded pictures kept in memory, first come, first kept; 0 = none */
+    struct picture_room *room; /* instead where the machine's processes keep them together; borrowed; NULL = they do not */
     enum config_on_error on_error;
     double max_bad; /* ON_ERROR_SKIP: the largest share of a source's samples, or of what was drawn */
     uint64_t start_epoch, start_batch; /* where to begin (resuming) */
@@ -70,7 +72,7 @@ double loader_wait_seconds(const struct loader *loader);
 /* Unreadable pictures met so far: different ones where the source remembers its samples, else each time. */
 size_t loader_bad_pictures(const struct loader *loader);
 
-/* Bytes of the ring and of the cache as it stands. */
+/* Bytes of the ring and of the cache as it stands, also where other processes have it in common. */
 size_t loader_bytes(const struct loader *loader);
 
 /* How arbitrary pictures become network input. */

@@ -36,6 +36,9 @@ void dist_barrier(struct dist *dist);
 /* `bytes` of rank 0, to all. */
 void dist_broadcast(struct dist *dist, void *values, size_t bytes);
 
+/* `bytes` of the process with rank_on_host 0, to the others of its machine. */
+void dist_broadcast_on_host(struct dist *dist, void *values, size_t bytes);
+
 /* values[i] becomes the sum over ranks, in their order, in double. */
 void dist_sum(struct dist *dist, double *values, size_t count);
 void dist_sum_floats(struct dist *dist, float *values, size_t count);
