@@ -234,7 +234,7 @@ check-mpi:
 	@if ! command -v mpirun >/dev/null 2>&1; then \
 	  echo 'skipped: several processes, for which mpirun is missing (make deps MPI=1 installs it)'; \
 	else \
-	  $(MAKE) --no-print-directory $(PARALLEL) MPI=1 many-tests $(BUILD)/release-mpi/rmfer && sh tests/many/run.sh $(BUILD)/release-mpi; \
+	  $(MAKE) --no-print-directory $(PARALLEL) MPI=1 many-tests $(BUILD)/release-mpi/rmfer $(BUILD)/release-mpi/tests/test_golden_training && sh tests/many/run.sh $(BUILD)/release-mpi; \
 	fi
 
 # What .ci/run needs beyond `make test`.

@@ -204,12 +204,14 @@ static void test_recipe(void **state)
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) memory_free(taken[i]);
 }
 
-int main(void)
+/* A pattern chooses recipes, as tests/many/run.sh does, which runs some over several processes. */
+int main(int argc, char **argv)
 {
     static char names[][16] = {"baseline",  "ial_adam",     "rmfer_sgd", "rmfer_joint",
                                "rmfer_sam", "rmfer_smooth", "balanced",  "phase2_rate"};
     struct CMUnitTest tests[sizeof names / sizeof names[0]];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         tests[i] = (struct CMUnitTest){names[i], test_recipe, NULL, NULL, names[i]};
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests_name("golden_training", tests, write_all, remove_all);
 }

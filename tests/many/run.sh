@@ -30,6 +30,11 @@ done
 OMPI_MCA_btl=self,tcp ranks 2 "$out/tests/many/test_method_shared" >"$log" 2>&1
 code=$?
 count "many/test_method_shared over TCP" "$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)" $code
+# A recipe with both phases and SAM, whose numbers PyTorch gave.
+RMFER="$PWD/tests/many/support/program.sh" "$out/tests/test_golden_training" rmfer_sam >"$log" 2>&1
+code=$?
+[ $code -eq 0 ] || tail -n 40 "$log"
+count "test_golden_training over 2 processes" "$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1 passed, 0 failed/p' "$log")" $code
 for script in tests/many/cli_*.sh; do
     [ -e "$script" ] || continue
     sh "$script" >"$log" 2>&1
