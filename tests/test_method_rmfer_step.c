@@ -228,6 +228,32 @@ static void test_a_frozen_backbone_keeps_its_bits(void **state)
     engine_stop(&c);
 }
 
+/* Kept samples, too, go through a network that is only ever looked at; scoring by batch statistics still has its pass. */
+static void test_a_frozen_plan_is_smaller_and_its_bits_are_the_same(void **state)
+{
+    (void)state;
+    for (int batch_statistics = 0; batch_statistics < 2; batch_statistics++) {
+        struct engine_case whole, frozen;
+        struct train_step_shape shape = engine_shape(true);
+        shape.scoring_with_batch_statistics = batch_statistics == 1;
+        engine_start(&whole, true, shape);
+        shape.frozen = true;
+        engine_start(&frozen, true, shape);
+        assert_int_equal(train_step_saved_bytes(frozen.step), 0);
+        assert_true(train_step_saved_bytes(whole.step) > 0);
+        assert_true(train_step_scratch_bytes(frozen.step) < train_step_scratch_bytes(whole.step));
+        whole.objective = frozen.objective = engine_whole_objective();
+        whole.objective.freeze_backbone = frozen.objective.freeze_backbone = true;
+        engine_step(&whole, 1);
+        engine_step(&frozen, 1);
+        const struct parameters *a = &whole.model.parameters, *b = &frozen.model.parameters;
+        assert_memory_equal(a->gradients, b->gradients, a->value_count * sizeof(real));
+        assert_true(whole.losses.acl > 0 && whole.losses.total == frozen.losses.total);
+        engine_stop(&whole);
+        engine_stop(&frozen);
+    }
+}
+
 static void test_losses_add_up_and_parts_can_be_left_out(void **state)
 {
     (void)state;
@@ -359,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_gradients_are_added),
         cmocka_unit_test(test_running_statistics_move_by_the_momentum),
         cmocka_unit_test(test_a_frozen_backbone_keeps_its_bits),
+        cmocka_unit_test(test_a_frozen_plan_is_smaller_and_its_bits_are_the_same),
         cmocka_unit_test(test_losses_add_up_and_parts_can_be_left_out),
         cmocka_unit_test(test_nan_comes_through),
         cmocka_unit_test(test_kept_candidates_stay_where_they_are_given),

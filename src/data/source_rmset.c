@@ -123,6 +123,7 @@ struct picture_source rmset_faces(struct rmset_source *source)
 struct picture_source rmset_in_order(struct rmset_source *source)
 {
     struct picture_source faces = rmset_faces(source);
+    faces.key = 11;
     faces.draw = next_face;
     return faces;
 }

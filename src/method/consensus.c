@@ -3,12 +3,13 @@
  *
  *   L = CE(labelled) + lambda (1/n) sum_i w_i CE(q_i, strong view of face i) [+ lambda 2 the mutual loss of some moments]
  *
- * Every consensus.refresh epochs begin with the teacher (the average of the weights, train.ema_decay) looking at every face of
- * the RMset as it is, without a weak view's shift and flip: it looks once, and a label rests on that. Its probabilities, at a
- * temperature that fits the validation split, become labels q by moment_consensus.h, with rho and the moments' class shares
- * estimated anew. All faces count, by how certain their label is. Steps read the labels: resuming needs them and what was
- * estimated, nothing else. With acl.loss = mutual the moments' faces are contrasted too, and the labels are
- * its soft attention. Phase 1 (train.warmup_epochs) is classification alone. */
+ * Every consensus.refresh epochs the teacher (the average of the weights, train.ema_decay) looks at every face of the RMset:
+ * as it is (consensus.view = plain), as it looks once and a label rests on that, or shifted and flipped as FixMatch's guesses
+ * are (weak). Its probabilities, at a temperature that fits the validation split seen the same way, become labels q by
+ * moment_consensus.h, with rho and the moments' class shares estimated anew. All faces count, by how certain their label is.
+ * Steps read the labels: resuming needs them and what was estimated, nothing else. Both grow with the RMset, up to
+ * consensus.cache_limit. With acl.loss = mutual the moments' faces are contrasted too, and the labels are its soft attention.
+ * Phase 1 (train.warmup_epochs) is classification alone. */
 #include "method/moment_consensus.h"
 
 #include "method/guesses.h"
@@ -19,6 +20,7 @@
 #include "rmfer/method/rmfer_step.h"
 #include "rmfer/nn/inference.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { FACES = LABELLED + 1, MOMENTS };
@@ -138,6 +140,11 @@ static size_t consensus_heads(const struct config *config, size_t features, stru
     return is_mutual(config) ? mutual_head(features, entries) : 0;
 }
 
+static enum view_kind consensus_walk_view(const struct config *config)
+{
+    return config->consensus.view == TEACHER_SEES_WEAK ? VIEW_WEAK : VIEW_AS_IS;
+}
+
 /* ---- creation ---- */
 
 static void consensus_free(void *self)
@@ -177,6 +184,28 @@ static status create_memory(struct consensus_method *method, struct error *err)
     return STATUS_OK;
 }
 
+/* Of predictions and labels. */
+static size_t cache_bytes(const struct consensus_method *method)
+{
+    return size_multiply(size_multiply(method->faces, method->classes), 2 * sizeof(real));
+}
+
+static status check_cache(const struct consensus_method *method, struct error *err)
+{
+    const struct config *config = method->config;
+    double limit = (double)config->consensus.cache_limit * 1048576, wanted = (double)cache_bytes(method);
+    if (wanted <= limit) return STATUS_OK;
+    /* Rounded down, as it is to be taken as it stands. */
+    double fraction = floor(100 * config->rmset.fraction * limit / wanted) / 100;
+    if (fraction == 0)
+        return error_set_usage(err, "consensus.cache_limit = %lld: predictions and labels of the RMset's %zu faces take %.0f "
+                                    "MiB (a higher limit, or a smaller RMset)",
+                               (long long)config->consensus.cache_limit, method->faces, ceil(wanted / 1048576));
+    return error_set_usage(err, "consensus.cache_limit = %lld: predictions and labels of the RMset's %zu faces take %.0f MiB "
+                                "(a higher limit, or a part of its videos: rmset.fraction = %g)",
+                           (long long)config->consensus.cache_limit, method->faces, ceil(wanted / 1048576), fraction);
+}
+
 /* The labels' class shares, none of them 0: what no label shows could be shown all the same. */
 static void set_shares(struct consensus_method *method, const struct method_setup *setup)
 {
@@ -201,6 +230,10 @@ static status consensus_create(void **self, const struct method_setup *setup, st
     method->faces = (size_t)rmset_index_chosen_faces(setup->rmset);
     method->classes = (size_t)setup->model->classes;
     method->labelled = semi_supervised_cross_entropy(setup);
+    if (check_cache(method, err) != STATUS_OK) {
+        consensus_free(method);
+        return STATUS_USAGE;
+    }
     struct stream_share views[3];
     size_t count = 0;
     views[count++] = stream_share_of(setup->machines, (size_t)config->train.batch, 1);
@@ -445,7 +478,8 @@ static struct method_bytes consensus_bytes(const void *self)
 {
     const struct consensus_method *method = self;
     struct method_bytes bytes = one_pass_bytes(&method->pass);
-    bytes.scratch += method->arena.size + inference_bytes(method->inference);
+    bytes.labels = cache_bytes(method);
+    bytes.scratch += method->arena.size - bytes.labels + inference_bytes(method->inference);
     return bytes;
 }
 
@@ -457,6 +491,7 @@ const struct method method_consensus = {
     .figure_count = sizeof figures / sizeof figures[0],
     .walks_validation = true,
     .walks_faces = true,
+    .walk_view = consensus_walk_view,
     .check = consensus_check,
     .phases = consensus_phases,
     .streams = consensus_streams,

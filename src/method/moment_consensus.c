@@ -12,6 +12,15 @@
 
 static const double HIGHEST_RHO = 0.99, RHO_TOLERANCE = 1e-5;
 
+/* Faces that the estimate is made from, evenly spread, each heard with all of its moment. rho of so many is known to a
+ * thousandth, and an RMset of millions need not be gone through for every step of the search. */
+enum { MOST_HEARD = 1 << 18 };
+
+static size_t stride_of(const struct consensus_faces *faces)
+{
+    return faces->count / MOST_HEARD + 1;
+}
+
 /* rho p(c) / pi(c) + 1 - rho. */
 static double likelihood(const struct consensus_faces *faces, double rho, size_t face, size_t c)
 {
@@ -67,7 +76,7 @@ static bool climb(const struct consensus_faces *faces, int scans, struct consens
 {
     for (int scan = 0; scan < scans; scan++) {
         struct expectation sums = {0};
-        for (size_t i = 0; i < faces->count; i++) expect(faces, consensus, i, &sums);
+        for (size_t i = 0; i < faces->count; i += stride_of(faces)) expect(faces, consensus, i, &sums);
         if (sums.faces == 0) return false;
         /* Neither certain: what a moment says may be wrong, and may be right. */
         consensus->rho = fmin(HIGHEST_RHO, fmax(0.01, sums.showing / sums.faces));
@@ -81,7 +90,7 @@ static bool climb(const struct consensus_faces *faces, int scans, struct consens
 static double foretold(const struct consensus_faces *faces, const struct consensus *consensus)
 {
     double sum = 0;
-    for (size_t i = 0; i < faces->count; i++) {
+    for (size_t i = 0; i < faces->count; i += stride_of(faces)) {
         double g[CONSENSUS_CLASSES], all = 0;
         if (hear_others(faces, consensus, i, g) == 0) continue;
         for (size_t c = 0; c < faces->classes; c++) all += g[c] * likelihood(faces, consensus->rho, i, c);

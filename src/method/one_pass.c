@@ -190,7 +190,7 @@ void one_pass_backward(struct one_pass *pass)
 
 struct method_bytes one_pass_bytes(const struct one_pass *pass)
 {
-    return (struct method_bytes){backbone_pass_map_bytes(pass->pass), backbone_bytes(pass->backbone) +
-                                                                          backbone_pass_scratch_bytes(pass->pass) +
-                                                                          pass->arena.size};
+    return (struct method_bytes){.saved = backbone_pass_map_bytes(pass->pass),
+                                 .scratch = backbone_bytes(pass->backbone) + backbone_pass_scratch_bytes(pass->pass) +
+                                            pass->arena.size};
 }

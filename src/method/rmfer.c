@@ -141,6 +141,7 @@ static struct objective objective_of(const struct config *config, const real *cl
 static struct train_step_shape shape_of(const struct config *config)
 {
     struct train_step_shape shape = {.image_size = (int)config->data.image_size, .batch = (int)config->train.batch};
+    shape.frozen = config->train.freeze_backbone;
     if (!config_has_acl(config) || is_mutual(config)) return shape;
     shape.anchors = (int)config->acl.anchors;
     shape.positives = (int)config->acl.n_pos;
@@ -271,7 +272,8 @@ static struct method_bytes rmfer_bytes(const void *self)
 {
     const struct rmfer *rmfer = self;
     size_t moments = rmfer->rows * rmfer->rows + rmfer->places * rmfer->rows * rmfer->classes * sizeof(real);
-    return (struct method_bytes){train_step_saved_bytes(rmfer->step), train_step_scratch_bytes(rmfer->step) + moments};
+    return (struct method_bytes){.saved = train_step_saved_bytes(rmfer->step),
+                                 .scratch = train_step_scratch_bytes(rmfer->step) + moments};
 }
 
 const struct method method_rmfer = {

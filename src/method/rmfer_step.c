@@ -114,12 +114,13 @@ static status create_networks(struct train_step *step, struct error *err)
 {
     const struct train_step_shape *shape = &step->shape;
     int rows = (int)most_own_rows(step), scored = (int)step->drawn;
-    status result = backbone_create(&step->backbone, step->model, rows, shape->image_size, err);
+    bool scores = shape->anchors > 0 && shape->scoring_with_batch_statistics;
+    status result = STATUS_OK;
+    if (!shape->frozen || scores) result = backbone_create(&step->backbone, step->model, rows, shape->image_size, err);
     if (result != STATUS_OK) return result;
-    backbone_share(step->backbone, step->machines, !shape->own_statistics);
-    result = backbone_pass_create(&step->pass, step->backbone, PASS_TRAINS, rows, err);
-    if (result == STATUS_OK && shape->anchors > 0 && shape->scoring_with_batch_statistics)
-        result = create_scoring(step, err);
+    if (step->backbone != NULL) backbone_share(step->backbone, step->machines, !shape->own_statistics);
+    if (!shape->frozen) result = backbone_pass_create(&step->pass, step->backbone, PASS_TRAINS, rows, err);
+    if (result == STATUS_OK && scores) result = create_scoring(step, err);
     if (result != STATUS_OK) return result;
     int inferred = shape->batch;
     if (shape->anchors > 0 && scored > inferred) inferred = scored;
@@ -201,21 +202,22 @@ void train_step_free(struct train_step *step)
 
 size_t train_step_saved_bytes(const struct train_step *step)
 {
-    return backbone_pass_map_bytes(step->pass);
+    return step->pass == NULL ? 0 : backbone_pass_map_bytes(step->pass);
 }
 
 size_t train_step_scratch_bytes(const struct train_step *step)
 {
-    size_t scoring = 0;
+    size_t passes = 0;
     if (step->scoring_pass != NULL)
-        scoring = backbone_pass_map_bytes(step->scoring_pass) + backbone_pass_scratch_bytes(step->scoring_pass);
-    return backbone_bytes(step->backbone) + backbone_pass_scratch_bytes(step->pass) + scoring +
-           inference_bytes(step->inference) + step->planned_bytes;
+        passes = backbone_pass_map_bytes(step->scoring_pass) + backbone_pass_scratch_bytes(step->scoring_pass);
+    if (step->pass != NULL) passes += backbone_pass_scratch_bytes(step->pass);
+    if (step->backbone != NULL) passes += backbone_bytes(step->backbone);
+    return passes + inference_bytes(step->inference) + step->planned_bytes;
 }
 
 size_t train_step_packs(const struct train_step *step)
 {
-    return backbone_packs(step->backbone) + inference_packs(step->inference);
+    return (step->backbone == NULL ? 0 : backbone_packs(step->backbone)) + inference_packs(step->inference);
 }
 
 size_t train_step_chosen(const struct train_step *step)
@@ -235,7 +237,7 @@ const real *train_step_ial_logits(const struct train_step *step)
 
 void train_step_profile(struct train_step *step, struct layer_time *times)
 {
-    backbone_profile(step->backbone, times);
+    if (step->backbone != NULL) backbone_profile(step->backbone, times);
 }
 
 /* ---- a step --------------------------------------------------------------------------------------------------------- */
@@ -274,6 +276,7 @@ static void forward_rows(struct train_step *step, const struct objective *object
         forward_frozen(step, images, parts, count);
         return;
     }
+    BUG_UNLESS(step->pass != NULL);
     options.part_count = count;
     backbone_forward(step->pass, &options, images, (int)n, step->features);
 }

@@ -125,11 +125,14 @@ void journal_report_memory(const struct journal *journal, const struct learner *
     size_t weights = learner->model.parameters.arena.size, state = optimizer_bytes(learner->optimizer);
     size_t average = learner->average.arena.size, kept = pictures_bytes(pictures);
     size_t evaluation = evaluator_bytes(evaluator);
+    char labels[64] = "";
+    if (method.labels > 0)
+        (void)snprintf(labels, sizeof labels, ", labels of the RMset %.1f", mebibytes(method.labels));
     log_info("memory: %.0f MiB planned: weights and gradients %.0f, optimizer %.0f, average %.0f, saved for backward "
-             "%.0f, scratch %.0f, pictures %.0f, evaluation %.0f; a cache of pictures may add %lld",
-             mebibytes(weights + state + average + method.saved + method.scratch + kept + evaluation),
+             "%.0f, scratch %.0f%s, pictures %.0f, evaluation %.0f; a cache of pictures may add %lld",
+             mebibytes(weights + state + average + method.saved + method.scratch + method.labels + kept + evaluation),
              mebibytes(weights), mebibytes(state), mebibytes(average), mebibytes(method.saved),
-             mebibytes(method.scratch), mebibytes(kept), mebibytes(evaluation),
+             mebibytes(method.scratch), labels, mebibytes(kept), mebibytes(evaluation),
              (long long)journal->plan->config->data.cache);
 }
 

@@ -173,16 +173,17 @@ static status begin_epoch(struct group *group, struct error *err)
                           [PICTURES_OF_SELECTION] = method->walks_validation,
                           [PICTURES_OF_RMSET] = method->walks_faces && group->pictures->index != NULL};
     enum { KINDS = sizeof asked / sizeof asked[0] };
+    uint64_t number = run_plan_epoch(group->plan, group->step);
     struct pictures_walk walks[KINDS] = {0};
     struct picture_walk given[KINDS];
     status result = STATUS_OK;
     for (int i = 0; i < KINDS; i++) {
         given[i] = (struct picture_walk){&walks[i], pictures_walk_next};
         if (result == STATUS_OK && asked[i])
-            result = pictures_walk_begin(&walks[i], group->pictures, group->plan, (enum pictures_of)i, err);
+            result = pictures_walk_begin(&walks[i], group->pictures, group->plan, (enum pictures_of)i, number, err);
     }
     struct method_epoch epoch = {
-        .epoch = run_plan_epoch(group->plan, group->step),
+        .epoch = number,
         .walk = asked[PICTURES_OF_TRAINING] ? &given[PICTURES_OF_TRAINING] : NULL,
         .validation = asked[PICTURES_OF_SELECTION] ? &given[PICTURES_OF_SELECTION] : NULL,
         .faces = asked[PICTURES_OF_RMSET] ? &given[PICTURES_OF_RMSET] : NULL,

@@ -416,22 +416,24 @@ status pictures_next(struct pictures *pictures, const struct run_plan *plan, siz
     return STATUS_OK;
 }
 
-/* ---- a walk over pictures as they are ---- */
+/* ---- a walk over pictures ---- */
 
 status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pictures, const struct run_plan *plan,
-                           enum pictures_of what, struct error *err)
+                           enum pictures_of what, uint64_t epoch, struct error *err)
 {
     const struct config *config = plan->config;
     struct loader_options options = options_of(config);
     struct loader_stream *stream = &options.streams[0];
     const double *mean = what == PICTURES_OF_RMSET ? config->rmset.mean : config->data.mean,
                  *std = what == PICTURES_OF_RMSET ? config->rmset.std : config->data.std;
-    *stream = (struct loader_stream){.rows = plan->streams[0].rows, .views = 1};
+    *stream = (struct loader_stream){.rows = plan->streams[0].rows, .views = 1, .augment = &config->augment};
+    if (plan->method->walk_view != NULL) stream->kinds[0] = plan->method->walk_view(config);
     memcpy(stream->mean, mean, sizeof stream->mean);
     memcpy(stream->std, std, sizeof stream->std);
     walk->dist = plan->dist;
     options.prefetch = 1;
-    options.end_epoch = 1;
+    options.start_epoch = epoch; /* what views are drawn for */
+    options.end_epoch = walk->end = epoch + 1;
     options.stream_count = 1;
     if (what == PICTURES_OF_RMSET) {
         walk->rmset = (struct rmset_source){.index = pictures->index};
@@ -453,7 +455,7 @@ status pictures_walk_next(void *context, struct batch_stream *rows, struct error
         status result = loader_next(walk->loader, &batch, err);
         if (dist_is_many(walk->dist)) result = dist_agree(walk->dist, result, err);
         if (result != STATUS_OK) return result;
-    } while (batch.epoch == 0 && batch.streams[0].rows == 0); /* every picture of that batch was unreadable */
+    } while (batch.epoch != walk->end && batch.streams[0].rows == 0); /* every picture of that batch was unreadable */
     *rows = batch.streams[0];
     return STATUS_OK;
 }

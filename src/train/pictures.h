@@ -49,16 +49,17 @@ void pictures_free(struct pictures *pictures);
 status pictures_next(struct pictures *pictures, const struct run_plan *plan, size_t place, struct batch *batch,
                      struct error *err) MUST_CHECK;
 
-/* Pictures as they are, each once, in batches of at most train.batch. */
+/* Pictures as the method's walk_view says, each once, in batches of at most train.batch. */
 struct pictures_walk {
     struct dataset_source order;
     struct rmset_source rmset;
     struct loader *loader;
+    uint64_t end; /* epoch of the batch behind the last */
     struct dist *dist; /* what cannot be read somewhere ends the walk everywhere */
 };
 enum pictures_of { PICTURES_OF_TRAINING, PICTURES_OF_SELECTION, PICTURES_OF_RMSET };
 status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pictures, const struct run_plan *plan,
-                           enum pictures_of what, struct error *err) MUST_CHECK;
+                           enum pictures_of what, uint64_t epoch, struct error *err) MUST_CHECK;
 /* A picture_walk's `next`; `context` is the walk. */
 status pictures_walk_next(void *context, struct batch_stream *rows, struct error *err) MUST_CHECK;
 void pictures_walk_end(struct pictures_walk *walk);

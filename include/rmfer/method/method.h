@@ -100,7 +100,7 @@ static inline void step_outcome_figure(struct step_outcome *outcome, int figure,
     outcome->figures[figure].count = count;
 }
 
-/* A walk over pictures without augmentation, each once, in rows of at most train.batch: labelled training samples, or what
+/* A walk over pictures, each once, as `walk_view` says, in rows of at most train.batch: labelled training samples, or what
  * else a method asks for. */
 struct picture_walk {
     void *context;
@@ -132,6 +132,7 @@ enum { MOST_MEMORIES = 16 };
 
 struct method_bytes {
     size_t saved, scratch; /* kept for backward; everything else */
+    size_t labels;         /* what grows with the number of unlabelled faces */
 };
 
 /* ---- the table ---- */
@@ -146,6 +147,8 @@ struct method {
     bool walks_labelled;      /* begin_epoch gets a walk over the labelled samples */
     bool mixes_pictures;      /* over rows: every process reads whole batches */
     bool walks_validation, walks_faces; /* and these; faces only where a stream reads the RMset */
+    /* How pictures of walks are seen; drawn anew every epoch. NULL = as they are. */
+    enum view_kind (*walk_view)(const struct config *config);
 
     /* Mistakes across keys; NULL = none are possible. */
     status (*check)(const struct config *config, struct error *err);

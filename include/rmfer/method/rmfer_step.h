@@ -29,6 +29,7 @@ struct train_step_shape {
     bool joint_forward;                 /* acl.forward = joint: kept samples pass together with the labelled batch */
     const struct mutual_contrastive *mutual; /* acl.loss = mutual: `anchors` and what follows it are 0, and the rows of
                                                 moments are one pass with the labelled batch; borrowed while creating */
+    bool frozen; /* objectives have freeze_backbone: nothing is planned for going back through the network */
     const struct machines *machines; /* that rows are shared out over: pictures are stream_share_of's; NULL = none */
     bool own_statistics;             /* of batch-norm: over each process's rows alone */
 };
