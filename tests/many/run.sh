@@ -3,7 +3,7 @@
 # Usage: run.sh OUT, the folder of a build with MPI=1.
 out=$1
 passed=0 failed=0 skipped=0
-export RMFER_MPI="$PWD/$out/rmfer"
+export RMFER_MPI="$PWD/$out/rmfer" RMFER_TESTS="$PWD/$out/tests"
 . tests/many/support/mpirun.sh
 
 # count TEST LINE STATUS: adds "N passed, N failed[, N skipped]".
