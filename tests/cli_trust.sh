@@ -97,7 +97,39 @@ holds "eval prints none either" sh -c "! LC_ALL=C grep -q \"$(printf '\033')\" \
 # ---- more than there is, refused before any of it is touched ----
 run "$RMFER" train --config "$folder/small.ini" --quiet --out "$folder/large" --set train.batch=56 --set data.image_size=2048
 holds "a plan beyond the memory is refused" [ $code -eq 1 ]
-says "the refusal" "takes [0-9]* MiB, this machine or control group has [0-9]* MiB left"
+says "the refusal" "[0-9]* MiB for .*, this machine or control group has [0-9]* MiB left"
+
+# ---- a control group of our own, which the system would empty by ending us ----
+group=
+for limit in memory/rmfer-test-$$/memory.limit_in_bytes rmfer-test-$$/memory.max; do
+    limit=/sys/fs/cgroup/$limit
+    mkdir "$(dirname "$limit")" 2>/dev/null || continue
+    group=$(dirname "$limit")
+    [ -f "$limit" ] && break
+    rmdir "$group"
+    group=
+done
+# within MIB COMMAND...: in the group.
+within() {
+    echo $(($1 << 20)) >"$limit"
+    shift
+    sh -c "echo \$\$ >'$group/cgroup.procs' && exec \"\$@\"" - "$RMFER" "$@" >"$folder/out" 2>"$folder/err"
+    code=$?
+}
+if [ -n "$group" ]; then
+    for room in 60 120 180; do
+        within $room train --config "$folder/small.ini" --quiet --threads 1 --out "$folder/group" --set train.max_steps=1
+        holds "training within $room MiB is refused, not ended: exit $code" [ $code -eq 1 ]
+        says "training within $room MiB" "not enough memory: [0-9]* MiB for .*, this machine or control group has [0-9]* MiB left"
+    done
+    for room in 40 60 80; do
+        within $room predict --checkpoint "$last" --allow-untrained --threads 1 --batch 256 "$folder/faces/affectnet"
+        holds "predict within $room MiB is refused, not ended: exit $code" [ $code -eq 1 ]
+    done
+    rmdir "$group"
+else
+    skip "a control group of our own, which may not be made here"
+fi
 
 # ---- little memory: a message and an end, not a wait ----
 for limit in 102400 300000 409600; do

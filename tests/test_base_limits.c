@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* mincore, madvise */
 /* What a process may use, read from trees of files as the system shows them, and the refusal of more memory than that. */
 #include "rmfer/base/limits.h"
 #include "rmfer/base/memory.h"
@@ -5,9 +6,11 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -53,6 +56,14 @@ static void test_groups_of_version_2(void **state)
     assert_int_equal(limits_memory_left(root), 500000); /* the parent binds */
     scratch_text(root, "sys/fs/cgroup/jobs/memory.current", "2000000\n");
     assert_int_equal(limits_memory_left(root), 0);
+    scratch_text(root, "sys/fs/cgroup/jobs/memory.current", "700000\n");
+    scratch_text(root, "sys/fs/cgroup/jobs/one/memory.high", "max\n");
+    assert_int_equal(limits_memory_left(root), 500000);
+    scratch_text(root, "sys/fs/cgroup/jobs/one/memory.high", "400000\n"); /* without a memory.max */
+    scratch_text(root, "sys/fs/cgroup/jobs/one/memory.current", "100000\n");
+    assert_int_equal(limits_memory_left(root), 300000);
+    scratch_text(root, "sys/fs/cgroup/jobs/memory.high", "600000\n"); /* below the memory.max beside it */
+    assert_int_equal(limits_memory_left(root), 100000);
     scratch_text(root, "sys/fs/cgroup/cpu.max", "400000 100000\n");
     scratch_text(root, "sys/fs/cgroup/jobs/cpu.max", "max 100000\n");
     assert_int_equal(limits_quota_cores(root), 4);
@@ -82,9 +93,66 @@ static void test_more_memory_than_there_is_is_refused(void **state)
     size_t left = limits_memory_left("");
     if (left >= SIZE_MAX / 4) skip();
     assert_int_equal(arena_init(&arena, left + ((size_t)1 << 34), "a plan", &err), STATUS_FAILED);
-    assert_non_null(strstr(err.message, "a plan takes "));
+    assert_non_null(strstr(err.message, " MiB for a plan, this "));
     assert_non_null(strstr(err.message, " MiB left"));
     assert_null(arena.base);
+}
+
+/* Each fits, both do not: arenas count before anything is written to them. */
+static void test_arenas_are_counted_before_they_are_touched(void **state)
+{
+    (void)state;
+    struct arena one = {0}, two = {0}, unused = {0};
+    struct error err = {0};
+    size_t left = limits_memory_left("");
+    if (left >= SIZE_MAX / 4) skip();
+    assert_int_equal(arena_init(&one, left / 2, "one", &err), STATUS_OK);
+    assert_int_equal(arena_init(&two, left / 4 * 3, "two", &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, " MiB for two, this "));
+    assert_int_equal(memory_commit(left / 4 * 3, "both", &(struct error){0}), STATUS_FAILED);
+    arena_free(&one);
+    assert_int_equal(arena_reserve(&unused, left / 2, "unused", NULL), STATUS_OK);
+    assert_int_equal(memory_commit(left / 4 * 3, "both", NULL), STATUS_FAILED);
+    arena_free(&unused);
+    assert_int_equal(arena_init(&two, left / 4 * 3, "two", NULL), STATUS_OK);
+    arena_free(&two);
+}
+
+static bool is_resident(const char *page)
+{
+    unsigned char answer = 0;
+    assert_int_equal(mincore((void *)(uintptr_t)page, 1, &answer), 0);
+    return answer & 1;
+}
+
+/* By a system that can (Linux 5.14); what was written before stays. */
+static void test_a_plan_that_fits_is_touched(void **state)
+{
+    (void)state;
+    enum { BYTES = 8 << 20 };
+    struct arena used, unused;
+    assert_int_equal(arena_init(&used, BYTES, "used", NULL), STATUS_OK);
+    assert_int_equal(arena_reserve(&unused, BYTES, "unused", NULL), STATUS_OK);
+    used.base[0] = 'x';
+    assert_false(is_resident(used.base + BYTES - (4 << 20)));
+    assert_int_equal(memory_commit(0, "a plan", NULL), STATUS_OK);
+    assert_int_equal(used.base[0], 'x');
+    assert_false(is_resident(unused.base + BYTES - (4 << 20)));
+    bool touched = is_resident(used.base + BYTES - (4 << 20));
+    bool is_able = madvise(unused.base, 4096, 23 /* MADV_POPULATE_WRITE */) == 0;
+    assert_int_equal(touched, is_able);
+    arena_free(&used);
+    arena_free(&unused);
+}
+
+static void test_a_large_block_is_refused(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    size_t left = limits_memory_left("");
+    if (left >= SIZE_MAX / 4) skip();
+    assert_null(memory_allocate(left, 1, "a block", &err));
+    assert_non_null(strstr(err.message, " MiB for a block, this "));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, finish)
@@ -94,7 +162,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_nothing_known_is_no_limit), TEST(test_the_machine_alone),
         TEST(test_groups_of_version_2),       TEST(test_groups_of_version_1),
-        TEST(test_more_memory_than_there_is_is_refused),
+        TEST(test_more_memory_than_there_is_is_refused), TEST(test_arenas_are_counted_before_they_are_touched),
+        TEST(test_a_plan_that_fits_is_touched), TEST(test_a_large_block_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,6 +58,9 @@ void file_unmap(struct mapped_file *file)
     *file = (struct mapped_file){0};
 }
 
+/* Smaller ones are not worth a look at what memory is left. */
+static const size_t LARGE_FILE = (size_t)1 << 20;
+
 /* Reads until `size` bytes are there. */
 static status read_all(int descriptor, const char *path, uint8_t *bytes, size_t size, struct error *err)
 {
@@ -78,7 +81,8 @@ status file_load(struct mapped_file *file, const char *path, struct error *err)
     size_t size;
     status result = open_regular(path, &descriptor, &size, err);
     if (result != STATUS_OK) return result;
-    if (size > 0) {
+    if (size >= LARGE_FILE) result = memory_require(size, path, err);
+    if (size > 0 && result == STATUS_OK) {
         void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (bytes == MAP_FAILED) {
             result = error_set(err, "%s: not enough memory for its %zu bytes", path, size);

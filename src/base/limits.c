@@ -20,8 +20,9 @@ static bool read_number(const char *path, const char *name, double *number)
     while (!found && file != NULL && fgets(line, sizeof line, file) != NULL) {
         if (strncmp(line, name, length) != 0) continue;
         char *end;
-        *number = strtod(line + length, &end);
+        double value = strtod(line + length, &end);
         found = end != line + length; /* "max" is none */
+        if (found) *number = value;
     }
     if (file != NULL) fclose(file);
     return found;
@@ -84,8 +85,12 @@ static bool climb(struct group *group)
 static double memory_left_in(const struct group *group, const char *limit_file, const char *usage_file,
                              const char *inactive)
 {
-    double limit, used = 0, files = 0;
-    if (!group_number(group, limit_file, "", &limit)) return UNLIMITED;
+    double limit = UNLIMITED, slowed, used = 0, files = 0;
+    bool is_limited = group_number(group, limit_file, "", &limit);
+    /* Above memory.high a group is not ended, but its allocations wait: training there would stand still. */
+    bool is_slowed = group_number(group, "memory.high", "", &slowed);
+    if (is_slowed && slowed < limit) limit = slowed;
+    if (!is_limited && !is_slowed) return UNLIMITED;
     (void)group_number(group, usage_file, "", &used);
     (void)group_number(group, "memory.stat", inactive, &files);
     double left = limit - (used - (files < used ? files : used));

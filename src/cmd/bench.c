@@ -77,6 +77,7 @@ static status prepare(struct bench *bench, struct error *err)
                                   bench->image_size, err);
         if (result == STATUS_OK) inference_load(bench->inference, &bench->model);
     }
+    if (result == STATUS_OK) result = memory_commit(0, "the benchmark (--batch and --image-size say how much)", err);
     layers_describe(&bench->layers, &bench->architecture, bench->image_size);
     return result;
 }

@@ -176,7 +176,10 @@ static status create_evaluator(struct evaluation_work *work, struct error *err)
     setup.dist = work->request->dist;
     memcpy(setup.mean, own_normalisation ? config->eval.mean : info->mean, sizeof setup.mean);
     memcpy(setup.std, own_normalisation ? config->eval.std : info->std, sizeof setup.std);
-    return evaluator_create(&work->evaluator, &work->model, &setup, err);
+    status result = evaluator_create(&work->evaluator, &work->model, &setup, err);
+    if (result != STATUS_OK) return result;
+    return memory_commit(evaluator_bytes_to_come(work->evaluator),
+                         "this evaluation (eval.batch and data.cache say how much)", err);
 }
 
 status evaluation_work_open(struct evaluation_work *work, const struct evaluation_request *request, struct error *err)

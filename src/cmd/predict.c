@@ -32,6 +32,7 @@
 
 enum {
     WAITING_BUDGET = 256 << 20,
+    PHOTOGRAPH_PIXELS = 12000000, /* for planning */
     LARGEST_BATCH = 1024,
     LARGEST_DETECT_SIZE = 4096,
     LARGEST_INPUT = 4096,
@@ -54,6 +55,7 @@ struct predict_work {
     struct face_crops crops;
     struct video_tracker tracker; /* with --track */
     struct face_inputs *inputs;
+    struct face_pipeline_settings pipeline_settings;
     struct face_pipeline *pipeline;
     struct predict_batches *batches;
     struct predict_output *output;
@@ -170,7 +172,8 @@ static status start_pipeline(struct predict_work *work, struct error *err)
     work->crops.detector = work->detector;
     work->crops.detection = detection_options(work);
     work->crops.side = work->checkpoint.info.image_size;
-    struct face_pipeline_settings settings = {
+    struct face_pipeline_settings *settings = &work->pipeline_settings;
+    *settings = (struct face_pipeline_settings){
         .steps = face_crops_steps(&work->crops),
         .most_pixels = most_pixels(command),
         .keep_image = command->annotate != NULL,
@@ -180,10 +183,10 @@ static status start_pipeline(struct predict_work *work, struct error *err)
     };
     if (command->track) {
         work->tracker = video_tracker();
-        settings.steps.assign = video_tracker_assign;
-        settings.steps.tracker = &work->tracker;
+        settings->steps.assign = video_tracker_assign;
+        settings->steps.tracker = &work->tracker;
     }
-    return face_pipeline_create(&work->pipeline, work->inputs, &settings, err);
+    return face_pipeline_create(&work->pipeline, work->inputs, settings, err);
 }
 
 /* The network, while the workers already read the first pictures. */
@@ -196,6 +199,21 @@ static status load_network(struct predict_work *work, struct error *err)
                                       .flip = command->flip,
                                       .features = command->features != NULL || command->embedding};
     return predict_batches_create(&work->batches, &settings, err);
+}
+
+/* Refuses, before the network runs, what pictures, detector and network will take where it is more than there is. */
+static status commit_memory(const struct predict_work *work, struct error *err)
+{
+    struct face_pipeline_settings pipeline = work->pipeline_settings;
+    if (face_inputs_is_single(work->inputs)) pipeline.workers = 1, pipeline.ahead = 1;
+    const struct detector_options *detection = &work->crops.detection;
+    size_t side = (size_t)work->crops.side, crops = size_multiply(pipeline.ahead, 3 * side * side), searching = 0;
+    if (work->detector != NULL)
+        searching = detector_workspace_bytes(work->detector, detection->detect_size, detection->threads);
+    size_t more = face_pipeline_bytes(&pipeline, PHOTOGRAPH_PIXELS);
+    more = size_add(more, crops < pipeline.budget ? crops : pipeline.budget);
+    more = size_add(more, size_multiply((size_t)pipeline.workers, searching));
+    return memory_commit(more, "predict (--batch, --detect-size and --threads say how much)", err);
 }
 
 static status open_output(struct predict_work *work, struct error *err)
@@ -252,6 +270,7 @@ static status set_up(struct predict_work *work, const struct option_list *paths,
     log_set_level(command->level); /* of a damaged video tells the process that reads it */
     if (result == STATUS_OK) result = start_pipeline(work, err);
     if (result == STATUS_OK) result = load_network(work, err);
+    if (result == STATUS_OK) result = commit_memory(work, err);
     if (result == STATUS_OK) result = open_output(work, err);
     return result;
 }

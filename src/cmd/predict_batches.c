@@ -70,6 +70,7 @@ status predict_batches_create(struct predict_batches **out, const struct batch_s
     batches->features = (size_t)architecture->features;
     result = inference_create(&batches->inference, architecture, batches->model.classes, (int)settings->batch,
                               info->image_size, err);
+    if (result == STATUS_OK) result = memory_commit(0, "the network (--batch says how much)", err);
     if (result != STATUS_OK) return result;
     inference_load(batches->inference, &batches->model);
     return reserve(batches, err);

@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* A picture of a megapixel with its file, as a worker holds them while it brings the picture to the network's size. */
+static const size_t DECODING_BYTES = (size_t)4 << 20;
+
 struct worker {
     struct loader *loader;
     struct picture_workspace *workspace;
@@ -319,8 +322,25 @@ uint64_t loader_batches_per_epoch(const struct loader *loader)
     return loader->batches;
 }
 
+/* In the cache of this process or in that of the machine. */
+static size_t cached_bytes(const struct loader *loader)
+{
+    const struct picture_room *room = loader->options.room;
+    return room == NULL ? atomic_load(&loader->cached) : picture_room_bytes(room);
+}
+
 size_t loader_bytes(const struct loader *loader)
 {
-    size_t shared = loader->options.room == NULL ? 0 : picture_room_bytes(loader->options.room);
-    return loader->arena.size + atomic_load(&loader->cached) + shared;
+    return loader->arena.size + cached_bytes(loader);
+}
+
+size_t loader_bytes_to_come(const struct loader *loader)
+{
+    size_t limit = loader->options.cache_bytes, cached = cached_bytes(loader), wanted = 0;
+    size_t picture = cached_picture_bytes((size_t)loader->options.image_size);
+    for (int i = 0; i < loader->options.stream_count; i++)
+        wanted = size_add(wanted, size_multiply((size_t)loader->options.streams[i].source.samples, picture));
+    if (wanted > limit) wanted = limit;
+    size_t decoding = size_multiply((size_t)loader->thread_count, DECODING_BYTES);
+    return size_add(wanted > cached ? wanted - cached : 0, decoding);
 }

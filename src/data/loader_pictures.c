@@ -88,6 +88,11 @@ static void write_picture(struct cached_picture *kept, const struct image *image
     memcpy(kept->rgb, image->rgb, pixels);
 }
 
+size_t cached_picture_bytes(size_t side)
+{
+    return size_add(sizeof(struct cached_picture), size_multiply(size_multiply(side, side), 3));
+}
+
 /* Keeps a copy while there is room. Without memory for it nothing is lost but time. */
 static void keep_picture(struct picture_cache *cache, size_t sample, const struct image *image, bool is_resized)
 {

@@ -46,6 +46,9 @@ status picture_cache_init(struct picture_cache *cache, size_t count, size_t limi
 void picture_cache_share(struct picture_cache *cache, size_t count, struct picture_room *room);
 void picture_cache_free(struct picture_cache *cache);
 
+/* The most that one cached picture takes, for a network's input of `side` x `side`. */
+size_t cached_picture_bytes(size_t side);
+
 /* Brings a source's picture to workspace->pixels, out of the cache where it can. */
 status picture_of_source(const struct picture_source *source, int64_t id, enum config_resize filter,
                          struct picture_cache *cache, struct picture_workspace *workspace,

@@ -211,6 +211,13 @@ static void *work(void *argument)
     return NULL;
 }
 
+size_t face_pipeline_bytes(const struct face_pipeline_settings *settings, size_t pixels)
+{
+    size_t picture = size_multiply(pixels, 3), working = size_multiply((size_t)settings->workers, picture);
+    size_t waiting = settings->keep_image ? size_multiply(settings->ahead, picture) : 0;
+    return size_add(working, waiting < settings->budget ? waiting : settings->budget);
+}
+
 status face_pipeline_create(struct face_pipeline **out, struct face_inputs *inputs,
                             const struct face_pipeline_settings *settings, struct error *err)
 {

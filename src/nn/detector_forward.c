@@ -15,6 +15,8 @@ struct map {
 };
 
 /* One picture on its way through the network. */
+enum { UNSCALED_SIDE = 1920 }; /* of a film's frame, for planning */
+
 struct pass {
     const struct detector *detector;
     int threads;
@@ -283,6 +285,15 @@ static void run_levels(struct pass *pass)
 static size_t round_up(size_t side)
 {
     return (side + DETECTOR_LARGEST_STRIDE - 1) / DETECTOR_LARGEST_STRIDE * DETECTOR_LARGEST_STRIDE;
+}
+
+size_t detector_workspace_bytes(const struct detector *detector, int detect_size, int threads)
+{
+    struct plan plan = {0};
+    struct pass pass = {.detector = detector, .threads = threads};
+    size_t side = detect_size > 0 ? (size_t)detect_size : UNSCALED_SIDE;
+    place_pass(&pass, round_up(side), round_up(side), &plan);
+    return size_add(plan.used, 3 * side * side);
 }
 
 status detector_forward(const struct detector *detector, struct detector_workspace *workspace, const uint8_t *rgb,

@@ -29,7 +29,9 @@ status parameters_allocate(struct parameters *parameters, struct error *err)
     size_t values = arena_rounded(size_multiply(parameters->value_count, sizeof(real)));
     size_t buffers = arena_rounded(size_multiply(parameters->buffer_count, sizeof(real)));
     size_t slabs = size_add(size_multiply(values, 2), buffers), history = arena_rounded(sizeof *parameters->history);
-    status result = arena_reserve(&parameters->arena, size_add(slabs, history), "the parameters", err);
+    status result = memory_require(size_add(values, buffers), "the parameters", err);
+    if (result == STATUS_OK)
+        result = arena_reserve(&parameters->arena, size_add(slabs, history), "the parameters", err);
     if (result != STATUS_OK) return result;
     parameters->values = arena_take(&parameters->arena, values);
     parameters->gradients = arena_take(&parameters->arena, values);

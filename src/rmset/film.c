@@ -290,6 +290,18 @@ static void add_times(const struct film_job *job, struct face_times faces, struc
     job->times->cut += faces.cut;
 }
 
+/* Refuses what frames and detector will take where it is more than there is. */
+static status require_memory(const struct rmset_build_options *options, const struct face_pipeline_settings *pipeline,
+                             struct error *err)
+{
+    size_t bytes = face_pipeline_bytes(pipeline, (size_t)FULL_HD * FULL_HD * 16 / 9), searching = 0;
+    const struct detector_options *detection = &options->detection;
+    if (options->detector != NULL)
+        searching = detector_workspace_bytes(options->detector, detection->detect_size, detection->threads);
+    bytes = size_add(bytes, size_multiply((size_t)options->threads, searching));
+    return memory_require(bytes, "rmset build (--detect-size and --threads say how much)", err);
+}
+
 static status run_film(struct film_work *work, struct face_inputs *inputs, struct film_writer *writer,
                        struct film_facts *facts, struct error *err)
 {
@@ -310,7 +322,8 @@ static status run_film(struct film_work *work, struct face_inputs *inputs, struc
         .ahead = 2 * (size_t)options->threads + 2,
         .budget = WAITING_BUDGET,
     };
-    status result = face_pipeline_create(&pipeline, inputs, &settings, err);
+    status result = require_memory(options, &settings, err);
+    if (result == STATUS_OK) result = face_pipeline_create(&pipeline, inputs, &settings, err);
     if (result != STATUS_OK) return result;
     while (result == STATUS_OK && (picture = face_pipeline_receive(pipeline)) != NULL) {
         result = take_picture(work->job, writer, picture, facts, err);

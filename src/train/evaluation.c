@@ -193,6 +193,11 @@ size_t evaluator_bytes(const struct evaluator *e)
     return e->arena.size + inference_bytes(e->inference) + loader_bytes(e->loader);
 }
 
+size_t evaluator_bytes_to_come(const struct evaluator *e)
+{
+    return loader_bytes_to_come(e->loader);
+}
+
 /* ---- a run -------------------------------------------------------------------------------------------------------
  */
 

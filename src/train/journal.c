@@ -118,8 +118,8 @@ static double mebibytes(size_t bytes)
     return (double)bytes / 1048576.0;
 }
 
-void journal_report_memory(const struct journal *journal, const struct learner *learner,
-                           const struct pictures *pictures, const struct evaluator *evaluator)
+void journal_report_memory(const struct learner *learner, const struct pictures *pictures,
+                           const struct evaluator *evaluator, size_t to_come)
 {
     struct method_bytes method = learner->method->bytes(learner->self);
     size_t weights = learner->model.parameters.arena.size, state = optimizer_bytes(learner->optimizer);
@@ -129,11 +129,11 @@ void journal_report_memory(const struct journal *journal, const struct learner *
     if (method.labels > 0)
         (void)snprintf(labels, sizeof labels, ", labels of the RMset %.1f", mebibytes(method.labels));
     log_info("memory: %.0f MiB planned: weights and gradients %.0f, optimizer %.0f, average %.0f, saved for backward "
-             "%.0f, scratch %.0f%s, pictures %.0f, evaluation %.0f; a cache of pictures may add %lld",
+             "%.0f, scratch %.0f%s, pictures %.0f, evaluation %.0f; a cache and decoding of pictures may add %.0f",
              mebibytes(weights + state + average + method.saved + method.scratch + method.labels + kept + evaluation),
              mebibytes(weights), mebibytes(state), mebibytes(average), mebibytes(method.saved),
              mebibytes(method.scratch), labels, mebibytes(kept), mebibytes(evaluation),
-             (long long)journal->plan->config->data.cache);
+             mebibytes(to_come));
 }
 
 /* ---- when numbers go wrong ---- */

@@ -505,3 +505,8 @@ size_t pictures_bytes(const struct pictures *pictures)
 {
     return loader_bytes(pictures->loader) + pictures->store.arena.size;
 }
+
+size_t pictures_bytes_to_come(const struct pictures *pictures)
+{
+    return loader_bytes_to_come(pictures->loader);
+}

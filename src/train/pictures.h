@@ -68,6 +68,8 @@ void pictures_walk_end(struct pictures_walk *walk);
 status pictures_name(const struct pictures *pictures, enum stream_source source, int64_t id, struct text *name,
                      struct error *err) MUST_CHECK;
 
+/* Bytes reserved, and those that the loader will take beside them. */
 size_t pictures_bytes(const struct pictures *pictures);
+size_t pictures_bytes_to_come(const struct pictures *pictures);
 
 #endif

@@ -225,6 +225,13 @@ static status create_evaluator(struct trainer *t, struct error *err)
     return evaluator_create(&t->evaluator, &t->learner.model, &setup, err);
 }
 
+static status commit_memory(struct trainer *t, struct error *err)
+{
+    size_t to_come = size_add(pictures_bytes_to_come(&t->pictures), evaluator_bytes_to_come(t->evaluator));
+    journal_report_memory(&t->learner, &t->pictures, t->evaluator, to_come);
+    return memory_commit(to_come, "this run (train.batch, data.image_size and data.cache say how much)", err);
+}
+
 /* Everything a run needs; nothing in the run folder changes. Every process comes here. */
 static status build(struct trainer *t, const struct checkpoint *from, bool resumes, struct error *err)
 {
@@ -245,8 +252,7 @@ static status build(struct trainer *t, const struct checkpoint *from, bool resum
     if (result == STATUS_OK)
         result = pictures_start(&t->pictures, &t->plan, (uint64_t)t->state.position.step, err);
     if (result == STATUS_OK) result = create_evaluator(t, err);
-    if (result == STATUS_OK) journal_report_memory(&t->journal, &t->learner, &t->pictures, t->evaluator);
-    return result;
+    return result == STATUS_OK ? commit_memory(t, err) : result;
 }
 
 /* Every process computes the heads and chooses for itself, so that all must begin and compute alike. */

@@ -75,6 +75,10 @@ size_t loader_bad_pictures(const struct loader *loader);
 /* Bytes of the ring and of the cache as it stands, also where other processes have it in common. */
 size_t loader_bytes(const struct loader *loader);
 
+/* Bytes that will come beside these: what the cache has room for yet, no more than its pictures need at the network's size,
+ * and a picture of a megapixel being decoded by each worker. */
+size_t loader_bytes_to_come(const struct loader *loader);
+
 /* How arbitrary pictures become network input. */
 struct picture_format {
     int image_size;

@@ -61,6 +61,10 @@ struct face_pipeline_settings {
     size_t budget; /* bytes of faces and kept pictures that may be waiting */
 };
 
+/* Bytes that a pipeline will take for pictures of so many pixels, beside what the steps take: one picture with each worker,
+ * and those that wait, where they are kept. */
+size_t face_pipeline_bytes(const struct face_pipeline_settings *settings, size_t pixels);
+
 struct face_pipeline;
 
 /* Starts the workers. `inputs` and what the steps point to are borrowed. */

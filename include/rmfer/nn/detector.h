@@ -53,6 +53,10 @@ struct detector_workspace {
 
 void detector_workspace_free(struct detector_workspace *workspace);
 
+/* Bytes that a workspace takes for a square picture of detect_size, the largest that is scaled down to it; 0 = never, a
+ * film's frame is meant then. */
+size_t detector_workspace_bytes(const struct detector *detector, int detect_size, int threads);
+
 struct detector_options {
     double min_score; /* sqrt(class * object), 0 .. 1 */
     double overlap;   /* of two boxes whose intersection over union is above this, the better one stays */

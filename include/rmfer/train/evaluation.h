@@ -74,8 +74,9 @@ void evaluator_free(struct evaluator *evaluator);
 status evaluator_run(struct evaluator *evaluator, const struct model *model, const struct evaluation **evaluation,
                      struct error *err) MUST_CHECK;
 
-/* Bytes reserved. */
+/* Bytes reserved, and those that the loader will take beside them. */
 size_t evaluator_bytes(const struct evaluator *evaluator);
+size_t evaluator_bytes_to_come(const struct evaluator *evaluator);
 
 /* Names around an evaluation's numbers. */
 struct evaluation_names {
