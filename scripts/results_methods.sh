@@ -6,18 +6,27 @@
 # again, one that was stopped goes on where it stopped. Rows differ in the method and its own settings alone: network, steps,
 # optimizer, labels and the weights they start from are the same for a seed. OUT/ROW-seedN.json is the result, on faces drawn
 # for the test. `mixmatch-100` and `remixmatch-published` are what published settings do in so few steps.
+# A second table begins from random weights: `scratch-linear` and `scratch-tuned` train the classifier alone and everything,
+# `simclr-linear`, `simclr-tuned` (moco, byol, simsiam) the same on what the method learned before, without labels, in as
+# many steps; `simclr-moment-linear` ... from pairs of persons of drawn moments.
 set -eu
 rmfer=${RMFER:-./rmfer}
 here=$(cd "$(dirname "$0")/.." && pwd)
 out=${1:-runs/methods}
 seeds=${SEEDS:-0 1 2}
-rows=${ROWS:-plain fixmatch uda mixmatch remixmatch adacm}
+rows=${ROWS:-plain fixmatch uda mixmatch remixmatch adacm center island dacl scratch-linear scratch-tuned simclr-linear
+simclr-tuned moco-linear moco-tuned byol-linear byol-tuned simsiam-linear simsiam-tuned}
 epochs=${EPOCHS:-20}
+case $rmfer in */*) rmfer=$(cd "$(dirname "$rmfer")" && pwd)/${rmfer##*/} ;; esac
 
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 [ -f "$out/faces/affectnet/validation.csv" ] ||
     { "$rmfer" synth "$out/drawing" --faces 2000 --size 48 --mashups 0 --seed 11 && mv "$out/drawing" "$out/faces"; }
+case $rows in *moment*)
+    [ -f "$out/moments/rmset/index.csv" ] ||
+        { "$rmfer" synth "$out/drawing" --faces 96 --size 48 --seed 11 && mv "$out/drawing" "$out/moments"; } ;;
+esac
 cat >"$out/methods.ini" <<INI
 [data]
 kind = affectnet
@@ -48,6 +57,18 @@ weight = 0
 ratio = 2
 [uda]
 ratio = 2
+[self_supervised]
+ratio = 2
+labelled_weight = 0
+[simclr]
+temperature = 0.1
+[moco]
+momentum = 0.99
+queue = 512
+[byol]
+momentum = 0.98
+[augment.pair]
+crop = 0.4
 [augment]
 mode = all
 grayscale_p = 0
@@ -62,29 +83,50 @@ every = $epochs
 checkpoint_every = 8
 INI
 
+# ROW SEED: the weights that a classifier is put on.
+start_of() {
+    if [ "$1" = scratch ]; then echo model.init=; else echo "model.init=$1-seed$2/last.safetensors"; fi
+}
+
 # What a row sets. Plain: flip and shift, as every method's labelled faces have them. Mixing methods: shares that hardly mix,
 # and weights and running means made for so few steps.
 settings_of() {
     case $1 in
     plain) echo train.method=rmfer ;;
-    mixmatch) echo train.method=mixmatch mixmatch.alpha=0.1 mixmatch.weight=30 ;;
+    mixmatch) echo train.method=mixmatch mixmatch.alpha=0.02 mixmatch.weight=30 ;;
+    mixmatch-mixed) echo train.method=mixmatch mixmatch.alpha=0.1 mixmatch.weight=30 ;;
     mixmatch-100) echo train.method=mixmatch mixmatch.alpha=0.1 ;;
     remixmatch) echo train.method=remixmatch remixmatch.alpha=0.1 remixmatch.ramp=0.4 remixmatch.momentum=0.9 ;;
     remixmatch-published) echo train.method=remixmatch ;;
+    *-linear) echo train.method=rmfer train.freeze_backbone=true train.lr=0.01 train.weight_decay=0 "$(start_of "${1%-linear}" "$2")" ;;
+    *-tuned) echo train.method=rmfer "$(start_of "${1%-tuned}" "$2")" ;;
+    *-moment) echo "train.method=${1%-moment} model.init= self_supervised.views=moment rmset.root=moments/rmset" ;;
+    simclr | moco | byol | simsiam) echo "train.method=$1 model.init=" ;;
     *) echo "train.method=$1" ;;
     esac
 }
 
-# ROW SEED
-run_row() {
+# ROW SEED: leaves ROW-seedN.
+train_row() {
     run=$out/$1-seed$2 row=$1 seed=$2
-    [ ! -f "$run.json" ] || return 0
     # shellcheck disable=SC2046 # words
-    set -- $(settings_of "$row")
+    set -- $(settings_of "$row" "$seed")
     for key; do set -- "$@" --set "$key"; shift; done
     set -- "$@" --set "train.seed=$seed" --set "data.split_seed=$seed"
     if [ -f "$run/last.safetensors" ]; then set -- "$@" --resume; fi
-    "$rmfer" train --config "$out/methods.ini" "$@" --out "$run" >"$run.log" 2>&1
+    (cd "$out" && "$rmfer" train --config methods.ini "$@" --out "$run") >"$run.log" 2>&1
+}
+
+# ROW SEED
+run_row() {
+    [ ! -f "$out/$1-seed$2.json" ] || return 0
+    case $1 in
+    scratch-*) ;;
+    *-linear | *-tuned)
+        start=${1%-*}
+        [ -f "$out/$start-seed$2.done" ] || { train_row "$start" "$2" && : >"$out/$start-seed$2.done"; } ;;
+    esac
+    train_row "$1" "$2"
     "$rmfer" eval --checkpoint "$run/last.safetensors" --split test --json "$run.part" >"$run.txt" 2>>"$run.log"
     mv "$run.part" "$run.json"
     echo "$row, seed $seed: $(grep '^overall' "$run.txt")"

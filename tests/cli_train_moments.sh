@@ -112,6 +112,7 @@ grep -q '"temperature": 2,' sam/metrics.jsonl && pass || fail "the temperature t
 
 refuses "no teacher" 2 'needs the average of the weights as its teacher' consensus --out x --set train.ema_decay=0
 refuses "a temperature of the test split" 2 'fitted to the test split' consensus --out x --set eval.select=test
+refuses "no label is sure enough" 2 'no label is as sure as that' consensus --out x --set consensus.threshold=1
 refuses "no epoch for it" 2 'no epoch is left' consensus --out x --set train.warmup_epochs=3
 refuses "no faces" 2 'rmset.fraction = 0: consensus learns' consensus --out x --set rmset.fraction=0
 mkdir -p faces/many

@@ -76,6 +76,9 @@ refuses "frozen features" 2 'center moves features' train --out x --set train.me
 
 refuses "no unlabelled pictures" 2 'moco needs pictures without a label' train --out x --set data.labelled=0
 refuses "a frozen backbone" 2 'moco trains the whole network' train --out x --set train.freeze_backbone=true
+refuses "a short queue" 2 'moco.queue = 3: a step makes 4 keys' train --out x --set moco.queue=3
+refuses "nothing to learn" 2 'simclr has nothing to learn' train --out x --set train.method=simclr \
+    --set self_supervised.weight=0 --set self_supervised.labelled_weight=0
 refuses "one pair" 2 'compares at least 2 pairs' train --out x --set train.batch=1
 refuses "no RMset" 2 'this method needs an RMset' train --out x --set self_supervised.views=moment
 refuses "no faces" 2 'needs the faces of an RMset' train --out x --set self_supervised.views=moment \

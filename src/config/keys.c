@@ -212,7 +212,7 @@ static const struct config_key keys[] = {
     REAL(moco, momentum, "0.999", 0, 0.9999999, "of the teacher, which makes the keys"),
     WHOLE(moco, queue, "4096", 1, 1048576, "keys of earlier steps that a query is held against"),
 
-    REAL(byol, momentum, "0.996", 0, 0.9999999, "of the teacher at the start; rises to 1 by a cosine over the run"),
+    REAL(byol, momentum, "0.996", 0, 0.999999, "of the teacher at the start; rises to 1 by a cosine over the run"),
 
     PATH(rmset, root, "", "the RMset's folder"),
     STRING(rmset, index, "index.csv", "its list, under root"),

@@ -87,6 +87,8 @@ static status consensus_check(const struct config *config, struct error *err)
                                (long long)config->train.warmup_epochs, (long long)config->train.epochs);
     if (config->rmset.fraction == 0)
         return error_set_usage(err, "rmset.fraction = 0: consensus learns from the faces of an RMset");
+    if (config->consensus.threshold == 1)
+        return error_set_usage(err, "consensus.threshold = 1: no label is as sure as that (0 counts all, 0.9 the sure ones)");
     if (config->consensus.temperature == 0 && config->eval.select == SELECT_TEST)
         return error_set_usage(err, "consensus.temperature = 0: it would be fitted to the test split, which chooses here "
                                     "(eval.select = valid, or a temperature)");

@@ -39,6 +39,16 @@ static struct mlp_shape head_of(size_t features)
     return (struct mlp_shape){.name = "moco", .layers = 2, .widths = {features, features, PROJECTED}};
 }
 
+/* Of a shorter queue, keys would be gone before a step has met them. */
+static status moco_check(const struct config *config, struct error *err)
+{
+    int64_t keys = config->train.batch * config->self_supervised.ratio * config->train.accumulate;
+    if (config->moco.queue < keys)
+        return error_set_usage(err, "moco.queue = %lld: a step makes %lld keys, which the next one is to meet (moco.queue = 4096)",
+                               (long long)config->moco.queue, (long long)keys);
+    return self_supervised_check(config, err);
+}
+
 static size_t moco_heads(const struct config *config, size_t features, struct parameter *entries)
 {
     struct mlp_shape shape = head_of(features);
@@ -186,7 +196,7 @@ const struct method method_moco = {
     .figures = self_supervised_figures,
     .figure_count = PAIR_FIGURES,
     .mixes_pictures = true,
-    .check = self_supervised_check,
+    .check = moco_check,
     .phases = self_supervised_phases,
     .streams = self_supervised_streams,
     .heads = moco_heads,

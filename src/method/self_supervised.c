@@ -24,6 +24,10 @@ status self_supervised_check(const struct config *config, struct error *err)
     if (pairs_of(config) < 2)
         return error_set_usage(err, "train.batch = 1: %s compares at least 2 pairs (self_supervised.ratio = 2)",
                                config->train.method);
+    if (config->self_supervised.weight == 0 && config->self_supervised.labelled_weight == 0)
+        return error_set_usage(err, "self_supervised.weight = 0 and self_supervised.labelled_weight = 0: %s has nothing to "
+                                    "learn (self_supervised.weight = 1)",
+                               config->train.method);
     if (!are_moments(config)) return semi_supervised_check(config, err);
     if (config->rmset.fraction == 0)
         return error_set_usage(err, "rmset.fraction = 0: self_supervised.views = moment needs the faces of an RMset");
