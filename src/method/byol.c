@@ -24,7 +24,6 @@ struct byol {
     struct momentum_teacher teacher;
     struct mlp projector, predictor, teacher_projector;
     struct model *student;
-    struct arena arena;
     double momentum;
     real *targets, *unit, *norm, *dunit, *dprediction, *dz; /* [2N,256], norm [2N] */
     real *dfeatures;                                        /* [2N,D] */
@@ -56,12 +55,12 @@ static void byol_free(void *self)
     if (byol == NULL) return;
     momentum_teacher_free(&byol->teacher);
     self_supervised_free(&byol->shared);
-    arena_free(&byol->arena);
     memory_free(byol);
 }
 
-static void place(struct byol *byol, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct byol *byol = self;
     size_t rows = VIEWS * byol->shared.pairs, wide = rows * PROJECTED;
     mlp_place(&byol->projector, rows, plan);
     mlp_place(&byol->predictor, rows, plan);
@@ -93,21 +92,17 @@ static status byol_create(void **self, const struct method_setup *setup, struct 
     if (byol == NULL) return STATUS_FAILED;
     byol->student = setup->model;
     byol->momentum = setup->config->byol.momentum;
-    struct plan plan = {0};
     status result = self_supervised_init(&byol->shared, setup, VIEWS, err);
     if (result == STATUS_OK)
         result = momentum_teacher_init(&byol->teacher, setup->model, VIEWS * byol->shared.pairs, side, err);
     if (result == STATUS_OK) {
         bind(byol, setup->model);
-        place(byol, &plan);
-        result = arena_init(&byol->arena, plan.used, "the projections", err);
+        result = self_supervised_place(&byol->shared, byol, place, err);
     }
     if (result != STATUS_OK) {
         byol_free(byol);
         return result;
     }
-    plan = (struct plan){arena_take(&byol->arena, plan.used), 0};
-    place(byol, &plan);
     *self = byol;
     return STATUS_OK;
 }
@@ -160,8 +155,8 @@ static size_t byol_memories(void *self, struct method_memory *memories)
 static struct method_bytes byol_bytes(const void *self)
 {
     const struct byol *byol = self;
-    struct method_bytes bytes = one_pass_bytes(&byol->shared.pass);
-    bytes.scratch += byol->arena.size + momentum_teacher_bytes(&byol->teacher).scratch;
+    struct method_bytes bytes = self_supervised_bytes(&byol->shared);
+    bytes.scratch += momentum_teacher_bytes(&byol->teacher).scratch;
     return bytes;
 }
 

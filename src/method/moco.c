@@ -24,7 +24,6 @@ struct moco {
     struct momentum_teacher teacher;
     struct mlp head, teacher_head;
     struct model *student;
-    struct arena arena;
     struct config_moco config;
     size_t queued, places;
     real *queue;     /* [queued,128], unit rows */
@@ -62,12 +61,12 @@ static void moco_free(void *self)
     if (moco == NULL) return;
     momentum_teacher_free(&moco->teacher);
     self_supervised_free(&moco->shared);
-    arena_free(&moco->arena);
     memory_free(moco);
 }
 
-static void place(struct moco *moco, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct moco *moco = self;
     size_t pairs = moco->shared.pairs;
     mlp_place(&moco->head, pairs, plan);
     mlp_place(&moco->teacher_head, pairs, plan);
@@ -104,7 +103,6 @@ static status moco_create(void **self, const struct method_setup *setup, struct 
     moco->config = config->moco;
     moco->queued = (size_t)config->moco.queue;
     moco->places = (size_t)config->train.accumulate;
-    struct plan plan = {0};
     status result = self_supervised_init(&moco->shared, setup, QUERIES, err);
     if (result == STATUS_OK)
         result = momentum_teacher_init(&moco->teacher, setup->model, moco->shared.pairs, (int)config->data.image_size, err);
@@ -112,15 +110,12 @@ static status moco_create(void **self, const struct method_setup *setup, struct 
         struct mlp_shape shape = head_of(moco->shared.pass.dimensions);
         mlp_bind(&moco->head, &shape, &moco->shared.pass.context, setup->model);
         mlp_bind(&moco->teacher_head, &shape, &moco->shared.pass.context, &moco->teacher.model);
-        place(moco, &plan);
-        result = arena_init(&moco->arena, plan.used, "the queue", err);
+        result = self_supervised_place(&moco->shared, moco, place, err);
     }
     if (result != STATUS_OK) {
         moco_free(moco);
         return result;
     }
-    plan = (struct plan){arena_take(&moco->arena, plan.used), 0};
-    place(moco, &plan);
     start_queue(moco, (uint64_t)config->train.seed);
     *self = moco;
     return STATUS_OK;
@@ -184,8 +179,8 @@ static size_t moco_memories(void *self, struct method_memory *memories)
 static struct method_bytes moco_bytes(const void *self)
 {
     const struct moco *moco = self;
-    struct method_bytes bytes = one_pass_bytes(&moco->shared.pass);
-    bytes.scratch += moco->arena.size + momentum_teacher_bytes(&moco->teacher).scratch;
+    struct method_bytes bytes = self_supervised_bytes(&moco->shared);
+    bytes.scratch += momentum_teacher_bytes(&moco->teacher).scratch;
     return bytes;
 }
 

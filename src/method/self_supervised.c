@@ -71,9 +71,37 @@ status self_supervised_init(struct self_supervised *shared, const struct method_
     return one_pass_init_mixed(&shared->pass, setup, (size_t)config->train.batch + views * shared->pairs, err);
 }
 
+status self_supervised_place(struct self_supervised *shared, void *self, void (*place)(void *self, struct plan *plan),
+                             struct error *err)
+{
+    struct plan plan = {0};
+    place(self, &plan);
+    status result = arena_init(&shared->heads, plan.used, "the projections", err);
+    if (result != STATUS_OK) return result;
+    plan = (struct plan){arena_take(&shared->heads, plan.used), 0};
+    place(self, &plan);
+    return STATUS_OK;
+}
+
 void self_supervised_free(struct self_supervised *shared)
 {
     one_pass_free(&shared->pass);
+    arena_free(&shared->heads);
+}
+
+void self_supervised_free_method(void *self)
+{
+    if (self == NULL) return;
+    self_supervised_free(self);
+    memory_free(self);
+}
+
+struct method_bytes self_supervised_bytes(const void *self)
+{
+    const struct self_supervised *shared = self;
+    struct method_bytes bytes = one_pass_bytes(&shared->pass);
+    bytes.scratch += shared->heads.size;
+    return bytes;
 }
 
 const real *self_supervised_picture(const struct self_supervised *shared, const struct method_step *step, size_t which,

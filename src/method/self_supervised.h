@@ -22,6 +22,7 @@ struct self_supervised {
     const struct config *config;
     size_t pairs; /* of a step */
     size_t first; /* row of the pass where the pairs begin: all first pictures, then all second ones */
+    struct arena heads; /* what a method's heads and losses need */
 };
 
 /* ---- members of a row of the table ---- */
@@ -37,7 +38,13 @@ size_t self_supervised_streams(const struct config *config, struct stream_reques
  * the table say mixes_pictures), as a teacher looks at all of them. */
 status self_supervised_init(struct self_supervised *shared, const struct method_setup *setup, size_t views,
                             struct error *err) MUST_CHECK;
+/* Plans what `place` places of `self`, which is called once to count and once to hand out, in shared->heads. */
+status self_supervised_place(struct self_supervised *shared, void *self, void (*place)(void *self, struct plan *plan),
+                             struct error *err) MUST_CHECK;
 void self_supervised_free(struct self_supervised *shared);
+/* Members of the table's row for a method that begins with its struct self_supervised and owns nothing else. */
+void self_supervised_free_method(void *self);
+struct method_bytes self_supervised_bytes(const void *self);
 
 /* Picture `which` (0 or 1) of a pair. */
 const real *self_supervised_picture(const struct self_supervised *shared, const struct method_step *step, size_t which,

@@ -13,9 +13,8 @@ enum { PROJECTED = 128, VIEWS = 2 };
 static const struct method_term terms[PAIR_TERMS] = {[TERM_FER] = {"fer", "FER"}, [PAIR_TERM] = {"simclr", "SimCLR"}};
 
 struct simclr {
-    struct self_supervised shared;
+    struct self_supervised shared; /* the first, as self_supervised_bytes wants it */
     struct mlp head;
-    struct arena arena;
     double temperature;
     int32_t *groups; /* [2N], who belongs together */
     real *unit, *norm, *dunit, *dz, *similarities, *dfeatures;
@@ -33,17 +32,9 @@ static size_t simclr_heads(const struct config *config, size_t features, struct 
     return mlp_entries(&shape, entries);
 }
 
-static void simclr_free(void *self)
+static void place(void *self, struct plan *plan)
 {
     struct simclr *simclr = self;
-    if (simclr == NULL) return;
-    self_supervised_free(&simclr->shared);
-    arena_free(&simclr->arena);
-    memory_free(simclr);
-}
-
-static void place(struct simclr *simclr, struct plan *plan)
-{
     size_t rows = VIEWS * simclr->shared.pairs;
     mlp_place(&simclr->head, rows, plan);
     simclr->groups = plan_take(plan, rows, sizeof *simclr->groups);
@@ -60,20 +51,16 @@ static status simclr_create(void **self, const struct method_setup *setup, struc
     *self = NULL;
     struct simclr *simclr = memory_allocate(1, sizeof *simclr, "the method", err);
     if (simclr == NULL) return STATUS_FAILED;
-    struct plan plan = {0};
     status result = self_supervised_init(&simclr->shared, setup, VIEWS, err);
     if (result == STATUS_OK) {
         struct mlp_shape shape = head_of(simclr->shared.pass.dimensions);
         mlp_bind(&simclr->head, &shape, &simclr->shared.pass.context, setup->model);
-        place(simclr, &plan);
-        result = arena_init(&simclr->arena, plan.used, "the projections", err);
+        result = self_supervised_place(&simclr->shared, simclr, place, err);
     }
     if (result != STATUS_OK) {
-        simclr_free(simclr);
+        self_supervised_free_method(simclr);
         return result;
     }
-    plan = (struct plan){arena_take(&simclr->arena, plan.used), 0};
-    place(simclr, &plan);
     simclr->temperature = setup->config->simclr.temperature;
     for (size_t i = 0; i < VIEWS * simclr->shared.pairs; i++) simclr->groups[i] = (int32_t)(i % simclr->shared.pairs);
     *self = simclr;
@@ -97,14 +84,6 @@ static void simclr_step(void *self, const struct method_step *step, struct step_
     self_supervised_backward(shared, step, VIEWS, simclr->dfeatures, term, outcome);
 }
 
-static struct method_bytes simclr_bytes(const void *self)
-{
-    const struct simclr *simclr = self;
-    struct method_bytes bytes = one_pass_bytes(&simclr->shared.pass);
-    bytes.scratch += simclr->arena.size;
-    return bytes;
-}
-
 const struct method method_simclr = {
     .name = "simclr",
     .terms = terms,
@@ -117,7 +96,7 @@ const struct method method_simclr = {
     .streams = self_supervised_streams,
     .heads = simclr_heads,
     .create = simclr_create,
-    .free = simclr_free,
+    .free = self_supervised_free_method,
     .step = simclr_step,
-    .bytes = simclr_bytes,
+    .bytes = self_supervised_bytes,
 };

@@ -14,9 +14,8 @@ enum { VIEWS = 2 };
 static const struct method_term terms[PAIR_TERMS] = {[TERM_FER] = {"fer", "FER"}, [PAIR_TERM] = {"simsiam", "SimSiam"}};
 
 struct simsiam {
-    struct self_supervised shared;
+    struct self_supervised shared; /* the first, as self_supervised_bytes wants it */
     struct mlp projector, predictor;
-    struct arena arena;
     real *targets, *target_norm, *unit, *norm, *dunit, *dprediction, *dz, *dfeatures; /* [2N,D], norms [2N] */
 };
 
@@ -45,17 +44,9 @@ static size_t simsiam_heads(const struct config *config, size_t features, struct
     return count + mlp_entries(&predictor, entries + count);
 }
 
-static void simsiam_free(void *self)
+static void place(void *self, struct plan *plan)
 {
     struct simsiam *simsiam = self;
-    if (simsiam == NULL) return;
-    self_supervised_free(&simsiam->shared);
-    arena_free(&simsiam->arena);
-    memory_free(simsiam);
-}
-
-static void place(struct simsiam *simsiam, struct plan *plan)
-{
     size_t rows = VIEWS * simsiam->shared.pairs, wide = rows * simsiam->shared.pass.dimensions;
     mlp_place(&simsiam->projector, rows, plan);
     mlp_place(&simsiam->predictor, rows, plan);
@@ -74,22 +65,18 @@ static status simsiam_create(void **self, const struct method_setup *setup, stru
     *self = NULL;
     struct simsiam *simsiam = memory_allocate(1, sizeof *simsiam, "the method", err);
     if (simsiam == NULL) return STATUS_FAILED;
-    struct plan plan = {0};
     status result = self_supervised_init(&simsiam->shared, setup, VIEWS, err);
     if (result == STATUS_OK) {
         size_t features = simsiam->shared.pass.dimensions;
         struct mlp_shape projector = projector_of(features), predictor = predictor_of(features);
         mlp_bind(&simsiam->projector, &projector, &simsiam->shared.pass.context, setup->model);
         mlp_bind(&simsiam->predictor, &predictor, &simsiam->shared.pass.context, setup->model);
-        place(simsiam, &plan);
-        result = arena_init(&simsiam->arena, plan.used, "the projections", err);
+        result = self_supervised_place(&simsiam->shared, simsiam, place, err);
     }
     if (result != STATUS_OK) {
-        simsiam_free(simsiam);
+        self_supervised_free_method(simsiam);
         return result;
     }
-    plan = (struct plan){arena_take(&simsiam->arena, plan.used), 0};
-    place(simsiam, &plan);
     *self = simsiam;
     return STATUS_OK;
 }
@@ -115,14 +102,6 @@ static void simsiam_step(void *self, const struct method_step *step, struct step
     self_supervised_backward(shared, step, VIEWS, simsiam->dfeatures, term, outcome);
 }
 
-static struct method_bytes simsiam_bytes(const void *self)
-{
-    const struct simsiam *simsiam = self;
-    struct method_bytes bytes = one_pass_bytes(&simsiam->shared.pass);
-    bytes.scratch += simsiam->arena.size;
-    return bytes;
-}
-
 const struct method method_simsiam = {
     .name = "simsiam",
     .terms = terms,
@@ -135,7 +114,7 @@ const struct method method_simsiam = {
     .streams = self_supervised_streams,
     .heads = simsiam_heads,
     .create = simsiam_create,
-    .free = simsiam_free,
+    .free = self_supervised_free_method,
     .step = simsiam_step,
-    .bytes = simsiam_bytes,
+    .bytes = self_supervised_bytes,
 };
