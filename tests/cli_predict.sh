@@ -376,7 +376,7 @@ holds "and not what it leads to" cmp target.png two.png
 refuses "--annotate --force over the picture itself" 1 \
     './two.png: --annotate would write over the picture itself; name another folder' \
     predict --force --annotate . two.png
-refuses "--features over a picture" 2 '--features two.png: is one of the pictures' predict --features two.png two.png
+refuses "--features over a picture" 2 'two.png: is read here, and would be written over: take another name' predict --features two.png two.png
 i=0
 while [ $i -lt 300 ]; do echo none.png; echo none-2.png; i=$((i + 1)); done >list
 cp none.png none-2.png

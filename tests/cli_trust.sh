@@ -58,6 +58,23 @@ mv "$folder/run/previous.safetensors" "$last"
 check "goes on from the one before" "$RMFER" train --config "$folder/small.ini" --quiet --resume --set train.epochs=2
 holds "to the same end, bit by bit" cmp -s "$last" "$folder/whole.safetensors"
 
+# ---- no output goes over an input, under whatever name ----
+ln -s "$last" "$folder/other.safetensors"
+written_over() {
+    name=$1
+    shift
+    before=$(cksum <"$last")
+    run "$RMFER" "$@"
+    holds "$name refuses to write over what it reads" [ $code -eq 2 ]
+    says "$name" "is read here, and would be written over"
+    holds "$name leaves it as it was" [ "$(cksum <"$last")" = "$before" ]
+}
+written_over export export "$last" -o "$folder/other.safetensors"
+written_over import import "$last" -o "$folder/other.safetensors"
+written_over eval eval --checkpoint "$last" --json "$folder/other.safetensors"
+written_over plot plot mds "$last" -o "$folder/other.safetensors"
+written_over predict predict --checkpoint "$last" --allow-untrained --features "$folder/other.safetensors" "$folder/faces/affectnet"
+
 # ---- outputs that are no files ----
 check "evaluates into a device" "$RMFER" eval --checkpoint "$last" --json /dev/null
 holds "the device is still one" [ -c /dev/null ]

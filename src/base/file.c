@@ -125,6 +125,14 @@ bool file_exists(const char *path)
     return stat(path, &facts) == 0 && S_ISREG(facts.st_mode);
 }
 
+status file_check_output(const char *output, const char *input, struct error *err)
+{
+    struct stat target, source;
+    if (output == NULL || input == NULL || stat(output, &target) != 0 || !S_ISREG(target.st_mode)) return STATUS_OK;
+    if (stat(input, &source) != 0 || source.st_dev != target.st_dev || source.st_ino != target.st_ino) return STATUS_OK;
+    return error_set_usage(err, "%s: is read here, and would be written over: take another name", output);
+}
+
 bool folder_exists(const char *path)
 {
     struct stat facts;

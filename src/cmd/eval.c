@@ -3,6 +3,7 @@
 #include "cmd/compare.h"
 #include "cmd/evaluate.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/file_write.h"
 #include "rmfer/base/log.h"
 #include "rmfer/cmd/commands.h"
@@ -104,6 +105,8 @@ static status run(struct eval_command *command, struct error *err)
         return err->code;
     struct dist *dist = command->request.dist;
     status result = lookup_checkpoint("rmfer eval needs --checkpoint FILE", &command->request.checkpoint, &found, err);
+    if (result == STATUS_OK) result = file_check_output(command->json, command->request.checkpoint, err);
+    if (result == STATUS_OK) result = file_check_output(command->json, command->request.config, err);
     if (result == STATUS_OK) result = evaluation_work_open(&work, &command->request, err);
     result = dist_agree(dist, result, err);
     if (result == STATUS_OK) result = dataset_describe(&work.dataset, &description, err);

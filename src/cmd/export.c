@@ -1,6 +1,7 @@
 /* rmfer export: a checkpoint for other programs. */
 #include "rmfer/ckpt/export.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/lookup.h"
@@ -63,6 +64,7 @@ static status run(const struct export_arguments *arguments, const struct command
     const char *checkpoint = line->positional.count == 1 ? line->positional.items[0] : NULL;
     struct text found = {0};
     status result = lookup_checkpoint("rmfer export needs a CHECKPOINT", &checkpoint, &found, err);
+    if (result == STATUS_OK) result = file_check_output(arguments->output, checkpoint, err);
     if (result == STATUS_OK) result = convert(arguments, checkpoint, err);
     text_free(&found);
     return result;

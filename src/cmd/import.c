@@ -1,6 +1,7 @@
 /* rmfer import: weights of other programs as a native checkpoint. */
 #include "rmfer/ckpt/import.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/cmd/commands.h"
@@ -85,7 +86,10 @@ static status run(const struct import_arguments *arguments, const struct command
     if (arguments->output == NULL) return error_set_usage(err, "rmfer import needs -o FILE.safetensors");
     if (!text_ends_with_ignoring_case(arguments->output, ".safetensors"))
         return error_set_usage(err, "-o %s: the name of a native checkpoint ends in .safetensors", arguments->output);
-    status result = read_triple("mean", arguments->mean, unused, false, err);
+    status result = STATUS_OK;
+    for (size_t i = 0; i < line->positional.count && result == STATUS_OK; i++)
+        result = file_check_output(arguments->output, line->positional.items[i], err);
+    if (result == STATUS_OK) result = read_triple("mean", arguments->mean, unused, false, err);
     if (result == STATUS_OK) result = read_triple("std", arguments->std, unused, true, err);
     if (result == STATUS_OK) result = split_names(&classes, arguments->classes, err);
     if (result == STATUS_OK) result = convert(arguments, &line->positional, &classes, err);

@@ -3,6 +3,7 @@
 #include "cmd/checkpoint_word.h"
 #include "cmd/plot_anchor.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/plot/embedding.h"
@@ -119,6 +120,8 @@ static status run(const struct plot_command *command, const struct option_list *
         return plot_anchor(&figure, words->items + 1, words->count - 1, err);
     }
     status result = figure_file_check("rmfer plot", command->out, command->png, err);
+    for (size_t i = 1; i < words->count && result == STATUS_OK; i++)
+        result = file_check_output(command->out, words->items[i], err);
     if (result != STATUS_OK) return result;
     if (is_curves || is_confusion)
         return plot_runs(command, is_curves ? draw_curves : draw_confusion, words->items + 1, words->count - 1, err);

@@ -28,7 +28,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum {
     WAITING_BUDGET = 256 << 20,
@@ -70,12 +69,11 @@ struct predict_work {
 static status check_features(const struct predict_command *command, const struct option_list *paths,
                              struct error *err)
 {
-    struct stat target, input;
-    if (command->features == NULL || stat(command->features, &target) != 0) return STATUS_OK;
-    for (size_t i = 0; i < paths->count; i++)
-        if (stat(paths->items[i], &input) == 0 && input.st_dev == target.st_dev && input.st_ino == target.st_ino)
-            return error_set_usage(err, "--features %s: is one of the pictures", command->features);
-    return STATUS_OK;
+    status result = file_check_output(command->features, command->checkpoint, err);
+    if (result == STATUS_OK) result = file_check_output(command->features, command->detector, err);
+    for (size_t i = 0; i < paths->count && result == STATUS_OK; i++)
+        result = file_check_output(command->features, paths->items[i], err);
+    return result;
 }
 
 /* Launchers differ in who gets standard input; nobody would know what became of it. */

@@ -4,6 +4,7 @@
 
 #include "cmd/report_extra.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/file_write.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
@@ -155,7 +156,10 @@ static status make_report(const struct report_command *command, const struct opt
     bool goes_on = true;
     if (runs->count == 0 || command->out == NULL)
         return error_set_usage(err, "rmfer report needs run folders and -o FILE.html");
-    status result = write_page(command, runs, &parts, &goes_on, err);
+    status result = STATUS_OK;
+    for (size_t i = 0; i < runs->count && result == STATUS_OK; i++)
+        result = file_check_output(command->out, runs->items[i], err);
+    if (result == STATUS_OK) result = write_page(command, runs, &parts, &goes_on, err);
     if (result == STATUS_OK) printf("%s\n", command->out);
     fflush(stdout);
     while (result == STATUS_OK && goes_on) {

@@ -26,6 +26,9 @@ status file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size, 
 bool file_exists(const char *path);
 bool folder_exists(const char *path);
 
+/* Refuses, as a usage error, to write `output` where it is the same file as `input`, under whatever name. NULL is no file. */
+status file_check_output(const char *output, const char *input, struct error *err) MUST_CHECK;
+
 /* Makes the folder and its parents. */
 status folder_create(const char *path, struct error *err) MUST_CHECK;
 
