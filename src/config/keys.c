@@ -185,6 +185,8 @@ static const struct config_key keys[] = {
     REAL(consensus, temperature, "0", 0, 100, "divides the teacher's logits (0: fitted to the validation split at each look)"),
     WHOLE(consensus, refresh, "1", 1, 1000000, "epochs between two looks of the teacher at the RMset"),
     WHOLE(consensus, scans, "10", 1, 1000, "rounds of expectation and maximisation at each look"),
+    CHOICE(consensus, student_view, "strong", "strong plain",
+           "what the labels are learned from: [augment.strong]'s view of a face, or [augment] as labelled pictures"),
     CHOICE(consensus, view, "plain", "plain weak",
            "what the teacher sees of a face: the picture as it is, or [augment.weak]'s shift and flip of it"),
     WHOLE(consensus, cache_limit, "1024", 1, 1 << 24, "MiB that predictions and labels of the RMset's faces may take"),

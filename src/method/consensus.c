@@ -1,7 +1,7 @@
 /* Moment consensus, an extension of the paper: persons who react to one moment mostly show one expression, so what a teacher
  * makes of all of them together is better than what it makes of each, above all of expressions that it is never sure of.
  *
- *   L = CE(labelled) + lambda (1/n) sum_i w_i CE(q_i, strong view of face i) [+ lambda 2 the mutual loss of some moments]
+ *   L = CE(labelled) + lambda (1/n) sum_i w_i CE(q_i, a view of face i) [+ lambda 2 the mutual loss of some moments]
  *
  * Every consensus.refresh epochs the teacher (the average of the weights, train.ema_decay) looks at every face of the RMset:
  * as it is (consensus.view = plain), as it looks once and a label rests on that, or shifted and flipped as FixMatch's guesses
@@ -119,12 +119,13 @@ static void consensus_phases(const struct config *config, struct phase_table *ta
 static size_t consensus_streams(const struct config *config, struct stream_request *requests)
 {
     uint64_t joins = (uint64_t)config->train.warmup_epochs;
+    bool strong = config->consensus.student_view == STUDENT_SEES_STRONG;
     requests[LABELLED] = (struct stream_request){
         .source = STREAM_LABELLED, .rows = (int)config->train.batch, .view_count = 1, .views = {VIEW_PLAIN}};
     requests[FACES] = (struct stream_request){.source = STREAM_RMSET_FACES,
                                               .rows = (int)face_rows(config),
                                               .view_count = 1,
-                                              .views = {VIEW_STRONG},
+                                              .views = {strong ? VIEW_STRONG : VIEW_PLAIN},
                                               .first_epoch = joins};
     if (!is_mutual(config)) return 2;
     requests[MOMENTS] = (struct stream_request){.source = STREAM_RMSET_MOMENTS,

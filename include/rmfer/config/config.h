@@ -243,6 +243,7 @@ struct config_byol {
 };
 
 enum config_consensus_weighting { CONSENSUS_BY_CERTAINTY, CONSENSUS_EQUALLY };
+enum config_student_view { STUDENT_SEES_STRONG, STUDENT_SEES_PLAIN };
 enum config_teacher_view { TEACHER_SEES_PLAIN, TEACHER_SEES_WEAK };
 
 struct config_consensus {
@@ -252,6 +253,7 @@ struct config_consensus {
     double alignment;   /* 0 .. 1: how far class shares are pulled to those of the labels */
     double temperature; /* of the teacher; 0 = fitted to the validation split */
     int64_t refresh;    /* epochs between two looks of the teacher */
+    enum config_student_view student_view;
     enum config_teacher_view view;
     int64_t scans;      /* of expectation and maximisation, at each look */
     int64_t cache_limit; /* MiB that predictions and labels of the RMset may take */
