@@ -1,7 +1,8 @@
 /* The backbone backward: backbone_forward.c read from its end, the gradient of the features to those of every parameter.
  *
  * Nothing activated or normalised was kept: it is computed again from the maps before batch-norm where it is read. The
- * gradients on the way are the backbone's, shared by its passes. */
+ * small gradients on the way are the backbone's, shared by its passes; the large ones of a block lie where the maps of the
+ * blocks behind it were, so nothing behind a block may be read once the block goes back. */
 #include "nn/backbone_internal.h"
 
 #include <string.h>
@@ -31,7 +32,12 @@ static void backward_gate(struct backbone_pass *p, struct network_block *block)
     batchnorm_backward_shared(&p->context, &block->depthwise->bn, b->sums, p->n * pixels);
 }
 
-/* b->gradient (of the block's output) to b->expanded_gradient (of the gated map) and the gate's sums. */
+static const struct block_gradients *gradients_of(const struct backbone_pass *p, const struct network_block *block)
+{
+    return &p->gradients[block->project->row->block];
+}
+
+/* b->gradient (of the block's output) to the block's expanded gradient (of the gated map) and the gate's sums. */
 static void backward_project(struct backbone_pass *p, struct network_block *block)
 {
     struct backbone *b = p->backbone;
@@ -45,7 +51,7 @@ static void backward_project(struct backbone_pass *p, struct network_block *bloc
     struct conv1x1_input gated = {saved_of(p, block->depthwise)->map, &block->depthwise->bn,
                                   saved_of(p, block->gate)->gate.gate, false};
     struct conv1x1_upstream upstream = {.y = saved->map, .bn = &project->bn, .dy = b->gradient, .keep = keep};
-    conv1x1_gated_backward(&p->context, &project->conv1x1, &out, gated, upstream, b->expanded_gradient,
+    conv1x1_gated_backward(&p->context, &project->conv1x1, &out, gated, upstream, gradients_of(p, block)->expanded,
                            b->segment_sums, b->partials);
     segments_sum(&p->context, &out, 3 * project->row->input, b->segment_sums, b->image_sums);
 }
@@ -59,33 +65,33 @@ static void finish_input_batchnorm(struct backbone_pass *p, struct batchnorm *bn
     batchnorm_backward_shared(&p->context, bn, b->sums, p->n * pixels);
 }
 
-/* b->expanded_gradient to `dz`: of the input before its batch-norm `bn`, or without one of the input itself, to which
+/* The block's expanded gradient to `dz`: of the input before its batch-norm `bn`, or without one of the input itself, to which
  * `residual` is added. */
 static void backward_depthwise(struct backbone_pass *p, struct network_block *block, const real *input,
                                struct batchnorm *bn, const real *residual, real *dz)
 {
     struct backbone *b = p->backbone;
     struct network_layer *depthwise = block->depthwise;
-    struct depthwise_upstream upstream = {saved_of(p, depthwise)->map, &depthwise->bn, b->expanded_gradient,
+    struct depthwise_upstream upstream = {saved_of(p, depthwise)->map, &depthwise->bn, gradients_of(p, block)->expanded,
                                           saved_of(p, block->gate)->gate.gate, b->mean_gradient};
     depthwise_backward(&p->context, &depthwise->depthwise, p->n, input, bn, upstream, residual, dz, b->image_sums,
                        b->partials);
     if (bn != NULL) finish_input_batchnorm(p, bn, layer_input_pixels(depthwise->row));
 }
 
-/* b->input_gradient to b->gradient (of the block's input), to which a residual's part was added before. */
+/* The block's input gradient to b->gradient (of the block's input), to which a residual's part was added before. */
 static void backward_expand(struct backbone_pass *p, struct network_block *block, const real *input)
 {
     struct backbone *b = p->backbone;
     struct network_layer *expand = block->expand;
     struct tiling in = layer_tiling(&p->context, expand->row, p->n);
-    struct conv1x1_upstream upstream = {.y = saved_of(p, expand)->map, .bn = &expand->bn, .dy = b->input_gradient};
+    struct conv1x1_upstream upstream = {.y = saved_of(p, expand)->map, .bn = &expand->bn, .dy = gradients_of(p, block)->input};
     conv1x1_backward(&p->context, &expand->conv1x1, &in, input, upstream, b->gradient,
                      block->project->row->adds_input, b->partials);
 }
 
 /* b->gradient: of the block's output, then of its input. Behind the stem (input_bn) dz stays before its batch-norm, in
- * b->input_gradient. */
+ * the block's input gradient. */
 static void backward_block(struct backbone_pass *p, struct network_block *block, const real *input,
                            struct batchnorm *input_bn)
 {
@@ -97,11 +103,12 @@ static void backward_block(struct backbone_pass *p, struct network_block *block,
     backbone_lap(p, block->gate, true, &start);
     if (block->expand == NULL) {
         backward_depthwise(p, block, input, input_bn, block->project->row->adds_input ? b->gradient : NULL,
-                           input_bn != NULL ? b->input_gradient : b->gradient);
+                           input_bn != NULL ? gradients_of(p, block)->input : b->gradient);
         backbone_lap(p, block->depthwise, true, &start);
         return;
     }
-    backward_depthwise(p, block, saved_of(p, block->expand)->map, &block->expand->bn, NULL, b->input_gradient);
+    backward_depthwise(p, block, saved_of(p, block->expand)->map, &block->expand->bn, NULL,
+                       gradients_of(p, block)->input);
     backbone_lap(p, block->depthwise, true, &start);
     backward_expand(p, block, input);
     backbone_lap(p, block->expand, true, &start);
@@ -113,7 +120,7 @@ static void backward_stem(struct backbone_pass *p)
     struct tiling tiling = layer_tiling(&p->context, stem->row, p->n);
     double start = backbone_now(p->backbone);
     stem_backward(&p->context, &stem->stem, &tiling, p->images, saved_of(p, stem)->map, &stem->bn,
-                  p->backbone->input_gradient, p->backbone->partials);
+                  gradients_of(p, &p->network.blocks[0])->input, p->backbone->partials);
     backbone_lap(p, stem, true, &start);
 }
 

@@ -19,12 +19,17 @@ struct backbone {
     bool synchronised;
     size_t first_gradient[LAYER_MOST]; /* of each layer, in the slab */
     /* What one backward pass needs while it runs, for `batch` images. */
-    real *gradient;          /* of a block's output, then of its input */
-    real *expanded_gradient; /* of the gated map */
-    real *input_gradient;    /* of the depthwise input before SiLU */
+    real *gradient; /* of a block's output, then of its input */
     real *segment_sums, *image_sums, *sums;
     real *gate_gradient, *mean_gradient, *squeeze_room;
     real *partials; /* a thread's own sums of weight gradients */
+};
+
+/* The large gradients of one block. They lie where the maps of later layers were, which nobody reads any more when this
+ * block goes back. */
+struct block_gradients {
+    real *expanded; /* of the gated map */
+    real *input;    /* of the depthwise input before SiLU */
 };
 
 /* What a layer leaves behind in a forward pass; members that its role does not have are NULL. */
@@ -47,6 +52,7 @@ struct backbone_pass {
     struct arena arena;
     size_t rows, map_bytes;
     struct layer_saved saved[LAYER_MOST];
+    struct block_gradients gradients[MOST_BLOCKS]; /* of a pass that trains */
     real *moment_values; /* partial statistics of the layer that runs */
     size_t *moment_counts;
     /* of the last forward pass */

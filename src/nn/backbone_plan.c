@@ -10,7 +10,7 @@
 
 /* The largest sizes that any layer needs of the buffers they share. */
 struct needs {
-    size_t gradient, expanded, input, segment_sums, channels, weights, squeezed;
+    size_t gradient, segment_sums, channels, weights, squeezed;
 };
 
 static void at_least(size_t *most, size_t wanted)
@@ -28,10 +28,7 @@ static void need_layer(struct needs *needs, const struct op_context *context, co
     switch (row->role) {
     case ROLE_STEM: break;
     case ROLE_EXPAND: break; /* its input's gradient is the size of an earlier block's output, or of the stem's */
-    case ROLE_DEPTHWISE:
-        at_least(&needs->input, input_map);
-        at_least(&needs->expanded, output_map);
-        break;
+    case ROLE_DEPTHWISE: break; /* its gradients are each pass's own: place_gradients */
     case ROLE_GATE: at_least(&needs->squeezed, row->squeezed); break;
     case ROLE_PROJECT:
         at_least(&needs->gradient, output_map);
@@ -49,8 +46,6 @@ static void place_backbone(struct backbone *b, struct plan *plan)
     for (size_t i = 0; i < b->network.list.count; i++) need_layer(&needs, &b->context, &b->network.list.items[i], n);
     network_place_weights(&b->network, &b->context, true, plan);
     b->gradient = plan_reals(plan, needs.gradient);
-    b->expanded_gradient = plan_reals(plan, needs.expanded);
-    b->input_gradient = plan_reals(plan, needs.input);
     b->segment_sums = plan_reals(plan, needs.segment_sums);
     b->image_sums = plan_reals(plan, n * 3 * needs.channels);
     b->sums = plan_reals(plan, 2 * needs.channels);
@@ -129,10 +124,29 @@ static void place_saved(struct layer_saved *saved, const struct layer *row, size
     if (row->role == ROLE_GATE) place_gate(saved, n, row->output, row->squeezed, plan);
 }
 
+/* A block's gradients from `place` on, where the maps behind the block begin. Returns where they end. */
+static size_t place_gradients(struct block_gradients *gradients, const struct network_block *block, size_t n,
+                              struct plan place)
+{
+    const struct layer *row = block->depthwise->row;
+    gradients->expanded = plan_reals(&place, n * layer_output_pixels(row) * row->output);
+    gradients->input = plan_reals(&place, n * layer_input_pixels(row) * row->input);
+    return place.used;
+}
+
+/* Layers lie in the order of the forward pass. Going back, everything behind a block is done with when the block's turn
+ * comes, so that its gradients need room of their own only where too little lies behind. */
 static void place_every_map(struct backbone_pass *p, struct plan *plan)
 {
-    for (size_t i = 0; i < p->network.list.count; i++)
-        place_saved(&p->saved[i], &p->network.list.items[i], p->rows, plan);
+    size_t end = 0;
+    for (size_t i = 0; i < p->network.list.count; i++) {
+        const struct layer *row = &p->network.list.items[i];
+        place_saved(&p->saved[i], row, p->rows, plan);
+        if (row->role != ROLE_PROJECT) continue;
+        at_least(&end, place_gradients(&p->gradients[row->block], &p->network.blocks[row->block], p->rows, *plan));
+    }
+    p->map_bytes = plan->used;
+    at_least(&plan->used, end);
 }
 
 /* Without a backward pass a map is needed until the next layer has read it, and a block's output until the next block
@@ -165,6 +179,7 @@ static void place_shared_maps(struct backbone_pass *p, struct plan *plan)
             break;
         }
     }
+    p->map_bytes = plan->used;
 }
 
 /* Room for the partial statistics of any layer: depthwise convolutions cut images into parts of their own. */
@@ -194,7 +209,6 @@ static void place_pass(struct backbone_pass *p, struct plan *plan)
 {
     if (p->kind == PASS_TRAINS) place_every_map(p, plan);
     else place_shared_maps(p, plan);
-    p->map_bytes = plan->used;
     network_place_norms(&p->network, plan);
     place_moments(p, plan);
     p->context.scratch_reals = network_scratch_reals(&p->network, &p->context, p->rows);
