@@ -2,8 +2,8 @@
 #include "rmfer/ckpt/checkpoint.h"
 
 #include "ckpt/checkpoint_metadata.h"
-#include "ckpt/half.h"
 #include "ckpt/safetensors_checksum.h"
+#include "rmfer/base/half.h"
 #include "rmfer/base/memory.h"
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* Elements of any type as float: halves, brain floats and integers widened, strides followed, counts checked. */
 #include "rmfer/ckpt/tensor.h"
 
+#include "rmfer/base/half.h"
 #include "rmfer/base/text.h"
 
 #include <stdio.h>
@@ -74,23 +75,6 @@ bool tensor_has_shape(const struct tensor *tensor, int rank, const size_t *shape
     return true;
 }
 
-/* IEEE 754 binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. */
-static float half_to_float(uint16_t half)
-{
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = (half >> 10) & 31, fraction = half & 0x3ff, bits;
-    if (exponent == 0) { /* zero and subnormals: fraction * 2^-24, exact in float */
-        float value = (float)fraction * 0x1p-24f;
-        return sign ? -value : value;
-    }
-    if (exponent == 31)
-        bits = sign | 0x7f800000u | fraction << 13;
-    else
-        bits = sign | (exponent + 112) << 23 | fraction << 13;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* Reads through memcpy, because nothing in a foreign file is aligned. Numbers are little-endian, as the machine. */
 #define READ_AS(ctype)                              \
     do {                                            \
@@ -115,13 +99,7 @@ static double element_at(enum tensor_type type, const uint8_t *at)
     case TENSOR_U8: READ_AS(uint8_t);
     case TENSOR_BOOL: return *at != 0;
     case TENSOR_F16: memcpy(&half, at, sizeof half); return half_to_float(half);
-    case TENSOR_BF16: { /* the upper half of a float */
-        memcpy(&half, at, sizeof half);
-        uint32_t bits = (uint32_t)half << 16;
-        float value;
-        memcpy(&value, &bits, sizeof value);
-        return value;
-    }
+    case TENSOR_BF16: memcpy(&half, at, sizeof half); return bfloat16_to_float(half);
     case TENSOR_TYPE_COUNT: break;
     }
     BUG_UNLESS(!"a tensor has a type");

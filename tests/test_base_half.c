@@ -1,5 +1,5 @@
-/* Half precision: every half comes back from its float, roundings go to the nearest with ties to even, and a
- * checkpoint stored narrow is read back as the rounded weights. */
+/* 16-bit numbers: every one comes back from its float, roundings go to the nearest with ties to even, and a checkpoint
+ * stored narrow is read back as the rounded weights. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,28 +7,19 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "ckpt/half.h"
+#include "rmfer/base/half.h"
 #include "rmfer/ckpt/checkpoint.h"
 #include "support/scratch.h"
 
 #include <math.h>
 #include <string.h>
 
-static float float_of(uint16_t half)
-{
-    struct tensor tensor = {.type = TENSOR_F16, .count = 1, .data = (const uint8_t *)&half};
-    float value;
-    assert_true(tensor_set_shape(&tensor, 0, NULL));
-    tensor_read_floats(&tensor, &value);
-    return value;
-}
-
 static void every_half_comes_back(void **state)
 {
     (void)state;
     for (uint32_t half = 0; half < 0x10000; half++) {
         if ((half & 0x7c00) == 0x7c00 && (half & 0x3ff) != 0) continue; /* not a number */
-        assert_int_equal(half_from_float(float_of((uint16_t)half)), half);
+        assert_int_equal(half_from_float(half_to_float((uint16_t)half)), half);
     }
     assert_true((half_from_float(NAN) & 0x7fff) > 0x7c00);
 }
@@ -38,7 +29,7 @@ static void rounding_is_to_nearest_even(void **state)
 {
     (void)state;
     for (uint16_t half = 0; half < 0x7bff; half++) {
-        float low = float_of(half), high = float_of((uint16_t)(half + 1)), middle = (low + high) / 2;
+        float low = half_to_float(half), high = half_to_float((uint16_t)(half + 1)), middle = (low + high) / 2;
         assert_int_equal(half_from_float(nextafterf(middle, low)), half);
         assert_int_equal(half_from_float(nextafterf(middle, high)), half + 1);
         assert_int_equal(half_from_float(middle), half + (half & 1));
@@ -47,6 +38,28 @@ static void rounding_is_to_nearest_even(void **state)
     assert_int_equal(half_from_float(65519.f), 0x7bff);
     assert_int_equal(half_from_float(65520.f), 0x7c00);
     assert_int_equal(half_from_float(1e-40f), 0);
+}
+
+/* The same of bfloat16, which has a float's range. */
+static void bfloat16_is_the_nearest_upper_half(void **state)
+{
+    (void)state;
+    for (uint32_t upper = 0; upper < 0x7f80; upper++) {
+        float low = bfloat16_to_float((uint16_t)upper), high = bfloat16_to_float((uint16_t)(upper + 1));
+        assert_int_equal(bfloat16_from_float(low), upper);
+        assert_int_equal(bfloat16_from_float(-low), 0x8000 | upper);
+        if (upper == 0x7f7f) break; /* infinity has no middle before it */
+        float middle = low + (high - low) / 2;
+        assert_int_equal(bfloat16_from_float(nextafterf(middle, low)), upper);
+        assert_int_equal(bfloat16_from_float(nextafterf(middle, high)), upper + 1);
+        assert_int_equal(bfloat16_from_float(middle), upper + (upper & 1));
+    }
+    assert_int_equal(bfloat16_from_float(INFINITY), 0x7f80);
+    assert_int_equal(bfloat16_from_float(3.4e38f), 0x7f80); /* rounds up to infinity, as IEEE 754 has it */
+    uint32_t bits = 0x7fffffff; /* a NaN that rounding alone would make -0 */
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    assert_true(isnan(bfloat16_to_float(bfloat16_from_float(value))));
 }
 
 static void make_model(struct model *model)
@@ -81,7 +94,7 @@ static void a_narrow_checkpoint_is_its_weights_rounded(void **state)
         const float *was = parameter_values(&model.parameters, entry),
                     *is = parameter_values(&read.parameters, entry);
         for (size_t j = 0; j < entry->count; j++)
-            assert_true(is[j] == (entry->rank < 2 ? was[j] : float_of(half_from_float(was[j]))));
+            assert_true(is[j] == (entry->rank < 2 ? was[j] : half_to_float(half_from_float(was[j]))));
     }
     model_free(&read);
     checkpoint_close(&checkpoint);
@@ -96,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_half_comes_back),
+        cmocka_unit_test(bfloat16_is_the_nearest_upper_half),
         cmocka_unit_test(rounding_is_to_nearest_even),
         cmocka_unit_test(a_narrow_checkpoint_is_its_weights_rounded),
     };
