@@ -98,7 +98,7 @@ ifneq ($(filter aarch64 arm64,$(MACHINE)),)
 ISA_SOURCES := src/kern/kernels_neon.c
 endif
 ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
-ISA_FLAGS_avx2   := -mavx2 -mfma
+ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
 
 comma    := ,
 OUT      := $(BUILD)/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)$(VARIANT)

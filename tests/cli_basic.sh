@@ -73,6 +73,8 @@ note "a foreign name does not steer the terminal" $?
 
 shows "info of an architecture" 0 '^backbone: 7700994 parameters, 0.99. G multiply-adds' info tf_efficientnet_b2 --batch 1
 shows "what several processes sum" 0 '29.4 MiB of gradients a step are summed, in 30 pieces of at most 1.0 MiB' info tf_efficientnet_b2 --batch 1
+shows "maps in half precision" 0 '31.9 MiB saved for backward (maps as float16)' info tf_efficientnet_b2 --batch 1 --saved float16
+refuses "another storage" 2 '--saved half: float32, bfloat16 or float16' info tf_efficientnet_b2 --saved half
 shows "info counts the heads" 0 'for 7 classes: 11688464 parameters' info tf_efficientnet_b2 --batch 1 --classes 7
 shows "info of the other flavour" 0 'symmetric padding, batch-norm eps 1e-05' info efficientnet_b0 --image-size 64 --batch 1
 shows "info names the layers" 0 '^blocks\.6\.0\.conv_pwl ' info tf_efficientnet_b0 --image-size 64 --batch 1

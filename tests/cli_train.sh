@@ -106,16 +106,18 @@ check "a run that is done may be resumed" train --resume
 check "and stays as it is" cmp run/last.safetensors straight/last.safetensors
 check "a run knows its own configuration" "$RMFER" train --resume --out run --threads 1
 
-# SAM over accumulated batches.
+# SAM over accumulated batches, maps kept in half precision: the same bits after a stop as without one.
 sam="--set train.optimizer=sam --set train.accumulate=3 --set acl.forward=joint --set train.clip_norm=2
-     --set train.epochs=3 --set train.warmup_epochs=1"
+     --set train.epochs=3 --set train.warmup_epochs=1 --set train.saved=float16"
 rm -rf run
 check "train with SAM and accumulation" train $sam
 rm -rf straight && mv run straight
 stop_and_check TERM 3 143 $sam
+grep -q "memory: .*saved for backward [0-9]* (maps as float16), scratch" err && pass || fail "the plan says how maps are kept"
 check "resume it" train $sam --resume
 check "the same bits" cmp run/last.safetensors straight/last.safetensors
 check "another seed gives others" train $sam --seed 9 --out other
+check "a run with maps in bfloat16" train $sam --set train.saved=bfloat16 --set train.max_steps=4 --out brain
 check "really" sh -c '! cmp -s other/best_overall.safetensors run/best_overall.safetensors'
 
 # Ends that are not the planned one.
@@ -126,6 +128,10 @@ grep -q 'not finite: labelled picture' broken/log.txt && pass || fail "the log n
 check "early stopping" train --out early --set train.early_stopping=1 --set train.epochs=1000 --set eval.every=0.2 \
     --set acl.weight=0 --set train.lr=0 --set train.lr_ial=0
 grep -q '^stopped early after' out && pass || fail "it says so"
+
+refuses "more than float16 holds" 1 'not finite.*or train.saved = bfloat16' \
+    train --out broken --set train.optimizer=sgd --set train.lr=1000 --set train.lr_warmup_epochs=0 \
+    --set train.schedule=constant --set ial.weight=0 --set acl.weight=0 --set train.saved=float16
 
 # A second signal does not wait for the step, which is made long here: an epoch of batches.
 "$RMFER" train --config both.ini --threads 1 --out twice --set data.image_size=256 --set train.batch=4 \

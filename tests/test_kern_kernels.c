@@ -3,6 +3,7 @@
  * Maps lie at odd addresses, their pixels further apart than they are wide, and everything around and between them is
  * filled with a NaN that no computation makes: a kernel that reads too far spoils its result, one that writes too far
  * spoils the filling. Where the portable kernel itself is right is for the gradient tests to say. */
+#include "rmfer/base/half.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
 #include "rmfer/kern/kernels.h"
@@ -299,6 +300,35 @@ static void try_stream(struct bench *bench)
         memcpy(wanted.at + r * wanted.ld, x.at + r * x.ld, s.channels * sizeof(float));
     bench->kernels->stream(s, got.at, got.ld, x.at, x.ld);
     assert_memory_equal(wanted.block, got.block, wanted.total * sizeof(float));
+}
+
+static bool same_halves(enum storage storage, uint16_t a, uint16_t b)
+{
+    return a == b || (storage == STORAGE_FLOAT16 ? isnan(half_to_float(a)) && isnan(half_to_float(b))
+                                                 : isnan(bfloat16_to_float(a)) && isnan(bfloat16_to_float(b)));
+}
+
+/* To 16 bits and back: the nearest number to the bit, also left behind in the input, and nothing around it touched. */
+static void try_narrow_and_widen(struct bench *bench)
+{
+    struct rows s = draw_rows(bench);
+    enum storage storage = below(bench, 2) ? STORAGE_FLOAT16 : STORAGE_BFLOAT16;
+    bool streams = below(bench, 2) != 0;
+    struct map x = map_random(bench, s.rows, s.channels), rounded = map_twin(bench, x);
+    /* A map of floats is room for one of halves, whose pixels lie far apart or next to each other. */
+    struct map wanted = map_empty(bench, s.rows, s.channels), got = map_twin(bench, wanted);
+    size_t ld = below(bench, 2) ? s.channels : 2 * wanted.ld;
+    kernels_portable.narrow(s, (uint16_t *)(void *)wanted.at, ld, x.at, x.ld, storage, false);
+    bench->kernels->narrow(s, (uint16_t *)(void *)got.at, ld, rounded.at, rounded.ld, storage, streams);
+    const uint16_t *a = (const uint16_t *)(const void *)wanted.block, *b = (const uint16_t *)(const void *)got.block;
+    for (size_t i = 0; i < 2 * wanted.total; i++)
+        if (!same_halves(storage, a[i], b[i]))
+            fail_msg("%s.narrow gives %#x where the portable one gives %#x", bench->kernels->name, b[i], a[i]);
+    struct map zero = map_magnitude(bench, x), wide = map_twin(bench, x);
+    assert_maps_agree(bench, "narrow (the input)", x, rounded, zero, 0);
+    for (size_t r = 0; r < s.rows; r++) memset(wide.at + r * wide.ld, 0x55, s.channels * sizeof(float));
+    bench->kernels->widen(s, wide.at, wide.ld, (const uint16_t *)(const void *)got.at, ld, storage);
+    assert_maps_agree(bench, "widen", x, wide, zero, 0);
 }
 
 static void try_activate(struct bench *bench)
@@ -643,6 +673,7 @@ KERNEL_TEST(gemm)
 KERNEL_TEST(gemm_transposed)
 KERNEL_TEST(affine)
 KERNEL_TEST(stream)
+KERNEL_TEST(narrow_and_widen)
 KERNEL_TEST(activate)
 KERNEL_TEST(activate_with_slope)
 KERNEL_TEST(squeeze)
@@ -717,6 +748,7 @@ int main(void)
         cmocka_unit_test(test_gemm_transposed),
         cmocka_unit_test(test_affine),
         cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_narrow_and_widen),
         cmocka_unit_test(test_activate),
         cmocka_unit_test(test_activate_with_slope),
         cmocka_unit_test(test_squeeze),

@@ -3,9 +3,11 @@
 #include "support/engine_case.h"
 
 #include "rmfer/base/memory.h"
+#include "rmfer/base/random.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/nn/backbone.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -88,11 +90,11 @@ static void test_two_passes_live_at_once(void **state)
     stop(&p);
 }
 
-static void test_scoring_gives_the_bits_of_training(void **state)
+static void check_scoring(enum storage storage)
 {
-    (void)state;
     struct passes p;
     start(&p);
+    backbone_store(p.backbone, storage);
     struct backbone_pass *trains = pass_of(&p, PASS_TRAINS, ROWS), *scores = pass_of(&p, PASS_SCORES, 2 * ROWS);
     struct forward_options options = {.drop_path = 0.4, .seed = 3};
     size_t bytes = ROWS * p.features * sizeof(real);
@@ -112,6 +114,158 @@ static void test_scoring_gives_the_bits_of_training(void **state)
     memory_free(wanted);
     memory_free(got);
     memory_free(others);
+    stop(&p);
+}
+
+static void test_scoring_gives_the_bits_of_training(void **state)
+{
+    (void)state;
+    check_scoring(STORAGE_REAL);
+    check_scoring(STORAGE_BFLOAT16);
+    check_scoring(STORAGE_FLOAT16);
+}
+
+/* ---- maps stored narrow -------------------------------------------------------------------------------------------- */
+
+/* Features and the backbone's gradients of the same step with another storage. */
+static void step_stored(struct passes *p, enum storage storage, real *features, real *gradients)
+{
+    struct parameters *all = &p->engine.model.parameters;
+    struct forward_options options = {.drop_path = 0.4, .seed = 3};
+    real *upstream = take(ROWS * p->features);
+    for (size_t i = 0; i < ROWS * p->features; i++) upstream[i] = (real)((double)(i % 17) - 8) / 8;
+    backbone_store(p->backbone, storage);
+    struct backbone_pass *pass = pass_of(p, PASS_TRAINS, ROWS);
+    parameters_zero_gradients(all);
+    backbone_forward(pass, &options, p->engine.images, ROWS, features);
+    backbone_backward(pass, upstream);
+    memcpy(gradients, all->gradients, all->value_count * sizeof *gradients);
+    backbone_pass_free(pass);
+    memory_free(upstream);
+}
+
+/* |a - b| / |b| */
+static double apart(const real *a, const real *b, size_t count)
+{
+    double difference = 0, length = 0;
+    for (size_t i = 0; i < count; i++) {
+        difference += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+        length += (double)b[i] * (double)b[i];
+    }
+    return sqrt(difference / length);
+}
+
+/* How far rounding the kept maps may move a gradient, by a disturbance of the same size that is not rounding. A number of a
+ * kept map y = sum of w x is off by at most u of itself (u = 2^-11 in float16, 2^-8 in bfloat16). Weights that are each off
+ * by a factor 1 + u e, e even in -1 .. 1, disturb it by sum of w x u e, whose mean square is u^2 / 3 times the sum of
+ * (w x)^2: as much as rounding that were even in -u .. u, and more than rounding, which is off by less than u over most of
+ * a power of two. And a weight's error is the same at every pixel, where roundings are independent and average out. So
+ * gradients at such weights are farther off than those of rounded maps. */
+static void disturb_weights(struct passes *p, double unit)
+{
+    struct parameters *all = &p->engine.model.parameters;
+    struct random_stream stream = random_stream(11, RANDOM_TEST, 0, 0);
+    real *values = parameters_write(all, GROUP_BACKBONE);
+    for (size_t i = 0; i < all->count; i++) {
+        const struct parameter *entry = &all->items[i];
+        if (entry->is_buffer || entry->group != GROUP_BACKBONE || entry->rank != 4) continue;
+        for (size_t j = 0; j < entry->count; j++)
+            values[entry->offset + j] *= (real)(1 + unit * random_between(&stream, -1, 1));
+    }
+}
+
+/* Of gradients with weights that are off by `unit`, from `exact`; the weights are as before afterwards. */
+static double disturbed_apart(struct passes *p, double unit, const real *exact)
+{
+    struct parameters *all = &p->engine.model.parameters;
+    real *weights = take(all->value_count), *got = take(all->value_count), *features = take(ROWS * p->features);
+    memcpy(weights, all->values, all->value_count * sizeof *weights);
+    disturb_weights(p, unit);
+    step_stored(p, STORAGE_REAL, features, got);
+    memcpy(parameters_write(all, GROUP_BACKBONE), weights, all->value_count * sizeof *weights);
+    double off = apart(got, exact, all->value_count);
+    memory_free(weights);
+    memory_free(got);
+    memory_free(features);
+    return off;
+}
+
+static void test_narrow_maps_give_near_gradients(void **state)
+{
+    (void)state;
+    static const struct {
+        enum storage storage;
+        const char *name;
+        double unit;
+    } narrow[] = {{STORAGE_FLOAT16, "float16", 0x1p-11}, {STORAGE_BFLOAT16, "bfloat16", 0x1p-8}};
+    struct passes p;
+    start(&p);
+    size_t count = p.engine.model.parameters.value_count;
+    real *features = take(ROWS * p.features), *gradients = take(count);
+    real *near = take(ROWS * p.features), *got = take(count), *again = take(count);
+    step_stored(&p, STORAGE_REAL, features, gradients);
+    double off[2];
+    for (size_t i = 0; i < 2; i++) {
+        step_stored(&p, narrow[i].storage, near, got);
+        double bound = disturbed_apart(&p, narrow[i].unit, gradients), moved = apart(near, features, ROWS * p.features);
+        off[i] = apart(got, gradients, count);
+        print_message("%s: features %.1e, gradients %.1e off; weights off by as much: %.1e\n", narrow[i].name, moved, off[i],
+                      bound);
+        assert_true(moved > 0 && off[i] > 0 && off[i] < bound);
+        step_stored(&p, narrow[i].storage, near, again);
+        assert_memory_equal(got, again, count * sizeof *got);
+    }
+    /* It is rounding that moves them: eight times the unit, about eight times as far. */
+    assert_true(off[1] > 4 * off[0] && off[1] < 16 * off[0]);
+    memory_free(features);
+    memory_free(gradients);
+    memory_free(near);
+    memory_free(got);
+    memory_free(again);
+    stop(&p);
+}
+
+/* A stem whose weights are a million times too large: more than float16 holds, and bfloat16's range is float's. */
+static void test_what_float16_cannot_hold_is_seen(void **state)
+{
+    (void)state;
+    struct passes p;
+    start(&p);
+    struct parameters *all = &p.engine.model.parameters;
+    size_t count = ROWS * p.features;
+    real *features = take(count), *gradients = take(all->value_count);
+    real *weight = parameters_write(all, GROUP_BACKBONE);
+    for (size_t i = 0; i < all->items[0].count; i++) weight[all->items[0].offset + i] *= 1e6f;
+    step_stored(&p, STORAGE_FLOAT16, features, gradients);
+    assert_false(isfinite(features[0]));
+    step_stored(&p, STORAGE_BFLOAT16, features, gradients);
+    for (size_t i = 0; i < count; i++) assert_true(isfinite(features[i]));
+    memory_free(features);
+    memory_free(gradients);
+    stop(&p);
+}
+
+/* Of the maps before batch-norm, half. */
+static void test_memory_is_what_the_layers_say(void **state)
+{
+    (void)state;
+    struct passes p;
+    struct layers layers;
+    start(&p);
+    layers_describe(&layers, &p.engine.model.architecture, SIDE);
+    size_t numbers = 0, bytes[3], rest[3];
+    for (size_t i = 0; i < layers.count; i++) numbers += ROWS * layers.items[i].saved_map;
+    for (size_t storage = 0; storage < 3; storage++) {
+        backbone_store(p.backbone, (enum storage)storage);
+        struct backbone_pass *pass = pass_of(&p, PASS_TRAINS, ROWS);
+        bytes[storage] = backbone_pass_map_bytes(pass);
+        rest[storage] = backbone_pass_scratch_bytes(pass);
+        backbone_pass_free(pass);
+    }
+    print_message("maps: %zu bytes, %zu of them half as many; else %zu and %zu\n", bytes[0], numbers * sizeof(real), rest[0],
+                  rest[2]);
+    assert_true(bytes[0] - bytes[2] <= numbers * 2 && bytes[0] - bytes[2] > numbers * 2 - (size_t)layers.count * 64);
+    assert_int_equal(bytes[1], bytes[2]);
     stop(&p);
 }
 
@@ -205,6 +359,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_passes_live_at_once),
         cmocka_unit_test(test_scoring_gives_the_bits_of_training),
+        cmocka_unit_test(test_narrow_maps_give_near_gradients),
+        cmocka_unit_test(test_what_float16_cannot_hold_is_seen),
+        cmocka_unit_test(test_memory_is_what_the_layers_say),
         cmocka_unit_test(test_candidates_do_not_multiply_what_is_saved),
         cmocka_unit_test(test_weights_are_packed_once_for_a_change),
         cmocka_unit_test(test_a_step_packs_once_for_each_network),

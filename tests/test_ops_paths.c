@@ -1,10 +1,12 @@
 /* Every way an operation can go gives the same numbers: maps kept or written past the caches, small tiles or large
- * ones, one worker or several, every instruction set, and whatever team OpenMP gives.
+ * ones, one worker or several, every instruction set, and whatever team OpenMP gives. With kept maps stored in 16 bits they
+ * are the numbers that maps of reals give once they are rounded, statistics included.
  *
  * A run starts from the same inputs and fills everything else with NaN, so that what is read before it was written
  * shows. Streaming and teams must not change a bit; tiles, workers and instruction sets change the order of sums. The
  * portable kernels on the plain way, which the tests in double precision hold against definitions and central
  * differences (they force the same ways), are what the others are compared with. */
+#include "rmfer/base/half.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
 #include "rmfer/ops/conv1x1.h"
@@ -12,6 +14,7 @@
 #include "rmfer/ops/depthwise.h"
 #include "rmfer/ops/expand_depthwise.h"
 #include "rmfer/ops/linear.h"
+#include "rmfer/ops/squeeze_excite.h"
 #include "rmfer/ops/stem.h"
 
 #include <math.h>
@@ -34,6 +37,7 @@ struct run {
     struct arena arena;
     struct random_stream random;
     struct op_context context;
+    enum storage rounds; /* what kept maps are rounded to; stored as context.storage says */
     real *out;
     size_t count;
 };
@@ -64,6 +68,63 @@ static void keep(struct run *run, const real *values, size_t count)
     assert_true(run->count + count <= MOST);
     memcpy(run->out + run->count, values, count * sizeof *values);
     run->count += count;
+}
+
+/* ---- kept maps -------------------------------------------------------------------------------------------------------- */
+
+static uint16_t narrowed(enum storage storage, real value)
+{
+    return storage == STORAGE_FLOAT16 ? half_from_float(value) : bfloat16_from_float(value);
+}
+
+static real widened(enum storage storage, uint16_t kept)
+{
+    return storage == STORAGE_FLOAT16 ? half_to_float(kept) : bfloat16_to_float(kept);
+}
+
+static real kept_number(const struct run *run, const void *map, size_t i)
+{
+    if (run->context.storage != STORAGE_REAL) return widened(run->rounds, ((const uint16_t *)map)[i]);
+    return ((const real *)map)[i];
+}
+
+/* A map of drawn numbers that `rounds` can hold. */
+static void *kept_drawn(struct run *run, size_t count, double centre, double scale)
+{
+    real *values = drawn(run, count, centre, scale);
+    uint16_t *narrow = arena_take(&run->arena, (count + 1) * sizeof *narrow);
+    if (run->rounds == STORAGE_REAL) return values;
+    for (size_t i = 0; i < count; i++) {
+        narrow[i] = narrowed(run->rounds, values[i]);
+        values[i] = widened(run->rounds, narrow[i]);
+    }
+    return run->context.storage == STORAGE_REAL ? (void *)values : narrow;
+}
+
+/* Rounds a map of reals that an operation wrote, and makes its moments those of what is left: what narrow storage does. */
+static void round_kept(const struct run *run, void *map, size_t rows, size_t channels, struct moments *moments)
+{
+    real *values = map, *means = (real *)moments->values, *squares = means + channels;
+    if (run->context.storage != STORAGE_REAL || run->rounds == STORAGE_REAL) return;
+    for (size_t i = 0; i < rows * channels; i++) values[i] = widened(run->rounds, narrowed(run->rounds, values[i]));
+    moments->parts = 1;
+    *(size_t *)moments->counts = rows;
+    for (size_t c = 0; c < channels; c++) {
+        double mean = 0, square = 0;
+        for (size_t r = 0; r < rows; r++) mean += (double)values[r * channels + c] / (double)rows;
+        for (size_t r = 0; r < rows; r++) {
+            double away = (double)values[r * channels + c] - mean;
+            square += away * away;
+        }
+        means[c] = (real)mean;
+        squares[c] = (real)square;
+    }
+}
+
+static void keep_kept(struct run *run, const void *map, size_t count)
+{
+    assert_true(run->count + count <= MOST);
+    for (size_t i = 0; i < count; i++) run->out[run->count++] = kept_number(run, map, i);
 }
 
 static void scratch(struct run *run, size_t reals)
@@ -126,11 +187,12 @@ static void run_conv1x1(struct run *run, size_t images, size_t pixels)
     scratch(run, conv1x1_scratch_reals(&conv, &tiling));
     conv1x1_pack(context, &conv);
     struct batchnorm before = passed_layer(run, K), behind = passed_layer(run, N);
-    struct conv1x1_input input = {drawn(run, rows * K, 0, 1), &before, drawn(run, images * K, 0.5, 0.2), false};
+    struct conv1x1_input input = {kept_drawn(run, rows * K, 0, 1), &before, drawn(run, images * K, 0.5, 0.2), false};
     real *y = untouched(run, rows * N), *du = untouched(run, rows * K);
     struct moments moments = {tiling.tiles, counts(run, tiling.tiles), untouched(run, tiling.tiles * 2 * N)};
     conv1x1_forward(context, &conv, &tiling, input, y, (real *)moments.values, (size_t *)moments.counts);
-    keep(run, y, rows * N);
+    round_kept(run, y, rows, N, &moments);
+    keep_kept(run, y, rows * N);
     keep_statistics(run, &moments, N);
     struct conv1x1_upstream upstream = {y, &behind, drawn(run, rows * N, 0, 1), drawn(run, images, 1, 0.3), NULL};
     real *segments = untouched(run, tiling.segments * 3 * K), *sums = untouched(run, images * 3 * K);
@@ -139,7 +201,7 @@ static void run_conv1x1(struct run *run, size_t images, size_t pixels)
     segments_sum(context, &tiling, 3 * K, segments, sums);
     keep(run, du, rows * K);
     keep(run, sums, images * 3 * K);
-    conv1x1_backward(context, &conv, &tiling, input.x, upstream, du, true,
+    conv1x1_backward(context, &conv, &tiling, drawn(run, rows * K, 0, 1), upstream, du, true,
                      untouched(run, (size_t)context->threads * K * N));
     keep(run, du, rows * K);
     keep(run, conv.dweight, K * N);
@@ -178,11 +240,12 @@ static void run_depthwise(struct run *run, size_t images, int kernel, int stride
     size_t outputs = images * conv.output_height * conv.output_width * c;
     size_t parts = images * depthwise_moment_parts(context, &conv);
     struct batchnorm before = passed_layer(run, c), behind = passed_layer(run, c);
-    real *x = drawn(run, inputs, 0, 1), *y = untouched(run, outputs);
+    void *x = activates ? kept_drawn(run, inputs, 0, 1) : drawn(run, inputs, 0, 1), *y = untouched(run, outputs);
     struct moments moments = {parts, counts(run, parts), untouched(run, parts * 2 * c)};
     depthwise_forward(context, &conv, images, x, activates ? &before : NULL, y, (real *)moments.values,
                       (size_t *)moments.counts);
-    keep(run, y, outputs);
+    round_kept(run, y, outputs / c, c, &moments);
+    keep_kept(run, y, outputs);
     keep_statistics(run, &moments, c);
     struct depthwise_upstream upstream = {y, &behind, drawn(run, outputs, 0, 1), drawn(run, images * c, 0.5, 0.2),
                                           drawn(run, images * c, 0, 0.1)};
@@ -272,7 +335,8 @@ static void stem(struct run *run)
     real *pictures = drawn(run, IMAGES * SIDE * SIDE * STEM_INPUT, 0, 1), *y = untouched(run, PIXELS * N);
     struct moments moments = {tiling.tiles, counts(run, tiling.tiles), untouched(run, tiling.tiles * 2 * N)};
     stem_forward(context, &conv, &tiling, pictures, NULL, y, (real *)moments.values, (size_t *)moments.counts);
-    keep(run, y, PIXELS * N);
+    round_kept(run, y, PIXELS, N, &moments);
+    keep_kept(run, y, PIXELS * N);
     keep_statistics(run, &moments, N);
     stem_backward(context, &conv, &tiling, pictures, y, &behind, drawn(run, PIXELS * N, 0, 1),
                   untouched(run, (size_t)context->threads * N * STEM_PATCH));
@@ -285,14 +349,27 @@ static void batchnorm(struct run *run)
     const struct op_context *context = &run->context;
     struct tiling tiling = tiling_of(context, IMAGES, PIXELS);
     struct batchnorm bn = passed_layer(run, C);
-    real *x = drawn(run, ALL, 0, 1), *factors = drawn(run, IMAGES, 1, 0.3), *y = untouched(run, ALL);
-    scratch(run, 2 * C);
-    batchnorm_apply(context, &tiling, &bn, x, factors, x, y);
+    void *x = kept_drawn(run, ALL, 0, 1);
+    real *factors = drawn(run, IMAGES, 1, 0.3), *y = untouched(run, ALL);
+    scratch(run, 2 * C + op_kept_room(context, PIXELS, C));
+    batchnorm_apply(context, &tiling, &bn, x, factors, drawn(run, ALL, 0, 1), y);
     keep(run, y, ALL);
     real *sums = untouched(run, 2 * C);
     batchnorm_apply_backward(context, &tiling, &bn, x, factors, drawn(run, ALL, 0, 1),
                              untouched(run, tiling.segments * 2 * C), untouched(run, IMAGES * 2 * C), sums);
     keep(run, sums, 2 * C);
+}
+
+static void squeeze(struct run *run)
+{
+    enum { C = 35, IMAGES = 5, PIXELS = 300 };
+    const struct op_context *context = &run->context;
+    struct batchnorm bn = passed_layer(run, C);
+    real *sums = untouched(run, IMAGES * 3 * C), *mean = untouched(run, IMAGES * C);
+    scratch(run, op_kept_room(context, PIXELS, C) + 1);
+    squeeze_forward(context, IMAGES, PIXELS, kept_drawn(run, IMAGES * PIXELS * C, 0, 1), &bn, sums, mean);
+    keep(run, sums, IMAGES * 3 * C);
+    keep(run, mean, IMAGES * C);
 }
 
 static void dense(struct run *run)
@@ -327,6 +404,7 @@ static const struct {
     {"bottleneck without expansion", bottleneck_without_expansion},
     {"stem", stem},
     {"batchnorm", batchnorm},
+    {"squeeze", squeeze},
     {"dense", dense},
 };
 
@@ -356,6 +434,7 @@ static void run_again(struct run *run, size_t index, struct op_context context)
     run->count = 0;
     run->random = random_stream(5, RANDOM_TEST, index, 4);
     run->context = context;
+    if (context.storage != STORAGE_REAL) run->rounds = context.storage;
     operations[index].run(run);
 }
 
@@ -438,6 +517,37 @@ static void test_ways_avx512(void **state)
     check_ways_of("avx512");
 }
 
+/* Operations of the training step with kept maps in 16 bits, beside those with maps of reals that are rounded. */
+static void check_storages_of(const struct kernels *kernels)
+{
+    static const size_t tiles[] = {14, 168};
+    struct run wanted = run_create(), kept = run_create(), streamed = run_create();
+    for (size_t i = 0; i < OPERATIONS; i++)
+        for (size_t way = 0; way < 8; way++) {
+            struct op_context context = plain_context(kernels, way % 2 == 0 ? 1 : 3);
+            context.limits.tile_rows = tiles[way / 2 % 2];
+            wanted.rounds = way < 4 ? STORAGE_BFLOAT16 : STORAGE_FLOAT16;
+            run_again(&wanted, i, context);
+            context.storage = wanted.rounds;
+            run_again(&kept, i, context);
+            assert_near(i, &kept, &wanted);
+            context.limits.stream_bytes = 0;
+            run_again(&streamed, i, context);
+            assert_same_bits(i, "writing past the caches", &streamed, &kept);
+        }
+    run_free(&wanted);
+    run_free(&kept);
+    run_free(&streamed);
+}
+
+static void test_storages(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"portable", "avx2", "avx512", "neon"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (kernels_find(names[i]) != NULL) check_storages_of(kernels_find(names[i]));
+}
+
 /* OpenMP's own settings while `run` is made again, and back. */
 static void run_in_small_team(struct run *run, size_t index, struct op_context context, int kind)
 {
@@ -486,6 +596,7 @@ int main(void)
         cmocka_unit_test(test_ways_portable),
         cmocka_unit_test(test_ways_avx2),
         cmocka_unit_test(test_ways_avx512),
+        cmocka_unit_test(test_storages),
         cmocka_unit_test(test_any_team_gives_the_same_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,13 +13,27 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_layer(const struct layer *layer, int batch)
+static const char *const storage_names[] = {
+    [STORAGE_REAL] = "float32", [STORAGE_BFLOAT16] = "bfloat16", [STORAGE_FLOAT16] = "float16"};
+
+static status find_storage(const char *name, enum storage *storage, struct error *err)
 {
+    for (size_t i = 0; i < sizeof storage_names / sizeof storage_names[0]; i++)
+        if (strcmp(name, storage_names[i]) == 0) {
+            *storage = (enum storage)i;
+            return STATUS_OK;
+        }
+    return error_set_usage(err, "--saved %s: float32, bfloat16 or float16", name);
+}
+
+static void print_layer(const struct layer *layer, int batch, enum storage storage)
+{
+    size_t saved = (layer->saved_reals - layer->saved_map) * sizeof(real) + layer->saved_map * storage_bytes(storage);
     char shape[32], operation[32] = "-";
     snprintf(shape, sizeof shape, "%zux%zux%zu", layer->side_out, layer->side_out, layer->output);
     if (layer->kernel > 1) snprintf(operation, sizeof operation, "%dx%d/%d", layer->kernel, layer->kernel, layer->stride);
     printf("%-22s %-7s %-14s %10zu %12.2f %10.1f\n", layer->name, operation, shape, layer->parameters,
-           layer->multiply_adds * 1e-6, (double)(layer->saved_reals * sizeof(real)) * batch / 1048576.0);
+           layer->multiply_adds * 1e-6, (double)saved * batch / 1048576.0);
 }
 
 /* Parameters that are learned, of the groups up to `last`. */
@@ -33,18 +47,19 @@ static size_t count_parameters(const struct model *model, enum parameter_group l
     return total;
 }
 
-static void print_memory(struct model *model, int batch, int image_size)
+static void print_memory(struct model *model, int batch, int image_size, enum storage storage)
 {
     struct train_step *step = NULL;
-    struct train_step_shape shape = {.image_size = image_size, .batch = batch};
+    struct train_step_shape shape = {.image_size = image_size, .batch = batch, .saved = storage};
     struct error err = {0};
     /* Whoever asks what training takes is not refused where it is too much. */
     if (train_step_create(&step, model, &shape, &err) != STATUS_OK) {
         printf("training memory, batch %d: %s\n", batch, err.message);
         return;
     }
-    printf("training memory, batch %d: %.1f MiB saved for backward, %.1f MiB scratch\n", batch,
-           (double)train_step_saved_bytes(step) / 1048576.0, (double)train_step_scratch_bytes(step) / 1048576.0);
+    printf("training memory, batch %d: %.1f MiB saved for backward (maps as %s), %.1f MiB scratch\n", batch,
+           (double)train_step_saved_bytes(step) / 1048576.0, storage_names[storage],
+           (double)train_step_scratch_bytes(step) / 1048576.0);
     train_step_free(step);
 }
 
@@ -57,7 +72,8 @@ static void print_sums(const struct model *model)
            (double)(GRADIENT_PIECE_REALS * sizeof(real)) / 1048576.0);
 }
 
-static status print_architecture(const char *name, int image_size, int batch, int classes, struct error *err)
+static status print_architecture(const char *name, int image_size, int batch, int classes, enum storage storage,
+                                 struct error *err)
 {
     struct architecture architecture;
     struct layers layers;
@@ -74,14 +90,14 @@ static status print_architecture(const char *name, int image_size, int batch, in
     printf("%-22s %-7s %-14s %10s %12s %10s\n", "layer", "window", "output", "parameters", "M mult-adds", "MiB saved");
     for (size_t i = 0; i < layers.count; i++) {
         multiply_adds += layers.items[i].multiply_adds;
-        print_layer(&layers.items[i], batch);
+        print_layer(&layers.items[i], batch, storage);
     }
     printf("\nbackbone: %zu parameters, %.3f G multiply-adds an image forward\n",
            count_parameters(&model, GROUP_BACKBONE), multiply_adds * 1e-9);
     printf("with f_FER, projection head and f_IAL for %d classes: %zu parameters\n", classes,
            count_parameters(&model, GROUP_IAL));
     print_sums(&model);
-    print_memory(&model, batch, image_size);
+    print_memory(&model, batch, image_size, storage);
     model_free(&model);
     return result;
 }
@@ -99,9 +115,12 @@ static status print_model_in_the_box(struct error *err)
 int command_info(int argc, char **argv)
 {
     int64_t image_size = 0, batch = 16, classes = 8;
+    const char *saved = "float32";
+    enum storage storage = STORAGE_REAL;
     struct option options[] = {
         {"image-size", OPTION_INTEGER, &image_size, "N", "input side in pixels (default: the architecture's)", 32, 4096, 0},
         {"batch", OPTION_INTEGER, &batch, "N", "images of a batch for the memory figures (16)", 1, 4096, 0},
+        {"saved", OPTION_STRING, &saved, "TYPE", "train.saved for these figures: float32, bfloat16 or float16 (float32)", 0, 0, 0},
         {"classes", OPTION_INTEGER, &classes, "N", "classes for the parameter count (8)", 2, 1000, 0},
     };
     struct command_line line = {
@@ -115,13 +134,15 @@ int command_info(int argc, char **argv)
     };
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
+    if (result == STATUS_OK) result = find_storage(saved, &storage, &err);
     if (result == STATUS_OK && !line.help_shown) {
         if (line.positional.count == 0) result = print_model_in_the_box(&err);
         else if (line.positional.count > 1) result = error_set_usage(&err, "info takes one architecture or checkpoint");
         else if (file_exists(line.positional.items[0]) || folder_exists(line.positional.items[0]))
             result = info_checkpoint(line.positional.items[0], &err);
         else
-            result = print_architecture(line.positional.items[0], (int)image_size, (int)batch, (int)classes, &err);
+            result = print_architecture(line.positional.items[0], (int)image_size, (int)batch, (int)classes, storage,
+                                        &err);
     }
     options_free(&line);
     return command_finish(result, &err);

@@ -101,6 +101,8 @@ static const struct config_key keys[] = {
     WHOLE(train, warmup_epochs, "5", 0, 1e6, "length of phase 1; ACL joins afterwards"),
     WHOLE(train, batch, "32", 1, 65536, "labelled samples of a step"),
     TRUTH(train, sync_bn, "true", "over several processes: batch-norm has the statistics of the whole batch"),
+    CHOICE(train, saved, "float32", "float32 bfloat16 float16",
+           "how maps are stored from forward to backward; 16 bits take half the memory"),
     WHOLE(train, accumulate, "1", 1, 65536, "batches whose gradients make one optimizer step"),
     REAL(train, clip_norm, "0", 0, 1e9, "longest gradient, over all parameters (0: off)"),
     REAL(train, ema_decay, "0", 0, 0.999999,

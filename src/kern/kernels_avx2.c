@@ -1,9 +1,11 @@
-/* AVX2 and FMA: 8 floats a vector, 16 registers: a tile of 6 rows by 2 vectors keeps 12 sums. */
+/* AVX2, FMA and F16C: 8 floats a vector, 16 registers: a tile of 6 rows by 2 vectors keeps 12 sums. */
 #include <immintrin.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef __m256 vector;
+typedef __m128i halves;
 enum { LANES = 8, TILE_ROWS = 6, TILE_VECTORS = 2 };
 
 #define TILE_IS_LARGE 0
@@ -73,6 +75,48 @@ static inline vector v_scale_by_power(vector x, vector shifted)
 static inline vector v_reciprocal(vector x)
 {
     return _mm256_div_ps(_mm256_set1_ps(1.0f), x);
+}
+
+static inline halves h_load(const uint16_t *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+static inline void h_store(uint16_t *p, halves h)
+{
+    _mm_storeu_si128((__m128i *)(void *)p, h);
+}
+
+static inline void h_stream(uint16_t *p, halves h)
+{
+    _mm_stream_si128((__m128i *)(void *)p, h);
+}
+
+static inline vector v_from_float16(halves h)
+{
+    return _mm256_cvtph_ps(h);
+}
+
+static inline halves v_to_float16(vector v)
+{
+    return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT);
+}
+
+static inline vector v_from_bfloat16(halves h)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
+}
+
+/* Half a unit less one is added, and one more where the last bit kept is odd; NaN only has its quiet bit set. */
+static inline halves v_to_bfloat16(vector v)
+{
+    __m256i bits = _mm256_castps_si256(v);
+    __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+    __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    vector chosen = _mm256_blendv_ps(_mm256_castsi256_ps(rounded), _mm256_castsi256_ps(quiet), _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    __m256i upper = _mm256_srli_epi32(_mm256_castps_si256(chosen), 16);
+    return _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
 }
 
 #include "kern/simd.inc"

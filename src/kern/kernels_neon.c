@@ -2,9 +2,11 @@
 #include <arm_neon.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 typedef float32x4_t vector;
+typedef uint16x4_t halves;
 enum { LANES = 4, TILE_ROWS = 12, TILE_VECTORS = 2 };
 
 #define TILE_IS_LARGE 1
@@ -72,6 +74,47 @@ static inline vector v_scale_by_power(vector x, vector shifted)
 static inline vector v_reciprocal(vector x)
 {
     return vdivq_f32(vdupq_n_f32(1.0f), x);
+}
+
+static inline halves h_load(const uint16_t *p)
+{
+    return vld1_u16(p);
+}
+
+static inline void h_store(uint16_t *p, halves h)
+{
+    vst1_u16(p, h);
+}
+
+/* There is no single store past the caches. */
+static inline void h_stream(uint16_t *p, halves h)
+{
+    vst1_u16(p, h);
+}
+
+static inline vector v_from_float16(halves h)
+{
+    return vcvt_f32_f16(vreinterpret_f16_u16(h));
+}
+
+static inline halves v_to_float16(vector v)
+{
+    return vreinterpret_u16_f16(vcvt_f16_f32(v));
+}
+
+static inline vector v_from_bfloat16(halves h)
+{
+    return vreinterpretq_f32_u32(vshll_n_u16(h, 16));
+}
+
+/* Half a unit less one is added, and one more where the last bit kept is odd; NaN only has its quiet bit set. */
+static inline halves v_to_bfloat16(vector v)
+{
+    uint32x4_t bits = vreinterpretq_u32_f32(v);
+    uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    uint32x4_t rounded = vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7fff)), odd);
+    uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
+    return vshrn_n_u32(vbslq_u32(vceqq_f32(v, v), rounded, quiet), 16);
 }
 
 #include "kern/simd.inc"

@@ -1,6 +1,8 @@
 /* The reference: plain C without instruction-set flags. It defines the result of every kernel. */
 #include "rmfer/kern/kernels.h"
 
+#include "rmfer/base/half.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -34,6 +36,28 @@ static void gemm_transposed_portable(size_t p, size_t q, size_t m, const real *a
 static void stream_portable(struct rows size, real *y, size_t ldy, const real *x, size_t ldx)
 {
     for (size_t r = 0; r < size.rows; r++) memcpy(y + r * ldy, x + r * ldx, size.channels * sizeof *y);
+}
+
+static void widen_portable(struct rows size, real *y, size_t ldy, const uint16_t *x, size_t ldx, enum storage storage)
+{
+    for (size_t r = 0; r < size.rows; r++)
+        for (size_t c = 0; c < size.channels; c++) {
+            uint16_t kept = x[r * ldx + c];
+            y[r * ldy + c] = (real)(storage == STORAGE_FLOAT16 ? half_to_float(kept) : bfloat16_to_float(kept));
+        }
+}
+
+static void narrow_portable(struct rows size, uint16_t *y, size_t ldy, real *x, size_t ldx, enum storage storage,
+                            bool streams)
+{
+    (void)streams;
+    for (size_t r = 0; r < size.rows; r++) {
+        for (size_t c = 0; c < size.channels; c++) {
+            float value = (float)x[r * ldx + c];
+            y[r * ldy + c] = storage == STORAGE_FLOAT16 ? half_from_float(value) : bfloat16_from_float(value);
+        }
+        widen_portable((struct rows){1, size.channels}, x + r * ldx, ldx, y + r * ldy, ldy, storage);
+    }
 }
 
 static real sigmoid(real z)
@@ -224,6 +248,8 @@ const struct kernels kernels_portable = {
     .gemm = gemm_portable,
     .gemm_transposed = gemm_transposed_portable,
     .stream = stream_portable,
+    .widen = widen_portable,
+    .narrow = narrow_portable,
     .affine = affine_portable,
     .activate = activate_portable,
     .activate_with_slope = activate_with_slope_portable,

@@ -2,6 +2,7 @@
 #include "method/one_pass.h"
 
 #include "method/bind.h"
+#include "method/saved_storage.h"
 #include "rmfer/base/plan.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/ops/dropout.h"
@@ -46,6 +47,7 @@ static status create(struct one_pass *pass, const struct method_setup *setup, st
     status result = backbone_create(&pass->backbone, setup->model, rows, (int)setup->config->data.image_size, err);
     if (result != STATUS_OK) return result;
     backbone_share(pass->backbone, setup->machines, setup->config->train.sync_bn);
+    backbone_store(pass->backbone, saved_storage(setup->config->train.saved));
     result = backbone_pass_create(&pass->pass, pass->backbone, PASS_TRAINS, rows, err);
     struct plan plan = {0};
     place(pass, &plan);

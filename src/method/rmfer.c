@@ -10,6 +10,7 @@
 #include "method/methods.h"
 #include "rmfer/method/affect_head.h"
 #include "method/mutual.h"
+#include "method/saved_storage.h"
 #include "rmfer/base/memory.h"
 
 #include <math.h>
@@ -191,6 +192,7 @@ static status rmfer_create(void **self, const struct method_setup *setup, struct
     struct train_step_shape shape = shape_of(setup->config);
     shape.machines = setup->machines;
     shape.own_statistics = !setup->config->train.sync_bn;
+    shape.saved = saved_storage(setup->config->train.saved);
     struct mutual_contrastive mutual;
     rmfer->config = setup->config;
     rmfer->index = setup->rmset;

@@ -118,7 +118,10 @@ static status create_networks(struct train_step *step, struct error *err)
     status result = STATUS_OK;
     if (!shape->frozen || scores) result = backbone_create(&step->backbone, step->model, rows, shape->image_size, err);
     if (result != STATUS_OK) return result;
-    if (step->backbone != NULL) backbone_share(step->backbone, step->machines, !shape->own_statistics);
+    if (step->backbone != NULL) {
+        backbone_share(step->backbone, step->machines, !shape->own_statistics);
+        backbone_store(step->backbone, shape->saved);
+    }
     if (!shape->frozen) result = backbone_pass_create(&step->pass, step->backbone, PASS_TRAINS, rows, err);
     if (result == STATUS_OK && scores) result = create_scoring(step, err);
     if (result != STATUS_OK) return result;

@@ -67,7 +67,7 @@ static void finish_input_batchnorm(struct backbone_pass *p, struct batchnorm *bn
 
 /* The block's expanded gradient to `dz`: of the input before its batch-norm `bn`, or without one of the input itself, to which
  * `residual` is added. */
-static void backward_depthwise(struct backbone_pass *p, struct network_block *block, const real *input,
+static void backward_depthwise(struct backbone_pass *p, struct network_block *block, const void *input,
                                struct batchnorm *bn, const real *residual, real *dz)
 {
     struct backbone *b = p->backbone;
@@ -92,7 +92,7 @@ static void backward_expand(struct backbone_pass *p, struct network_block *block
 
 /* b->gradient: of the block's output, then of its input. Behind the stem (input_bn) dz stays before its batch-norm, in
  * the block's input gradient. */
-static void backward_block(struct backbone_pass *p, struct network_block *block, const real *input,
+static void backward_block(struct backbone_pass *p, struct network_block *block, const void *input,
                            struct batchnorm *input_bn)
 {
     struct backbone *b = p->backbone;

@@ -50,10 +50,10 @@ static void forward_project(struct backbone_pass *p, const struct forward_option
 
 /* input: the previous block's output, or the stem before batch-norm (input_bn says so). Returns the block's output. */
 static const real *forward_block(struct backbone_pass *p, const struct forward_options *options,
-                                 struct network_block *block, const real *input, const struct batchnorm *input_bn)
+                                 struct network_block *block, const void *input, const struct batchnorm *input_bn)
 {
     double start = backbone_now(p->backbone);
-    const real *wide = input;
+    const void *wide = input;
     const struct batchnorm *wide_bn = input_bn;
     if (block->expand != NULL) {
         forward_expand(p, options, block->expand, input);
@@ -62,7 +62,7 @@ static const real *forward_block(struct backbone_pass *p, const struct forward_o
         backbone_lap(p, block->expand, false, &start);
     }
     struct network_layer *depthwise = block->depthwise;
-    real *map = saved_of(p, depthwise)->map;
+    void *map = saved_of(p, depthwise)->map;
     depthwise_forward(&p->context, &depthwise->depthwise, p->n, wide, wide_bn, map, p->moment_values,
                       p->moment_counts);
     use_batch_statistics(p, depthwise, p->n * depthwise_moment_parts(&p->context, &depthwise->depthwise), options->bn_momentum);

@@ -12,6 +12,7 @@ struct backbone {
     struct parameters_stamp packed; /* of the weights when they were packed */
     size_t packs;
     struct op_context context;
+    enum storage storage; /* of kept maps, of passes that are made from now on */
     struct arena arena;
     int image_size, batch;
     struct layer_time *times;
@@ -34,7 +35,7 @@ struct block_gradients {
 
 /* What a layer leaves behind in a forward pass; members that its role does not have are NULL. */
 struct layer_saved {
-    real *map;    /* [N,pixels,output] before batch-norm; not of a gate */
+    void *map;    /* [N,pixels,output] before batch-norm, a kept map (rmfer/ops/context.h); not of a gate */
     real *output; /* projection: the block's output, [N,pixels,output] */
     real *keep;   /* projection: drop-path factors [N] */
     bool drops;   /* keep is in use */

@@ -89,6 +89,11 @@ void backbone_free(struct backbone *b)
     memory_free(b);
 }
 
+void backbone_store(struct backbone *b, enum storage storage)
+{
+    b->storage = storage;
+}
+
 size_t backbone_bytes(const struct backbone *b)
 {
     return b->arena.used;
@@ -111,11 +116,11 @@ static void place_gate(struct layer_saved *saved, size_t n, size_t channels, siz
 }
 
 /* What a layer leaves behind, each layer in a place of its own. */
-static void place_saved(struct layer_saved *saved, const struct layer *row, size_t n, struct plan *plan)
+static void place_saved(struct layer_saved *saved, const struct layer *row, enum storage storage, size_t n, struct plan *plan)
 {
     size_t map = n * layer_output_pixels(row) * row->output;
     *saved = (struct layer_saved){0};
-    if (row->operation != LAYER_SQUEEZE_EXCITE) saved->map = plan_reals(plan, map);
+    if (row->operation != LAYER_SQUEEZE_EXCITE) saved->map = plan_take(plan, map, storage_bytes(storage));
     if (row->role == ROLE_PROJECT) {
         saved->output = plan_reals(plan, map);
         saved->keep = plan_reals(plan, n);
@@ -141,7 +146,7 @@ static void place_every_map(struct backbone_pass *p, struct plan *plan)
     size_t end = 0;
     for (size_t i = 0; i < p->network.list.count; i++) {
         const struct layer *row = &p->network.list.items[i];
-        place_saved(&p->saved[i], row, p->rows, plan);
+        place_saved(&p->saved[i], row, p->context.storage, p->rows, plan);
         if (row->role != ROLE_PROJECT) continue;
         at_least(&end, place_gradients(&p->gradients[row->block], &p->network.blocks[row->block], p->rows, *plan));
     }
@@ -155,8 +160,10 @@ static void place_shared_maps(struct backbone_pass *p, struct plan *plan)
 {
     const struct layers *list = &p->network.list;
     struct shared_maps most = network_shared_maps(&p->network);
-    size_t n = p->rows;
-    real *wide = plan_reals(plan, n * most.wide), *depthwise = plan_reals(plan, n * most.depthwise);
+    size_t n = p->rows, bytes = storage_bytes(p->context.storage);
+    bool is_narrow = p->context.storage != STORAGE_REAL;
+    if (is_narrow) at_least(&most.wide, most.narrow);
+    void *wide = plan_take(plan, n * most.wide, bytes), *depthwise = plan_take(plan, n * most.depthwise, bytes);
     real *narrow[2] = {plan_reals(plan, n * most.narrow), plan_reals(plan, n * most.narrow)};
     real *keep = plan_reals(plan, n), *sums = plan_reals(plan, n * 3 * p->network.head->row->output);
     struct layer_saved gate = {0};
@@ -169,8 +176,9 @@ static void place_shared_maps(struct backbone_pass *p, struct plan *plan)
         case ROLE_EXPAND: saved->map = wide; break;
         case ROLE_DEPTHWISE: saved->map = depthwise; break;
         case ROLE_GATE: *saved = gate; break;
-        case ROLE_PROJECT: /* normalised where it is */
-            saved->map = saved->output = narrow[list->items[i].block % 2];
+        case ROLE_PROJECT: /* normalised where it is, if that has reals */
+            saved->output = narrow[list->items[i].block % 2];
+            saved->map = is_narrow ? wide : saved->output;
             saved->keep = keep;
             break;
         case ROLE_HEAD:
@@ -229,6 +237,7 @@ status backbone_pass_create(struct backbone_pass **out, struct backbone *b, enum
     p->kind = kind;
     p->rows = (size_t)rows;
     p->context = b->context;
+    p->context.storage = b->storage;
     p->machines = b->machines;
     if (b->synchronised) p->context.machines = b->machines;
     network_init(&p->network, &b->model->architecture, b->image_size);

@@ -83,6 +83,7 @@ static void finish(struct layer *row)
     row->parameters = count_parameters(row);
     row->multiply_adds = count_multiply_adds(row);
     row->saved_reals = count_saved(row);
+    row->saved_map = row->role == ROLE_GATE ? 0 : layer_output_pixels(row) * row->output;
 }
 
 /* A convolution of the map so far and its batch-norm: "bn1", "bn2" ... in their order. */

@@ -253,6 +253,7 @@ static size_t layer_scratch_reals(const struct network_layer *layer, const struc
     case LAYER_DEPTHWISE: own = depthwise_scratch_reals(context, &layer->depthwise); break;
     case LAYER_SQUEEZE_EXCITE: break;
     }
+    at_least(&own, op_kept_room(context, tiling.image_rows, layer->row->output)); /* of this layer's map or its gate's input */
     return own > normalise ? own : normalise;
 }
 

@@ -2,6 +2,7 @@
  * backward pass is (derived in docs/how-it-works.md). */
 #include "rmfer/ops/batchnorm.h"
 
+#include "ops/kept_rows.h"
 #include "rmfer/base/threads.h"
 
 #include <math.h>
@@ -128,7 +129,7 @@ void batchnorm_backward_shared(const struct op_context *context, struct batchnor
 }
 
 void batchnorm_apply(const struct op_context *context, const struct tiling *tiling, const struct batchnorm *bn,
-                     const real *x, const real *keep, const real *residual, real *y)
+                     const void *x, const real *keep, const real *residual, real *y)
 {
     size_t c = bn->channels;
 #pragma omp parallel for schedule(static, 1) num_threads(context->threads)
@@ -145,15 +146,30 @@ void batchnorm_apply(const struct op_context *context, const struct tiling *tili
                     scale[j] = bn->scale[j] * factor;
                     shift[j] = bn->shift[j] * factor;
                 }
-                context->kernels->affine((struct rows){part.rows, c}, y + at, c, x + at, c, scale, shift,
+                struct rows size = {part.rows, c};
+                struct real_rows from = kept_rows(context, size, x, at, c, y + at, c);
+                context->kernels->affine(size, y + at, c, from.at, from.ld, scale, shift,
                                          residual == NULL ? NULL : residual + at, c);
             }
         }
     }
 }
 
+/* Sums of dy and dy (x - mean) over rows of one image, added to sums [2][channels]. */
+static void sum_gradients(const struct op_context *context, const struct batchnorm *bn, const void *x, const real *dy,
+                          struct range rows, real *room, real *sums)
+{
+    size_t c = bn->channels, most = op_kept_rows(context, c);
+    for (size_t row = rows.begin, count; row < rows.end; row += count) {
+        count = rows.end - row < most ? rows.end - row : most;
+        struct rows size = {count, c};
+        struct real_rows from = kept_rows(context, size, x, row * c, c, room, c);
+        context->kernels->gradient_sums(size, dy + row * c, c, from.at, from.ld, bn->mean, sums, c);
+    }
+}
+
 void batchnorm_apply_backward(const struct op_context *context, const struct tiling *tiling, struct batchnorm *bn,
-                              const real *x, const real *keep, const real *dy, real *segment_sums, real *image_sums,
+                              const void *x, const real *keep, const real *dy, real *segment_sums, real *image_sums,
                               real *sums)
 {
     size_t c = bn->channels;
@@ -165,9 +181,9 @@ void batchnorm_apply_backward(const struct op_context *context, const struct til
             struct tile tile = tiling_get(tiling, t);
             for (size_t i = 0; i < tile.images; i++) {
                 struct tile_part part = tile_image(tiling, &tile, i);
-                size_t at = (tile.first_row + part.first_row) * c;
-                context->kernels->gradient_sums((struct rows){part.rows, c}, dy + at, c, x + at, c, bn->mean,
-                                                segment_sums + (tile.first_segment + i) * 2 * c, c);
+                struct range rows = {tile.first_row + part.first_row, tile.first_row + part.first_row + part.rows};
+                sum_gradients(context, bn, x, dy, rows, op_scratch(context, worker),
+                              segment_sums + (tile.first_segment + i) * 2 * c);
             }
         }
     }

@@ -2,6 +2,7 @@
  * cache; backward likewise, twice: for the data and for the weights. */
 #include "rmfer/ops/conv1x1.h"
 
+#include "ops/kept_rows.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/ops/blocked.h"
 
@@ -35,7 +36,7 @@ static void gather_blocks(const struct op_context *context, size_t channels, con
                           struct range rows, struct conv1x1_input input, real *out)
 {
     const real *gate = input.gate + image * channels;
-    const real *x = input.x + image * blocked_reals(tiling->image_rows, channels) + rows.begin * BLOCK_CHANNELS;
+    const real *x = (const real *)input.x + image * blocked_reals(tiling->image_rows, channels) + rows.begin * BLOCK_CHANNELS;
     for (size_t block = 0; block < blocked_count(channels); block++) {
         size_t c = block * BLOCK_CHANNELS;
         struct rows size = {rows.end - rows.begin, blocked_channels(channels, block)};
@@ -47,8 +48,8 @@ static void gather_blocks(const struct op_context *context, size_t channels, con
 static const real *input_tile(const struct op_context *context, size_t channels, const struct tiling *tiling,
                               const struct tile *tile, struct conv1x1_input input, real *buffer)
 {
-    const real *x = input.x + tile->first_row * channels;
-    if (input.bn == NULL && input.gate == NULL) return x;
+    size_t first = tile->first_row * channels;
+    if (input.bn == NULL && input.gate == NULL) return (const real *)input.x + first;
     for (size_t i = 0; i < tile->images; i++) {
         struct tile_part part = tile_image(tiling, tile, i);
         struct rows size = {part.rows, channels};
@@ -59,19 +60,21 @@ static const real *input_tile(const struct op_context *context, size_t channels,
             gather_blocks(context, channels, tiling, tile->first_image + i, (struct range){row, row + part.rows}, input,
                           buffer + at);
         } else if (input.bn == NULL)
-            context->kernels->affine(size, buffer + at, channels, x + at, channels, gate, NULL, NULL, 0);
-        else
-            context->kernels->activate(size, buffer + at, channels, x + at, channels, input.bn->scale, input.bn->shift,
-                                       gate);
+            context->kernels->affine(size, buffer + at, channels, (const real *)input.x + first + at, channels, gate, NULL, NULL,
+                                     0);
+        else {
+            struct real_rows x = kept_rows(context, size, input.x, first + at, channels, buffer + at, channels);
+            context->kernels->activate(size, buffer + at, channels, x.at, x.ld, input.bn->scale, input.bn->shift, gate);
+        }
     }
     return buffer;
 }
 
 void conv1x1_forward(const struct op_context *context, const struct conv1x1 *conv, const struct tiling *tiling,
-                     struct conv1x1_input input, real *y, real *moment_values, size_t *moment_counts)
+                     struct conv1x1_input input, void *y, real *moment_values, size_t *moment_counts)
 {
     size_t k = conv->input, n = conv->output;
-    bool streams = op_streams(context, tiling->images * tiling->image_rows * n);
+    bool streams = op_streams_kept(context, tiling->images * tiling->image_rows * n);
 #pragma omp parallel for schedule(static, 1) num_threads(context->threads)
     for (int worker = 0; worker < context->threads; worker++) {
         struct range mine = threads_share(tiling->tiles, worker, context->threads);
@@ -80,11 +83,11 @@ void conv1x1_forward(const struct op_context *context, const struct conv1x1 *con
             struct tile tile = tiling_get(tiling, t);
             const real *x = input_tile(context, k, tiling, &tile, input, buffer);
             struct rows size = {tile.rows, n};
-            real *to = y + tile.first_row * n, *out = streams ? buffer + tiling->tile_rows * k : to;
+            real *out = kept_target(context, y, tile.first_row * n, streams, buffer + tiling->tile_rows * k);
             real *moments = moment_values + t * 2 * n;
             context->kernels->gemm(tile.rows, n, k, x, k, conv->packed, out, n, false);
+            kept_write(context, size, y, tile.first_row * n, n, streams, out, n);
             context->kernels->moments(size, out, n, moments, moments + n);
-            if (streams) context->kernels->stream(size, to, n, out, n);
             moment_counts[t] = tile.rows;
         }
     }
@@ -143,16 +146,16 @@ static void upstream_tile(const struct op_context *context, size_t channels, con
         size_t at = (tile->first_row + part.first_row) * channels;
         struct bn_backward bn = batchnorm_coefficients(upstream->bn);
         real *out = dy + part.first_row * channels;
+        struct real_rows y = kept_rows(context, size, upstream->y, at, channels, out, channels);
         if (upstream->dy == NULL) {
-            context->kernels->activated_bn_backward(size, out, channels, NULL, 0, upstream->y + at, channels,
-                                                    upstream->bn->shift, NULL, upstream->pooled + image * channels, bn);
+            context->kernels->activated_bn_backward(size, out, channels, NULL, 0, y.at, y.ld, upstream->bn->shift, NULL, upstream->pooled + image * channels, bn);
             continue;
         }
         if (upstream->keep != NULL) {
             for (size_t c = 0; c < channels; c++) scale[c] = bn.scale[c] * upstream->keep[image];
             bn.scale = scale;
         }
-        context->kernels->bn_backward(size, out, channels, upstream->dy + at, channels, upstream->y + at, channels, bn);
+        context->kernels->bn_backward(size, out, channels, upstream->dy + at, channels, y.at, y.ld, bn);
     }
 }
 
@@ -207,9 +210,10 @@ void conv1x1_gated_backward(const struct op_context *context, const struct conv1
             context->kernels->gemm(tile.rows, k, n, dy, n, conv->packed_transposed, out, k, false);
             for (size_t i = 0; i < tile.images; i++) {
                 struct tile_part part = tile_image(tiling, &tile, i);
+                struct rows size = {part.rows, k};
                 size_t at = part.first_row * k;
-                context->kernels->gate_backward((struct rows){part.rows, k}, u + at, k, out + at, k,
-                                                input.x + tile.first_row * k + at, k, batchnorm_affine(input.bn),
+                struct real_rows x = kept_rows(context, size, input.x, tile.first_row * k + at, k, u + at, k);
+                context->kernels->gate_backward(size, u + at, k, out + at, k, x.at, x.ld, batchnorm_affine(input.bn),
                                                 input.gate + (tile.first_image + i) * k,
                                                 segment_sums + (tile.first_segment + i) * 3 * k, k);
             }

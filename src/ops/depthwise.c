@@ -3,6 +3,7 @@
 #include "rmfer/ops/depthwise.h"
 
 #include "ops/depthwise_rows.h"
+#include "ops/kept_rows.h"
 #include "rmfer/base/threads.h"
 
 #include <stdint.h>
@@ -52,7 +53,7 @@ size_t depthwise_scratch_reals(const struct op_context *context, const struct de
     size_t ring = block_count(conv) * (size_t)conv->kernel;
     size_t made = rows_per_part(context, conv) * conv->output_width * conv->channels;
     size_t forward = (ring + 1) * depthwise_padded_width(conv) * BLOCK + made;
-    size_t backward = (ring * margin_width(conv) + 4 * depthwise_padded_width(conv)) * BLOCK;
+    size_t backward = (ring * margin_width(conv) + 5 * depthwise_padded_width(conv)) * BLOCK;
     return forward > backward ? forward : backward;
 }
 
@@ -77,31 +78,28 @@ static real *ring_row(const struct job *job, size_t block, size_t row, size_t wi
     return job->ring + (((block - job->first_block) * kernel + row % kernel) * width) * BLOCK;
 }
 
-/* Asks for a row of memory before it is read in blocks of channels, a pattern that the processor does not foresee. */
-static void prefetch_row(const real *row, size_t reals)
-{
-    for (size_t i = 0; i < reals; i += BLOCK) __builtin_prefetch(row + i, 0, 2);
-}
-
 /* Brings input row `row` into the ring, activated where bn is given. The padding beside it is zero already. */
-static void load_input_row(const struct job *job, const real *x, const struct batchnorm *bn, size_t row)
+static void load_input_row(const struct job *job, const void *x, const struct batchnorm *bn, size_t row)
 {
     const struct depthwise *conv = job->conv;
-    const real *from = x + (job->image * conv->height + row) * conv->width * conv->channels;
-    if (row + 1 < conv->height) prefetch_row(from + conv->width * conv->channels, conv->width * conv->channels);
+    const struct op_context *context = job->context;
+    size_t reals = conv->width * conv->channels, at = (job->image * conv->height + row) * reals;
+    if (row + 1 < conv->height && bn != NULL) kept_prefetch(context, x, at + reals, reals);
     for (size_t b = job->first_block; b < job->end_block; b++) {
         real *to = ring_row(job, b, row, depthwise_padded_width(conv)) + conv->pad_left * BLOCK;
         struct rows size = {conv->width, block_channels(conv, b)};
         size_t c = b * BLOCK;
-        if (bn == NULL) depthwise_copy_pixels(to, BLOCK, from + c, conv->channels, conv->width, size.channels);
-        else
-            job->context->kernels->activate(size, to, BLOCK, from + c, conv->channels, bn->scale + c, bn->shift + c,
-                                            NULL);
+        if (bn == NULL) {
+            depthwise_copy_pixels(to, BLOCK, (const real *)x + at + c, conv->channels, conv->width, size.channels);
+            continue;
+        }
+        struct real_rows from = kept_rows(context, size, x, at + c, conv->channels, to, BLOCK);
+        context->kernels->activate(size, to, BLOCK, from.at, from.ld, bn->scale + c, bn->shift + c, NULL);
     }
 }
 
 /* One output row `out` [output_width,channels] for every block of the job; the input rows it needs that are new are loaded first. */
-static void forward_row(const struct job *job, const real *x, const struct batchnorm *bn, size_t oy, size_t *loaded,
+static void forward_row(const struct job *job, const void *x, const struct batchnorm *bn, size_t oy, size_t *loaded,
                         real *out)
 {
     const struct depthwise *conv = job->conv;
@@ -142,7 +140,7 @@ static struct rows job_rows(const struct job *job, size_t rows, size_t *first_ch
 }
 
 /* Output rows are made a part at a time, their moments taken while they are in cache. */
-static void forward_image(const struct job *job, const real *x, const struct batchnorm *bn, real *y, real *made,
+static void forward_image(const struct job *job, const void *x, const struct batchnorm *bn, void *y, bool streams, real *room,
                           real *moment_values, size_t *moment_counts)
 {
     const struct depthwise *conv = job->conv;
@@ -152,29 +150,30 @@ static void forward_image(const struct job *job, const real *x, const struct bat
     for (size_t part = 0; part < parts; part++) {
         size_t first = part * per_part, at = job->image * parts + part;
         size_t count = conv->output_height - first < per_part ? conv->output_height - first : per_part;
-        real *to = y + (job->image * conv->output_height + first) * row, *out = made != NULL ? made : to;
+        size_t to = (job->image * conv->output_height + first) * row;
+        real *out = kept_target(job->context, y, to, streams, room);
         real *moments = moment_values + at * 2 * conv->channels;
         for (size_t i = 0; i < count; i++) forward_row(job, x, bn, first + i, &loaded, out + i * row);
         struct rows size = job_rows(job, count, &c);
+        kept_write(job->context, size, y, to + c, conv->channels, streams, out + c, conv->channels);
         kernels->moments(size, out + c, conv->channels, moments + c, moments + conv->channels + c);
-        if (made != NULL) kernels->stream(size, to + c, conv->channels, out + c, conv->channels);
         if (job->first_block == 0) moment_counts[at] = count * conv->output_width;
     }
 }
 
-void depthwise_forward(const struct op_context *context, const struct depthwise *conv, size_t images, const real *x,
-                       const struct batchnorm *bn, real *y, real *moment_values, size_t *moment_counts)
+void depthwise_forward(const struct op_context *context, const struct depthwise *conv, size_t images, const void *x,
+                       const struct batchnorm *bn, void *y, real *moment_values, size_t *moment_counts)
 {
     size_t shares = depthwise_shares(context, images, block_count(conv));
     size_t ring = (block_count(conv) * (size_t)conv->kernel + 1) * depthwise_padded_width(conv) * BLOCK;
-    bool streams = op_streams(context, images * conv->output_height * conv->output_width * conv->channels);
+    bool streams = op_streams_kept(context, images * conv->output_height * conv->output_width * conv->channels);
 #pragma omp parallel for schedule(static, 1) num_threads(context->threads)
     for (int worker = 0; worker < context->threads; worker++) {
         struct range tasks = threads_share(images * shares, worker, context->threads);
         real *scratch = op_scratch(context, worker);
         for (size_t task = tasks.begin; task < tasks.end; task++) {
             struct job job = make_job(context, conv, task, shares, depthwise_padded_width(conv), scratch);
-            forward_image(&job, x, bn, y, streams ? scratch + ring : NULL, moment_values, moment_counts);
+            forward_image(&job, x, bn, y, streams, scratch + ring, moment_values, moment_counts);
         }
     }
 }
@@ -187,40 +186,49 @@ void depthwise_forward(const struct op_context *context, const struct depthwise 
 struct backward_job {
     struct job job; /* its ring holds rows of dy: [block][kernel][margin_width][BLOCK] */
     const struct depthwise_upstream *upstream;
-    const real *x;
+    const void *x;
     const struct batchnorm *bn;
     const real *residual;
     real *a, *slope, *da; /* one padded row of one block each */
+    real *wide;           /* room for a row of x of one, where it is stored narrow */
     real *made;           /* room for dz of one, where it is streamed; else NULL */
     real *dz;
     real *sums;    /* [2][channels] of this image */
     real *dweight; /* [kernel*kernel][channels] of this worker */
 };
 
+/* Asks for a row of memory before it is read in blocks of channels, a pattern that the processor does not foresee. */
+static void prefetch_reals(const real *row, size_t reals)
+{
+    for (size_t i = 0; i < reals; i += BLOCK) __builtin_prefetch(row + i, 0, 2);
+}
+
 static void load_gradient_row(const struct backward_job *back, size_t oy)
 {
+    const struct op_context *context = back->job.context;
     const struct depthwise *conv = back->job.conv;
     const struct depthwise_upstream *up = back->upstream;
     struct bn_backward bn = batchnorm_coefficients(up->bn);
     size_t row = (back->job.image * conv->output_height + oy) * conv->output_width * conv->channels;
     size_t image = back->job.image * conv->channels, reals = conv->output_width * conv->channels;
     if (oy + 1 < conv->output_height) {
-        prefetch_row(up->du + row + reals, reals);
-        prefetch_row(up->y + row + reals, reals);
+        prefetch_reals(up->du + row + reals, reals);
+        kept_prefetch(context, up->y, row + reals, reals);
     }
     for (size_t b = back->job.first_block; b < back->job.end_block; b++) {
         size_t c = b * BLOCK;
         real *to = ring_row(&back->job, b, oy, margin_width(conv)) + (size_t)(conv->kernel - 1) * BLOCK;
         struct bn_backward part = {bn.scale + c, bn.slope + c, bn.offset + c, bn.mean + c};
-        back->job.context->kernels->activated_bn_backward(
-            (struct rows){conv->output_width, block_channels(conv, b)}, to, BLOCK, up->du + row + c, conv->channels,
-            up->y + row + c, conv->channels, up->bn->shift + c, up->gate + image + c, up->mean_gradient + image + c,
-            part);
+        struct rows size = {conv->output_width, block_channels(conv, b)};
+        struct real_rows y = kept_rows(context, size, up->y, row + c, conv->channels, to, BLOCK);
+        context->kernels->activated_bn_backward(size, to, BLOCK, up->du + row + c, conv->channels, y.at, y.ld,
+                                                up->bn->shift + c, up->gate + image + c, up->mean_gradient + image + c,
+                                                part);
     }
 }
 
-/* Writes dz of one row and block from da, and its sums. */
-static void finish_backward_row(const struct backward_job *back, size_t at, size_t c, size_t channels)
+/* Writes dz of one row and block from da, and its sums; `x` is the row's input where it has a batch-norm. */
+static void finish_backward_row(const struct backward_job *back, struct real_rows x, size_t at, size_t c, size_t channels)
 {
     const struct depthwise *conv = back->job.conv;
     const struct kernels *kernels = back->job.context->kernels;
@@ -228,8 +236,8 @@ static void finish_backward_row(const struct backward_job *back, size_t at, size
     if (back->bn != NULL) {
         struct rows size = {conv->width, channels};
         real *dz = back->dz + at, *out = back->made != NULL ? back->made : dz;
-        kernels->slope_backward(size, out, back->made != NULL ? BLOCK : conv->channels, da, slope, BLOCK, back->x + at,
-                                conv->channels, back->bn->mean + c, back->sums + c, conv->channels);
+        kernels->slope_backward(size, out, back->made != NULL ? BLOCK : conv->channels, da, slope, BLOCK, x.at,
+                                x.ld, back->bn->mean + c, back->sums + c, conv->channels);
         if (back->made != NULL) kernels->stream(size, dz, conv->channels, out, BLOCK);
         return;
     }
@@ -247,10 +255,15 @@ static void backward_block_row(const struct backward_job *back, size_t iy, size_
     size_t c = block * BLOCK, channels = block_channels(conv, block), kernel = (size_t)conv->kernel;
     size_t at = (back->job.image * conv->height + iy) * conv->width * conv->channels + c;
     real *a = back->a + conv->pad_left * BLOCK;
-    if (back->bn == NULL) depthwise_copy_pixels(a, BLOCK, back->x + at, conv->channels, conv->width, channels);
-    else
-        kernels->activate_with_slope((struct rows){conv->width, channels}, a, back->slope + conv->pad_left * BLOCK,
-                                     BLOCK, back->x + at, conv->channels, back->bn->scale + c, back->bn->shift + c);
+    struct rows size = {conv->width, channels};
+    struct real_rows x = {NULL, 0};
+    if (back->bn == NULL)
+        depthwise_copy_pixels(a, BLOCK, (const real *)back->x + at, conv->channels, conv->width, channels);
+    else {
+        x = kept_rows(back->job.context, size, back->x, at, conv->channels, back->wide, BLOCK);
+        kernels->activate_with_slope(size, a, back->slope + conv->pad_left * BLOCK, BLOCK, x.at, x.ld, back->bn->scale + c,
+                                     back->bn->shift + c);
+    }
     memset(back->da, 0, depthwise_padded_width(conv) * BLOCK * sizeof *back->da);
     for (size_t ky = 0; ky < kernel; ky++) {
         size_t above = iy + conv->pad_top;
@@ -263,7 +276,7 @@ static void backward_block_row(const struct backward_job *back, size_t iy, size_
                                     back->da, back->a, BLOCK, dy, BLOCK, conv->packed + taps, back->dweight + taps,
                                     conv->channels);
     }
-    finish_backward_row(back, at, c, channels);
+    finish_backward_row(back, x, at, c, channels);
 }
 
 static void backward_image(const struct backward_job *back)
@@ -274,7 +287,8 @@ static void backward_image(const struct backward_job *back)
         size_t last = (iy + conv->pad_top) / (size_t)conv->stride; /* the lowest output row that reads this one */
         for (; loaded < conv->output_height && loaded <= last; loaded++) load_gradient_row(back, loaded);
         size_t row = conv->width * conv->channels;
-        if (iy + 1 < conv->height) prefetch_row(back->x + (back->job.image * conv->height + iy + 1) * row, row);
+        if (iy + 1 < conv->height && back->bn != NULL)
+            kept_prefetch(back->job.context, back->x, (back->job.image * conv->height + iy + 1) * row, row);
         for (size_t b = back->job.first_block; b < back->job.end_block; b++) backward_block_row(back, iy, b);
     }
 }
@@ -298,11 +312,12 @@ static void start_backward(struct backward_job *back, const struct op_context *c
     back->a = scratch + block_count(conv) * (size_t)conv->kernel * margin_width(conv) * BLOCK;
     back->slope = back->a + row;
     back->da = back->slope + row;
-    back->made = streams ? back->da + row : NULL;
+    back->wide = back->da + row;
+    back->made = streams ? back->wide + row : NULL;
     memset(back->a, 0, row * sizeof *back->a);
 }
 
-void depthwise_backward(const struct op_context *context, const struct depthwise *conv, size_t images, const real *x,
+void depthwise_backward(const struct op_context *context, const struct depthwise *conv, size_t images, const void *x,
                         const struct batchnorm *bn, struct depthwise_upstream upstream, const real *residual, real *dz,
                         real *image_sums, real *partials)
 {

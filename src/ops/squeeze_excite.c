@@ -1,21 +1,39 @@
 /* The mean over pixels with the sums that backward needs, and the two small layers of the gate. */
 #include "rmfer/ops/squeeze_excite.h"
 
+#include "ops/kept_rows.h"
+#include "rmfer/base/threads.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-void squeeze_forward(const struct op_context *context, size_t images, size_t pixels, const real *x,
+/* One image's sums, a few rows at a time where they are to be widened. */
+static void squeeze_image(const struct op_context *context, size_t pixels, const void *x, size_t first,
+                          const struct batchnorm *bn, real *room, real *sums)
+{
+    size_t c = bn->channels, most = op_kept_rows(context, c);
+    memset(sums, 0, 3 * c * sizeof *sums);
+    for (size_t row = 0, count; row < pixels; row += count) {
+        count = pixels - row < most ? pixels - row : most;
+        struct rows size = {count, c};
+        struct real_rows from = kept_rows(context, size, x, first + row * c, c, room, c);
+        context->kernels->squeeze(size, from.at, from.ld, batchnorm_affine(bn), sums, c);
+    }
+}
+
+void squeeze_forward(const struct op_context *context, size_t images, size_t pixels, const void *x,
                      const struct batchnorm *bn, real *sums, real *mean)
 {
     size_t c = bn->channels;
-#pragma omp parallel for schedule(static) num_threads(context->threads)
-    for (int64_t image = 0; image < (int64_t)images; image++) {
-        size_t n = (size_t)image;
-        real *own = sums + n * 3 * c;
-        memset(own, 0, 3 * c * sizeof *own);
-        context->kernels->squeeze((struct rows){pixels, c}, x + n * pixels * c, c, batchnorm_affine(bn), own, c);
-        for (size_t i = 0; i < c; i++) mean[n * c + i] = own[i] / (real)pixels;
+#pragma omp parallel for schedule(static, 1) num_threads(context->threads)
+    for (int worker = 0; worker < context->threads; worker++) {
+        struct range mine = threads_share(images, worker, context->threads);
+        for (size_t n = mine.begin; n < mine.end; n++) {
+            real *own = sums + n * 3 * c;
+            squeeze_image(context, pixels, x, n * pixels * c, bn, op_scratch(context, worker), own);
+            for (size_t i = 0; i < c; i++) mean[n * c + i] = own[i] / (real)pixels;
+        }
     }
 }
 

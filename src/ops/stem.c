@@ -1,6 +1,7 @@
 /* 3x3 patches gathered into a matrix, tile by tile; the weights' gradient the same way round. */
 #include "rmfer/ops/stem.h"
 
+#include "ops/kept_rows.h"
 #include "rmfer/base/threads.h"
 
 #include <string.h>
@@ -46,22 +47,26 @@ static void gather_tile(const struct stem *stem, const real *images, const struc
 }
 
 void stem_forward(const struct op_context *context, const struct stem *stem, const struct tiling *tiling,
-                  const real *images, const struct batchnorm *after, real *y, real *moment_values,
+                  const real *images, const struct batchnorm *after, void *y, real *moment_values,
                   size_t *moment_counts)
 {
     size_t n = stem->output;
 #pragma omp parallel for schedule(static, 1) num_threads(context->threads)
     for (int worker = 0; worker < context->threads; worker++) {
         struct range mine = threads_share(tiling->tiles, worker, context->threads);
-        real *patches = op_scratch(context, worker);
+        real *patches = op_scratch(context, worker), *made = patches + tiling->tile_rows * STEM_PATCH;
         for (size_t t = mine.begin; t < mine.end; t++) {
             struct tile tile = tiling_get(tiling, t);
             struct rows size = {tile.rows, n};
-            real *out = y + tile.first_row * n;
+            size_t at = tile.first_row * n;
+            real *out = after != NULL ? (real *)y + at : kept_target(context, y, at, false, made);
             gather_tile(stem, images, &tile, patches);
             context->kernels->gemm(tile.rows, n, STEM_PATCH, patches, STEM_PATCH, stem->packed, out, n, false);
-            if (after != NULL) context->kernels->activate(size, out, n, out, n, after->scale, after->shift, NULL);
-            if (moment_values == NULL) continue;
+            if (after != NULL) {
+                context->kernels->activate(size, out, n, out, n, after->scale, after->shift, NULL);
+                continue;
+            }
+            kept_write(context, size, y, at, n, false, out, n);
             context->kernels->moments(size, out, n, moment_values + t * 2 * n, moment_values + t * 2 * n + n);
             moment_counts[t] = tile.rows;
         }
@@ -69,7 +74,7 @@ void stem_forward(const struct op_context *context, const struct stem *stem, con
 }
 
 void stem_backward(const struct op_context *context, const struct stem *stem, const struct tiling *tiling,
-                   const real *images, const real *y, const struct batchnorm *bn, const real *dz, real *partials)
+                   const real *images, const void *y, const struct batchnorm *bn, const real *dz, real *partials)
 {
     size_t n = stem->output, count = n * STEM_PATCH;
 #pragma omp parallel for schedule(static, 1) num_threads(context->threads)
@@ -82,8 +87,9 @@ void stem_backward(const struct op_context *context, const struct stem *stem, co
             struct tile tile = tiling_get(tiling, t);
             size_t at = tile.first_row * n;
             gather_tile(stem, images, &tile, patches);
-            context->kernels->bn_backward((struct rows){tile.rows, n}, dy, n, dz + at, n, y + at, n,
-                                          batchnorm_coefficients(bn));
+            struct rows size = {tile.rows, n};
+            struct real_rows kept = kept_rows(context, size, y, at, n, dy, n);
+            context->kernels->bn_backward(size, dy, n, dz + at, n, kept.at, kept.ld, batchnorm_coefficients(bn));
             context->kernels->gemm_transposed(n, STEM_PATCH, tile.rows, dy, n, patches, STEM_PATCH, dweight,
                                               STEM_PATCH);
         }

@@ -118,8 +118,18 @@ static double mebibytes(size_t bytes)
     return (double)bytes / 1048576.0;
 }
 
+static const char *saved_as(enum config_saved saved)
+{
+    switch (saved) {
+    case SAVED_FLOAT32: break;
+    case SAVED_BFLOAT16: return " (maps as bfloat16)";
+    case SAVED_FLOAT16: return " (maps as float16)";
+    }
+    return "";
+}
+
 void journal_report_memory(const struct learner *learner, const struct pictures *pictures,
-                           const struct evaluator *evaluator, size_t to_come)
+                           const struct evaluator *evaluator, enum config_saved saved, size_t to_come)
 {
     struct method_bytes method = learner->method->bytes(learner->self);
     size_t weights = learner->model.parameters.arena.size, state = optimizer_bytes(learner->optimizer);
@@ -129,10 +139,10 @@ void journal_report_memory(const struct learner *learner, const struct pictures 
     if (method.labels > 0)
         (void)snprintf(labels, sizeof labels, ", labels of the RMset %.1f", mebibytes(method.labels));
     log_info("memory: %.0f MiB planned: weights and gradients %.0f, optimizer %.0f, average %.0f, saved for backward "
-             "%.0f, scratch %.0f%s, pictures %.0f, evaluation %.0f; a cache and decoding of pictures may add %.0f",
+             "%.0f%s, scratch %.0f%s, pictures %.0f, evaluation %.0f; a cache and decoding of pictures may add %.0f",
              mebibytes(weights + state + average + method.saved + method.scratch + method.labels + kept + evaluation),
              mebibytes(weights), mebibytes(state), mebibytes(average), mebibytes(method.saved),
-             mebibytes(method.scratch), labels, mebibytes(kept), mebibytes(evaluation),
+             saved_as(saved), mebibytes(method.scratch), labels, mebibytes(kept), mebibytes(evaluation),
              mebibytes(to_come));
 }
 
@@ -194,10 +204,12 @@ status journal_report_not_finite(struct journal *journal, const struct run_state
     if (result == STATUS_OK)
         result = error_set(err,
                            "step %lld (epoch %.2f): %s on %.300s, ... (all are named in %s); last good checkpoint: "
-                           "%s, %s; a smaller train.lr or train.clip_norm may help",
+                           "%s, %s; a smaller train.lr or train.clip_norm may help%s",
                            (long long)state->position.step + 1,
                            run_plan_epochs_done(plan, (uint64_t)state->position.step), cause, text_string(&first),
-                           journal->run.log, journal->run.last, last);
+                           journal->run.log, journal->run.last, last,
+                           plan->config->train.saved == SAVED_FLOAT16
+                               ? ", or train.saved = bfloat16, which holds numbers beyond 65504" : "");
     text_free(&first);
     return result;
 }

@@ -37,9 +37,9 @@ void journal_free(struct journal *journal);
 /* ---- before the first step */
 status journal_report_data(const struct journal *journal, const struct pictures *pictures,
                            struct error *err) MUST_CHECK;
-/* The memory plan, beside which `to_come` bytes will be taken. */
+/* The memory plan, with maps kept as `saved`, beside which `to_come` bytes will be taken. */
 void journal_report_memory(const struct learner *learner, const struct pictures *pictures,
-                           const struct evaluator *evaluator, size_t to_come);
+                           const struct evaluator *evaluator, enum config_saved saved, size_t to_come);
 
 /* ---- while it runs */
 void journal_count_step(struct journal *journal, double seconds, double images, double wait_seconds);

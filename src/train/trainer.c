@@ -228,7 +228,7 @@ static status create_evaluator(struct trainer *t, struct error *err)
 static status commit_memory(struct trainer *t, struct error *err)
 {
     size_t to_come = size_add(pictures_bytes_to_come(&t->pictures), evaluator_bytes_to_come(t->evaluator));
-    journal_report_memory(&t->learner, &t->pictures, t->evaluator, to_come);
+    journal_report_memory(&t->learner, &t->pictures, t->evaluator, t->plan.config->train.saved, to_come);
     return memory_commit(to_come, "this run (train.batch, data.image_size and data.cache say how much)", err);
 }
 

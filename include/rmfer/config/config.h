@@ -96,6 +96,7 @@ struct config_model {
 enum config_optimizer { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW, OPTIMIZER_SAM };
 enum config_schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_STEP };
 enum config_class_weights { CLASS_WEIGHTS_NONE, CLASS_WEIGHTS_BALANCED, CLASS_WEIGHTS_LIST };
+enum config_saved { SAVED_FLOAT32, SAVED_BFLOAT16, SAVED_FLOAT16 };
 enum config_phase2_lr {
     PHASE2_LR_CONTRASTIVE, /* every parameter learns at lr_contrastive once ACL has joined */
     PHASE2_LR_SAME,        /* lr and lr_ial go on */
@@ -120,6 +121,7 @@ struct config_train {
     int64_t warmup_epochs; /* length of phase 1; ACL joins afterwards */
     int64_t batch;
     bool sync_bn;
+    enum config_saved saved; /* how maps lie in memory from forward to backward */
     int64_t accumulate; /* batches whose gradients make one optimizer step */
     double clip_norm;   /* 0 = off */
     double ema_decay;   /* 0 = off */

@@ -10,6 +10,16 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+/* How the numbers of a map lie in memory. What is computed with is always reals. */
+enum storage { STORAGE_REAL, STORAGE_BFLOAT16, STORAGE_FLOAT16 };
+
+/* Bytes of one number. */
+static inline size_t storage_bytes(enum storage storage)
+{
+    return storage == STORAGE_REAL ? sizeof(real) : sizeof(uint16_t);
+}
 
 /* Rows of a map: `rows` pixels of `channels` numbers. */
 struct rows {
@@ -46,6 +56,13 @@ struct kernels {
     /* y = x past the caches: for maps so large that they are gone before they are read again. */
     void (*stream)(struct rows size, real *y, size_t ldy, const real *x, size_t ldx);
 
+    /* y = x, which is stored as `storage`, one of the 16-bit ones. */
+    void (*widen)(struct rows size, real *y, size_t ldy, const uint16_t *x, size_t ldx, enum storage storage);
+
+    /* y = x rounded to `storage`, to nearest with ties to even, and x = what y now stands for; y past the caches where it
+     * `streams`. What float16 cannot hold becomes infinite. */
+    void (*narrow)(struct rows size, uint16_t *y, size_t ldy, real *x, size_t ldx, enum storage storage, bool streams);
+
     /* y = x * scale + shift, + residual where it is not NULL. y may be x or residual. shift may be NULL. */
     void (*affine)(struct rows size, real *y, size_t ldy, const real *x, size_t ldx, const real *scale,
                    const real *shift, const real *residual, size_t ldr);
@@ -54,7 +71,7 @@ struct kernels {
     void (*activate)(struct rows size, real *y, size_t ldy, const real *x, size_t ldx, const real *scale,
                      const real *shift, const real *gate);
 
-    /* y = silu(z) and slope = silu'(z) for z = x * scale + shift. */
+    /* y = silu(z) and slope = silu'(z) for z = x * scale + shift. y may be x. */
     void (*activate_with_slope)(struct rows size, real *y, real *slope, size_t ldy, const real *x, size_t ldx,
                                 const real *scale, const real *shift);
 
@@ -71,18 +88,18 @@ struct kernels {
     void (*gradient_sums)(struct rows size, const real *dy, size_t lddy, const real *x, size_t ldx, const real *mean,
                           real *sums, size_t ld_sums);
 
-    /* dx of batch-norm, see struct bn_backward. dx may be dy. */
+    /* dx of batch-norm, see struct bn_backward. dx may be dy or x. */
     void (*bn_backward)(struct rows size, real *dx, size_t lddx, const real *dy, size_t lddy, const real *x,
                         size_t ldx, struct bn_backward bn);
 
     /* The gated map u = silu(z) * gate, z = x * scale + shift, on its way back, for rows of one image:
      * y = u, and per channel, with du given: sums[0] += du silu(z), sums[1] += du silu'(z),
-     * sums[2] += du silu'(z) (x - mean). sums is [3][ld_sums]. */
+     * sums[2] += du silu'(z) (x - mean). sums is [3][ld_sums]. y may be x. */
     void (*gate_backward)(struct rows size, real *y, size_t ldy, const real *du, size_t lddu, const real *x,
                           size_t ldx, struct affine bn, const real *gate, real *sums, size_t ld_sums);
 
     /* Back through gate, SiLU and batch-norm at once, for rows of one image: dz = (du gate + mean_gradient) silu'(z),
-     * then dx of batch-norm with dy = dz. du NULL counts as zero. */
+     * then dx of batch-norm with dy = dz. du NULL counts as zero. dx may be x. */
     void (*activated_bn_backward)(struct rows size, real *dx, size_t lddx, const real *du, size_t lddu, const real *x,
                                   size_t ldx, const real *shift, const real *gate, const real *mean_gradient,
                                   struct bn_backward bn);

@@ -32,6 +32,7 @@ struct train_step_shape {
     bool frozen; /* objectives have freeze_backbone: nothing is planned for going back through the network */
     const struct machines *machines; /* that rows are shared out over: pictures are stream_share_of's; NULL = none */
     bool own_statistics;             /* of batch-norm: over each process's rows alone */
+    enum storage saved;              /* of maps before batch-norm, from forward to backward */
 };
 
 /* What a step optimises. All may change between steps. */

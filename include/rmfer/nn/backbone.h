@@ -8,6 +8,7 @@
 #ifndef RMFER_NN_BACKBONE_H
 #define RMFER_NN_BACKBONE_H
 
+#include "rmfer/kern/kernels.h"
 #include "rmfer/nn/layers.h"
 #include "rmfer/nn/model.h"
 #include "rmfer/ops/machines.h"
@@ -26,6 +27,11 @@ void backbone_free(struct backbone *backbone);
  * process's rows of pictures and gives features of all rows, and takes their gradients. `synchronised` batch-norm has the
  * statistics of all rows, else of each process's own. Gradients are this process's part of the sum. */
 void backbone_share(struct backbone *backbone, const struct machines *machines, bool synchronised);
+
+/* From now on every new pass stores its maps before batch-norm so (at first as reals). Narrower ones take and move half the
+ * memory; what is computed from them, statistics and gradients, stays in reals. A value that float16 cannot hold (beyond
+ * 65504) becomes infinite, and so the features stop being numbers. */
+void backbone_store(struct backbone *backbone, enum storage storage);
 
 /* Bytes of packed weights and of what backward passes share. */
 size_t backbone_bytes(const struct backbone *backbone);

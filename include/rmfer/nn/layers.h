@@ -38,6 +38,7 @@ struct layer {
     size_t parameters;           /* numbers that are learned, batch-norm's included */
     double multiply_adds;        /* forward, one image */
     size_t saved_reals;          /* kept for backward, one image */
+    size_t saved_map;            /* of these, the numbers that a kept map has, which may be stored narrower */
 };
 
 struct layers {

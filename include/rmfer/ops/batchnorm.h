@@ -66,15 +66,15 @@ static inline struct bn_backward batchnorm_coefficients(const struct batchnorm *
     return (struct bn_backward){bn->scale, bn->slope, bn->offset, bn->mean};
 }
 
-/* y = keep[n] * (x * scale + shift) (+ residual): the normalised map itself, written out. [N,rows,C]; `keep` (the
+/* y = keep[n] * (x * scale + shift) (+ residual): the normalised map itself, written out. x [N,rows,C] is a kept map; `keep` (the
  * drop-path factor of an image) and residual may be NULL. */
 void batchnorm_apply(const struct op_context *context, const struct tiling *tiling, const struct batchnorm *bn,
-                     const real *x, const real *keep, const real *residual, real *y);
+                     const void *x, const real *keep, const real *residual, real *y);
 
 /* Sums of keep[n] dy and keep[n] dy (x - mean), for batchnorm_backward, into sums [2][C]. `segment_sums` and
- * `image_sums` are [segments][2][C] and [N][2][C] of room. */
+ * `image_sums` are [segments][2][C] and [N][2][C] of room. Scratch: op_kept_room; of batchnorm_apply 2 C. */
 void batchnorm_apply_backward(const struct op_context *context, const struct tiling *tiling, struct batchnorm *bn,
-                              const real *x, const real *keep, const real *dy, real *segment_sums, real *image_sums,
+                              const void *x, const real *keep, const real *dy, real *segment_sums, real *image_sums,
                               real *sums);
 
 #endif

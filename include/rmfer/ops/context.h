@@ -22,8 +22,12 @@ struct op_limits {
     size_t moment_pixels; /* a depthwise convolution takes moments over this many output pixels at least */
 };
 
+/* A convolution's output before batch-norm is a kept map: what lies between forward and backward. It is a `void *`, stored as
+ * the context says, in pixels of channels like every map; a map behind batch-norm is always reals. Operations that take
+ * either (an input with a batch-norm or without) say so. */
 struct op_context {
     const struct kernels *kernels;
+    enum storage storage;  /* of kept maps */
     int threads;           /* workers, and the team that is asked for */
     real *scratch;         /* `threads` pieces, planned by whoever owns the context */
     size_t scratch_reals;  /* of one piece */
@@ -37,10 +41,31 @@ struct op_context {
 /* The limits that were measured to be good, and no scratch yet. */
 struct op_context op_context_of(const struct kernels *kernels, int threads);
 
-/* Whether a map of so many numbers is written past the caches. */
+/* Whether a map of so many reals is written past the caches; the same of a kept map. */
 static inline bool op_streams(const struct op_context *context, size_t reals)
 {
     return reals * sizeof(real) > context->limits.stream_bytes;
+}
+
+static inline bool op_streams_kept(const struct op_context *context, size_t count)
+{
+    return count * storage_bytes(context->storage) > context->limits.stream_bytes;
+}
+
+/* Rows of a kept map that are looked at together where only sums are taken: of few channels so many that reading sums
+ * costs little, of many so few that they stay in the first caches. */
+static inline size_t op_kept_rows(const struct op_context *context, size_t channels)
+{
+    enum { REALS = 4096, LEAST = 8 };
+    size_t rows = channels * LEAST < REALS ? REALS / channels : LEAST;
+    return context->storage == STORAGE_REAL ? SIZE_MAX : rows;
+}
+
+/* Scratch of one worker for that, in reals, of images of so many pixels. */
+static inline size_t op_kept_room(const struct op_context *context, size_t pixels, size_t channels)
+{
+    size_t most = op_kept_rows(context, channels);
+    return context->storage == STORAGE_REAL ? 0 : (pixels < most ? pixels : most) * channels;
 }
 
 /* The scratch piece of a worker. */

@@ -15,7 +15,7 @@ struct conv1x1 {
 
 /* What the input is made of: x itself, or silu(bn(x)) * gate[n]. bn NULL: x itself (gate may still be given). */
 struct conv1x1_input {
-    const real *x;              /* [N,rows,input]; where `blocked`, see rmfer/ops/blocked.h */
+    const void *x;              /* [N,rows,input], with a bn a kept map; where `blocked`, see rmfer/ops/blocked.h */
     const struct batchnorm *bn; /* or NULL */
     const real *gate;           /* [N,input] or NULL */
     bool blocked;               /* with a gate and no bn */
@@ -31,9 +31,9 @@ void conv1x1_pack(const struct op_context *context, struct conv1x1 *conv);
 /* Scratch of one worker, in reals. */
 size_t conv1x1_scratch_reals(const struct conv1x1 *conv, const struct tiling *tiling);
 
-/* y [N,rows,output], and partial moments of y: values [tiles][2][output], counts [tiles]. */
+/* y [N,rows,output], a kept map, and partial moments of what is kept: values [tiles][2][output], counts [tiles]. */
 void conv1x1_forward(const struct op_context *context, const struct conv1x1 *conv, const struct tiling *tiling,
-                     struct conv1x1_input input, real *y, real *moment_values, size_t *moment_counts);
+                     struct conv1x1_input input, void *y, real *moment_values, size_t *moment_counts);
 
 /* What inference puts behind the convolution, on each tile while it is in cache. */
 struct conv1x1_after {
@@ -49,7 +49,7 @@ void conv1x1_infer(const struct op_context *context, const struct conv1x1 *conv,
 /* Where dy comes from, given what lies behind y: batch-norm (with an image's drop-path factor), or batch-norm, SiLU and
  * the mean over pixels. */
 struct conv1x1_upstream {
-    const real *y;              /* the forward output */
+    const void *y;              /* the forward output, a kept map */
     const struct batchnorm *bn; /* behind y, gone back */
     const real *dy;             /* gradient of bn's output, [N,rows,output]; NULL behind a mean over pixels */
     const real *keep;           /* [N] or NULL: dy counts keep[n] times */

@@ -25,14 +25,15 @@ size_t depthwise_scratch_reals(const struct op_context *context, const struct de
 /* Parts that depthwise_forward cuts one image's moments into. */
 size_t depthwise_moment_parts(const struct op_context *context, const struct depthwise *conv);
 
-/* y [N,oH,oW,C] from x [N,H,W,C]; bn NULL: x is taken as it is, else silu(bn(x)). Partial moments of y: values
+/* y [N,oH,oW,C], a kept map, from x [N,H,W,C]; bn NULL: x is reals and taken as it is, else a kept map, of which silu(bn(x)).
+ * Partial moments of y as it is kept: values
  * [N*parts][2][C], counts [N*parts]. */
-void depthwise_forward(const struct op_context *context, const struct depthwise *conv, size_t images, const real *x,
-                       const struct batchnorm *bn, real *y, real *moment_values, size_t *moment_counts);
+void depthwise_forward(const struct op_context *context, const struct depthwise *conv, size_t images, const void *x,
+                       const struct batchnorm *bn, void *y, real *moment_values, size_t *moment_counts);
 
 /* Gradient of the output: behind y stand batch-norm, SiLU and a gate per image and channel. */
 struct depthwise_upstream {
-    const real *y;              /* the forward output */
+    const void *y;              /* the forward output, a kept map */
     const struct batchnorm *bn; /* behind y, gone back */
     const real *du;             /* gradient of silu(bn(y)) * gate, [N,oH,oW,C] */
     const real *gate;           /* [N,C] */
@@ -42,7 +43,7 @@ struct depthwise_upstream {
 /* dweight += ..., and with bn (of the input) not NULL: dz = gradient of bn(x), [N,H,W,C], and image_sums [N][2][C] of dz
  * and dz (x - mean). With bn NULL: dz = gradient of x, + residual where it is not NULL; image_sums is not used.
  * `partials` has [threads][kernel*kernel*channels] of room. */
-void depthwise_backward(const struct op_context *context, const struct depthwise *conv, size_t images, const real *x,
+void depthwise_backward(const struct op_context *context, const struct depthwise *conv, size_t images, const void *x,
                         const struct batchnorm *bn, struct depthwise_upstream upstream, const real *residual, real *dz,
                         real *image_sums, real *partials);
 

@@ -21,15 +21,15 @@ size_t stem_packed_reals(const struct op_context *context, const struct stem *st
 void stem_pack(const struct op_context *context, struct stem *stem);
 size_t stem_scratch_reals(const struct stem *stem, const struct tiling *tiling);
 
-/* y [N,oH,oW,output] from images [N,H,W,3], and partial moments: values [tiles][2][output], counts [tiles], which may be
- * NULL. `after` not NULL (inference): y = silu(convolution * scale + shift) instead. */
+/* y [N,oH,oW,output], a kept map, from images [N,H,W,3], and partial moments of what is kept: values [tiles][2][output],
+ * counts [tiles]. `after` not NULL (inference, without moments): y is reals and silu(convolution * scale + shift) instead. */
 void stem_forward(const struct op_context *context, const struct stem *stem, const struct tiling *tiling,
-                  const real *images, const struct batchnorm *after, real *y, real *moment_values,
+                  const real *images, const struct batchnorm *after, void *y, real *moment_values,
                   size_t *moment_counts);
 
-/* dweight += ..., from dz, the gradient of bn(y), and a bn that has gone back. `partials` has [threads-1][output*27] of
+/* dweight += ..., from dz, the gradient of bn(y), y a kept map, and a bn that has gone back. `partials` has [threads-1][output*27] of
  * room. */
 void stem_backward(const struct op_context *context, const struct stem *stem, const struct tiling *tiling,
-                   const real *images, const real *y, const struct batchnorm *bn, const real *dz, real *partials);
+                   const real *images, const void *y, const struct batchnorm *bn, const real *dz, real *partials);
 
 #endif
