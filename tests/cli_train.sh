@@ -130,7 +130,7 @@ check "early stopping" train --out early --set train.early_stopping=1 --set trai
 grep -q '^stopped early after' out && pass || fail "it says so"
 
 refuses "more than float16 holds" 1 'not finite.*or train.saved = bfloat16' \
-    train --out broken --set train.optimizer=sgd --set train.lr=1000 --set train.lr_warmup_epochs=0 \
+    train --out infinite --set train.optimizer=sgd --set train.lr=1000 --set train.lr_warmup_epochs=0 \
     --set train.schedule=constant --set ial.weight=0 --set acl.weight=0 --set train.saved=float16
 
 # A second signal does not wait for the step, which is made long here: an epoch of batches.

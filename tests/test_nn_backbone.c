@@ -237,7 +237,7 @@ static void test_what_float16_cannot_hold_is_seen(void **state)
     real *weight = parameters_write(all, GROUP_BACKBONE);
     for (size_t i = 0; i < all->items[0].count; i++) weight[all->items[0].offset + i] *= 1e6f;
     step_stored(&p, STORAGE_FLOAT16, features, gradients);
-    assert_false(isfinite(features[0]));
+    assert_true(!isfinite(features[0]));
     step_stored(&p, STORAGE_BFLOAT16, features, gradients);
     for (size_t i = 0; i < count; i++) assert_true(isfinite(features[i]));
     memory_free(features);
