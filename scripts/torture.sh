@@ -144,8 +144,10 @@ while [ $spent -lt $((60 * minutes)) ]; do
     spent=$((spent + $(date +%s) - began))
     keep_tally
 done
-train --out "$disk/run" --resume >out 2>err || { cat err; wrong=$((wrong + 1)); }
-compare
+if [ -d "$disk/run" ]; then
+    train --out "$disk/run" --resume >out 2>err || { cat err; wrong=$((wrong + 1)); }
+    compare
+fi
 keep_tally
 echo "phase 1: $terminated1 SIGTERM, $killed1 kill -9, $full1 full disks; phase 2: $terminated2, $killed2, $full2;" \
     "$runs runs ended, $wrong wrong"
