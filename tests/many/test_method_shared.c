@@ -278,7 +278,8 @@ static void set_config(struct config *config)
     config->simclr.temperature = 0.5;
     config->moco = (struct config_moco){.temperature = 0.2, .momentum = 0.9, .queue = 24};
     config->byol.momentum = 0.9;
-    config->consensus = (struct config_consensus){.weight = 1, .threshold = 0.1, .refresh = 1, .scans = 3, .ratio = 1};
+    config->consensus = (struct config_consensus){.weight = 1, .threshold = 0.1, .refresh = 1, .scans = 3, .ratio = 1,
+                                                  .cache_limit = 1};
     config->acl = (struct config_acl){.loss = ACL_LOSS_MUTUAL, .weight = 0.5, .temperature = 0.3, .moments = 4,
                                       .persons = PERSONS, .beta = 0.5, .debias = true, .near = 1};
 }
@@ -365,7 +366,11 @@ static void run_method(struct shared_case *c, const struct method *method, const
     void *self;
     for (size_t i = 0; i < method->term_count; i++) /* these models have no head for affect */
         weights[i] = strcmp(method->terms[i].name, "va") == 0 ? 0 : 1 / (1 + 0.4 * (double)i);
-    if (method->create(&self, &setup, NULL) != STATUS_OK) exit(1);
+    struct error err = {0};
+    if (method->create(&self, &setup, &err) != STATUS_OK) {
+        fprintf(stderr, "%s: %s\n", method->name, err.message);
+        exit(1);
+    }
     for (int s = 0; s < batch.stream_count; s++) {
         struct batch_stream *stream = &batch.streams[s];
         size_t rows = (size_t)requests[s].rows;
