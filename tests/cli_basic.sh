@@ -85,6 +85,13 @@ small="--arch tiny_tf_16_1 --image-size 32 --runs 1"
 shows "bench of training" 0 ' images/s; ' bench $small --batch 2
 shows "bench of training, layer by layer" 0 '^conv_head ' bench $small --batch 2
 shows "bench of inference" 0 '^inference of tiny_tf_16_1 at 32, batch 3' bench $small --batch 3 --mode infer
+shows "bench of inference, layer by layer" 0 '^blocks\.0\.0\.conv_dw ' bench $small --batch 3 --mode infer
+for mode in train infer; do
+    shows "bench --roofline ($mode)" 0 '^| blocks\.1\.0 |.*| \(multiply-adds\|SiLU\|memory\|other\) |$' bench $small --batch 2 --mode $mode --roofline
+    ends 0 bench $small --batch 2 --mode $mode --roofline --json && grep -q '"roofline": {"bytes_per_s"' "$folder/out" &&
+        grep -q '"bound_by"' "$folder/out"
+    note "bench --roofline --json ($mode)" $?
+done
 shows "bench of the kernels" 0 '^gemm_transposed .* x ' bench --mode kernels --runs 1
 shows "bench of pictures" 0 '^normalise ' bench --mode data --image-size 48 --runs 1
 ends 0 bench --mode data --image-size 48 --runs 1 --threads 2 --json

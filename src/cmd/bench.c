@@ -1,6 +1,7 @@
 /* rmfer bench: the speed of training and inference on this machine, beside the multiply-add peak of the same run. */
 #include "cmd/bench_data.h"
 #include "cmd/bench_kernels.h"
+#include "cmd/bench_roofline.h"
 #include "cmd/bench_runs.h"
 #include "rmfer/base/clock.h"
 #include "rmfer/base/json_writer.h"
@@ -29,6 +30,7 @@ struct bench {
     struct layer_time times[LAYER_MOST];
     double milliseconds[BENCH_MOST_RUNS]; /* of a batch */
     double peak_gflops;
+    struct roofline *roofline; /* NULL = not asked for */
 };
 
 enum { BENCH_CLASSES = 8 };
@@ -39,10 +41,10 @@ static double measure_peak(void)
     const struct kernels *kernels = kernels_best();
     double best = 0;
     for (int run = 0; run < 5; run++) {
-        double operations = 0, start = clock_seconds();
+        double operations = 0, start = clock_team_seconds(threads_get());
 #pragma omp parallel reduction(+ : operations)
         operations += kernels->multiply_add_loop(4000000);
-        double rate = operations / (clock_seconds() - start) * 1e-9;
+        double rate = operations / (clock_team_seconds(threads_get()) - start) * 1e-9;
         if (rate > best) best = rate;
     }
     return best;
@@ -75,7 +77,10 @@ static status prepare(struct bench *bench, struct error *err)
     } else if (result == STATUS_OK) {
         result = inference_create(&bench->inference, &bench->architecture, BENCH_CLASSES, bench->batch,
                                   bench->image_size, err);
-        if (result == STATUS_OK) inference_load(bench->inference, &bench->model);
+        if (result == STATUS_OK) {
+            inference_load(bench->inference, &bench->model);
+            inference_profile(bench->inference, bench->times);
+        }
     }
     if (result == STATUS_OK) result = memory_commit(0, "the benchmark (--batch and --image-size say how much)", err);
     layers_describe(&bench->layers, &bench->architecture, bench->image_size);
@@ -89,6 +94,7 @@ static void release(struct bench *bench)
     memory_free(bench->images);
     memory_free(bench->targets);
     memory_free(bench->features);
+    memory_free(bench->roofline);
     model_free(&bench->model);
 }
 
@@ -111,12 +117,21 @@ static void measure(struct bench *bench)
     run_once(bench); /* the first run touches the caches and wakes the threads */
     memset(bench->times, 0, sizeof bench->times);
     for (int run = 0; run < bench->runs; run++) {
-        double start = clock_seconds();
+        double start = clock_team_seconds(threads_get());
         run_once(bench);
-        bench->milliseconds[run] = 1e3 * (clock_seconds() - start);
+        bench->milliseconds[run] = 1e3 * (clock_team_seconds(threads_get()) - start);
     }
     bench_sort_times(bench->milliseconds, (size_t)bench->runs);
     bench->peak_gflops = measure_peak();
+}
+
+static status measure_roofline(struct bench *bench, struct error *err)
+{
+    bench->roofline = memory_allocate(1, sizeof *bench->roofline, "the roofline", err);
+    if (bench->roofline == NULL) return STATUS_FAILED;
+    bench->roofline->peaks.multiply_adds = 0.5e9 * bench->peak_gflops;
+    roofline_of(bench->roofline, &bench->layers, bench->times, (double)bench->runs * bench->batch, bench->train);
+    return machine_peaks_measure(&bench->roofline->peaks, err);
 }
 
 struct figures {
@@ -153,10 +168,8 @@ static void write_layer(struct json_writer *json, const struct bench *bench, siz
     json_open(json, '{');
     json_string_member(json, "name", layer->name);
     json_real_member(json, "multiply_adds", layer->multiply_adds);
-    if (bench->train) {
-        json_real_member(json, "forward_ms", layer_milliseconds(bench, bench->times[index].forward));
-        json_real_member(json, "backward_ms", layer_milliseconds(bench, bench->times[index].backward));
-    }
+    json_real_member(json, "forward_ms", layer_milliseconds(bench, bench->times[index].forward));
+    if (bench->train) json_real_member(json, "backward_ms", layer_milliseconds(bench, bench->times[index].backward));
     json_close(json, '}');
 }
 
@@ -186,25 +199,47 @@ static status print_json(const struct bench *bench, struct figures f, struct err
     json_open(&json, '[');
     for (size_t i = 0; i < bench->layers.count; i++) write_layer(&json, bench, i);
     json_close(&json, ']');
+    if (bench->roofline != NULL) roofline_write(bench->roofline, &json);
     json_close(&json, '}');
     if (json.result == STATUS_OK) puts(text_string(&out));
     text_free(&out);
     return json.result;
 }
 
+static void print_training_layers(const struct bench *bench)
+{
+    printf("%-22s %12s %12s %12s %10s\n", "layer", "M mult-adds", "forward ms", "backward ms", "GFLOP/s");
+    for (size_t i = 0; i < bench->layers.count; i++) {
+        const struct layer *layer = &bench->layers.items[i];
+        double forward = layer_milliseconds(bench, bench->times[i].forward);
+        double backward = layer_milliseconds(bench, bench->times[i].backward);
+        printf("%-22s %12.2f %12.3f %12.3f %10.1f\n", layer->name, layer->multiply_adds * 1e-6, forward, backward,
+               6e-6 * layer->multiply_adds / (forward + backward));
+    }
+}
+
+/* An expansion stands with the depthwise convolution whose loop it is a part of. */
+static void print_inference_layers(const struct bench *bench)
+{
+    double expansion = 0;
+    printf("%-22s %12s %12s %10s\n", "layer", "M mult-adds", "ms", "GFLOP/s");
+    for (size_t i = 0; i < bench->layers.count; i++) {
+        const struct layer *layer = &bench->layers.items[i];
+        double milliseconds = layer_milliseconds(bench, bench->times[i].forward);
+        double multiply_adds = layer->multiply_adds + expansion;
+        expansion = layer->role == ROLE_EXPAND ? layer->multiply_adds : 0;
+        if (layer->role == ROLE_EXPAND) continue;
+        printf("%-22s %12.2f %12.3f %10.1f\n", layer->name, multiply_adds * 1e-6, milliseconds,
+               2e-6 * multiply_adds / milliseconds);
+    }
+}
+
 static void print_table(const struct bench *bench, struct figures f)
 {
-    if (bench->train) {
-        printf("%-22s %12s %12s %12s %10s\n", "layer", "M mult-adds", "forward ms", "backward ms", "GFLOP/s");
-        for (size_t i = 0; i < bench->layers.count; i++) {
-            const struct layer *layer = &bench->layers.items[i];
-            double forward = layer_milliseconds(bench, bench->times[i].forward);
-            double backward = layer_milliseconds(bench, bench->times[i].backward);
-            printf("%-22s %12.2f %12.3f %12.3f %10.1f\n", layer->name, layer->multiply_adds * 1e-6, forward, backward,
-                   6e-6 * layer->multiply_adds / (forward + backward));
-        }
-        printf("\n");
-    }
+    if (bench->roofline != NULL) roofline_print(bench->roofline);
+    else if (bench->train) print_training_layers(bench);
+    else print_inference_layers(bench);
+    if (bench->roofline == NULL) putchar('\n');
     printf("%s %s at %d, batch %d, %d threads, %s kernels, %d runs\n", bench->train ? "training" : "inference of",
            bench->architecture.name, bench->image_size, bench->batch, threads_get(), kernels_best()->name, bench->runs);
     printf("%.2f images/s; %.2f ms an image (median; %.2f to %.2f)\n", f.images_per_second, f.median, f.least, f.most);
@@ -216,7 +251,7 @@ static void print_table(const struct bench *bench, struct figures f)
 struct bench_request {
     const char *mode, *arch;
     int64_t image_size, batch, runs; /* image_size 0: the architecture's */
-    bool json;
+    bool json, roofline;
 };
 
 static status bench_network(const struct bench_request *request, struct error *err)
@@ -229,8 +264,9 @@ static status bench_network(const struct bench_request *request, struct error *e
     status result = architecture_find(&bench->architecture, request->arch, err);
     bench->image_size = request->image_size == 0 ? bench->architecture.image_size : (int)request->image_size;
     if (result == STATUS_OK) result = prepare(bench, err);
+    if (result == STATUS_OK) measure(bench);
+    if (result == STATUS_OK && request->roofline) result = measure_roofline(bench, err);
     if (result == STATUS_OK) {
-        measure(bench);
         struct figures f = figures_of(bench);
         if (request->json) result = print_json(bench, f, err);
         else print_table(bench, f);
@@ -262,10 +298,12 @@ int command_bench(int argc, char **argv)
          4096, 0},
         {"batch", OPTION_INTEGER, &request.batch, "N", "images of a batch (16)", 1, 4096, 0},
         {"runs", OPTION_INTEGER, &request.runs, "N", "counted runs after one warm-up (7)", 1, BENCH_MOST_RUNS, 0},
+        {"roofline", OPTION_FLAG, &request.roofline, NULL,
+         "train, infer: each block beside the machine's multiply-adds, SiLU and bandwidth", 0, 0, 0},
         {"json", OPTION_FLAG, &request.json, NULL, "one JSON object", 0, 0, 0},
     };
     struct command_line line = {
-        .usage = "rmfer bench [--mode train|infer|kernels] [--arch ARCH] [--image-size N] [--batch N] [--json]\n"
+        .usage = "rmfer bench [--mode train|infer|kernels] [--arch ARCH] [--image-size N] [--batch N] [--roofline] [--json]\n"
                  "       rmfer bench --mode data [--image-size N] [--json] [PICTURE]...",
         .description = "Times forward and backward of the network with random weights and pictures (train: with batch\n"
                        "statistics and cross-entropy, no optimizer; infer: batch-norm folded), layer by layer, beside\n"

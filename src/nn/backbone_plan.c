@@ -282,7 +282,7 @@ void backbone_profile(struct backbone *b, struct layer_time *times)
 
 double backbone_now(const struct backbone *b)
 {
-    return b->times == NULL ? 0 : clock_seconds();
+    return b->times == NULL ? 0 : clock_thread_seconds();
 }
 
 void backbone_lap(const struct backbone_pass *p, const struct network_layer *layer, bool backward, double *start)

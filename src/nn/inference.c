@@ -2,7 +2,9 @@
 #include "rmfer/nn/inference.h"
 
 #include "nn/network.h"
+#include "rmfer/base/clock.h"
 #include "rmfer/base/threads.h"
+#include "rmfer/nn/backbone.h"
 #include "rmfer/ops/blocked.h"
 #include "rmfer/ops/expand_depthwise.h"
 
@@ -42,6 +44,8 @@ struct inference {
     size_t last_rows;
     struct own_linear own_classifier, own_affect;
     struct own_linear reduce[MOST_BLOCKS], expand[MOST_BLOCKS]; /* of the gates */
+    struct layer_time *times;  /* borrowed; NULL = nobody asks */
+    double since;              /* when the present layer began */
 };
 
 static size_t larger(size_t a, size_t b)
@@ -217,17 +221,34 @@ void inference_load(struct inference *i, const struct model *model)
     i->may_run = true;
 }
 
+void inference_profile(struct inference *i, struct layer_time *times)
+{
+    i->times = times;
+}
+
+/* Adds the time since the last lap to the layer. */
+static void lap(struct inference *i, const struct network_layer *layer)
+{
+    if (i->times == NULL) return;
+    double now = clock_thread_seconds();
+    i->times[network_index(&i->network, layer)].forward += now - i->since;
+    i->since = now;
+}
+
 /* i->current to i->next, then they change places. */
 static void run_block(struct inference *i, const struct network_block *block, size_t n)
 {
     struct tiling out = layer_tiling(&i->context, block->project->row, n);
     struct expand_depthwise half = first_half(block);
     expand_depthwise_infer(&i->context, &half, n, i->current, i->depthwise, i->mean);
+    lap(i, block->depthwise);
     squeeze_excite_forward(&i->context, &block->gate->squeeze_excite, n, i->mean, i->gate);
+    lap(i, block->gate);
     struct conv1x1_after after = {.bn = &block->project->bn,
                                   .residual = block->project->row->adds_input ? i->current : NULL};
     conv1x1_infer(&i->context, &block->project->conv1x1, &out,
                   (struct conv1x1_input){.x = i->depthwise, .gate = i->gate.gate, .blocked = true}, after, i->next);
+    lap(i, block->project);
     real *spare = i->current;
     i->current = i->next;
     i->next = spare;
@@ -250,11 +271,14 @@ static void run_group(struct inference *i, const real *images, size_t n, real *f
     const struct network *network = &i->network;
     const struct network_layer *stem_layer = network->stem, *head_layer = network->head;
     struct tiling stem = layer_tiling(&i->context, stem_layer->row, n), head = layer_tiling(&i->context, head_layer->row, n);
+    if (i->times != NULL) i->since = clock_thread_seconds();
     stem_forward(&i->context, &stem_layer->stem, &stem, images, &stem_layer->bn, i->current, NULL, NULL);
+    lap(i, stem_layer);
     for (int b = 0; b < network->block_count; b++) run_block(i, &network->blocks[b], n);
     conv1x1_infer(&i->context, &head_layer->conv1x1, &head, (struct conv1x1_input){.x = i->current},
                   (struct conv1x1_after){.bn = &head_layer->bn, .activates = true}, i->last);
     pool_features(i, n, features);
+    lap(i, head_layer);
 }
 
 void inference_run(struct inference *i, const real *images, int count, real *features, real *logits)

@@ -9,4 +9,7 @@ double clock_seconds(void);
  * system does not say. Asking takes some tenths of a microsecond. */
 double clock_thread_seconds(void);
 
+/* For measuring what `threads` threads do together: one thread's is the processor's time, several's that of the clock. */
+double clock_team_seconds(int threads);
+
 #endif

@@ -82,7 +82,8 @@ void backbone_forward(struct backbone_pass *pass, const struct forward_options *
  * forward pass, of a pass that trains, with the weights of that forward pass (a bug otherwise). */
 void backbone_backward(struct backbone_pass *pass, const real *dfeatures);
 
-/* Seconds of one layer, summed over its passes. */
+/* Seconds of one layer, summed over its passes: what the processor spent on the calling thread, which is the clock's time but
+ * for what other programs take and for waiting asleep. */
 struct layer_time {
     double forward, backward;
 };

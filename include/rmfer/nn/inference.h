@@ -7,6 +7,7 @@
 #include "rmfer/nn/model.h"
 
 struct inference;
+struct layer_time; /* rmfer/nn/backbone.h */
 
 /* Plans memory for at most `batch` images of `image_size` x `image_size`. The model is read by inference_load only. */
 status inference_create(struct inference **inference, const struct architecture *architecture, int classes, int batch,
@@ -23,6 +24,10 @@ void inference_run(struct inference *inference, const real *images, int n, real 
 /* Valence and arousal [n,2] of the pictures of the last inference_run, whose features must still be there where they were
  * written. The loaded model has the head. */
 void inference_affect(struct inference *inference, real *affect);
+
+/* From now on the seconds of every layer are added to `times` [layers.count] (as forward); NULL stops that. A block's
+ * expansion and depthwise convolution are one loop: their time is the depthwise convolution's. */
+void inference_profile(struct inference *inference, struct layer_time *times);
 
 /* How often weights were packed. */
 size_t inference_packs(const struct inference *inference);
