@@ -139,6 +139,21 @@ refuses "no list" 2 'rmset.root' train --out x --set rmset.root=nowhere
 refuses "too sharp" 2 'acl.loss = mutual needs at least 0.005' train --out x --set acl.temperature=0.001
 refuses "the same picture" 2 "a face's positives are the same picture" \
     train --out x --set rmset.grouping=none --set rmset.augment=false
+# Candidates scored by remembered features: to the bit after a signal; what it cannot be had with.
+cached="--set acl.loss=published --set acl.scoring=cached --set acl.scoring_refresh=3 --set acl.n_pos=4 --set acl.n_neg=4"
+plain="--set rmset.augment=false"
+rm -rf run straight
+# shellcheck disable=SC2086
+check "train with remembered features" train $cached $plain
+grep -aq '"method.scoring_age":{"dtype":"U64"' run/last.safetensors && pass || fail "the copy's age is in the checkpoint"
+# shellcheck disable=SC2086
+resumes --config mutual.ini $cached $plain
+# shellcheck disable=SC2086
+{
+    refuses "remembered features of changing pictures" 2 'its picture must always be the same (rmset.augment = false)' train --out x $cached
+    refuses "remembered features of a batch" 2 'acl.scoring_bn = eval' train --out x $cached $plain --set acl.scoring_bn=train
+    refuses "remembered features without candidates" 2 'scores no candidates' train --out x $cached $plain --set acl.loss=mutual
+}
 refuses "more persons than a frame has" 1 'shows 40 persons' train --out x --set acl.persons=40
 [ ! -e x/last.safetensors ] && pass || fail "a refused run leaves no checkpoint"
 

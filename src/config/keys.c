@@ -132,6 +132,10 @@ static const struct config_key keys[] = {
     WHOLE(acl, far, "30", 0, ANY_COUNT, "d': negatives are further away than this many frames"),
     CHOICE(acl, scoring_bn, "eval", "eval train",
            "batch-norm while candidates are scored: running or batch statistics"),
+    CHOICE(acl, scoring, "fresh", "fresh cached",
+           "candidates are scored by the present weights; or by features remembered from weights scoring_refresh steps old at "
+           "most (an extension; rmset.augment = false, one process)"),
+    WHOLE(acl, scoring_refresh, "100", 1, 1e9, "cached: steps after which the features are forgotten"),
     CHOICE(acl, forward, "separate", "separate joint",
            "anchor and kept candidates are a pass of their own, or one with the labelled batch"),
     WHOLE(acl, moments, "8", 2, 1024, "mutual: M, moments of a step; they are one pass with the labelled batch"),

@@ -11,6 +11,7 @@
 #include "rmfer/method/affect_head.h"
 #include "method/mutual.h"
 #include "method/saved_storage.h"
+#include "method/scoring_cache.h"
 #include "rmfer/base/memory.h"
 
 #include <math.h>
@@ -41,6 +42,7 @@ struct rmfer {
     unsigned char *apart; /* [rows,rows] of a step's moments */
     real *guesses;        /* [places, rows, classes] of their faces */
     size_t places, rows, classes;
+    struct scoring_cache *cache; /* acl.scoring = cached */
 };
 
 static bool is_mutual(const struct config *config)
@@ -48,9 +50,28 @@ static bool is_mutual(const struct config *config)
     return config_has_acl(config) && config->acl.loss == ACL_LOSS_MUTUAL;
 }
 
+static bool is_cached(const struct config *config)
+{
+    return config_has_acl(config) && config->acl.scoring == SCORING_CACHED;
+}
+
+/* What is remembered of a face is one feature. */
+static status check_cached(const struct config *config, struct error *err)
+{
+    if (is_mutual(config)) return error_set_usage(err, "acl.scoring = cached: acl.loss = mutual scores no candidates");
+    if (config->acl.scoring_bn == SCORING_BN_TRAIN)
+        return error_set_usage(err, "acl.scoring = cached: with acl.scoring_bn = train a face's feature depends on the others "
+                                    "of its draw (acl.scoring_bn = eval)");
+    if (config->augment.enabled && config->rmset.augment)
+        return error_set_usage(err, "acl.scoring = cached: one feature of a face is remembered, so its picture must always be "
+                                    "the same (rmset.augment = false)");
+    return STATUS_OK;
+}
+
 static status rmfer_check(const struct config *config, struct error *err)
 {
-    return is_mutual(config) ? mutual_check(config, err) : STATUS_OK;
+    status result = is_cached(config) ? check_cached(config, err) : STATUS_OK;
+    return result == STATUS_OK && is_mutual(config) ? mutual_check(config, err) : result;
 }
 
 enum self_mask self_mask_of(enum config_self_mask mask)
@@ -158,6 +179,7 @@ static void rmfer_free(void *self)
     struct rmfer *rmfer = self;
     if (rmfer == NULL) return;
     train_step_free(rmfer->step);
+    scoring_cache_free(rmfer->cache);
     memory_free(rmfer->choices);
     memory_free(rmfer->apart);
     memory_free(rmfer->guesses);
@@ -170,6 +192,17 @@ static status create_choices(struct rmfer *rmfer, const struct method_setup *set
     rmfer->choices =
         memory_allocate(size_multiply(setup->places, rmfer->chosen), sizeof *rmfer->choices, "kept candidates", err);
     return rmfer->choices == NULL ? STATUS_FAILED : STATUS_OK;
+}
+
+static status create_cache(struct rmfer *rmfer, const struct method_setup *setup, struct error *err)
+{
+    const struct config_acl *acl = &setup->config->acl;
+    if (machines_are_many(setup->machines))
+        return error_set_usage(err, "acl.scoring = cached: only of one process, for each would remember other faces "
+                                    "(acl.scoring = fresh)");
+    return scoring_cache_create(&rmfer->cache, setup->model, (size_t)rmset_index_faces(setup->rmset),
+                                (size_t)(1 + acl->n_pos + acl->n_neg), (int)setup->config->data.image_size,
+                                (uint64_t)acl->scoring_refresh, err);
 }
 
 /* What is known of a step's faces of moments beside their pictures. */
@@ -203,6 +236,7 @@ static status rmfer_create(void **self, const struct method_setup *setup, struct
     rmfer->objective = objective_of(setup->config, setup->class_weights);
     status result = train_step_create(&rmfer->step, setup->model, &shape, err);
     if (result == STATUS_OK && shape.anchors > 0) result = create_choices(rmfer, setup, err);
+    if (result == STATUS_OK && is_cached(setup->config)) result = create_cache(rmfer, setup, err);
     if (result == STATUS_OK && shape.mutual != NULL) result = create_moments(rmfer, setup, mutual.n, err);
     if (result != STATUS_OK) rmfer_free(rmfer);
     else *self = rmfer;
@@ -220,7 +254,8 @@ static void set_mean(struct step_outcome *outcome, int figure, double mean)
 static struct contrastive_batch contrastive_of(struct rmfer *rmfer, const struct method_step *step,
                                                const struct batch_stream *draws)
 {
-    struct contrastive_batch contrastive = {.images = draws->images[0], .is_chosen = step->again};
+    struct contrastive_batch contrastive = {
+        .images = draws->images[0], .is_chosen = step->again, .cache = rmfer->cache, .ids = draws->ids};
     if (rmfer->guesses == NULL) {
         contrastive.anchors = draws->rows / draws->group;
         contrastive.choice = rmfer->choices + step->place * rmfer->chosen;
@@ -274,8 +309,15 @@ static struct method_bytes rmfer_bytes(const void *self)
 {
     const struct rmfer *rmfer = self;
     size_t moments = rmfer->rows * rmfer->rows + rmfer->places * rmfer->rows * rmfer->classes * sizeof(real);
+    size_t cache = rmfer->cache == NULL ? 0 : scoring_cache_bytes(rmfer->cache);
     return (struct method_bytes){.saved = train_step_saved_bytes(rmfer->step),
-                                 .scratch = train_step_scratch_bytes(rmfer->step) + moments};
+                                 .scratch = train_step_scratch_bytes(rmfer->step) + moments + cache};
+}
+
+static size_t rmfer_memories(void *self, struct method_memory *memories)
+{
+    const struct rmfer *rmfer = self;
+    return rmfer->cache == NULL ? 0 : scoring_cache_memories(rmfer->cache, memories);
 }
 
 const struct method method_rmfer = {
@@ -292,5 +334,6 @@ const struct method method_rmfer = {
     .create = rmfer_create,
     .free = rmfer_free,
     .step = rmfer_step,
+    .memories = rmfer_memories,
     .bytes = rmfer_bytes,
 };

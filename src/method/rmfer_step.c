@@ -5,6 +5,7 @@
 
 #include "method/guesses.h"
 #include "method/mutual.h"
+#include "method/scoring_cache.h"
 #include "rmfer/method/candidates.h"
 #include "rmfer/method/rmfer_heads.h"
 #include "rmfer/base/threads.h"
@@ -326,7 +327,9 @@ static void gather_anchors(struct train_step *step, const struct contrastive_bat
         const real *images = contrastive->images + (a - first) * drawn_reals;
         size_t *chosen = contrastive->choice == NULL ? step->chosen : contrastive->choice + a * (step->kept - 1);
         if (!contrastive->is_chosen) {
-            scoring_features(step, images, share->is_parted);
+            if (contrastive->cache == NULL) scoring_features(step, images, share->is_parted);
+            else scoring_cache_features(contrastive->cache, images, contrastive->ids + (a - first) * step->drawn,
+                                        step->drawn, step->scoring_features);
             candidate_scoring_choose(&step->scoring, step->scoring_features, chosen);
         }
         for (size_t i = 0; i < step->kept; i++) {
@@ -417,8 +420,9 @@ void train_step_run(struct train_step *step, const struct objective *objective, 
     *losses = (struct step_losses){0};
     BUG_UNLESS(labelled->n >= 1 && labelled->n <= step->shape.batch);
     bool scores = contrasts && !mutual && !contrastive->is_chosen;
-    if (objective->freeze_backbone || (scores && !step->shape.scoring_with_batch_statistics))
-        inference_load(step->inference, step->model);
+    if (scores && contrastive->cache != NULL) scoring_cache_begin(contrastive->cache, step->model);
+    bool infers = scores && contrastive->cache == NULL && !step->shape.scoring_with_batch_statistics;
+    if (objective->freeze_backbone || infers) inference_load(step->inference, step->model);
     if (contrasts) parts[1] = gather_contrastive(step, contrastive, step->images + (joint ? own * reals : 0));
     if (joint) memcpy(step->images, labelled->images, own * reals * sizeof(real));
     forward_rows(step, objective, joint ? step->images : labelled->images, parts, joint ? 2 : 1, options);

@@ -147,6 +147,7 @@ struct config_va {
 };
 
 enum config_scoring_bn { SCORING_BN_EVAL, SCORING_BN_TRAIN };
+enum config_scoring { SCORING_FRESH, SCORING_CACHED };
 enum config_acl_forward { ACL_FORWARD_SEPARATE, ACL_FORWARD_JOINT };
 
 enum config_acl_loss { ACL_LOSS_PUBLISHED, ACL_LOSS_MUTUAL };
@@ -161,6 +162,8 @@ struct config_acl {
     int64_t near;         /* d, frames */
     int64_t far;          /* d', frames */
     enum config_scoring_bn scoring_bn;
+    enum config_scoring scoring; /* by the present weights, or by features that are remembered */
+    int64_t scoring_refresh;     /* cached: steps after which they are forgotten */
     enum config_acl_forward forward;
     int64_t moments, persons; /* mutual: moments of a step, faces of each */
     bool returns;             /* mutual: every second moment is of the first one's persons, far away in time */

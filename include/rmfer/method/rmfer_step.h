@@ -68,6 +68,8 @@ struct contrastive_batch {
     const real *images; /* [anchors, 1 + positives + negatives, H, W, 3]; over machines, where they are parted, this
                            process's anchors alone */
     size_t *choice;     /* [train_step_chosen]: what attention keeps, written here; NULL = nobody asks */
+    struct scoring_cache *cache; /* features of faces to score with; NULL = the present weights score */
+    const int64_t *ids;          /* with it: the face of every picture */
     bool is_chosen;     /* `choice` (`guesses`) says it already: nothing is scored. SAM's second pass, which would
                            otherwise be the gradient of another function */
     /* Of a step whose shape has a mutual loss, beside `images`: */

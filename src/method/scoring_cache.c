@@ -1,0 +1,136 @@
+/* The copy is a weight average whose decay is 0. */
+#include "method/scoring_cache.h"
+
+#include "rmfer/base/memory.h"
+#include "rmfer/base/plan.h"
+#include "rmfer/method/weight_average.h"
+#include "rmfer/nn/inference.h"
+#include "rmfer/ops/stem.h"
+
+#include <string.h>
+
+struct scoring_cache {
+    struct weight_average copy;
+    struct model model; /* the student with the copy's numbers */
+    struct inference *inference;
+    struct arena arena;
+    real *features;       /* [faces,D] */
+    unsigned char *known; /* [faces], 1 = its feature is there */
+    size_t faces, drawn, d, image_reals;
+    uint64_t refresh;
+    uint64_t age;   /* steps that began with this copy; 0 = it was never made */
+    bool is_loaded; /* the network has the copy: not yet after resuming */
+};
+
+static void place(struct scoring_cache *cache, struct plan *plan)
+{
+    cache->features = plan_reals(plan, size_multiply(cache->faces, cache->d));
+    cache->known = plan_take(plan, cache->faces, sizeof *cache->known);
+}
+
+static status create_parts(struct scoring_cache *cache, const struct model *student, int image_size, struct error *err)
+{
+    status result = weight_average_init(&cache->copy, &student->parameters, err);
+    if (result != STATUS_OK) return result;
+    cache->model = weight_average_view(&cache->copy, student);
+    result = inference_create(&cache->inference, &student->architecture, student->classes, (int)cache->drawn, image_size, err);
+    if (result != STATUS_OK) return result;
+    struct plan plan = {0};
+    place(cache, &plan);
+    result = arena_reserve(&cache->arena, plan.used, "the cache of scored faces", err);
+    if (result != STATUS_OK)
+        return error_add_context(err, "acl.scoring = cached: %zu faces of %zu bytes each (acl.scoring = fresh keeps none)",
+                                 cache->faces, cache->d * sizeof(real));
+    plan = (struct plan){arena_take(&cache->arena, plan.used), 0};
+    place(cache, &plan);
+    return STATUS_OK;
+}
+
+status scoring_cache_create(struct scoring_cache **out, const struct model *student, size_t faces, size_t drawn,
+                            int image_size, uint64_t refresh, struct error *err)
+{
+    *out = NULL;
+    struct scoring_cache *cache = memory_allocate(1, sizeof *cache, "the cache of scored faces", err);
+    if (cache == NULL) return STATUS_FAILED;
+    cache->faces = faces;
+    cache->drawn = drawn;
+    cache->d = (size_t)student->architecture.features;
+    cache->image_reals = (size_t)image_size * (size_t)image_size * STEM_INPUT;
+    cache->refresh = refresh;
+    status result = create_parts(cache, student, image_size, err);
+    if (result != STATUS_OK) scoring_cache_free(cache);
+    else *out = cache;
+    return result;
+}
+
+void scoring_cache_free(struct scoring_cache *cache)
+{
+    if (cache == NULL) return;
+    inference_free(cache->inference);
+    weight_average_free(&cache->copy);
+    arena_free(&cache->arena);
+    memory_free(cache);
+}
+
+void scoring_cache_begin(struct scoring_cache *cache, const struct model *student)
+{
+    if (cache->age == 0 || cache->age >= cache->refresh) {
+        weight_average_update(&cache->copy, &student->parameters, 0);
+        cache->age = 0;
+        cache->is_loaded = false;
+    }
+    cache->age++;
+    if (cache->is_loaded) return;
+    weight_average_round(&cache->copy, &cache->model.parameters);
+    inference_load(cache->inference, &cache->model);
+    memset(cache->known, 0, cache->faces);
+    cache->is_loaded = true;
+}
+
+/* Faces from `at` on whose features are not known. */
+static size_t count_unknown(const struct scoring_cache *cache, const int64_t *ids, size_t at, size_t n)
+{
+    size_t end = at;
+    for (; end < n; end++) {
+        BUG_UNLESS(ids[end] >= 0 && (size_t)ids[end] < cache->faces);
+        if (cache->known[ids[end]]) break;
+    }
+    return end - at;
+}
+
+size_t scoring_cache_features(struct scoring_cache *cache, const real *images, const int64_t *ids, size_t n,
+                              real *features)
+{
+    size_t d = cache->d, computed = 0;
+    BUG_UNLESS(n <= cache->drawn && cache->is_loaded);
+    for (size_t at = 0; at < n;) {
+        size_t unknown = count_unknown(cache, ids, at, n);
+        if (unknown == 0) {
+            memcpy(features + at * d, cache->features + (size_t)ids[at] * d, d * sizeof *features);
+            at++;
+            continue;
+        }
+        inference_run(cache->inference, images + at * cache->image_reals, (int)unknown, features + at * d, NULL);
+        for (size_t i = at; i < at + unknown; i++) {
+            memcpy(cache->features + (size_t)ids[i] * d, features + i * d, d * sizeof *features);
+            cache->known[ids[i]] = 1;
+        }
+        computed += unknown;
+        at += unknown;
+    }
+    return computed;
+}
+
+size_t scoring_cache_memories(struct scoring_cache *cache, struct method_memory *memories)
+{
+    const struct parameters *all = &cache->model.parameters;
+    memories[0] = (struct method_memory){"scoring_values", MEMORY_F64, 1, {all->value_count}, cache->copy.values};
+    memories[1] = (struct method_memory){"scoring_buffers", MEMORY_F64, 1, {all->buffer_count}, cache->copy.buffers};
+    memories[2] = (struct method_memory){"scoring_age", MEMORY_U64, 1, {1}, &cache->age};
+    return SCORING_CACHE_MEMORIES;
+}
+
+size_t scoring_cache_bytes(const struct scoring_cache *cache)
+{
+    return cache->copy.arena.size + cache->arena.size + inference_bytes(cache->inference);
+}
