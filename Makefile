@@ -135,7 +135,7 @@ help:
 	@echo 'make test       all set-up, then every test'
 	@echo 'make demo       all set-up, then draw faces, train both phases, evaluate and predict'
 	@echo 'make detector   get the face detector (YuNet, Apache-2.0) into models/'
-	@echo 'make bench      kernels beside plain C; training and inference beside the processor peak'
+	@echo 'make bench      kernels beside plain C; training, inference and pictures; beside PyTorch, ONNX Runtime, Pillow where installed'
 	@echo 'make rmset-scale  the RMset index with 45 million rows'
 	@echo 'make install    program, manual page and configs to PREFIX ($(PREFIX))'
 	@echo 'make dist       rmfer-$(VERSION).tar.gz of what is committed'
@@ -325,10 +325,13 @@ check-arm:
 	fi
 
 # ---- the rest --------------------------------------------------------------------------------------------------------
+# Every kernel is checked and timed beside the portable one; then the peers that are installed, ROUNDS times in turns.
 bench: rmfer
 	./rmfer bench --mode kernels
 	./rmfer bench --mode train --batch 16
 	./rmfer bench --mode infer --batch 8
+	./rmfer bench --mode data
+	sh scripts/compare_peers.sh $(ROUNDS)
 
 demo:
 	@if [ -n "$(strip $(MISSING_REQUIRED))" ]; then $(MAKE) --no-print-directory deps; fi
