@@ -70,6 +70,9 @@ says "two processes" '2 processes'
 says "two processes" 'rank 0, 1; 1 thread a rank'
 holds "two processes learn what one does" same_losses one two 1e-3
 holds "only rank 0 prints" test "$(grep -c 'phase 1, epochs' "$folder/err")" -eq 1
+check "one process, two batches a step" train one-sums 1 --set train.accumulate=2
+check "two processes, two batches a step" train two-sums 2 --set train.accumulate=2
+holds "learn the same" same_losses one-sums two-sums 1e-3
 check "two processes again" train again 2
 holds "the same bits" same_weights two again
 check "two processes, the first half" train half 2 --set train.max_steps=4
