@@ -39,16 +39,19 @@ static status draw_confusion(const void *data, enum canvas_format format, struct
         return error_set_usage(err, "rmfer plot confusion takes one run folder");
     const struct run *run = &figure->groups[0].runs[0];
     const struct run_evaluation *evaluation = command->last ? &run->last : &run->best;
-    char title[160];
     if (evaluation->confusion.classes == 0) return error_set(err, "%s: no evaluation yet", run->folder);
     const double *limits = evaluation->overall_limits;
     char interval[32] = "";
     if (!isnan(limits[0]) && !isnan(limits[1]))
         snprintf(interval, sizeof interval, " [%.2f, %.2f]", 100 * limits[0], 100 * limits[1]);
-    snprintf(title, sizeof title, "%.60s, %s split, epoch %.4g: overall accuracy %.2f %%%s", figure->groups[0].name, run->split,
-             evaluation->epoch, 100 * evaluation->overall, interval);
-    return figure_confusion(&evaluation->confusion, (const char *const *)run->classes, run->class_count,
-                            command->title != NULL ? command->title : title, format, out, err);
+    struct text title = {0};
+    status result = text_append_format(&title, err, "%.60s, %s split, epoch %.4g: overall accuracy %.2f %%%s",
+                                       figure->groups[0].name, run->split, evaluation->epoch, 100 * evaluation->overall, interval);
+    if (result == STATUS_OK)
+        result = figure_confusion(&evaluation->confusion, (const char *const *)run->classes, run->class_count,
+                                  command->title != NULL ? command->title : text_string(&title), format, out, err);
+    text_free(&title);
+    return result;
 }
 
 static status draw_curves(const void *data, enum canvas_format format, struct text *out, struct error *err)
