@@ -469,6 +469,16 @@ static struct op_context plain_context(const struct kernels *kernels, int thread
     return context;
 }
 
+/* Operation i in this context: near what is wanted, and the same bits where it writes past the caches. */
+static void check_way(size_t i, struct op_context context, const struct run *wanted, struct run *kept, struct run *streamed)
+{
+    run_again(kept, i, context);
+    assert_near(i, kept, wanted);
+    context.limits.stream_bytes = 0;
+    run_again(streamed, i, context);
+    assert_same_bits(i, "writing past the caches", streamed, kept);
+}
+
 static void check_ways(const struct kernels *kernels)
 {
     static const size_t tiles[] = {14, 70, 168, 1000}, moments[] = {1, 64, 1000}, bands[] = {1, 168, 60};
@@ -480,11 +490,7 @@ static void check_ways(const struct kernels *kernels)
             context.limits.tile_rows = tiles[way / 2 % 4];
             context.limits.moment_pixels = moments[way / 2 % 3];
             context.limits.band_pixels = bands[way / 2 % 3];
-            run_again(&kept, i, context);
-            assert_near(i, &kept, &wanted);
-            context.limits.stream_bytes = 0;
-            run_again(&streamed, i, context);
-            assert_same_bits(i, "writing past the caches", &streamed, &kept);
+            check_way(i, context, &wanted, &kept, &streamed);
         }
     }
     run_free(&wanted);
@@ -529,11 +535,7 @@ static void check_storages_of(const struct kernels *kernels)
             wanted.rounds = way < 4 ? STORAGE_BFLOAT16 : STORAGE_FLOAT16;
             run_again(&wanted, i, context);
             context.storage = wanted.rounds;
-            run_again(&kept, i, context);
-            assert_near(i, &kept, &wanted);
-            context.limits.stream_bytes = 0;
-            run_again(&streamed, i, context);
-            assert_same_bits(i, "writing past the caches", &streamed, &kept);
+            check_way(i, context, &wanted, &kept, &streamed);
         }
     run_free(&wanted);
     run_free(&kept);

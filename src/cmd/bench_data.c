@@ -251,9 +251,8 @@ status bench_data(const struct option_list *paths, int image_size, int runs, boo
     if (bench == NULL) return STATUS_FAILED;
     bench->threads = threads_get();
     bench->runs = runs;
-    status result = STATUS_OK;
     bench->image_size = image_size == 0 ? 260 : image_size;
-    result = prepare(bench, paths, err);
+    status result = prepare(bench, paths, err);
     if (result == STATUS_OK) result = measure(bench, err);
     if (result == STATUS_OK && json) result = print_json(bench, err);
     else if (result == STATUS_OK) print_table(bench);
