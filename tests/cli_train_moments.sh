@@ -96,9 +96,12 @@ awk "BEGIN { exit !($(rho knows-moments '$') > 0.5 && $(rho knows-shuffled '$') 
 [ "$(rho knows-moments 1)" != "$(rho knows-moments '$')" ] && pass || fail "each epoch estimates anew"
 check "labels learned from plain views" consensus --out knows-plain --set acl.weight=0 --set "model.init=$box" --set train.lr=1e-5 \
     --set consensus.temperature=1 --set train.warmup_epochs=0 --set train.max_steps=9 --set consensus.student_view=plain
+check "a teacher that sees both sides of a face" consensus --out knows-sides --set acl.weight=0 --set "model.init=$box" \
+    --set train.lr=1e-5 --set consensus.temperature=1 --set train.warmup_epochs=0 --set train.max_steps=9 --set consensus.view=mirrored
 consensus_loss() { sed -n 's/.*"loss_consensus": \([^,]*\).*/\1/p;1q' "$1/metrics.jsonl"; }
 [ "$(rho knows-plain 1)" = "$(rho knows-moments 1)" ] && pass || fail "the teacher's labels are the same"
 [ "$(consensus_loss knows-plain)" != "$(consensus_loss knows-moments)" ] && pass || fail "but not what they are learned from"
+[ "$(consensus_loss knows-sides)" != "$(consensus_loss knows-moments)" ] && pass || fail "both sides of faces give other labels"
 set_weak="--set acl.weight=0 --set model.init=$box --set train.lr=1e-5 --set train.warmup_epochs=0 --set consensus.temperature=1
     --set consensus.view=weak --set consensus.refresh=2 --set train.epochs=4"
 rm -r run straight

@@ -3,6 +3,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/nn/inference.h"
+#include "rmfer/nn/mirror.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -178,6 +179,49 @@ static void test_inference_loads_one_model_after_another(void **state)
     engine_stop(&c);
 }
 
+/* Two pictures of 3 x 3 whose values are their places. */
+static void test_mirror_images_turn_left_to_right(void **state)
+{
+    (void)state;
+    enum { SIDE = 3, VALUES = 2 * SIDE * SIDE * 3 };
+    real images[VALUES], mirrored[VALUES], again[VALUES];
+    for (int i = 0; i < VALUES; i++) images[i] = (real)i;
+    mirror_images(2, SIDE, images, mirrored);
+    for (int row = 0; row < 2 * SIDE; row++)
+        for (int x = 0; x < SIDE; x++)
+            for (int channel = 0; channel < 3; channel++)
+                assert_true(mirrored[(row * SIDE + x) * 3 + channel] ==
+                            images[(row * SIDE + SIDE - 1 - x) * 3 + channel]);
+    mirror_images(2, SIDE, mirrored, again);
+    assert_memory_equal(again, images, sizeof images);
+}
+
+/* The mean of both sides is the same for a picture and for its mirror image, which the network itself tells apart. */
+static void test_both_sides_do_not_hang_on_the_side(void **state)
+{
+    (void)state;
+    enum { BATCH = 3 };
+    struct engine_case c;
+    engine_start(&c, 0, (struct train_step_shape){.image_size = 49, .batch = BATCH});
+    size_t side = 49, logits = BATCH * ENGINE_CLASSES;
+    real *images = engine_take(BATCH * side * side * 3), *seen = c.images;
+    struct inferred as_it_is = infer(&c, BATCH, BATCH);
+    mirror_images(BATCH, side, c.images, images);
+    c.images = images;
+    struct inferred mirrored = infer(&c, BATCH, BATCH);
+    c.images = seen;
+    assert_true(engine_distance(as_it_is.logits, mirrored.logits, logits) > 1e-6);
+    real mean[BATCH * ENGINE_CLASSES];
+    memcpy(mean, as_it_is.logits, sizeof mean);
+    mirror_average(logits, mean, mirrored.logits);
+    mirror_average(logits, mirrored.logits, as_it_is.logits);
+    assert_memory_equal(mean, mirrored.logits, sizeof mean);
+    inferred_free(&as_it_is);
+    inferred_free(&mirrored);
+    memory_free(images);
+    engine_stop(&c);
+}
+
 int main(void)
 {
     threads_set(2);
@@ -186,6 +230,8 @@ int main(void)
         cmocka_unit_test(test_inference_is_what_was_trained),
         cmocka_unit_test(test_inference_keeps_what_it_loaded),
         cmocka_unit_test(test_inference_loads_one_model_after_another),
+        cmocka_unit_test(test_mirror_images_turn_left_to_right),
+        cmocka_unit_test(test_both_sides_do_not_hang_on_the_side),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

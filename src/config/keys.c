@@ -193,8 +193,8 @@ static const struct config_key keys[] = {
     WHOLE(consensus, scans, "10", 1, 1000, "rounds of expectation and maximisation at each look"),
     CHOICE(consensus, student_view, "strong", "strong plain",
            "what the labels are learned from: [augment.strong]'s view of a face, or [augment] as labelled pictures"),
-    CHOICE(consensus, view, "plain", "plain weak",
-           "what the teacher sees of a face: the picture as it is, or [augment.weak]'s shift and flip of it"),
+    CHOICE(consensus, view, "plain", "plain weak mirrored",
+           "what the teacher sees of a face: it as it is, [augment.weak]'s shift and flip of it, or it and its mirror image"),
     WHOLE(consensus, cache_limit, "1024", 1, 1 << 24, "MiB that predictions and labels of the RMset's faces may take"),
     WHOLE(consensus, ratio, "2", 1, 1024, "mu: RMset faces of a step for each labelled picture"),
 

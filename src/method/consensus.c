@@ -4,8 +4,8 @@
  *   L = CE(labelled) + lambda (1/n) sum_i w_i CE(q_i, a view of face i) [+ lambda 2 the mutual loss of some moments]
  *
  * Every consensus.refresh epochs the teacher (the average of the weights, train.ema_decay) looks at every face of the RMset:
- * as it is (consensus.view = plain), as it looks once and a label rests on that, or shifted and flipped as FixMatch's guesses
- * are (weak). Its probabilities, at a temperature that fits the validation split seen the same way, become labels q by
+ * as it is (consensus.view = plain), as it looks once and a label rests on that; as it is and in its mirror image, the mean
+ * of both (mirrored); or shifted and flipped as FixMatch's guesses are (weak). Its probabilities, at a temperature that fits the validation split seen the same way, become labels q by
  * moment_consensus.h, with rho and the moments' class shares estimated anew. All faces count, by how certain their label is.
  * Steps read the labels: resuming needs them and what was estimated, nothing else. Both grow with the RMset, up to
  * consensus.cache_limit. With acl.loss = mutual the moments' faces are contrasted too, and the labels are its soft attention.
@@ -14,11 +14,10 @@
 
 #include "method/guesses.h"
 #include "method/methods.h"
+#include "method/moment_teacher.h"
 #include "method/mutual.h"
 #include "method/semi_supervised.h"
-#include "rmfer/method/calibration.h"
 #include "rmfer/method/rmfer_step.h"
-#include "rmfer/nn/inference.h"
 
 #include <math.h>
 #include <string.h>
@@ -41,10 +40,9 @@ static const struct method_figure figures[] = {
 
 struct consensus_method {
     const struct config *config;
-    const struct model *teacher;
     const struct rmset_index *index;
+    struct moment_teacher teacher;
     struct one_pass pass;
-    struct inference *inference;
     struct mutual mutual; /* where is_mutual */
     struct cross_entropy labelled; /* but for its n */
     struct arena arena;
@@ -143,11 +141,6 @@ static size_t consensus_heads(const struct config *config, size_t features, stru
     return is_mutual(config) ? mutual_head(features, entries) : 0;
 }
 
-static enum view_kind consensus_walk_view(const struct config *config)
-{
-    return config->consensus.view == TEACHER_SEES_WEAK ? VIEW_WEAK : VIEW_AS_IS;
-}
-
 /* ---- creation ---- */
 
 static void consensus_free(void *self)
@@ -155,7 +148,7 @@ static void consensus_free(void *self)
     struct consensus_method *method = self;
     if (method == NULL) return;
     one_pass_free(&method->pass);
-    inference_free(method->inference);
+    moment_teacher_free(&method->teacher);
     arena_free(&method->arena);
     memory_free(method);
 }
@@ -226,9 +219,7 @@ static status consensus_create(void **self, const struct method_setup *setup, st
     *self = NULL;
     struct consensus_method *method = memory_allocate(1, sizeof *method, "the method", err);
     if (method == NULL) return STATUS_FAILED;
-    BUG_UNLESS(setup->average != NULL && setup->rmset != NULL);
     method->config = config;
-    method->teacher = setup->average;
     method->index = setup->rmset;
     method->faces = (size_t)rmset_index_chosen_faces(setup->rmset);
     method->classes = (size_t)setup->model->classes;
@@ -244,9 +235,7 @@ static status consensus_create(void **self, const struct method_setup *setup, st
     if (moment_rows(config) > 0)
         views[count++] = stream_share_of(setup->machines, moment_rows(config), (size_t)config->acl.persons);
     status result = one_pass_init(&method->pass, setup, views, count, err);
-    if (result == STATUS_OK)
-        result = inference_create(&method->inference, &setup->model->architecture, setup->model->classes,
-                                  (int)config->train.batch, (int)config->data.image_size, err);
+    if (result == STATUS_OK) result = moment_teacher_init(&method->teacher, setup, err);
     if (is_mutual(config)) {
         struct mutual_contrastive loss = mutual_setup(config, setup->model, setup->class_shares);
         mutual_bind(&method->mutual, &method->pass.context, setup->model, &loss);
@@ -260,103 +249,12 @@ static status consensus_create(void **self, const struct method_setup *setup, st
 
 /* ---- the labels ---- */
 
-/* The teacher's logits of a walk's labelled rows, with their targets. */
-struct known_rows {
-    real *logits, *targets; /* [capacity,classes] */
-    size_t count, capacity;
-};
-
-static status grow(struct known_rows *known, size_t classes, size_t rows, struct error *err)
-{
-    size_t wanted = size_add(known->count, rows);
-    if (wanted <= known->capacity) return STATUS_OK;
-    wanted = size_add(wanted, known->capacity);
-    real *logits = memory_grow(known->logits, known->capacity * classes, size_multiply(wanted, classes), sizeof *logits,
-                               "the teacher's temperature", err);
-    if (logits == NULL) return STATUS_FAILED;
-    known->logits = logits;
-    real *targets = memory_grow(known->targets, known->capacity * classes, size_multiply(wanted, classes),
-                                sizeof *targets, "the teacher's temperature", err);
-    if (targets == NULL) return STATUS_FAILED;
-    known->targets = targets;
-    known->capacity = wanted;
-    return STATUS_OK;
-}
-
-/* What fits best, or the hottest or coldest that is sought; 1 where nothing is known. */
-static double teacher_temperature(const struct known_rows *known, size_t classes)
-{
-    struct scored_rows rows = {.logits = known->logits, .targets = known->targets, .n = known->count, .classes = classes};
-    return known->count == 0 ? 1 : calibration_nearest_temperature(&rows);
-}
-
-/* Reads the walk to its end, temperature wanted or not: the split that it goes over is known for that alone. */
-static status fit_temperature(struct consensus_method *method, const struct picture_walk *walk, double *temperature,
-                              struct error *err)
-{
-    struct known_rows known = {0};
-    struct batch_stream rows;
-    size_t classes = method->classes;
-    status result = walk->next(walk->context, &rows, err);
-    while (result == STATUS_OK && rows.rows > 0) {
-        size_t at = known.count * classes, n = (size_t)rows.rows;
-        result = grow(&known, classes, n, err);
-        if (result != STATUS_OK) break;
-        inference_run(method->inference, rows.images[0], rows.rows, NULL, known.logits + at);
-        memcpy(known.targets + at, rows.targets, n * classes * sizeof(real));
-        known.count += n;
-        result = walk->next(walk->context, &rows, err);
-    }
-    if (result == STATUS_OK) *temperature = teacher_temperature(&known, classes);
-    memory_free(known.logits);
-    memory_free(known.targets);
-    return result;
-}
-
-static size_t number_of(const struct consensus_method *method, int64_t id)
-{
-    uint64_t number = 0;
-    BUG_UNLESS(rmset_index_chosen_number(method->index, (uint64_t)id, &number));
-    return (size_t)number;
-}
-
-/* Faces that the walk left out, as they cannot be read, have rows of 0: they add nothing to the mean, and then get it. */
-static void fill_unread(struct consensus_method *method)
-{
-    size_t classes = method->classes;
-    consensus_mean(method->faces, classes, method->predictions, method->teacher_shares);
-    for (size_t i = 0; i < method->faces; i++) {
-        real *p = method->predictions + i * classes;
-        bool is_read = p[guesses_largest(classes, p)] > 0;
-        for (size_t c = 0; c < classes && !is_read; c++) p[c] = (real)method->teacher_shares[c];
-    }
-}
-
-static status predict_faces(struct consensus_method *method, const struct picture_walk *walk, double temperature,
-                            struct error *err)
-{
-    struct batch_stream rows;
-    size_t classes = method->classes;
-    memset(method->predictions, 0, method->faces * classes * sizeof(real));
-    status result = walk->next(walk->context, &rows, err);
-    while (result == STATUS_OK && rows.rows > 0) {
-        real *logits = method->pass.logits; /* between steps nobody needs them */
-        inference_run(method->inference, rows.images[0], rows.rows, NULL, logits);
-        for (size_t i = 0; i < (size_t)rows.rows; i++)
-            guesses_softmax(1, classes, logits + i * classes, temperature,
-                            method->predictions + number_of(method, rows.ids[i]) * classes);
-        result = walk->next(walk->context, &rows, err);
-    }
-    if (result == STATUS_OK) fill_unread(method);
-    return result;
-}
-
 static size_t others_of(const void *context, size_t face, size_t *numbers)
 {
     const struct consensus_method *method = context;
     uint64_t rows[CONSENSUS_PERSONS];
     size_t count = rmset_index_moment(method->index, rmset_index_chosen_row(method->index, face), CONSENSUS_PERSONS, rows);
-    for (size_t i = 0; i < count; i++) numbers[i] = number_of(method, (int64_t)rows[i]);
+    for (size_t i = 0; i < count; i++) numbers[i] = moment_teacher_number(&method->teacher, (int64_t)rows[i]);
     return count;
 }
 
@@ -381,10 +279,12 @@ static status consensus_begin_epoch(void *self, const struct method_epoch *epoch
     double temperature = method->config->consensus.temperature;
     uint64_t joins = (uint64_t)method->config->train.warmup_epochs, refresh = (uint64_t)method->config->consensus.refresh;
     if (epoch->epoch < joins || (epoch->epoch - joins) % refresh != 0) return STATUS_OK;
-    inference_load(method->inference, method->teacher);
+    moment_teacher_load(&method->teacher);
     status result = STATUS_OK;
-    if (temperature == 0) result = fit_temperature(method, epoch->validation, &temperature, err);
-    if (result == STATUS_OK) result = predict_faces(method, epoch->faces, temperature, err);
+    if (temperature == 0) result = moment_teacher_temperature(&method->teacher, epoch->validation, &temperature, err);
+    if (result == STATUS_OK)
+        result = moment_teacher_predict(&method->teacher, epoch->faces, temperature, method->predictions,
+                                        method->teacher_shares, err);
     if (result != STATUS_OK) return result;
     method->estimates[ESTIMATED_TEMPERATURE] = temperature;
     agree(method);
@@ -395,7 +295,7 @@ static status consensus_begin_epoch(void *self, const struct method_epoch *epoch
 
 static void copy_label(const struct consensus_method *method, int64_t id, real *to)
 {
-    memcpy(to, method->labels + number_of(method, id) * method->classes, method->classes * sizeof(real));
+    memcpy(to, method->labels + moment_teacher_number(&method->teacher, id) * method->classes, method->classes * sizeof(real));
 }
 
 static void consensus_loss(struct consensus_method *method, const struct method_step *step, size_t first,
@@ -482,7 +382,7 @@ static struct method_bytes consensus_bytes(const void *self)
     const struct consensus_method *method = self;
     struct method_bytes bytes = one_pass_bytes(&method->pass);
     bytes.labels = cache_bytes(method);
-    bytes.scratch += method->arena.size - bytes.labels + inference_bytes(method->inference);
+    bytes.scratch += method->arena.size - bytes.labels + moment_teacher_bytes(&method->teacher);
     return bytes;
 }
 
@@ -494,7 +394,7 @@ const struct method method_consensus = {
     .figure_count = sizeof figures / sizeof figures[0],
     .walks_validation = true,
     .walks_faces = true,
-    .walk_view = consensus_walk_view,
+    .walk_view = moment_teacher_view,
     .check = consensus_check,
     .phases = consensus_phases,
     .streams = consensus_streams,

@@ -4,6 +4,7 @@
 #include "rmfer/method/rmfer_heads.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/nn/inference.h"
+#include "rmfer/nn/mirror.h"
 #include "rmfer/ops/softmax_cross_entropy.h"
 #include "rmfer/ops/stem.h"
 
@@ -201,19 +202,6 @@ size_t evaluator_bytes_to_come(const struct evaluator *e)
 /* ---- a run -------------------------------------------------------------------------------------------------------
  */
 
-static void mirror(const real *image, real *out, size_t side)
-{
-    for (size_t y = 0; y < side; y++)
-        for (size_t x = 0; x < side; x++)
-            memcpy(out + (y * side + x) * 3, image + (y * side + side - 1 - x) * 3, 3 * sizeof *out);
-}
-
-/* The first becomes the mean of both. */
-static void average(size_t count, real *values, const real *mirrored)
-{
-    for (size_t i = 0; i < count; i++) values[i] = (values[i] + mirrored[i]) / 2;
-}
-
 /* Features and outputs of a batch; with flip the outputs are means of both views, the features the plain view's. */
 static void run_network(struct evaluator *e, const struct batch_stream *batch)
 {
@@ -222,14 +210,12 @@ static void run_network(struct evaluator *e, const struct batch_stream *batch)
     inference_run(e->inference, batch->images[0], batch->rows, e->features, e->logits);
     if (e->with_affect) inference_affect(e->inference, e->affect);
     if (!e->setup.flip) return;
-    for (size_t i = 0; i < n; i++)
-        mirror(batch->images[0] + i * e->image_reals, e->mirrored_images + i * e->image_reals,
-               (size_t)e->setup.image_size);
+    mirror_images(n, (size_t)e->setup.image_size, batch->images[0], e->mirrored_images);
     inference_run(e->inference, e->mirrored_images, batch->rows, NULL, e->mirrored_logits);
-    average(n * e->classes, e->logits, e->mirrored_logits);
+    mirror_average(n * e->classes, e->logits, e->mirrored_logits);
     if (!e->with_affect) return;
     inference_affect(e->inference, e->mirrored_affect);
-    average(n * AFFECT_DIMENSIONS, e->affect, e->mirrored_affect);
+    mirror_average(n * AFFECT_DIMENSIONS, e->affect, e->mirrored_affect);
 }
 
 /* The largest output that may be predicted, the first of equals. */

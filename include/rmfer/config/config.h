@@ -249,7 +249,7 @@ struct config_byol {
 
 enum config_consensus_weighting { CONSENSUS_BY_CERTAINTY, CONSENSUS_EQUALLY };
 enum config_student_view { STUDENT_SEES_STRONG, STUDENT_SEES_PLAIN };
-enum config_teacher_view { TEACHER_SEES_PLAIN, TEACHER_SEES_WEAK };
+enum config_teacher_view { TEACHER_SEES_PLAIN, TEACHER_SEES_WEAK, TEACHER_SEES_MIRRORED };
 
 struct config_consensus {
     double weight;    /* of the loss */
