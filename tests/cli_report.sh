@@ -86,14 +86,20 @@ for seed in 0 1 2; do
 done
 # Differences of 10, 11 and 12 points: t = 11 sqrt 3 with 2 degrees of freedom, p = 1 - t / sqrt(t^2 + 2) = .0027.
 check "gains" "$RMFER" table base-seed0 base-seed1 base-seed2 full-seed2 full-seed1 full-seed0 --gain
-says "gains" '| full | 3 | 72.00 ± 2.00 | +11.00 ± 1.00 \\\*\\\* |'
+says "gains" '| full | 3 | 72.00 ± 2.00 | +11.00 ± 1.00 \[8.52, 13.48\] \\\*\\\* |'
 check "gains as CSV" "$RMFER" table base-seed0 base-seed1 base-seed2 full-seed0 full-seed1 full-seed2 --gain --format csv
-says "gains as CSV" '^"full",3,72.00,2.00,,,+11.00,1.00,0.002743,'
+says "gains as CSV" '^"full",3,72.00,2.00,,,+11.00,1.00,0.002743,8.52,13.48,'
 check "gains as LaTeX" "$RMFER" table base-seed0 base-seed1 base-seed2 full-seed0 full-seed1 full-seed2 --gain --format latex
-says "gains as LaTeX" '^full & 3 & 72.00 $\\pm$ 2.00 & +11.00 $\\pm$ 1.00$^{\*\*}$ &'
+says "gains as LaTeX" '^full & 3 & 72.00 $\\pm$ 2.00 & +11.00 $\\pm$ 1.00 \[8.52, 13.48\]$^{\*\*}$ &'
+check "recalls" "$RMFER" table one base-seed0 --recalls
+says "recalls of the classes that a run names" '| A.<b | C&"d |$'
+says "its own" '| one | 1 | 70.00 | 68.75 | 75.0 | 66.7 |$'
+says "another names none" '| base | 1 | 60.00 | 68.75 | – | – |$'
+check "recalls as CSV" "$RMFER" table one --recalls --format csv
+says "with quoted names" '"recall_A<b","recall_A<b_deviation","recall_C&""d","recall_C&""d_deviation"$'
 check "a page of several" "$RMFER" report base-seed0 base-seed1 base-seed2 full-seed0 full-seed1 full-seed2 -o several.html
 whole several.html
-holds "marks of significance" grep -q '+11.00 ± 1.00 \*\*' several.html
+holds "marks of significance" grep -q '+11.00 ± 1.00 \[8.52, 13.48\] \*\*' several.html
 holds "and which test" grep -q 'paired t-test' several.html
 mkdir -p results/odd-seed7
 echo "{\"classes\": [\"x\", \"y\"], $evaluation, \"same_class_similarity\": 0.5, \"different_class_similarity\": 0.125, \"centre_distance\": 0.25}" |

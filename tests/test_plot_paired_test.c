@@ -25,6 +25,16 @@ static void equals_closed_forms(void **state)
     assert_true(fabs(student_two_sided(1.959963984540054, 1e7) - 0.05) < 1e-6);
 }
 
+static void inverts(void **state)
+{
+    (void)state;
+    for (double freedom = 1; freedom < 1e7; freedom *= 7)
+        for (double p = 1e-6; p < 1; p += 0.17) {
+            double t = student_quantile(p, freedom);
+            assert_true(t > 0 && fabs(student_two_sided(t, freedom) / p - 1) < 1e-8);
+        }
+}
+
 static void tests_pairs(void **state)
 {
     (void)state;
@@ -33,6 +43,8 @@ static void tests_pairs(void **state)
     assert_true(fabs(test.mean - 2) < 1e-12);
     double t = 2 * sqrt(3);
     assert_true(fabs(test.p - (1 - t / sqrt(t * t + 2))) < 1e-10);
+    double reach = sqrt(1.805) / 0.3122498999199199 / sqrt(3); /* t with P = .05: t / sqrt(t^2 + 2) = .95 */
+    assert_true(fabs(test.limits[0] - (2 - reach)) < 1e-9 && fabs(test.limits[1] - (2 + reach)) < 1e-9);
     test = paired_t_test(second, first, 3);
     assert_true(fabs(test.mean + 2) < 1e-12);
 }
@@ -43,7 +55,7 @@ static void bears_few_and_equal_pairs(void **state)
     const double first[2] = {1, 2}, raised[2] = {2, 3};
     assert_true(isnan(paired_t_test(first, raised, 1).p));
     assert_true(isnan(paired_t_test(first, raised, 0).p));
-    assert_true(isnan(paired_t_test(first, raised, 2).p));
+    assert_true(isnan(paired_t_test(first, raised, 2).p) && isnan(paired_t_test(first, raised, 2).limits[0]));
     assert_true(isnan(paired_t_test(first, first, 2).p));
     assert_true(fabs(paired_t_test(first, raised, 2).mean - 1) < 1e-12);
 }
@@ -52,6 +64,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_closed_forms),
+        cmocka_unit_test(inverts),
         cmocka_unit_test(tests_pairs),
         cmocka_unit_test(bears_few_and_equal_pairs),
     };

@@ -39,16 +39,17 @@ int command_table(int argc, char **argv)
         {"last", OPTION_FLAG, &command.options.last, NULL, "each run's last evaluation, not its best", 0, 0, 0},
         {"gain", OPTION_FLAG, &command.options.gain, NULL,
          "differences from the first row, run by run of one seed, with marks of the paired t-test", 0, 0, 0},
+        {"recalls", OPTION_FLAG, &command.options.recalls, NULL, "the recall of every class, in percent", 0, 0, 0},
         {"features", OPTION_FLAG, &command.options.features, NULL,
          "similarities of features and their distance from the class centre too", 0, 0, 0},
     };
     struct command_line line = {
-        .usage = "rmfer table [NAME=]RUN[,RUN...]... [--format NAME] [--gain] [--features] [--last]",
+        .usage = "rmfer table [NAME=]RUN[,RUN...]... [--format NAME] [--gain] [--recalls] [--features] [--last]",
         .description =
             "Prints one row a name: overall and average accuracy, mean and sample standard deviation over its\n"
             "runs, and in brackets the 95 % interval that the number of pictures allows (the runs' mean limits).\n"
             "A RUN is a run folder or a file of eval --json; those that differ in -seedN alone are one row.\n"
-            "Marks of --gain: * p < .05, ** p < .01, *** p < .001, paired t-test over seeds, two-sided.",
+            "Gains have the mean's 95 % interval over seeds in brackets (Student's distribution); marks: * p < .05, ** p < .01, *** p < .001, paired t-test over seeds, two-sided.",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };

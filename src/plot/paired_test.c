@@ -40,15 +40,31 @@ double student_two_sided(double t, double freedom)
     return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t));
 }
 
+double student_quantile(double p, double freedom)
+{
+    double low = 0, high = 1;
+    while (student_two_sided(high, freedom) > p) high *= 2;
+    while (high - low > 1e-13 * high) {
+        double middle = (low + high) / 2;
+        if (middle == low || middle == high) break;
+        *(student_two_sided(middle, freedom) > p ? &low : &high) = middle;
+    }
+    return (low + high) / 2;
+}
+
 struct paired_test paired_t_test(const double *first, const double *second, size_t n)
 {
-    struct paired_test test = {n, 0, NAN};
+    struct paired_test test = {n, 0, NAN, {NAN, NAN}};
     double squares = 0;
     for (size_t i = 0; i < n; i++) test.mean += (second[i] - first[i]) / (double)n;
     for (size_t i = 0; i < n; i++) squares += pow(second[i] - first[i] - test.mean, 2);
     if (n < 2) return test;
     double error = sqrt(squares / (double)(n - 1) / (double)n);
     /* What rounding leaves of equal differences is no spread. */
-    if (error > 1e-14 * fabs(test.mean)) test.p = student_two_sided(test.mean / error, (double)(n - 1));
+    if (error <= 1e-14 * fabs(test.mean)) return test;
+    double reach = student_quantile(0.05, (double)(n - 1)) * error;
+    test.p = student_two_sided(test.mean / error, (double)(n - 1));
+    test.limits[0] = test.mean - reach;
+    test.limits[1] = test.mean + reach;
     return test;
 }

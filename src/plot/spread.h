@@ -14,10 +14,16 @@ enum run_value {
     VALUE_DIFFERENT_CLASS,
     VALUE_CLASS_DIFFERENCE, /* the one less the other */
     VALUE_CENTRE_DISTANCE,
+    VALUE_RECALL,           /* of one class */
+};
+
+struct run_measure {
+    enum run_value value;
+    const char *class_name; /* of VALUE_RECALL, as the run's files name it */
 };
 
 /* The value of a run's best evaluation, or of its last; NaN where there is none. */
-double run_value(const struct run *run, bool last, enum run_value value);
+double run_value(const struct run *run, bool last, const struct run_measure *measure);
 
 /* Deviation: of the sample, NaN of fewer than two; limits: of the accuracies' 95 % intervals, means over the runs, NaN where
  * not every run has them. Runs without the value do not count. */
@@ -25,7 +31,7 @@ struct spread {
     size_t n;
     double mean, deviation, limits[2];
 };
-struct spread spread_of(const struct run_group *group, bool last, enum run_value value);
+struct spread spread_of(const struct run_group *group, bool last, const struct run_measure *measure);
 
 /* The differences group - reference of runs with the same seed, where both have the value. `deviation` is theirs, NaN of
  * fewer than two. */
@@ -33,7 +39,8 @@ struct gain {
     struct paired_test test;
     double deviation;
 };
-struct gain gain_of(const struct run_group *reference, const struct run_group *group, bool last, enum run_value value);
+struct gain gain_of(const struct run_group *reference, const struct run_group *group, bool last,
+                    const struct run_measure *measure);
 
 /* "***", "**", "*" for p below .001, .01, .05; else "". */
 const char *significance_mark(double p);

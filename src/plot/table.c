@@ -3,6 +3,7 @@
 
 #include "spread.h"
 
+#include "rmfer/base/memory.h"
 #include "rmfer/plot/canvas.h"
 
 #include <math.h>
@@ -10,39 +11,63 @@
 #include <string.h>
 
 const char table_marks[] = "Gain: difference from the first row over runs with the same seed, mean \xc2\xb1 sample standard "
-                           "deviation; * p < .05, ** p < .01, *** p < .001 by the paired t-test over seeds, two-sided, not "
-                           "corrected for the number of rows.";
+                           "deviation and, in brackets, the mean's 95 % interval by Student's distribution; * p < .05, ** p < .01, "
+                           "*** p < .001 by the paired t-test over seeds, two-sided, not corrected for the number of rows.";
 
 /* ---- columns ----------------------------------------------------------------------------------------------------- */
 
 struct column {
-    const char *heading, *csv; /* for people, and the name in CSV */
-    enum run_value value;
+    const char *heading, *csv; /* for people, and the name in CSV; of a class both are its name */
+    struct run_measure measure;
     bool is_gain, has_limits;
     int digits;
 };
 
-enum { MOST_COLUMNS = 8 };
+enum { FIXED_COLUMNS = 8 };
 
-static size_t choose_columns(const struct table_options *options, struct column columns[MOST_COLUMNS])
+static size_t choose_fixed(const struct table_options *options, struct column *columns)
 {
     static const struct {
         struct column column;
         bool gain, features;
-    } all[MOST_COLUMNS] = {
-        {{"overall, %", "overall", VALUE_OVERALL, false, true, 2}, false, false},
-        {{"gain", "overall_gain", VALUE_OVERALL, true, false, 2}, true, false},
-        {{"average, %", "average", VALUE_AVERAGE, false, true, 2}, false, false},
-        {{"gain", "average_gain", VALUE_AVERAGE, true, false, 2}, true, false},
-        {{"same class", "same_class", VALUE_SAME_CLASS, false, false, 3}, false, true},
-        {{"different class", "different_class", VALUE_DIFFERENT_CLASS, false, false, 3}, false, true},
-        {{"difference", "difference", VALUE_CLASS_DIFFERENCE, false, false, 3}, false, true},
-        {{"centre distance", "centre_distance", VALUE_CENTRE_DISTANCE, false, false, 3}, false, true},
+    } all[FIXED_COLUMNS] = {
+        {{"overall, %", "overall", {VALUE_OVERALL, NULL}, false, true, 2}, false, false},
+        {{"gain", "overall_gain", {VALUE_OVERALL, NULL}, true, false, 2}, true, false},
+        {{"average, %", "average", {VALUE_AVERAGE, NULL}, false, true, 2}, false, false},
+        {{"gain", "average_gain", {VALUE_AVERAGE, NULL}, true, false, 2}, true, false},
+        {{"same class", "same_class", {VALUE_SAME_CLASS, NULL}, false, false, 3}, false, true},
+        {{"different class", "different_class", {VALUE_DIFFERENT_CLASS, NULL}, false, false, 3}, false, true},
+        {{"difference", "difference", {VALUE_CLASS_DIFFERENCE, NULL}, false, false, 3}, false, true},
+        {{"centre distance", "centre_distance", {VALUE_CENTRE_DISTANCE, NULL}, false, false, 3}, false, true},
     };
     size_t count = 0;
-    for (size_t i = 0; i < MOST_COLUMNS; i++)
+    for (size_t i = 0; i < FIXED_COLUMNS; i++)
         if ((!all[i].gain || options->gain) && (!all[i].features || options->features)) columns[count++] = all[i].column;
     return count;
+}
+
+/* The first run that names its classes; NULL without. */
+static const struct run *run_with_classes(const struct run_group *groups, size_t count)
+{
+    for (size_t g = 0; g < count; g++)
+        for (size_t i = 0; i < groups[g].count; i++)
+            if (groups[g].runs[i].class_count > 0) return &groups[g].runs[i];
+    return NULL;
+}
+
+/* Room for all of them, memory_free'd by the caller; names are the runs'. */
+static struct column *choose_columns(const struct run_group *groups, size_t group_count, const struct table_options *options,
+                                     size_t *count, struct error *err)
+{
+    const struct run *run = options->recalls ? run_with_classes(groups, group_count) : NULL;
+    size_t classes = run == NULL ? 0 : run->class_count;
+    struct column *columns = memory_allocate(size_add(FIXED_COLUMNS, classes), sizeof *columns, "a table", err);
+    if (columns == NULL) return NULL;
+    *count = choose_fixed(options, columns);
+    for (size_t c = 0; c < classes; c++)
+        columns[(*count)++] =
+            (struct column){run->classes[c], run->classes[c], {VALUE_RECALL, run->classes[c]}, false, false, 1};
+    return columns;
 }
 
 /* ---- formats ----------------------------------------------------------------------------------------------------- */
@@ -79,17 +104,40 @@ static status append_name(struct text *out, const char *name, enum table_format 
 
 /* ---- heads ------------------------------------------------------------------------------------------------------- */
 
+/* "overall", or "recall_Fear", with what follows. */
+static status append_csv_heading(struct text *out, const struct column *column, const char *suffix, struct error *err)
+{
+    char name[256];
+    bool is_class = column->measure.value == VALUE_RECALL;
+    if (!is_class) return text_append_format(out, err, ",%s%s", column->csv, suffix);
+    snprintf(name, sizeof name, "recall_%s%s", column->csv, suffix);
+    status result = append(out, ",", err);
+    return result == STATUS_OK ? append_name(out, name, TABLE_CSV, err) : result;
+}
+
 static status append_csv_head(struct text *out, const struct column *columns, size_t count, struct error *err)
 {
+    static const char *const suffixes[] = {"", "_deviation", "_p", "_low", "_high"};
     status result = append(out, "run,runs", err);
-    for (size_t c = 0; c < count && result == STATUS_OK; c++) {
-        const char *name = columns[c].csv;
-        result = text_append_format(out, err, ",%s,%s_deviation", name, name);
-        if (result == STATUS_OK && columns[c].has_limits)
-            result = text_append_format(out, err, ",%s_low,%s_high", name, name);
-        if (result == STATUS_OK && columns[c].is_gain) result = text_append_format(out, err, ",%s_p", name);
-    }
+    for (size_t c = 0; c < count; c++)
+        for (size_t k = 0; k < 5 && result == STATUS_OK; k++) {
+            bool is_there = k < 2 || columns[c].is_gain || (k > 2 && columns[c].has_limits);
+            if (is_there) result = append_csv_heading(out, &columns[c], suffixes[k], err);
+        }
     return result == STATUS_OK ? append(out, "\n", err) : result;
+}
+
+/* A capital letter first, percent as LaTeX wants it. */
+static status append_latex_heading(struct text *out, const struct column *column, struct error *err)
+{
+    char name[256];
+    size_t length = strcspn(column->heading, ",");
+    bool is_percent = column->measure.value != VALUE_RECALL && column->heading[length] != '\0';
+    snprintf(name, sizeof name, "%.*s", is_percent ? (int)length : (int)sizeof name, column->heading);
+    if (name[0] >= 'a' && name[0] <= 'z') name[0] = (char)(name[0] - 'a' + 'A');
+    status result = append(out, " & ", err);
+    if (result == STATUS_OK) result = append_name(out, name, TABLE_LATEX, err);
+    return result == STATUS_OK && is_percent ? append(out, " (\\%)", err) : result;
 }
 
 static status append_latex_head(struct text *out, const struct column *columns, size_t count, struct error *err)
@@ -97,23 +145,22 @@ static status append_latex_head(struct text *out, const struct column *columns, 
     status result = append(out, "\\begin{tabular}{lr", err);
     for (size_t c = 0; c < count && result == STATUS_OK; c++) result = append(out, "r", err);
     if (result == STATUS_OK) result = append(out, "}\n\\toprule\nRun & Runs", err);
-    for (size_t c = 0; c < count && result == STATUS_OK; c++) {
-        size_t length = strcspn(columns[c].heading, ",");
-        bool is_percent = columns[c].heading[length] != '\0';
-        result = text_append_format(out, err, " & %c%.*s%s", columns[c].heading[0] - 'a' + 'A', (int)length - 1,
-                                    columns[c].heading + 1, is_percent ? " (\\%)" : "");
-    }
+    for (size_t c = 0; c < count && result == STATUS_OK; c++) result = append_latex_heading(out, &columns[c], err);
     return result == STATUS_OK ? append(out, " \\\\\n\\midrule\n", err) : result;
 }
 
-static status append_words_head(struct text *out, const struct column *columns, size_t count, bool html,
+static status append_words_head(struct text *out, const struct column *columns, size_t count, enum table_format format,
                                 struct error *err)
 {
+    bool html = format == TABLE_HTML;
     status result = append(out, html ? "<div class=\"table\" tabindex=\"0\">\n<table>\n<thead><tr><th scope=\"col\">run</th>"
                                        "<th scope=\"col\">runs</th>"
                                      : "| run | runs |", err);
-    for (size_t c = 0; c < count && result == STATUS_OK; c++)
-        result = text_append_format(out, err, html ? "<th scope=\"col\">%s</th>" : " %s |", columns[c].heading);
+    for (size_t c = 0; c < count && result == STATUS_OK; c++) {
+        result = append(out, html ? "<th scope=\"col\">" : " ", err);
+        if (result == STATUS_OK) result = append_name(out, columns[c].heading, format, err);
+        if (result == STATUS_OK) result = append(out, html ? "</th>" : " |", err);
+    }
     if (html) return result == STATUS_OK ? append(out, "</tr></thead>\n<tbody>\n", err) : result;
     if (result == STATUS_OK) result = append(out, "\n| --- | ---: |", err);
     for (size_t c = 0; c < count && result == STATUS_OK; c++) result = append(out, " ---: |", err);
@@ -125,7 +172,7 @@ static status append_head(struct text *out, const struct column *columns, size_t
 {
     if (format == TABLE_CSV) return append_csv_head(out, columns, count, err);
     if (format == TABLE_LATEX) return append_latex_head(out, columns, count, err);
-    return append_words_head(out, columns, count, format == TABLE_HTML, err);
+    return append_words_head(out, columns, count, format, err);
 }
 
 /* ---- cells ------------------------------------------------------------------------------------------------------- */
@@ -150,31 +197,37 @@ static status append_mean(struct text *out, double mean, double deviation, int d
     return result == STATUS_OK && is_shown ? text_append_format(out, err, "%.*f", digits, deviation) : result;
 }
 
+/* Stars as the format writes them. */
+static status append_mark(struct text *out, const char *mark, enum table_format format, struct error *err)
+{
+    if (mark[0] == '\0') return STATUS_OK;
+    if (format == TABLE_LATEX) return text_append_format(out, err, "$^{%s}$", mark);
+    if (format == TABLE_HTML) return text_append_format(out, err, " %s", mark);
+    status result = append(out, " ", err);
+    for (; *mark != '\0' && result == STATUS_OK; mark++) result = append(out, "\\*", err);
+    return result;
+}
+
 static status append_gain(struct text *out, const struct gain *gain, const struct column *column,
                           enum table_format format, struct error *err)
 {
     double p = gain->test.p;
     status result = append_mean(out, gain->test.mean, gain->deviation, column->digits, true, format, err);
-    if (result != STATUS_OK) return result;
-    if (format == TABLE_CSV) return isnan(p) ? append(out, ",", err) : text_append_format(out, err, ",%.4g", p);
-    const char *mark = significance_mark(p);
-    if (mark[0] == '\0') return STATUS_OK;
-    if (format == TABLE_LATEX) return text_append_format(out, err, "$^{%s}$", mark);
-    if (format == TABLE_HTML) return text_append_format(out, err, " %s", mark);
-    result = append(out, " ", err);
-    for (; *mark != '\0' && result == STATUS_OK; mark++) result = append(out, "\\*", err);
-    return result;
+    if (result == STATUS_OK && format == TABLE_CSV)
+        result = isnan(p) ? append(out, ",", err) : text_append_format(out, err, ",%.4g", p);
+    if (result == STATUS_OK) result = append_limits(out, gain->test.limits, format, err);
+    return result == STATUS_OK && format != TABLE_CSV ? append_mark(out, significance_mark(p), format, err) : result;
 }
 
 static status append_cell(struct text *out, const struct run_group *groups, size_t g, bool last,
                           const struct column *column, enum table_format format, struct error *err)
 {
     if (column->is_gain) {
-        struct gain gain = gain_of(&groups[0], &groups[g], last, column->value);
-        if (g == 0) gain = (struct gain){{0, NAN, NAN}, NAN}; /* from itself */
+        struct gain gain = gain_of(&groups[0], &groups[g], last, &column->measure);
+        if (g == 0) gain = (struct gain){{0, NAN, NAN, {NAN, NAN}}, NAN}; /* from itself */
         return append_gain(out, &gain, column, format, err);
     }
-    struct spread spread = spread_of(&groups[g], last, column->value);
+    struct spread spread = spread_of(&groups[g], last, &column->measure);
     status result = append_mean(out, spread.mean, spread.deviation, column->digits, false, format, err);
     return result == STATUS_OK && column->has_limits ? append_limits(out, spread.limits, format, err) : result;
 }
@@ -182,7 +235,7 @@ static status append_cell(struct text *out, const struct run_group *groups, size
 static status append_row(struct text *out, const struct run_group *groups, size_t g, bool last,
                          const struct column *columns, size_t count, enum table_format format, struct error *err)
 {
-    size_t runs = spread_of(&groups[g], last, VALUE_OVERALL).n;
+    size_t runs = spread_of(&groups[g], last, &(struct run_measure){VALUE_OVERALL, NULL}).n;
     status result = append(out, formats[format].row, err);
     if (result == STATUS_OK) result = append_name(out, groups[g].name, format, err);
     if (result == STATUS_OK) result = text_append_format(out, err, "%s%zu", formats[format].between, runs);
@@ -196,10 +249,12 @@ static status append_row(struct text *out, const struct run_group *groups, size_
 status table_runs(const struct run_group *groups, size_t count, const struct table_options *options,
                   enum table_format format, struct text *out, struct error *err)
 {
-    struct column columns[MOST_COLUMNS];
-    size_t column_count = choose_columns(options, columns);
+    size_t column_count;
+    struct column *columns = choose_columns(groups, count, options, &column_count, err);
+    if (columns == NULL) return STATUS_FAILED;
     status result = append_head(out, columns, column_count, format, err);
     for (size_t g = 0; g < count && result == STATUS_OK; g++)
         result = append_row(out, groups, g, options->last, columns, column_count, format, err);
+    memory_free(columns);
     return result == STATUS_OK ? append(out, formats[format].after, err) : result;
 }
