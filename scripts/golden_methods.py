@@ -141,16 +141,6 @@ class Mixing(Method):
         partners = self.stream(step, 1).shuffled(len(pictures))
         return share * pictures + (1 - share) * pictures[partners], share * targets + (1 - share) * targets[partners]
 
-
-class MixMatch(Mixing):
-    views = 2
-
-    def weights(self):
-        return 1.0, self.settings["weight"]
-
-    def total(self, terms, progress):
-        return terms[0] + self.settings["weight"] * self.ramp(progress) * terms[1]
-
     def run(self, model, rows, step, number, parts):
         """One pass. rmfer has the labelled rows in front, which decides which row has which of dropout's masks."""
         batch = len(rows)
@@ -162,15 +152,30 @@ class MixMatch(Mixing):
         logits[list(order)] = self.forward(model, rows[list(order)], step, number)[1]
         return logits
 
+    def mixed_logits(self, model, mixed, batch, step):
+        """Mixtures go through the network in interleaved passes of a batch's rows."""
+        parts = len(mixed) // batch
+        passes = interleave(list(mixed.split(batch)), batch)
+        logits = [self.run(model, rows, step, number, parts) for number, rows in enumerate(passes)]
+        return torch.cat(interleave(logits, batch))
+
+
+class MixMatch(Mixing):
+    views = 2
+
+    def weights(self):
+        return 1.0, self.settings["weight"]
+
+    def total(self, terms, progress):
+        return terms[0] + self.settings["weight"] * self.ramp(progress) * terms[1]
+
     def losses(self, model, labelled, targets, unlabelled, step, progress):
         batch, parts = len(labelled), 1 + 2 * self.settings["ratio"]
         with torch.no_grad():
             p = [softmax(self.forward(model, view, step, parts + i)[1]) for i, view in enumerate(unlabelled)]
             guess = sharpened((p[0] + p[1]) / 2, self.settings["temperature"])
             mixed, mixed_targets = self.mix(step, torch.cat([labelled] + unlabelled), torch.cat([targets, guess, guess]))
-        passes = interleave(list(mixed.split(batch)), batch)
-        logits = [self.run(model, rows, step, number, parts) for number, rows in enumerate(passes)]
-        logits = torch.cat(interleave(logits, batch))
+        logits = self.mixed_logits(model, mixed, batch, step)
         return [soft_cross_entropy(logits[:batch], mixed_targets[:batch]).mean(),
                 (softmax(logits[batch:]) - mixed_targets[batch:]).square().mean()]
 
@@ -189,8 +194,8 @@ class ReMixMatch(Mixing):
         ramps = (1.0, self.ramp(progress), self.ramp(progress), 1.0)
         return sum(ramp * weight * term for ramp, weight, term in zip(ramps, self.weights(), terms))
 
-    def guess(self, model, weak, step):
-        p = softmax(self.forward(model, weak, step, 1)[1])
+    def guess(self, model, weak, step, number):
+        p = softmax(self.forward(model, weak, step, number)[1])
         momentum = self.settings["momentum"]
         self.mean = p.mean(0) if self.mean is None else momentum * self.mean + (1 - momentum) * p.mean(0)
         p = p * (self.shares + 1e-6) / (self.mean + 1e-6)
@@ -198,21 +203,23 @@ class ReMixMatch(Mixing):
 
     def losses(self, model, labelled, targets, unlabelled, step, progress):
         weak, strong, again = unlabelled
-        batch, count = len(labelled), len(weak)
+        batch, parts = len(labelled), 1 + 3 * self.settings["ratio"]
         with torch.no_grad():
-            guess = self.guess(model, weak, step)
+            guess = self.guess(model, weak, step, parts)
             mixed, mixed_targets = self.mix(step, torch.cat([labelled, strong, again, weak]),
                                             torch.cat([targets, guess, guess, guess]))
-        stream = self.stream(step, 2)
-        turns = [stream.below(4) for _ in range(count)]
-        turned = torch.stack([torch.rot90(picture, k, (1, 2)) for picture, k in zip(strong, turns)])
-        head = getattr(model, "rotation", None)
-        features, logits = self.forward(model, torch.cat([mixed, strong] + ([turned] if head else [])), step)
-        rotation = F.cross_entropy(head(features[-count:]), torch.tensor(turns)) if head else torch.zeros(())
-        rows = len(mixed)
-        return [soft_cross_entropy(logits[:batch], mixed_targets[:batch]).mean(),
-                soft_cross_entropy(logits[batch:rows], mixed_targets[batch:]).mean(),
-                soft_cross_entropy(logits[rows:rows + count], guess).mean(), rotation]
+        logits = self.mixed_logits(model, mixed, batch, step)
+        unmixed = self.forward(model, strong, step, parts + 1)[1]
+        terms = [soft_cross_entropy(logits[:batch], mixed_targets[:batch]).mean(),
+                 soft_cross_entropy(logits[batch:], mixed_targets[batch:]).mean(),
+                 soft_cross_entropy(unmixed, guess).mean(), torch.zeros(())]
+        if hasattr(model, "rotation"):
+            stream = self.stream(step, 2)
+            turns = [stream.below(4) for _ in strong]
+            turned = torch.stack([torch.rot90(picture, k, (1, 2)) for picture, k in zip(strong, turns)])
+            features = self.forward(model, turned, step, parts + 2)[0]
+            terms[3] = F.cross_entropy(model.rotation(features), torch.tensor(turns))
+        return terms
 
     def memories(self):
         return {"mean_guess": self.mean.numpy()}

@@ -3,12 +3,11 @@
  *
  *   L = CE(mixed labelled) + ramp lambda_u (1 / 2 mu B E) sum over mixed unlabelled of |p - q|^2
  *
- * lambda_u rises linearly over the first `ramp` of the run. The mixtures go through the network in passes of B rows, each
- * with a share of the labelled ones (the authors' interleaving), so that no pass has batch statistics of unlabelled
- * pictures alone; running statistics follow the first pass only, and the passes that guess leave them alone. */
+ * lambda_u rises linearly over the first `ramp` of the run. The mixtures go through the network in passes of B rows
+ * (mixed_pass.h); the passes that guess leave the running statistics alone. */
 #include "method/guesses.h"
 #include "method/methods.h"
-#include "method/mixup.h"
+#include "method/mixed_pass.h"
 #include "method/semi_supervised.h"
 
 enum { FIRST, SECOND, VIEWS }; /* weak views of an unlabelled picture */
@@ -27,20 +26,12 @@ struct mixmatch {
     struct cross_entropy labelled; /* of a whole batch */
     struct config_mixmatch config;
     struct mixup mixup;
+    struct mixed_pass mixed; /* 1 + 2 mu passes */
     struct arena arena;
-    size_t batch, unlabelled, parts; /* B, mu B, 1 + 2 mu passes */
-    real *guesses;                   /* [places, unlabelled, classes], for SAM's second pass */
-    real *probabilities[VIEWS];      /* [unlabelled, classes] */
-    real *targets;                   /* [batch, classes]: a pass's mixed ones */
-    size_t *order;                   /* [batch]: which mixtures a pass has */
+    size_t unlabelled;          /* mu B */
+    real *guesses;              /* [places, unlabelled, classes], for SAM's second pass */
+    real *probabilities[VIEWS]; /* [unlabelled, classes] */
 };
-
-static status mixmatch_check(const struct config *config, struct error *err)
-{
-    if (config->train.batch < 2)
-        return error_set_usage(err, "train.batch = 1: mixmatch's passes have so many rows, and batch-norm needs 2 of them");
-    return semi_supervised_check_mixing(config, err);
-}
 
 static void mixmatch_phases(const struct config *config, struct phase_table *table)
 {
@@ -67,8 +58,7 @@ static void place(struct mixmatch *mixmatch, size_t places, size_t classes, stru
     size_t guesses = mixmatch->unlabelled * classes;
     mixmatch->guesses = plan_reals(plan, places * guesses);
     for (int view = 0; view < VIEWS; view++) mixmatch->probabilities[view] = plan_reals(plan, guesses);
-    mixmatch->targets = plan_reals(plan, mixmatch->batch * classes);
-    mixmatch->order = plan_take(plan, mixmatch->batch, sizeof *mixmatch->order);
+    mixed_pass_place(&mixmatch->mixed, classes, plan);
     mixup_place(&mixmatch->mixup, plan);
 }
 
@@ -79,13 +69,13 @@ static status mixmatch_create(void **self, const struct method_setup *setup, str
     struct mixmatch *mixmatch = memory_allocate(1, sizeof *mixmatch, "the method", err);
     if (mixmatch == NULL) return STATUS_FAILED;
     mixmatch->config = config->mixmatch;
-    mixmatch->batch = (size_t)config->train.batch;
     mixmatch->unlabelled = semi_supervised_unlabelled_rows(config, config->mixmatch.ratio);
-    mixmatch->parts = 1 + VIEWS * (size_t)config->mixmatch.ratio;
+    mixmatch->mixed = (struct mixed_pass){.batch = (size_t)config->train.batch,
+                                          .parts = 1 + VIEWS * (size_t)config->mixmatch.ratio};
     mixmatch->labelled = semi_supervised_cross_entropy(setup);
     size_t classes = mixmatch->labelled.classes;
     status result = one_pass_init_mixed(&mixmatch->pass, setup, mixmatch->unlabelled, err);
-    mixmatch->mixup = (struct mixup){.capacity = mixmatch->batch * mixmatch->parts,
+    mixmatch->mixup = (struct mixup){.capacity = mixmatch->mixed.batch * mixmatch->mixed.parts,
                                      .picture_reals = mixmatch->pass.image_reals,
                                      .classes = classes};
     struct plan plan = {0};
@@ -112,7 +102,7 @@ static const real *guess(struct mixmatch *mixmatch, const struct method_step *st
     for (int view = 0; view < VIEWS; view++) {
         one_pass_begin(pass);
         (void)one_pass_add(pass, unlabelled, view);
-        one_pass_forward_beside(pass, step, mixmatch->parts + (size_t)view);
+        one_pass_forward_beside(pass, step, mixmatch->mixed.parts + (size_t)view);
         guesses_softmax(n, classes, pass->logits, 1, mixmatch->probabilities[view]);
     }
     guesses_average(n * classes, mixmatch->probabilities[FIRST], mixmatch->probabilities[SECOND], guesses);
@@ -120,37 +110,24 @@ static const real *guess(struct mixmatch *mixmatch, const struct method_step *st
     return guesses;
 }
 
-/* The losses of one pass, whose first `labelled` rows are mixed labelled ones, as shares of the step's. */
-static void pass_losses(struct mixmatch *mixmatch, const struct method_step *step, size_t labelled, double ramp,
-                        struct step_outcome *outcome)
-{
-    struct one_pass *pass = &mixmatch->pass;
-    size_t classes = pass->classes, others = pass->rows - labelled;
-    double labelled_share = (double)labelled / (double)mixmatch->batch;
-    double others_share = (double)others / (double)(mixmatch->batch * (mixmatch->parts - 1));
-    struct cross_entropy loss = mixmatch->labelled;
-    loss.n = labelled;
-    if (labelled > 0) semi_supervised_labelled_loss(pass, loss, mixmatch->targets, labelled_share, step, outcome);
-    if (others == 0) return;
-    double scale = step->gradient_scale * step->weights[TERM_UNLABELLED] * ramp * others_share;
-    outcome->terms[TERM_UNLABELLED] +=
-        others_share * guesses_squared_error(others, classes, pass->logits + labelled * classes,
-                                             mixmatch->targets + labelled * classes, scale,
-                                             pass->dlogits + labelled * classes);
-}
-
+/* One pass of mixtures, there and back, with its losses as shares of the step's. */
 static void run_pass(struct mixmatch *mixmatch, const struct method_step *step, size_t number, double ramp,
                      struct step_outcome *outcome)
 {
     struct one_pass *pass = &mixmatch->pass;
-    size_t labelled = mixup_interleave(mixmatch->batch, mixmatch->parts, number, mixmatch->order);
-    one_pass_begin(pass);
-    for (size_t i = 0; i < mixmatch->batch; i++)
-        mixup_make(&mixmatch->mixup, mixmatch->order[i], one_pass_extend(pass, 1),
-                   mixmatch->targets + i * pass->classes);
-    if (number == 0) one_pass_forward(pass, step);
-    else one_pass_forward_beside(pass, step, number);
-    pass_losses(mixmatch, step, labelled, ramp, outcome);
+    const struct mixed_pass *mixed = &mixmatch->mixed;
+    size_t labelled = mixed_pass_forward(&mixmatch->mixed, &mixmatch->mixup, pass, step, number);
+    size_t at = labelled * pass->classes, others = pass->rows - labelled;
+    double share = mixed_pass_others_share(mixed, labelled);
+    double scale = step->gradient_scale * step->weights[TERM_UNLABELLED] * ramp * share;
+    struct cross_entropy loss = mixmatch->labelled;
+    loss.n = labelled;
+    if (labelled > 0)
+        semi_supervised_labelled_loss(pass, loss, mixed->targets, (double)labelled / (double)mixed->batch, step, outcome);
+    if (others > 0)
+        outcome->terms[TERM_UNLABELLED] +=
+            share * guesses_squared_error(others, pass->classes, pass->logits + at, mixed->targets + at, scale,
+                                          pass->dlogits + at);
     one_pass_backward(pass);
 }
 
@@ -167,7 +144,7 @@ static void mixmatch_step(void *self, const struct method_step *step, struct ste
     for (int view = 0; view < VIEWS; view++)
         mixup_add(&mixmatch->mixup, (size_t)unlabelled->rows, unlabelled->images[view], guesses);
     mixup_draw(&mixmatch->mixup, step->seed, step->draw, mixmatch->config.alpha);
-    for (size_t number = 0; number < mixmatch->parts; number++) run_pass(mixmatch, step, number, ramp, outcome);
+    for (size_t number = 0; number < mixmatch->mixed.parts; number++) run_pass(mixmatch, step, number, ramp, outcome);
     step_outcome_figure(outcome, RAMP, ramp, 1);
     outcome->total = step->weights[TERM_FER] * outcome->terms[TERM_FER] +
                      step->weights[TERM_UNLABELLED] * ramp * outcome->terms[TERM_UNLABELLED];
@@ -188,7 +165,7 @@ const struct method method_mixmatch = {
     .term_count = TERMS,
     .figures = figures,
     .figure_count = FIGURES,
-    .check = mixmatch_check,
+    .check = semi_supervised_check_mixing,
     .phases = mixmatch_phases,
     .streams = mixmatch_streams,
     .create = mixmatch_create,

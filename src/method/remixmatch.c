@@ -4,13 +4,15 @@
  *   q = sharpened, normalised p(weak) * (class shares of the labels) / (running mean of p(weak))
  *   L = CE(mixed labelled) + ramp lambda_u CE(mixed unlabelled) + ramp lambda_s CE(q, strong) + lambda_r CE(turns, turned strong)
  *
- * Mixed are labelled, strong, second strong and weak pictures, the last three with the guess q. Guesses come from a pass
- * of their own that leaves the running statistics alone; all rows that learn are one pass. The running mean begins with
- * the first batch's, keeps `momentum` of itself from batch to batch, and is remembered by checkpoints. */
+ * Mixed are labelled, strong, second strong and weak pictures, the last three with the guess q. Guesses, unmixed strong
+ * views and turned ones go through the network in passes of their own, as the authors have it, and mixtures in passes of B
+ * rows (mixed_pass.h), the first of which alone moves the running statistics: batch statistics of one pass for all would be
+ * mostly those of turned and distorted faces, other ones than the guesses are made under. The running mean begins with the
+ * first batch's, keeps `momentum` of itself from batch to batch, and is remembered by checkpoints. */
 #include "method/bind.h"
 #include "method/guesses.h"
 #include "method/methods.h"
-#include "method/mixup.h"
+#include "method/mixed_pass.h"
 #include "method/semi_supervised.h"
 
 #include <string.h>
@@ -40,13 +42,12 @@ struct remixmatch {
     struct linear rotation; /* D -> 4 */
     bool turns;             /* rotation weighs something: the head is there */
     struct mixup mixup;
+    struct mixed_pass mixed; /* 1 + 3 mu passes */
     struct arena arena;
-    size_t batch, unlabelled, side;
+    size_t unlabelled, side; /* mu B pictures */
     double *mean, *shares;           /* [classes]: the running mean, zeros before the first batch; of the labels */
     real *guesses;                   /* [places, unlabelled, classes], for SAM's second pass */
-    real *targets;                   /* [mixtures, classes], mixed */
     real *turn_targets, *turn_logits, *dturn_logits; /* [unlabelled, TURNS] */
-    real *dturned;                                   /* [unlabelled, D] */
 };
 
 static void remixmatch_phases(const struct config *config, struct phase_table *table)
@@ -89,11 +90,10 @@ static void place(struct remixmatch *remixmatch, size_t places, size_t classes, 
     remixmatch->mean = plan_take(plan, classes, sizeof *remixmatch->mean);
     remixmatch->shares = plan_take(plan, classes, sizeof *remixmatch->shares);
     remixmatch->guesses = plan_reals(plan, places * n * classes);
-    remixmatch->targets = plan_reals(plan, remixmatch->mixup.capacity * classes);
+    mixed_pass_place(&remixmatch->mixed, classes, plan);
     remixmatch->turn_targets = plan_reals(plan, turned * TURNS);
     remixmatch->turn_logits = plan_reals(plan, turned * TURNS);
     remixmatch->dturn_logits = plan_reals(plan, turned * TURNS);
-    remixmatch->dturned = plan_reals(plan, turned * remixmatch->pass.dimensions);
     mixup_place(&remixmatch->mixup, plan);
 }
 
@@ -114,16 +114,17 @@ static status remixmatch_create(void **self, const struct method_setup *setup, s
     struct remixmatch *remixmatch = memory_allocate(1, sizeof *remixmatch, "the method", err);
     if (remixmatch == NULL) return STATUS_FAILED;
     remixmatch->config = config->remixmatch;
-    remixmatch->batch = (size_t)config->train.batch;
     remixmatch->unlabelled = semi_supervised_unlabelled_rows(config, config->remixmatch.ratio);
     remixmatch->side = (size_t)config->data.image_size;
     remixmatch->labelled = semi_supervised_cross_entropy(setup);
-    size_t classes = remixmatch->labelled.classes, mixtures = remixmatch->batch + VIEWS * remixmatch->unlabelled;
+    remixmatch->mixed = (struct mixed_pass){.batch = (size_t)config->train.batch,
+                                            .parts = 1 + VIEWS * (size_t)config->remixmatch.ratio};
+    size_t classes = remixmatch->labelled.classes;
     bind_rotation(remixmatch, setup->model);
-    size_t rows = mixtures + (remixmatch->turns ? 2 : 1) * remixmatch->unlabelled;
-    status result = one_pass_init_mixed(&remixmatch->pass, setup, rows, err);
-    remixmatch->mixup = (struct mixup){
-        .capacity = mixtures, .picture_reals = remixmatch->pass.image_reals, .classes = classes};
+    status result = one_pass_init_mixed(&remixmatch->pass, setup, remixmatch->unlabelled, err);
+    remixmatch->mixup = (struct mixup){.capacity = remixmatch->mixed.batch * remixmatch->mixed.parts,
+                                       .picture_reals = remixmatch->pass.image_reals,
+                                       .classes = classes};
     struct plan plan = {0};
     place(remixmatch, setup->places, classes, &plan);
     if (result == STATUS_OK) result = arena_init(&remixmatch->arena, plan.used, "the mixtures", err);
@@ -140,6 +141,15 @@ static status remixmatch_create(void **self, const struct method_setup *setup, s
 
 /* ---- a step ---- */
 
+/* Passes beside those of mixtures, which have the numbers before. */
+enum { PASS_GUESS, PASS_STRONG, PASS_TURNED };
+
+/* Takes `unlabelled` rows that stand in the pass through the network, beside its mixtures. */
+static void forward_beside(struct remixmatch *remixmatch, const struct method_step *step, size_t which)
+{
+    one_pass_forward_beside(&remixmatch->pass, step, remixmatch->mixed.parts + which);
+}
+
 /* The guesses of this place: made from the weak view, or those of SAM's first pass. */
 static const real *guess(struct remixmatch *remixmatch, const struct method_step *step)
 {
@@ -150,7 +160,7 @@ static const real *guess(struct remixmatch *remixmatch, const struct method_step
     if (step->again) return guesses;
     one_pass_begin(pass);
     (void)one_pass_add(pass, unlabelled, WEAK);
-    one_pass_forward_beside(pass, step, 1);
+    forward_beside(remixmatch, step, PASS_GUESS);
     guesses_softmax(n, classes, pass->logits, 1, guesses);
     guesses_follow_mean(n, classes, guesses, remixmatch->config.momentum, remixmatch->mean);
     guesses_align(n, classes, remixmatch->shares, remixmatch->mean, guesses);
@@ -173,24 +183,77 @@ static void turn(size_t side, size_t quarters, const real *from, real *to)
         }
 }
 
-/* Adds the strong views, each turned as drawn. Returns the number of the first row. */
-static size_t add_turned(struct remixmatch *remixmatch, const struct method_step *step)
+/* One pass of mixtures, there and back, with its losses as shares of the step's. */
+static void run_mixtures(struct remixmatch *remixmatch, const struct method_step *step, size_t number, double ramp,
+                         struct step_outcome *outcome)
+{
+    struct one_pass *pass = &remixmatch->pass;
+    const struct mixed_pass *mixed = &remixmatch->mixed;
+    size_t labelled = mixed_pass_forward(&remixmatch->mixed, &remixmatch->mixup, pass, step, number);
+    size_t at = labelled * pass->classes;
+    double share = mixed_pass_others_share(mixed, labelled);
+    double scale = step->gradient_scale * step->weights[TERM_UNLABELLED] * ramp * share;
+    struct cross_entropy loss = remixmatch->labelled, soft = {.n = pass->rows - labelled, .classes = pass->classes};
+    loss.n = labelled;
+    if (labelled > 0)
+        semi_supervised_labelled_loss(pass, loss, mixed->targets, (double)labelled / (double)mixed->batch, step, outcome);
+    if (soft.n > 0)
+        outcome->terms[TERM_UNLABELLED] +=
+            share * cross_entropy(&soft, pass->logits + at, mixed->targets + at, scale, pass->dlogits + at);
+    one_pass_backward(pass);
+}
+
+/* The unmixed strong views against the guesses, there and back. */
+static void run_strong(struct remixmatch *remixmatch, const struct method_step *step, const real *guesses, double ramp,
+                       struct step_outcome *outcome)
 {
     struct one_pass *pass = &remixmatch->pass;
     const struct batch_stream *unlabelled = &step->batch->streams[UNLABELLED];
-    size_t n = (size_t)unlabelled->rows, first = pass->rows;
+    struct cross_entropy loss = {.n = (size_t)unlabelled->rows, .classes = pass->classes};
+    one_pass_begin(pass);
+    (void)one_pass_add(pass, unlabelled, STRONG);
+    forward_beside(remixmatch, step, PASS_STRONG);
+    outcome->terms[TERM_STRONG] = cross_entropy(
+        &loss, pass->logits, guesses, step->gradient_scale * step->weights[TERM_STRONG] * ramp, pass->dlogits);
+    one_pass_backward(pass);
+}
+
+/* Writes the strong views, each turned as drawn, and how, into the pass. */
+static void add_turned(struct remixmatch *remixmatch, const struct method_step *step)
+{
+    struct one_pass *pass = &remixmatch->pass;
+    const struct batch_stream *unlabelled = &step->batch->streams[UNLABELLED];
+    size_t n = (size_t)unlabelled->rows;
     struct random_stream stream = random_stream(step->seed, RANDOM_METHOD, step->draw, STREAM_TURNS);
     memset(remixmatch->turn_targets, 0, n * TURNS * sizeof(real));
+    one_pass_begin(pass);
     for (size_t i = 0; i < n; i++) {
         size_t quarters = (size_t)random_below(&stream, TURNS);
         remixmatch->turn_targets[i * TURNS + quarters] = 1;
         turn(remixmatch->side, quarters, unlabelled->images[STRONG] + i * pass->image_reals, one_pass_extend(pass, 1));
     }
-    return first;
 }
 
-/* Mixes everything and makes the mixtures the pass's first rows. */
-static void add_mixtures(struct remixmatch *remixmatch, const struct method_step *step, const real *guesses)
+/* The head tells how the strong views are turned, there and back. */
+static void run_turned(struct remixmatch *remixmatch, const struct method_step *step, struct step_outcome *outcome)
+{
+    struct one_pass *pass = &remixmatch->pass;
+    add_turned(remixmatch, step);
+    forward_beside(remixmatch, step, PASS_TURNED);
+    size_t n = pass->rows;
+    struct cross_entropy loss = {.n = n, .classes = TURNS};
+    linear_forward(&pass->context, &remixmatch->rotation, n, pass->features, remixmatch->turn_logits);
+    outcome->terms[TERM_ROTATION] =
+        cross_entropy(&loss, remixmatch->turn_logits, remixmatch->turn_targets,
+                      step->gradient_scale * step->weights[TERM_ROTATION], remixmatch->dturn_logits);
+    step_outcome_figure(outcome, ROTATION_ACCURACY,
+                        count_correct(n, TURNS, remixmatch->turn_logits, remixmatch->turn_targets), (double)n);
+    linear_backward(&pass->context, &remixmatch->rotation, n, pass->features, remixmatch->dturn_logits, pass->dfeatures);
+    one_pass_backward_backbone(pass);
+}
+
+/* Draws who is mixed with whom. */
+static void draw_mixtures(struct remixmatch *remixmatch, const struct method_step *step, const real *guesses)
 {
     static const int views[VIEWS] = {STRONG, STRONG_AGAIN, WEAK};
     const struct batch_stream *labelled = &step->batch->streams[LABELLED];
@@ -200,58 +263,19 @@ static void add_mixtures(struct remixmatch *remixmatch, const struct method_step
     mixup_add(mixup, (size_t)labelled->rows, labelled->images[0], labelled->targets);
     for (int i = 0; i < VIEWS; i++) mixup_add(mixup, (size_t)unlabelled->rows, unlabelled->images[views[i]], guesses);
     mixup_draw(mixup, step->seed, step->draw, remixmatch->config.alpha);
-    for (size_t row = 0; row < mixup->rows; row++)
-        mixup_make(mixup, row, one_pass_extend(&remixmatch->pass, 1), remixmatch->targets + row * mixup->classes);
-}
-
-/* The mean cross-entropy of `n` rows from `first` on against soft targets. */
-static double soft_loss(struct remixmatch *remixmatch, size_t first, size_t n, const real *targets, double scale)
-{
-    struct one_pass *pass = &remixmatch->pass;
-    struct cross_entropy loss = {.n = n, .classes = pass->classes};
-    size_t at = first * pass->classes;
-    return cross_entropy(&loss, pass->logits + at, targets, scale, pass->dlogits + at);
-}
-
-/* The head's loss; its gradient is added to the features' of the turned rows. */
-static void rotation_loss(struct remixmatch *remixmatch, const struct method_step *step, size_t first, size_t n,
-                          struct step_outcome *outcome)
-{
-    struct one_pass *pass = &remixmatch->pass;
-    struct cross_entropy loss = {.n = n, .classes = TURNS};
-    const real *features = pass->features + first * pass->dimensions;
-    linear_forward(&pass->context, &remixmatch->rotation, n, features, remixmatch->turn_logits);
-    outcome->terms[TERM_ROTATION] =
-        cross_entropy(&loss, remixmatch->turn_logits, remixmatch->turn_targets,
-                      step->gradient_scale * step->weights[TERM_ROTATION], remixmatch->dturn_logits);
-    step_outcome_figure(outcome, ROTATION_ACCURACY,
-                        count_correct(n, TURNS, remixmatch->turn_logits, remixmatch->turn_targets), (double)n);
-    linear_backward(&pass->context, &remixmatch->rotation, n, features, remixmatch->dturn_logits, remixmatch->dturned);
-    one_pass_add_gradient(pass, first, n, remixmatch->dturned);
 }
 
 static void remixmatch_step(void *self, const struct method_step *step, struct step_outcome *outcome)
 {
     struct remixmatch *remixmatch = self;
-    struct one_pass *pass = &remixmatch->pass;
-    const struct batch_stream *unlabelled = &step->batch->streams[UNLABELLED];
-    size_t n = (size_t)unlabelled->rows, batch = remixmatch->batch, classes = pass->classes;
     double ramp = semi_supervised_ramp(step->progress, remixmatch->config.ramp);
     const real *guesses = guess(remixmatch, step);
     *outcome = (struct step_outcome){0};
-    one_pass_begin(pass);
-    add_mixtures(remixmatch, step, guesses);
-    size_t strong = one_pass_add(pass, unlabelled, STRONG);
-    size_t turned = remixmatch->turns ? add_turned(remixmatch, step) : 0;
-    one_pass_forward(pass, step);
-    semi_supervised_labelled_loss(pass, remixmatch->labelled, remixmatch->targets, 1, step, outcome);
-    outcome->terms[TERM_UNLABELLED] = soft_loss(remixmatch, batch, VIEWS * n, remixmatch->targets + batch * classes,
-                                                step->gradient_scale * step->weights[TERM_UNLABELLED] * ramp);
-    outcome->terms[TERM_STRONG] =
-        soft_loss(remixmatch, strong, n, guesses, step->gradient_scale * step->weights[TERM_STRONG] * ramp);
-    one_pass_backward_classifier(pass);
-    if (remixmatch->turns) rotation_loss(remixmatch, step, turned, n, outcome);
-    one_pass_backward_backbone(pass);
+    draw_mixtures(remixmatch, step, guesses);
+    for (size_t number = 0; number < remixmatch->mixed.parts; number++)
+        run_mixtures(remixmatch, step, number, ramp, outcome);
+    run_strong(remixmatch, step, guesses, ramp, outcome);
+    if (remixmatch->turns) run_turned(remixmatch, step, outcome);
     step_outcome_figure(outcome, RAMP, ramp, 1);
     for (size_t i = 0; i < TERMS; i++)
         outcome->total +=

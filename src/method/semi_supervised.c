@@ -18,6 +18,11 @@ status semi_supervised_check(const struct config *config, struct error *err)
 
 status semi_supervised_check_mixing(const struct config *config, struct error *err)
 {
+    if (config->train.batch < 2)
+        return error_set_usage(err,
+                               "train.batch = 1: %s's mixtures go through the network in passes of so many rows, and "
+                               "batch-norm needs 2 of them",
+                               config->train.method);
     if (config->train.class_weights != CLASS_WEIGHTS_NONE)
         return error_set_usage(err,
                                "train.class_weights: %s mixes pictures of several classes, a weight for one has no place "
