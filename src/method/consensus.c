@@ -20,6 +20,7 @@
 #include "rmfer/method/rmfer_step.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { FACES = LABELLED + 1, MOMENTS };
@@ -193,13 +194,11 @@ static status check_cache(const struct consensus_method *method, struct error *e
     if (wanted <= limit) return STATUS_OK;
     /* Rounded down, as it is to be taken as it stands. */
     double fraction = floor(100 * config->rmset.fraction * limit / wanted) / 100;
-    if (fraction == 0)
-        return error_set_usage(err, "consensus.cache_limit = %lld: predictions and labels of the RMset's %zu faces take %.0f "
-                                    "MiB (a higher limit, or a smaller RMset)",
-                               (long long)config->consensus.cache_limit, method->faces, ceil(wanted / 1048576));
+    char mends[64] = "a smaller RMset";
+    if (fraction > 0) snprintf(mends, sizeof mends, "a part of its videos: rmset.fraction = %g", fraction);
     return error_set_usage(err, "consensus.cache_limit = %lld: predictions and labels of the RMset's %zu faces take %.0f MiB "
-                                "(a higher limit, or a part of its videos: rmset.fraction = %g)",
-                           (long long)config->consensus.cache_limit, method->faces, ceil(wanted / 1048576), fraction);
+                                "(a higher limit, or %s)",
+                           (long long)config->consensus.cache_limit, method->faces, ceil(wanted / 1048576), mends);
 }
 
 /* The labels' class shares, none of them 0: what no label shows could be shown all the same. */
