@@ -1,6 +1,7 @@
 /* What the trainer promises of every method, whichever it is: over SAM, accumulated batches and an average of the weights a
- * run that was stopped goes on to the same bits, every term of the loss and every figure stands in the metrics, and what
- * moments tell is taken away by the controls. A row of the table of methods is walked without being named here. */
+ * run that was stopped goes on to the same bits, every term of the loss and every figure stands in the metrics, settings that it
+ * cannot use are refused with what mends them, and what moments tell is taken away by the controls. A row of the table of methods
+ * is walked without being named here. */
 #include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
@@ -200,9 +201,46 @@ static void test_controls_are_other_runs(void **state)
     }
 }
 
+/* What `method` says to a setting that it cannot use must name it and tell what mends it. */
+static void check_refusal(const struct method *method, const char *setting, const char *names, const char *mends)
+{
+    struct error err = {0};
+    struct config config;
+    char train_method[64];
+    snprintf(train_method, sizeof train_method, "train.method=%s", method->name);
+    const char *overrides[] = {train_method, setting};
+    if (config_parse(&config, BASE, "base.ini", folder, overrides, 2, &err) != STATUS_OK) fail_msg("%s", err.message);
+    if (method->check(&config, &err) != STATUS_USAGE) fail_msg("%s takes %s", method->name, setting);
+    if (strstr(err.message, names) == NULL || strstr(err.message, method->name) == NULL ||
+        strstr(err.message, mends) == NULL)
+        fail_msg("%s: %s", method->name, err.message);
+    config_free(&config);
+}
+
+static void test_every_method_says_what_it_needs(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct method *const *methods = method_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        struct error err = {0};
+        struct config config;
+        struct stream_request requests[MOST_STREAMS];
+        bool unlabelled = false;
+        if (strcmp(methods[i]->name, "rmfer") == 0) continue; /* trains a classifier on a frozen network, too */
+        check_refusal(methods[i], "train.freeze_backbone=true", "train.freeze_backbone = true", "(set it false)");
+        if (config_parse(&config, BASE, "base.ini", folder, NULL, 0, &err) != STATUS_OK) fail_msg("%s", err.message);
+        size_t streams = methods[i]->streams(&config, requests);
+        for (size_t k = 0; k < streams; k++) unlabelled = unlabelled || requests[k].source == STREAM_UNLABELLED;
+        config_free(&config);
+        if (unlabelled) check_refusal(methods[i], "data.labelled=0", "data.labelled = 0", "data.labelled = 4000");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_method_says_what_it_needs),
         cmocka_unit_test(test_every_method_goes_on_to_the_bit),
         cmocka_unit_test(test_controls_are_other_runs),
     };
