@@ -84,7 +84,6 @@ static void load_input_row(const struct job *job, const void *x, const struct ba
     const struct depthwise *conv = job->conv;
     const struct op_context *context = job->context;
     size_t reals = conv->width * conv->channels, at = (job->image * conv->height + row) * reals;
-    if (row + 1 < conv->height && bn != NULL) kept_prefetch(context, x, at + reals, reals);
     for (size_t b = job->first_block; b < job->end_block; b++) {
         real *to = ring_row(job, b, row, depthwise_padded_width(conv)) + conv->pad_left * BLOCK;
         struct rows size = {conv->width, block_channels(conv, b)};
@@ -197,12 +196,6 @@ struct backward_job {
     real *dweight; /* [kernel*kernel][channels] of this worker */
 };
 
-/* Asks for a row of memory before it is read in blocks of channels, a pattern that the processor does not foresee. */
-static void prefetch_reals(const real *row, size_t reals)
-{
-    for (size_t i = 0; i < reals; i += BLOCK) __builtin_prefetch(row + i, 0, 2);
-}
-
 static void load_gradient_row(const struct backward_job *back, size_t oy)
 {
     const struct op_context *context = back->job.context;
@@ -210,11 +203,7 @@ static void load_gradient_row(const struct backward_job *back, size_t oy)
     const struct depthwise_upstream *up = back->upstream;
     struct bn_backward bn = batchnorm_coefficients(up->bn);
     size_t row = (back->job.image * conv->output_height + oy) * conv->output_width * conv->channels;
-    size_t image = back->job.image * conv->channels, reals = conv->output_width * conv->channels;
-    if (oy + 1 < conv->output_height) {
-        prefetch_reals(up->du + row + reals, reals);
-        kept_prefetch(context, up->y, row + reals, reals);
-    }
+    size_t image = back->job.image * conv->channels;
     for (size_t b = back->job.first_block; b < back->job.end_block; b++) {
         size_t c = b * BLOCK;
         real *to = ring_row(&back->job, b, oy, margin_width(conv)) + (size_t)(conv->kernel - 1) * BLOCK;
@@ -286,9 +275,6 @@ static void backward_image(const struct backward_job *back)
     for (size_t iy = 0; iy < conv->height; iy++) {
         size_t last = (iy + conv->pad_top) / (size_t)conv->stride; /* the lowest output row that reads this one */
         for (; loaded < conv->output_height && loaded <= last; loaded++) load_gradient_row(back, loaded);
-        size_t row = conv->width * conv->channels;
-        if (iy + 1 < conv->height && back->bn != NULL)
-            kept_prefetch(back->job.context, back->x, (back->job.image * conv->height + iy + 1) * row, row);
         for (size_t b = back->job.first_block; b < back->job.end_block; b++) backward_block_row(back, iy, b);
     }
 }

@@ -37,12 +37,4 @@ static inline void kept_write(const struct op_context *context, struct rows size
     else if (streams) context->kernels->stream(size, (real *)map + index, ld, made, ld_made);
 }
 
-/* Asks for numbers of a kept map before they are read in an order that the processor does not foresee. */
-static inline void kept_prefetch(const struct op_context *context, const void *map, size_t index, size_t count)
-{
-    enum { LINE = 64 };
-    const char *from = (const char *)map + index * storage_bytes(context->storage);
-    for (size_t i = 0; i < count * storage_bytes(context->storage); i += LINE) __builtin_prefetch(from + i, 0, 2);
-}
-
 #endif
