@@ -65,16 +65,15 @@ static inline vector v_clamp(float low, float high, vector x)
     return _mm256_min_ps(_mm256_set1_ps(high), _mm256_max_ps(_mm256_set1_ps(low), x));
 }
 
-/* x * 2^n for normal x and whole n; `shifted` is ROUNDING + n, whose last bits go into the exponent of x. */
-static inline vector v_scale_by_power(vector x, vector shifted)
+/* 2^n for whole n; `shifted` is ROUNDING + n. */
+static inline vector v_power_of_two(vector shifted)
 {
-    __m256i exponent = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
-    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(shifted), 23));
 }
 
-static inline vector v_reciprocal(vector x)
+static inline vector v_quotient(vector a, vector b)
 {
-    return _mm256_div_ps(_mm256_set1_ps(1.0f), x);
+    return _mm256_div_ps(a, b);
 }
 
 static inline halves h_load(const uint16_t *p)

@@ -64,18 +64,17 @@ static inline vector v_clamp(float low, float high, vector x)
     return _mm512_min_ps(_mm512_set1_ps(high), _mm512_max_ps(_mm512_set1_ps(low), x));
 }
 
-/* x * 2^n for normal x and whole n; `shifted` is ROUNDING + n, whose last bits go into the exponent of x. */
-static inline vector v_scale_by_power(vector x, vector shifted)
+/* 2^n for whole n; `shifted` is ROUNDING + n. */
+static inline vector v_power_of_two(vector shifted)
 {
-    __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
-    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), exponent));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(shifted), 23));
 }
 
-/* 1 / x for normal x: the 14-bit estimate and one Newton step, y (2 - x y), within 2 units in the last place. */
-static inline vector v_reciprocal(vector x)
+/* a / b for normal b: times the 14-bit estimate after one Newton step, y (2 - b y), within 3 units in the last place. */
+static inline vector v_quotient(vector a, vector b)
 {
-    vector y = _mm512_rcp14_ps(x);
-    return _mm512_mul_ps(y, _mm512_fnmadd_ps(x, y, _mm512_set1_ps(2.0f)));
+    vector y = _mm512_rcp14_ps(b);
+    return _mm512_mul_ps(a, _mm512_mul_ps(y, _mm512_fnmadd_ps(b, y, _mm512_set1_ps(2.0f))));
 }
 
 static inline halves h_load(const uint16_t *p)

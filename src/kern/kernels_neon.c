@@ -64,16 +64,15 @@ static inline vector v_clamp(float low, float high, vector x)
     return vminq_f32(vdupq_n_f32(high), vmaxq_f32(vdupq_n_f32(low), x));
 }
 
-/* x * 2^n for normal x and whole n; `shifted` is ROUNDING + n, whose last bits go into the exponent of x. */
-static inline vector v_scale_by_power(vector x, vector shifted)
+/* 2^n for whole n; `shifted` is ROUNDING + n. */
+static inline vector v_power_of_two(vector shifted)
 {
-    int32x4_t exponent = vshlq_n_s32(vreinterpretq_s32_f32(shifted), 23);
-    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), exponent));
+    return vreinterpretq_f32_s32(vshlq_n_s32(vreinterpretq_s32_f32(shifted), 23));
 }
 
-static inline vector v_reciprocal(vector x)
+static inline vector v_quotient(vector a, vector b)
 {
-    return vdivq_f32(vdupq_n_f32(1.0f), x);
+    return vdivq_f32(a, b);
 }
 
 static inline halves h_load(const uint16_t *p)
