@@ -74,7 +74,7 @@ note "a foreign name does not steer the terminal" $?
 shows "info of an architecture" 0 '^backbone: 7700994 parameters, 0.99. G multiply-adds' info tf_efficientnet_b2 --batch 1
 shows "what several processes sum" 0 '29.4 MiB of gradients a step are summed, in 30 pieces of at most 1.0 MiB' info tf_efficientnet_b2 --batch 1
 shows "maps in half precision" 0 '31.9 MiB saved for backward (maps as float16)' info tf_efficientnet_b2 --batch 1 --saved float16
-refuses "another storage" 2 '--saved half: float32, bfloat16 or float16' info tf_efficientnet_b2 --saved half
+refuses "another storage" 2 'saved half: float32, bfloat16 or float16' info tf_efficientnet_b2 --saved half
 shows "info counts the heads" 0 'for 7 classes: 11688464 parameters' info tf_efficientnet_b2 --batch 1 --classes 7
 shows "info of the other flavour" 0 'symmetric padding, batch-norm eps 1e-05' info efficientnet_b0 --image-size 64 --batch 1
 shows "info names the layers" 0 '^blocks\.6\.0\.conv_pwl ' info tf_efficientnet_b0 --image-size 64 --batch 1
@@ -84,6 +84,9 @@ shows "-- ends the options" 0 '^backbone' info --image-size 64 --batch 1 -- tf_e
 small="--arch tiny_tf_16_1 --image-size 32 --runs 1"
 shows "bench of training" 0 ' images/s; ' bench $small --batch 2
 shows "bench of training, layer by layer" 0 '^conv_head ' bench $small --batch 2
+shows "bench of training, maps as halves" 0 ', maps kept as float16$' bench $small --batch 2 --saved float16
+refuses "bench: an unknown type of maps" 2 'saved half: float32, bfloat16 or float16' bench $small --saved half
+refuses "bench: inference keeps no maps" 2 'inference keeps no maps' bench $small --mode infer --saved float16
 shows "bench of inference" 0 '^inference of tiny_tf_16_1 at 32, batch 3' bench $small --batch 3 --mode infer
 shows "bench of inference, layer by layer" 0 '^blocks\.0\.0\.conv_dw ' bench $small --batch 3 --mode infer
 for mode in train infer; do
@@ -93,6 +96,7 @@ for mode in train infer; do
     note "bench --roofline --json ($mode)" $?
 done
 shows "bench of the kernels" 0 '^gemm_transposed .* x ' bench --mode kernels --runs 1
+shows "bench of the kernels, halves" 0 '^narrow and widen float16 .* 0\.0e+00$' bench --mode kernels --runs 1
 shows "bench of pictures" 0 '^normalise ' bench --mode data --image-size 48 --runs 1
 ends 0 bench --mode data --image-size 48 --runs 1 --threads 2 --json
 note "bench --json (data)" $?

@@ -10,6 +10,7 @@
 #include "rmfer/base/threads.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/options.h"
+#include "rmfer/cmd/saved.h"
 #include "rmfer/kern/kernels.h"
 #include "rmfer/nn/layers.h"
 #include "rmfer/nn/inference.h"
@@ -22,6 +23,7 @@ struct bench {
     bool train;
     struct architecture architecture;
     int image_size, batch, runs;
+    enum storage saved; /* training: of maps before batch-norm */
     struct model model;
     struct train_step *step;
     struct inference *inference;
@@ -70,7 +72,7 @@ static status prepare(struct bench *bench, struct error *err)
     if (result == STATUS_OK) model_initialise(&bench->model, 1);
     if (result == STATUS_OK) result = fill_inputs(bench, err);
     if (result == STATUS_OK && bench->train) {
-        struct train_step_shape shape = {.image_size = bench->image_size, .batch = bench->batch};
+        struct train_step_shape shape = {.image_size = bench->image_size, .batch = bench->batch, .saved = bench->saved};
         result = train_step_create(&bench->step, &bench->model, &shape, err);
         if (result == STATUS_OK)
             train_step_profile(bench->step, bench->times);
@@ -183,6 +185,7 @@ static status print_json(const struct bench *bench, struct figures f, struct err
     json_integer_member(&json, "image_size", bench->image_size);
     json_integer_member(&json, "batch", bench->batch);
     json_integer_member(&json, "threads", threads_get());
+    json_string_member(&json, "saved", saved_name(bench->saved));
     json_string_member(&json, "kernels", kernels_best()->name);
     json_real_member(&json, "images_per_s", f.images_per_second);
     json_name(&json, "ms_per_image");
@@ -240,8 +243,10 @@ static void print_table(const struct bench *bench, struct figures f)
     else if (bench->train) print_training_layers(bench);
     else print_inference_layers(bench);
     if (bench->roofline == NULL) putchar('\n');
-    printf("%s %s at %d, batch %d, %d threads, %s kernels, %d runs\n", bench->train ? "training" : "inference of",
+    printf("%s %s at %d, batch %d, %d threads, %s kernels, %d runs", bench->train ? "training" : "inference of",
            bench->architecture.name, bench->image_size, bench->batch, threads_get(), kernels_best()->name, bench->runs);
+    if (bench->train) printf(", maps kept as %s", saved_name(bench->saved));
+    putchar('\n');
     printf("%.2f images/s; %.2f ms an image (median; %.2f to %.2f)\n", f.images_per_second, f.median, f.least, f.most);
     printf("%.1f of %.1f GFLOP/s (%.0f %%); peak memory %.0f MiB\n", f.gflops, bench->peak_gflops,
            100 * f.gflops / bench->peak_gflops, (double)memory_peak_resident() / 1048576.0);
@@ -249,7 +254,7 @@ static void print_table(const struct bench *bench, struct figures f)
 
 /* The command line. */
 struct bench_request {
-    const char *mode, *arch;
+    const char *mode, *arch, *saved;
     int64_t image_size, batch, runs; /* image_size 0: the architecture's */
     bool json, roofline;
 };
@@ -262,6 +267,9 @@ static status bench_network(const struct bench_request *request, struct error *e
     bench->batch = (int)request->batch;
     bench->runs = (int)request->runs;
     status result = architecture_find(&bench->architecture, request->arch, err);
+    if (result == STATUS_OK) result = saved_find(request->saved, &bench->saved, err);
+    if (result == STATUS_OK && !bench->train && bench->saved != STORAGE_REAL)
+        result = error_set_usage(err, "--saved is of training: inference keeps no maps");
     bench->image_size = request->image_size == 0 ? bench->architecture.image_size : (int)request->image_size;
     if (result == STATUS_OK) result = prepare(bench, err);
     if (result == STATUS_OK) measure(bench);
@@ -290,7 +298,7 @@ static status run_bench(const struct bench_request *request, const struct option
 
 int command_bench(int argc, char **argv)
 {
-    struct bench_request request = {.mode = "train", .arch = "tf_efficientnet_b2", .batch = 16, .runs = 7};
+    struct bench_request request = {.mode = "train", .arch = "tf_efficientnet_b2", .saved = "float32", .batch = 16, .runs = 7};
     struct option options[] = {
         {"mode", OPTION_STRING, &request.mode, "train|infer|kernels|data", "what to time (train)", 0, 0, 0},
         {"arch", OPTION_STRING, &request.arch, "ARCH", "the network (tf_efficientnet_b2)", 0, 0, 0},
@@ -298,12 +306,14 @@ int command_bench(int argc, char **argv)
          4096, 0},
         {"batch", OPTION_INTEGER, &request.batch, "N", "images of a batch (16)", 1, 4096, 0},
         {"runs", OPTION_INTEGER, &request.runs, "N", "counted runs after one warm-up (7)", 1, BENCH_MOST_RUNS, 0},
+        {"saved", OPTION_STRING, &request.saved, "TYPE", "train: maps kept as float32, bfloat16 or float16 (float32)", 0, 0, 0},
         {"roofline", OPTION_FLAG, &request.roofline, NULL,
          "train, infer: each block beside the machine's multiply-adds, SiLU and bandwidth", 0, 0, 0},
         {"json", OPTION_FLAG, &request.json, NULL, "one JSON object", 0, 0, 0},
     };
     struct command_line line = {
-        .usage = "rmfer bench [--mode train|infer|kernels] [--arch ARCH] [--image-size N] [--batch N] [--roofline] [--json]\n"
+        .usage = "rmfer bench [--mode train|infer|kernels] [--arch ARCH] [--image-size N] [--batch N] [--saved TYPE]\n"
+                 "                   [--roofline] [--json]\n"
                  "       rmfer bench --mode data [--image-size N] [--json] [PICTURE]...",
         .description = "Times forward and backward of the network with random weights and pictures (train: with batch\n"
                        "statistics and cross-entropy, no optimizer; infer: batch-norm folded), layer by layer, beside\n"

@@ -23,6 +23,7 @@ struct room {
     real packed[(INPUT + 64) * (CHANNELS + 64)];
     real scale[CHANNELS], shift[CHANNELS], mean[CHANNELS], gate[CHANNELS];
     real gradient[(PADDED + 2 * TAPS) * BLOCK]; /* of a row, zeros on both sides */
+    uint16_t halves[MAP];
     real y[MAP], second[MAP], sums[3 * CHANNELS], weights[INPUT * CHANNELS];
 };
 
@@ -57,6 +58,23 @@ static void run_gemm_transposed(const struct kernels *k, struct room *r)
 static void run_stream(const struct kernels *k, struct room *r)
 {
     k->stream(SIZE, r->y, CHANNELS, r->x, CHANNELS);
+}
+
+/* The input, too, is rounded, so that what is compared is what was kept. */
+static void run_narrow(const struct kernels *k, struct room *r, enum storage storage)
+{
+    k->narrow(SIZE, r->halves, CHANNELS, r->x, CHANNELS, storage, false);
+    k->widen(SIZE, r->y, CHANNELS, r->halves, CHANNELS, storage);
+}
+
+static void run_narrow_float16(const struct kernels *k, struct room *r)
+{
+    run_narrow(k, r, STORAGE_FLOAT16);
+}
+
+static void run_narrow_bfloat16(const struct kernels *k, struct room *r)
+{
+    run_narrow(k, r, STORAGE_BFLOAT16);
 }
 
 static void run_affine(const struct kernels *k, struct room *r)
@@ -180,6 +198,8 @@ static const struct kernel_case CASES[] = {
     {"depthwise_backward 3 by 2", TAP_ROW(3), run_depthwise_backward_3_2},
     {"depthwise_backward 5", TAP_ROW(5), run_depthwise_backward_5_1},
     {"stream", MAP, run_stream},
+    {"narrow and widen float16", MAP, run_narrow_float16},
+    {"narrow and widen bfloat16", MAP, run_narrow_bfloat16},
     {"affine", MAP, run_affine},
     {"activate", MAP, run_activate},
     {"activate_with_slope", MAP, run_activate_with_slope},

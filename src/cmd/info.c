@@ -7,24 +7,12 @@
 #include "rmfer/cmd/info.h"
 #include "rmfer/cmd/lookup.h"
 #include "rmfer/cmd/options.h"
+#include "rmfer/cmd/saved.h"
 #include "rmfer/method/rmfer_step.h"
 #include "rmfer/nn/layers.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static const char *const storage_names[] = {
-    [STORAGE_REAL] = "float32", [STORAGE_BFLOAT16] = "bfloat16", [STORAGE_FLOAT16] = "float16"};
-
-static status find_storage(const char *name, enum storage *storage, struct error *err)
-{
-    for (size_t i = 0; i < sizeof storage_names / sizeof storage_names[0]; i++)
-        if (strcmp(name, storage_names[i]) == 0) {
-            *storage = (enum storage)i;
-            return STATUS_OK;
-        }
-    return error_set_usage(err, "--saved %s: float32, bfloat16 or float16", name);
-}
 
 static void print_layer(const struct layer *layer, int batch, enum storage storage)
 {
@@ -58,7 +46,7 @@ static void print_memory(struct model *model, int batch, int image_size, enum st
         return;
     }
     printf("training memory, batch %d: %.1f MiB saved for backward (maps as %s), %.1f MiB scratch\n", batch,
-           (double)train_step_saved_bytes(step) / 1048576.0, storage_names[storage],
+           (double)train_step_saved_bytes(step) / 1048576.0, saved_name(storage),
            (double)train_step_scratch_bytes(step) / 1048576.0);
     train_step_free(step);
 }
@@ -134,7 +122,7 @@ int command_info(int argc, char **argv)
     };
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
-    if (result == STATUS_OK) result = find_storage(saved, &storage, &err);
+    if (result == STATUS_OK) result = saved_find(saved, &storage, &err);
     if (result == STATUS_OK && !line.help_shown) {
         if (line.positional.count == 0) result = print_model_in_the_box(&err);
         else if (line.positional.count > 1) result = error_set_usage(&err, "info takes one architecture or checkpoint");
