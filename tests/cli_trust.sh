@@ -18,6 +18,12 @@ check "into a device that takes all" sh -c "\"$RMFER\" --help >/dev/null"
 run "$RMFER" info tf_efficientnet_b0 --threads 4096
 holds "4096 threads are no error" [ $code -eq 0 ]
 says "4096 threads" "threads 4096: this process may use [0-9]* core"
+if command -v taskset >/dev/null; then
+    check "two threads on one core are no error" taskset -c "$(taskset -cp $$ | sed 's/.*[ ,-]//')" "$RMFER" info tf_efficientnet_b0 --threads 2
+    says "two threads on one core" "threads 2: this process may use 1 core (affinity mask"
+else
+    skip "the affinity mask, without taskset"
+fi
 
 # ---- a trained network to work with ----
 check "draws a data set" "$RMFER" synth "$folder/faces" --faces 64 --size 32 --mashups 0
@@ -41,6 +47,20 @@ dir = run
 INI
 check "trains a little" "$RMFER" train --config "$folder/small.ini" --quiet
 last=$folder/run/last.safetensors
+
+# ---- standard descriptors that are closed: what is printed does not go into a file that got their number ----
+picture=$(find "$folder/faces/affectnet" -name '*.jpg' | sort | head -n 1)
+predict() { "$RMFER" predict --checkpoint "$last" --json --allow-untrained --threads 1 --features "$1" "$picture"; }
+check "predicts" predict "$folder/open.npy"
+predict "$folder/closed.npy" >&- 2>"$folder/err"
+code=$?
+holds "a closed standard output is a full one" [ $code -eq 1 ]
+says "predict" "standard output cannot be written"
+predict "$folder/no-error.npy" >"$folder/out" 2>&-
+holds "a closed standard error is nothing" [ $? -eq 0 ]
+holds "and nothing goes into the file" cmp -s "$folder/open.npy" "$folder/no-error.npy"
+predict "$folder/none.npy" >"$folder/out" 2>&- <&-
+holds "nothing is open but standard output" cmp -s "$folder/open.npy" "$folder/none.npy"
 
 # ---- a damaged checkpoint ----
 check "trains on" "$RMFER" train --config "$folder/small.ini" --quiet --resume --set train.epochs=2

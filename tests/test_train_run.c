@@ -9,6 +9,7 @@
 #include "rmfer/synth/synth.h"
 #include "support/scratch.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -46,10 +47,11 @@ static int remove_faces(void **state)
     return 0;
 }
 
-enum { MOST_OVERRIDES = 8 };
+enum { MOST_OVERRIDES = 11 };
 
 /* Trains with BASE and the overrides (NULL-terminated) into folder/name. */
-static status run(const char *name, const char *const *overrides, struct training_summary *summary, struct error *err)
+static status run(const char *name, const char *const *overrides, bool resume, struct training_summary *summary,
+                  struct error *err)
 {
     struct config config;
     const char *all[MOST_OVERRIDES + 1];
@@ -59,7 +61,7 @@ static status run(const char *name, const char *const *overrides, struct trainin
     all[count++] = out;
     for (size_t i = 0; overrides[i] != NULL; i++) all[count++] = overrides[i];
     status result = config_parse(&config, BASE, "base.ini", folder, all, count, err);
-    struct trainer_options options = {.config = &config};
+    struct trainer_options options = {.config = &config, .resume = resume};
     if (result == STATUS_OK) result = trainer_run(&options, summary, err);
     config_free(&config);
     return result;
@@ -69,7 +71,7 @@ static void train(const char *name, const char *const *overrides)
 {
     struct error err = {0};
     struct training_summary summary;
-    if (run(name, overrides, &summary, &err) != STATUS_OK) fail_msg("%s: %s", name, err.message);
+    if (run(name, overrides, false, &summary, &err) != STATUS_OK) fail_msg("%s: %s", name, err.message);
     assert_int_equal(summary.end, TRAINING_COMPLETE);
     assert_int_equal(summary.steps, 10);
 }
@@ -204,7 +206,7 @@ static void test_lack_of_memory_is_an_error(void **state)
         char name[32];
         snprintf(name, sizeof name, "memory%ld", countdown);
         memory_fail_after(countdown);
-        status result = run(name, overrides, &summary, &err);
+        status result = run(name, overrides, false, &summary, &err);
         memory_fail_after(0);
         if (result == STATUS_OK) continue; /* a worker may do without: the picture is replaced */
         assert_true(err.message[0] != '\0');
@@ -213,12 +215,76 @@ static void test_lack_of_memory_is_an_error(void **state)
     assert_true(failures > 10);
 }
 
+/* Puts another number into a tensor of folder/name/last.safetensors, with checksums that are right. */
+static void forge(const char *name, const char *tensor_name, const void *element, size_t size)
+{
+    struct error err = {0};
+    struct safetensors file;
+    char path[256];
+    snprintf(path, sizeof path, "%s/last.safetensors", scratch_path(folder, name));
+    if (safetensors_open(&file, path, &err) != STATUS_OK) fail_msg("%s", err.message);
+    struct tensor *tensors = file.tensors;
+    size_t metadata = 0; /* the old checksums left out */
+    for (size_t i = 0; i < file.metadata_count; i++)
+        if (strncmp(file.metadata[i].key, "rmfer.checksum", 14) != 0) file.metadata[metadata++] = file.metadata[i];
+    for (size_t i = 0; i < file.count; i++) {
+        if (strcmp(tensors[i].name, tensor_name) != 0) continue;
+        size_t bytes = tensors[i].count * tensor_type_size(tensors[i].type);
+        uint8_t *changed = memory_allocate(bytes, 1, "a tensor", &err);
+        assert_non_null(changed);
+        memcpy(changed, tensors[i].data, bytes);
+        memcpy(changed, element, size);
+        tensors[i].data = changed;
+        status result = safetensors_write(path, tensors, file.count, file.metadata, metadata, &err);
+        if (result != STATUS_OK) fail_msg("%s", err.message);
+        memory_free(changed);
+        safetensors_close(&file);
+        return;
+    }
+    fail_msg("%s has no %s", path, tensor_name);
+}
+
+/* What a method remembers may be forged: a place in MoCo's queue far behind its end would be written to. */
+static void test_forged_memories_are_refused(void **state)
+{
+    (void)state;
+    static const uint64_t far = UINT64_C(1) << 40, just_behind = 8;
+    static const float none = NAN, two = 2;
+    static const double infinite = INFINITY;
+    static const struct {
+        const char *method, *tensor;
+        const void *element;
+        size_t size;
+    } forged[] = {{"moco", "method.queue_next", &far, sizeof far},
+                  {"moco", "method.queue_next", &just_behind, sizeof just_behind},
+                  {"moco", "method.queue", &none, sizeof none},
+                  {"moco", "optimizer.first_moment.conv_stem.weight", &none, sizeof none},
+                  {"consensus", "method.labels", &two, sizeof two},
+                  {"consensus", "method.labels", &none, sizeof none},
+                  {"consensus", "ema.conv_stem.weight", &infinite, sizeof infinite}};
+    for (size_t i = 0; i < sizeof forged / sizeof forged[0]; i++) {
+        struct error err = {0};
+        struct training_summary summary;
+        char method[32], name[32];
+        snprintf(method, sizeof method, "train.method=%s", forged[i].method);
+        snprintf(name, sizeof name, "forged%zu", i);
+        const char *overrides[] = {method,         "train.max_steps=1", "moco.queue=8",          "data.labelled=30",
+                                   "acl.weight=0", "ial.weight=0",      "data.sampler=shuffle",  "train.ema_decay=0.9",
+                                   "output.checkpoint_every=1",         "train.warmup_epochs=0", NULL};
+        if (run(name, overrides, false, &summary, &err) != STATUS_OK) fail_msg("%s: %s", method, err.message);
+        forge(name, forged[i].tensor, forged[i].element, forged[i].size);
+        overrides[1] = "train.max_steps=2";
+        assert_int_equal(run(name, overrides, true, &summary, &err), STATUS_FAILED);
+        if (strstr(err.message, forged[i].tensor) == NULL) fail_msg("%s is not named: %s", forged[i].tensor, err.message);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_losses_of_weight_0_leave_no_trace), cmocka_unit_test(test_losses_of_another_weight_do),
         cmocka_unit_test(test_sam_meets_the_same_batches_twice),  cmocka_unit_test(test_a_frozen_backbone_stays),
-        cmocka_unit_test(test_lack_of_memory_is_an_error),
+        cmocka_unit_test(test_lack_of_memory_is_an_error),        cmocka_unit_test(test_forged_memories_are_refused),
     };
     return cmocka_run_group_tests(tests, draw_faces, remove_faces);
 }

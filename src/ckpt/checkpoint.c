@@ -299,7 +299,8 @@ status checkpoint_create_model(const struct checkpoint *checkpoint, bool with_he
         if (err != NULL) err->code = STATUS_FAILED;
         return error_add_context(err, "%s: metadata rmfer.arch", checkpoint->path);
     }
-    const struct model_heads heads = {.attention = with_heads, .affect = checkpoint_has_affect(checkpoint)};
+    const struct model_heads heads = {
+        .attention = with_heads, .affect = checkpoint_has_affect(checkpoint), .without_gradients = true};
     result = model_create_with(model, &architecture, (int)checkpoint->info.class_count, &heads, err);
     bool has_average = checkpoint_tensor(checkpoint, CHECKPOINT_AVERAGE "conv_stem.weight") != NULL;
     if (result == STATUS_OK) result = load_model(checkpoint, model, has_average ? CHECKPOINT_AVERAGE : "", err);

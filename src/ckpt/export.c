@@ -272,7 +272,7 @@ status export_safetensors(const char *path, const struct model *model, const str
 {
     if (!model->has_heads) return write_bare(path, model, info, narrow, err);
     struct model bare;
-    const struct model_heads heads = {.affect = model->has_affect};
+    const struct model_heads heads = {.affect = model->has_affect, .without_gradients = true};
     status result = model_create_with(&bare, &model->architecture, model->classes, &heads, err);
     if (result != STATUS_OK) return result;
     for (size_t i = 0; i < bare.parameters.count; i++) copy_entry(&bare, model, &bare.parameters.items[i]);

@@ -399,7 +399,8 @@ static status create_model(struct loading *loading, struct checkpoint_info *info
     if (result == STATUS_OK)
         result = plan_classes(loading, (size_t)architecture.features, &options, &classes, &count);
     const struct model_heads heads = {.attention = source_has_heads(loading->source),
-                                      .affect = source_has_affect(loading->source)};
+                                      .affect = source_has_affect(loading->source),
+                                      .without_gradients = true};
     if (result == STATUS_OK) result = model_create_with(loading->model, &architecture, (int)count, &heads, err);
     if (result == STATUS_OK) {
         note_file(loading);

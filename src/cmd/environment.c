@@ -1,7 +1,10 @@
-/* Settings that libraries read while they are loaded, made by starting the program once more. */
+/* Settings that libraries read while they are loaded, made by starting the program once more; and standard descriptors that
+ * are there. */
 #define _GNU_SOURCE /* setenv, __builtin_cpu_supports */
 #include "rmfer/cmd/environment.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,8 +24,17 @@ static const char *openblas_core(void)
     return NULL;
 }
 
+/* Where a program is started with one of them closed, the first file that it opens gets that number, and what is printed goes
+ * into it. Held open for what it is not used for, so that printing still fails as it would have. */
+static void hold_standard_descriptors(void)
+{
+    for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+        if (fcntl(i, F_GETFD) < 0 && errno == EBADF && open("/dev/null", i == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) return;
+}
+
 void environment_prepare(char **argv)
 {
+    hold_standard_descriptors();
     if (getenv(MARK) != NULL) return;
     setenv(MARK, "1", 1);
     const char *core = openblas_core();

@@ -140,12 +140,18 @@ static status make_lists(struct command_line *line, int argc, struct error *err)
     return STATUS_OK;
 }
 
-/* More than a few threads a core only wait for each other: with thousands no step would end. */
+/* More than a few threads a core only wait for each other: with thousands no step would end. A few may be what is wanted, as
+ * results hang on their number, but seldom are where somebody did not know of the mask (taskset) or the quota. */
 static void cap_threads(struct command_line *line)
 {
     enum { MOST_A_CORE = 8 };
     int64_t cores = threads_available(), most = MOST_A_CORE * cores;
-    if (line->threads <= most) return;
+    if (line->threads <= most) {
+        if (line->threads > cores)
+            log_info("--threads %" PRId64 ": this process may use %" PRId64 " core%s (affinity mask, control group), which they "
+                     "share", line->threads, cores, cores == 1 ? "" : "s");
+        return;
+    }
     log_warning("--threads %" PRId64 ": this process may use %" PRId64 " core%s; %" PRId64 " threads are used",
                 line->threads, cores, cores == 1 ? "" : "s", most);
     line->threads = most;

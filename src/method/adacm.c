@@ -290,7 +290,7 @@ static void adacm_step(void *self, const struct method_step *step, struct step_o
 static size_t adacm_memories(void *self, struct method_memory *memories)
 {
     struct adacm *adacm = self;
-    memories[0] = (struct method_memory){"margins", MEMORY_F64, 1, {adacm->pass.classes}, adacm->margins};
+    memories[0] = (struct method_memory){"margins", MEMORY_F64, 1, {adacm->pass.classes}, .data = adacm->margins};
     return 1;
 }
 

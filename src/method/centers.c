@@ -214,7 +214,7 @@ size_t centers_memories(void *self, struct method_memory *memories)
 {
     struct centers *centers = self;
     memories[0] = (struct method_memory){
-        "centers", MEMORY_F64, 2, {centers->labelled.classes, centers->pass.dimensions}, centers->centers};
+        "centers", MEMORY_F64, 2, {centers->labelled.classes, centers->pass.dimensions}, .data = centers->centers};
     return 1;
 }
 

@@ -371,8 +371,9 @@ static void consensus_step(void *self, const struct method_step *step, struct st
 static size_t consensus_memories(void *self, struct method_memory *memories)
 {
     struct consensus_method *method = self;
-    memories[0] = (struct method_memory){"labels", MEMORY_F32, 2, {method->faces, method->classes}, method->labels};
-    memories[1] = (struct method_memory){"estimates", MEMORY_F64, 1, {ESTIMATES}, method->estimates};
+    memories[0] = (struct method_memory){
+        "labels", MEMORY_F32, 2, {method->faces, method->classes}, .data = method->labels, .is_limited = true, .high = 1};
+    memories[1] = (struct method_memory){"estimates", MEMORY_F64, 1, {ESTIMATES}, .data = method->estimates};
     return 2;
 }
 

@@ -171,8 +171,9 @@ static size_t moco_memories(void *self, struct method_memory *memories)
 {
     struct moco *moco = self;
     size_t count = momentum_teacher_memories(&moco->teacher, memories);
-    memories[count++] = (struct method_memory){"queue", MEMORY_F32, 2, {moco->queued, PROJECTED}, moco->queue};
-    memories[count++] = (struct method_memory){"queue_next", MEMORY_U64, 1, {1}, moco->next};
+    memories[count++] = (struct method_memory){"queue", MEMORY_F32, 2, {moco->queued, PROJECTED}, .data = moco->queue};
+    memories[count++] = (struct method_memory){
+        "queue_next", MEMORY_U64, 1, {1}, .data = moco->next, .is_limited = true, .high = (double)(moco->queued - 1)};
     return count;
 }
 

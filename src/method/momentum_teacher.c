@@ -62,8 +62,8 @@ void momentum_teacher_update(struct momentum_teacher *teacher, const struct mode
 
 size_t momentum_teacher_memories(struct momentum_teacher *teacher, struct method_memory *memories)
 {
-    memories[0] = (struct method_memory){"teacher_values", MEMORY_F64, 1, {teacher->values}, teacher->average.values};
-    memories[1] = (struct method_memory){"teacher_buffers", MEMORY_F64, 1, {teacher->buffers}, teacher->average.buffers};
+    memories[0] = (struct method_memory){"teacher_values", MEMORY_F64, 1, {teacher->values}, .data = teacher->average.values};
+    memories[1] = (struct method_memory){"teacher_buffers", MEMORY_F64, 1, {teacher->buffers}, .data = teacher->average.buffers};
     return TEACHER_MEMORIES;
 }
 

@@ -286,7 +286,7 @@ static size_t remixmatch_memories(void *self, struct method_memory *memories)
 {
     struct remixmatch *remixmatch = self;
     memories[0] = (struct method_memory){
-        "mean_guess", MEMORY_F64, 1, {remixmatch->pass.classes}, remixmatch->mean};
+        "mean_guess", MEMORY_F64, 1, {remixmatch->pass.classes}, .data = remixmatch->mean};
     return 1;
 }
 

@@ -124,9 +124,9 @@ size_t scoring_cache_features(struct scoring_cache *cache, const real *images, c
 size_t scoring_cache_memories(struct scoring_cache *cache, struct method_memory *memories)
 {
     const struct parameters *all = &cache->model.parameters;
-    memories[0] = (struct method_memory){"scoring_values", MEMORY_F64, 1, {all->value_count}, cache->copy.values};
-    memories[1] = (struct method_memory){"scoring_buffers", MEMORY_F64, 1, {all->buffer_count}, cache->copy.buffers};
-    memories[2] = (struct method_memory){"scoring_age", MEMORY_U64, 1, {1}, &cache->age};
+    memories[0] = (struct method_memory){"scoring_values", MEMORY_F64, 1, {all->value_count}, .data = cache->copy.values};
+    memories[1] = (struct method_memory){"scoring_buffers", MEMORY_F64, 1, {all->buffer_count}, .data = cache->copy.buffers};
+    memories[2] = (struct method_memory){"scoring_age", MEMORY_U64, 1, {1}, .data = &cache->age};
     return SCORING_CACHE_MEMORIES;
 }
 

@@ -73,6 +73,7 @@ status model_create_with(struct model *model, const struct architecture *archite
                             .has_heads = heads->attention,
                             .has_affect = heads->affect};
     struct builder builder = {&model->parameters, GROUP_BACKBONE, err, STATUS_OK};
+    model->parameters.without_gradients = heads->without_gradients;
     int d = architecture->features;
     add_backbone(&builder, architecture);
     model->fer = add_linear(&builder, GROUP_FER, "classifier", classes, d);

@@ -28,13 +28,14 @@ status parameters_allocate(struct parameters *parameters, struct error *err)
 {
     size_t values = arena_rounded(size_multiply(parameters->value_count, sizeof(real)));
     size_t buffers = arena_rounded(size_multiply(parameters->buffer_count, sizeof(real)));
-    size_t slabs = size_add(size_multiply(values, 2), buffers), history = arena_rounded(sizeof *parameters->history);
+    size_t gradients = parameters->without_gradients ? 0 : values;
+    size_t slabs = size_add(size_add(values, gradients), buffers), history = arena_rounded(sizeof *parameters->history);
     status result = memory_require(size_add(values, buffers), "the parameters", err);
     if (result == STATUS_OK)
         result = arena_reserve(&parameters->arena, size_add(slabs, history), "the parameters", err);
     if (result != STATUS_OK) return result;
     parameters->values = arena_take(&parameters->arena, values);
-    parameters->gradients = arena_take(&parameters->arena, values);
+    if (!parameters->without_gradients) parameters->gradients = arena_take(&parameters->arena, gradients);
     parameters->buffers = arena_take(&parameters->arena, buffers);
     parameters->history = arena_take(&parameters->arena, history);
     /* Another reservation in the same place comes later, and so with a higher count. */

@@ -9,6 +9,7 @@
 #include "rmfer/base/threads.h"
 #include "rmfer/config/keys.h"
 
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ static void add_tensor(struct extra_tensors *extra, enum tensor_type type, int r
     struct tensor tensor = {.name = full, .type = type, .data = data};
     BUG_UNLESS(tensor_set_shape(&tensor, rank, shape));
     extra->targets[extra->count] = data;
+    extra->limits[extra->count] = (struct value_limits){.low = -DBL_MAX, .high = DBL_MAX};
     extra->items[extra->count++] = tensor;
 }
 
@@ -57,9 +59,12 @@ static void add_memories(struct extra_tensors *extra, const struct method_memory
 {
     static const enum tensor_type types[] = {
         [MEMORY_F32] = TENSOR_F32, [MEMORY_F64] = TENSOR_F64, [MEMORY_U64] = TENSOR_U64};
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         add_tensor(extra, types[memories[i].type], memories[i].rank, memories[i].shape, memories[i].data, "method.",
                    memories[i].name);
+        if (memories[i].is_limited)
+            extra->limits[extra->count - 1] = (struct value_limits){.low = memories[i].low, .high = memories[i].high};
+    }
 }
 
 static status allocate_extra(struct extra_tensors *extra, size_t capacity, struct error *err)
@@ -68,7 +73,9 @@ static status allocate_extra(struct extra_tensors *extra, size_t capacity, struc
     extra->items = memory_allocate(capacity, sizeof *extra->items, "the checkpoint's list", err);
     extra->names = memory_allocate(capacity, sizeof *extra->names, "the checkpoint's names", err);
     extra->targets = memory_allocate(capacity, sizeof *extra->targets, "the checkpoint's list", err);
-    return extra->items == NULL || extra->names == NULL || extra->targets == NULL ? STATUS_FAILED : STATUS_OK;
+    extra->limits = memory_allocate(capacity, sizeof *extra->limits, "the checkpoint's list", err);
+    bool failed = extra->items == NULL || extra->names == NULL || extra->targets == NULL || extra->limits == NULL;
+    return failed ? STATUS_FAILED : STATUS_OK;
 }
 
 static status plan_extra(struct extra_tensors *extra, struct learner *learner, struct run_state *state,
@@ -88,7 +95,9 @@ static status plan_extra(struct extra_tensors *extra, struct learner *learner, s
     add_vector(extra, TENSOR_U64, GROUP_COUNT, optimizer_group_steps(learner->optimizer), "optimizer.group_steps");
     add_vector(extra, TENSOR_I64, POSITION_INTEGERS, &state->position, "trainer.position");
     add_vector(extra, TENSOR_F64, BESTS_DOUBLES, &state->best, "trainer.best");
+    extra->limits[extra->count - 1].is_any = true; /* NaN before there are any */
     add_vector(extra, TENSOR_F64, LOSS_WINDOW_DOUBLES, &state->window, "trainer.window");
+    extra->limits[extra->count - 1].is_any = true; /* for people only */
     return STATUS_OK;
 }
 
@@ -116,6 +125,7 @@ void run_checkpoint_free(struct run_checkpoint *checkpoint)
     memory_free(checkpoint->extra.items);
     memory_free(checkpoint->extra.names);
     memory_free(checkpoint->extra.targets);
+    memory_free(checkpoint->extra.limits);
     *checkpoint = (struct run_checkpoint){0};
 }
 
@@ -205,13 +215,29 @@ status run_checkpoint_check(const struct run_plan *plan, const struct checkpoint
     return result;
 }
 
-static status restore_tensor(const struct checkpoint *checkpoint, const struct tensor *wanted, void *target,
-                             struct error *err)
+/* What a method remembers leads it (a place in a queue, a probability), so that it is looked at before it is used. */
+static status check_values(const struct checkpoint *checkpoint, const struct tensor *found, const struct value_limits *limits,
+                           struct error *err)
+{
+    struct tensor row = *found; /* the file's tensors have no gaps */
+    BUG_UNLESS(tensor_set_shape(&row, 1, &found->count));
+    for (size_t i = 0; i < found->count && !limits->is_any; i++) {
+        double value = tensor_element(&row, i);
+        if (value >= limits->low && value <= limits->high) continue;
+        return error_set(err, "%s: %s holds %g, which no run writes there: this run cannot go on from it", checkpoint->path,
+                         found->name, value);
+    }
+    return STATUS_OK;
+}
+
+static status restore_tensor(const struct checkpoint *checkpoint, const struct tensor *wanted,
+                             const struct value_limits *limits, void *target, struct error *err)
 {
     const struct tensor *found = checkpoint_tensor(checkpoint, wanted->name);
     if (found == NULL || found->type != wanted->type || !tensor_has_shape(found, wanted->rank, wanted->shape))
         return error_set(err, "%s: %s is missing or of another type or shape: this run cannot go on from it",
                          checkpoint->path, wanted->name);
+    if (check_values(checkpoint, found, limits, err) != STATUS_OK) return STATUS_FAILED;
     memcpy(target, found->data, found->count * tensor_type_size(found->type));
     return STATUS_OK;
 }
@@ -246,7 +272,7 @@ status run_checkpoint_restore(struct run_checkpoint *checkpoint, const struct ru
     const struct extra_tensors *extra = &checkpoint->extra;
     status result = checkpoint_load_model(from, &learner->model, err);
     for (size_t i = 0; i < extra->count && result == STATUS_OK; i++)
-        result = restore_tensor(from, &extra->items[i], extra->targets[i], err);
+        result = restore_tensor(from, &extra->items[i], &extra->limits[i], extra->targets[i], err);
     if (result == STATUS_OK) result = check_position(&state->position, from, plan->last_step, err);
     if (result != STATUS_OK) return result;
     if (learner->has_average) weight_average_round(&learner->average, &learner->model.parameters);

@@ -7,9 +7,16 @@
 #include "learner.h"
 #include "run_folder.h"
 
+/* What the numbers of a tensor may be when they come back. */
+struct value_limits {
+    double low, high; /* both included; NaN is not between them */
+    bool is_any;      /* anything, NaN too */
+};
+
 /* The tensors besides the model's, named and shaped once. */
 struct extra_tensors {
     struct tensor *items;
+    struct value_limits *limits;
     void **targets; /* where their data live, for resuming */
     char (*names)[112];
     size_t count, capacity;

@@ -45,8 +45,7 @@ struct arena {
  * control group has left beside the arenas that are there and not touched yet. */
 status arena_init(struct arena *arena, size_t size, const char *what, struct error *err) MUST_CHECK;
 
-/* The same for what may stay unused, which memory_commit counts but does not touch: gradients of a network that only
- * predicts, the room of a batch that never gets full. */
+/* The same for what may stay unused, which memory_commit counts but does not touch: the room of a batch that never gets full. */
 status arena_reserve(struct arena *arena, size_t size, const char *what, struct error *err) MUST_CHECK;
 
 /* The whole plan of `what`: all arenas of the process that are alive, and `more` bytes that will come beside them. Refuses,

@@ -66,7 +66,7 @@ bool checkpoint_has_heads(const struct checkpoint *checkpoint);
 bool checkpoint_has_affect(const struct checkpoint *checkpoint);
 
 /* Creates a model of the checkpoint's architecture and classes for evaluation: where the file keeps the weights' moving
- * average beside them (last.safetensors with train.ema_decay), loads that, as training's own evaluations do.
+ * average beside them (last.safetensors with train.ema_decay), loads that, as training's own evaluations do. Without gradients.
  * `with_heads` asks for H and f_IAL, which must then be in the file; a head for affect comes along where it is. The caller frees the model. */
 status checkpoint_create_model(const struct checkpoint *checkpoint, bool with_heads, struct model *model,
                                struct error *err) MUST_CHECK;

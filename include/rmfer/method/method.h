@@ -127,6 +127,9 @@ struct method_memory {
     int rank;
     size_t shape[4];
     void *data; /* the method's, written by resuming */
+    /* What resuming accepts besides its being finite, both included: a checkpoint may come from anybody. */
+    bool is_limited;
+    double low, high;
 };
 enum { MOST_MEMORIES = 16 };
 

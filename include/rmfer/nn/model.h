@@ -29,6 +29,7 @@ struct model_heads {
     bool affect;    /* va: learns with f_FER, in GROUP_FER */
     const struct parameter *added; /* [added_count], in GROUP_METHOD: name, shape, rank, is_buffer, decays */
     size_t added_count;
+    bool without_gradients; /* the model only answers: no memory is planned for what it never learns from */
 };
 
 /* Builds the registry and allocates the slabs (zeroed). `with_heads` adds ial.projection.{0,2} and ial.classifier. */

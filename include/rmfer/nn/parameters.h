@@ -45,11 +45,12 @@ struct parameters {
     struct parameter *items;
     size_t count, capacity;
     const real *values;  /* [value_count], parameter tensors back to back; written through parameters_write alone */
-    real *gradients;     /* [value_count] */
+    real *gradients;     /* [value_count]; NULL without_gradients */
     const real *buffers; /* [buffer_count]; written through parameters_write_buffers alone */
     size_t value_count, buffer_count;
     struct parameters_history *history; /* NULL: a view of numbers that somebody else writes */
     struct arena arena;                 /* owns the slabs and their history */
+    bool without_gradients;             /* set before parameters_allocate: nothing is learned */
 };
 
 /* Adds an entry while a model is being built. Returns its index. */
