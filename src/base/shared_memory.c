@@ -29,6 +29,9 @@ static status fill(struct shared_memory *memory, struct shared_memory_key *key, 
     if (reserved < SHARED_MEMORY_HEAD) reserved = SHARED_MEMORY_HEAD;
     if (!shared_memory_reserve(memory, 0, reserved))
         return error_set_errno(err, "%zu bytes of memory that processes share", reserved);
+    /* A process of this user could cut it short under those that have mapped it; now nobody can. */
+    if (fcntl(memory->file, F_ADD_SEALS, F_SEAL_SHRINK) != 0)
+        return error_set_errno(err, "memory that processes share cannot be sealed");
     status result = map(memory, size, err);
     if (result == STATUS_OK) memcpy(memory->base, &key->token, sizeof key->token);
     return result;
@@ -37,7 +40,7 @@ static status fill(struct shared_memory *memory, struct shared_memory_key *key, 
 status shared_memory_create(struct shared_memory *memory, struct shared_memory_key *key, size_t size, size_t reserved,
                             struct error *err)
 {
-    *memory = (struct shared_memory){.file = memfd_create("rmfer", MFD_CLOEXEC)};
+    *memory = (struct shared_memory){.file = memfd_create("rmfer", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
     *key = (struct shared_memory_key){0};
     if (memory->file < 0) {
         *memory = (struct shared_memory){0};
@@ -84,6 +87,7 @@ bool shared_memory_reserve(struct shared_memory *memory, size_t begin, size_t by
     return failed == 0;
 }
 
+/* 0 is no file of ours: the program holds its standard descriptors (cmd/environment.c). */
 void shared_memory_free(struct shared_memory *memory)
 {
     if (memory->base != NULL) munmap(memory->base, memory->size);
