@@ -62,6 +62,27 @@ holds "and nothing goes into the file" cmp -s "$folder/open.npy" "$folder/no-err
 predict "$folder/none.npy" >"$folder/out" 2>&- <&-
 holds "nothing is open but standard output" cmp -s "$folder/open.npy" "$folder/none.npy"
 
+# ---- a limit of a file's size: an error that names it, and no half file, of what asks for no signals ----
+mkdir "$folder/limited"
+for command in "plot curves $folder/run -o $folder/limited/c.svg" "report $folder/run --no-data -o $folder/limited/r.html" \
+    "import $last -o $folder/limited/i.safetensors" "export $last -o $folder/limited/e.onnx"; do
+    # shellcheck disable=SC2086
+    (ulimit -f 2 && exec "$RMFER" $command >"$folder/out" 2>"$folder/err")
+    code=$?
+    holds "a limit of 1 KiB refuses '$command': exit $code" [ $code -eq 1 ]
+    says "${command%% *}" "limited/.*: cannot be written: File too large"
+done
+holds "and leaves nothing" [ -z "$(ls -A "$folder/limited")" ]
+
+# ---- names that are printed as a result steer no terminal either ----
+escape=$(printf '%s/a\033[2J' "$folder")
+check "plots under a hostile name" "$RMFER" plot curves "$folder/run" -o "$escape.svg"
+says "plot" 'a?\[2J.svg'
+check "reports under a hostile name" "$RMFER" report "$folder/run" --no-data -o "$escape.html"
+says "report" 'a?\[2J.html'
+check "draws under a hostile name" "$RMFER" synth "$escape" --faces 64 --size 32 --mashups 0
+says "synth" 'a?\[2J: affectnet'
+
 # ---- a damaged checkpoint ----
 check "trains on" "$RMFER" train --config "$folder/small.ini" --quiet --resume --set train.epochs=2
 holds "the checkpoint before the last stays" [ -s "$folder/run/previous.safetensors" ]

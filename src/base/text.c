@@ -243,6 +243,15 @@ void text_make_lines_printable(char *string)
     make_printable(string, "\n\t");
 }
 
+void text_print_name(const char *name, FILE *stream)
+{
+    while (*name != '\0') {
+        size_t length = text_printable_length(name);
+        (void)fwrite(length == 0 ? "?" : name, 1, length == 0 ? 1 : length, stream);
+        name += length == 0 ? 1 : length;
+    }
+}
+
 void text_print_lines(struct text *text, FILE *stream)
 {
     if (text->length == 0) return;

@@ -7,6 +7,7 @@
 #include "rmfer/cmd/environment.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -77,6 +78,7 @@ int commands_run(int argc, char **argv)
 {
     environment_prepare(argv);
     mapping_guard_install();
+    signal(SIGXFSZ, SIG_IGN); /* a file at the limit of its size is an error of its write, with its name and without a half file */
     int code = run(argc, argv);
     errno = 0;
     bool written = fflush(stdout) == 0 && !ferror(stdout);

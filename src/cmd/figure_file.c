@@ -30,7 +30,10 @@ static status write_one(const char *path, enum canvas_format format, figure_draw
         result = error_set_errno(err, "%s: cannot be written", path);
     if (result == STATUS_OK) result = atomic_file_commit(&file, err);
     else atomic_file_abandon(&file);
-    if (result == STATUS_OK && listing != NULL) fprintf(listing, "%s\n", path);
+    if (result == STATUS_OK && listing != NULL) {
+        text_print_name(path, listing);
+        fputc('\n', listing);
+    }
     text_free(&figure);
     return result;
 }

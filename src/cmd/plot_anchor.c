@@ -32,7 +32,10 @@ static status draw(const struct plot_anchor *figure, const char *const *checkpoi
         result = text_ends_with_ignoring_case(figure->out, ".png")
                      ? image_write_png(figure->out, &sheet, err)
                      : image_write_jpeg(figure->out, &sheet, JPEG_QUALITY, err);
-    if (result == STATUS_OK) printf("%s\n", figure->out);
+    if (result == STATUS_OK) {
+        text_print_name(figure->out, stdout);
+        printf("\n");
+    }
     rmset_attention_free(&attention);
     image_free(&sheet);
     return result;

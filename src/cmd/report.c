@@ -160,7 +160,10 @@ static status make_report(const struct report_command *command, const struct opt
     for (size_t i = 0; i < runs->count && result == STATUS_OK; i++)
         result = file_check_output(command->out, runs->items[i], err);
     if (result == STATUS_OK) result = write_page(command, runs, &parts, &goes_on, err);
-    if (result == STATUS_OK) printf("%s\n", command->out);
+    if (result == STATUS_OK) {
+        text_print_name(command->out, stdout);
+        printf("\n");
+    }
     fflush(stdout);
     while (result == STATUS_OK && goes_on) {
         struct error passing = {0};

@@ -92,8 +92,9 @@ static status look(const struct command_line *line, bool checks, struct error *e
     if (complaints.count > 0)
         return error_set(err, "%s: %" PRIu64 " of %" PRIu64 " faces or lists are not as they should be", folder,
                          complaints.count, stats.faces);
-    printf("%s: all %" PRIu64 " faces of %" PRIu64 " persons in %" PRIu64 " videos are there and decode\n", folder,
-           stats.faces, stats.persons, stats.videos);
+    text_print_name(folder, stdout);
+    printf(": all %" PRIu64 " faces of %" PRIu64 " persons in %" PRIu64 " videos are there and decode\n", stats.faces,
+           stats.persons, stats.videos);
     return STATUS_OK;
 }
 

@@ -86,9 +86,9 @@ static status read_size(const char *text, int64_t *bytes, struct error *err)
 
 static void print_counts(const struct rmset_build_options *build, const struct rmset_counts *counts, double seconds)
 {
-    printf("%s: %" PRIu64 " faces of %" PRIu64 " persons in %" PRIu64 " frames; %" PRIu64 " of %" PRIu64
-           " videos built now",
-           build->folder, counts->faces, counts->persons, counts->frames, counts->built, counts->films);
+    text_print_name(build->folder, stdout);
+    printf(": %" PRIu64 " faces of %" PRIu64 " persons in %" PRIu64 " frames; %" PRIu64 " of %" PRIu64 " videos built now",
+           counts->faces, counts->persons, counts->frames, counts->built, counts->films);
     if (counts->failed > 0) printf(", %" PRIu64 " could not be", counts->failed);
     printf(" (%.1f s)\n", seconds);
     const struct rmset_times *times = &counts->times;

@@ -35,8 +35,8 @@ static status draw(const struct synth_command *command, struct error *err)
     status result = synth_write(&command->draw, err);
     if (result == STATUS_OK) result = draw_videos(command, &has_videos, err);
     if (result != STATUS_OK) return result;
-    printf("%s: affectnet, affectnet-later, rafdb, ferplus, ferplus-csv, folder, csv, rmset%s\n",
-           command->draw.folder, has_videos ? ", mashups" : "");
+    text_print_name(command->draw.folder, stdout);
+    printf(": affectnet, affectnet-later, rafdb, ferplus, ferplus-csv, folder, csv, rmset%s\n", has_videos ? ", mashups" : "");
     return STATUS_OK;
 }
 
@@ -47,10 +47,10 @@ static status mash_up(struct synth_command *command, struct error *err)
     status result = config_load(&config, command->from, command->overrides.items, command->overrides.count, err);
     command->mashup.source = &config;
     if (result == STATUS_OK) result = synth_mashup(&command->mashup, &counts, err);
-    if (result == STATUS_OK)
-        printf("%s: %lld faces of %lld pictures in %lld videos; %.1f %% show their moment's expression\n",
-               command->mashup.folder, (long long)counts.rows, (long long)counts.sources, (long long)counts.videos,
-               100 * counts.agreeing);
+    if (result == STATUS_OK) {
+        text_print_name(command->mashup.folder, stdout);
+        printf(": %lld faces of %lld pictures in %lld videos; %.1f %% show their moment's expression\n", (long long)counts.rows, (long long)counts.sources, (long long)counts.videos, 100 * counts.agreeing);
+    }
     config_free(&config);
     return result;
 }

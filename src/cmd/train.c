@@ -134,7 +134,9 @@ static status print_best(const char *what, const struct training_best *best, con
     status result = interval_of_best(folder, what, &interval, err);
     printf("best %s accuracy %.2f%%", what, 100 * best->accuracy);
     if (!isnan(interval.low)) printf(" [%.2f%%, %.2f%%]", 100 * interval.low, 100 * interval.high);
-    printf(" (%s split, step %" PRId64 "): %s/best_%s.safetensors\n", split, best->step, folder, what);
+    printf(" (%s split, step %" PRId64 "): ", split, best->step);
+    text_print_name(folder, stdout);
+    printf("/best_%s.safetensors\n", what);
     return result;
 }
 

@@ -49,6 +49,8 @@ void text_make_printable(char *string);
 void text_make_lines_printable(char *string);
 /* Makes the lines printable and writes them; whoever owns the stream asks it whether that went well. */
 void text_print_lines(struct text *text, FILE *stream);
+/* The same for a name of somebody else's, as it stands; nothing is allocated. */
+void text_print_name(const char *name, FILE *stream);
 
 /* Which bytes of a foreign name are written as \xHH beside those that are no UTF-8. */
 enum text_escape {
