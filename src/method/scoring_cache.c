@@ -33,7 +33,7 @@ static status create_parts(struct scoring_cache *cache, const struct model *stud
     status result = weight_average_init(&cache->copy, &student->parameters, err);
     if (result != STATUS_OK) return result;
     cache->model = weight_average_view(&cache->copy, student);
-    result = inference_create(&cache->inference, &student->architecture, student->classes, (int)cache->drawn, image_size, err);
+    result = inference_create(&cache->inference, &student->architecture, student->classes, 1, image_size, err);
     if (result != STATUS_OK) return result;
     struct plan plan = {0};
     place(cache, &plan);
@@ -87,36 +87,22 @@ void scoring_cache_begin(struct scoring_cache *cache, const struct model *studen
     cache->is_loaded = true;
 }
 
-/* Faces from `at` on whose features are not known. */
-static size_t count_unknown(const struct scoring_cache *cache, const int64_t *ids, size_t at, size_t n)
-{
-    size_t end = at;
-    for (; end < n; end++) {
-        BUG_UNLESS(ids[end] >= 0 && (size_t)ids[end] < cache->faces);
-        if (cache->known[ids[end]]) break;
-    }
-    return end - at;
-}
-
+/* Each alone: BLAS adds up the products of few rows in another order than those of many, and what is remembered of a face may
+ * not hang on how many unknown ones were drawn with it, which resuming changes. */
 size_t scoring_cache_features(struct scoring_cache *cache, const real *images, const int64_t *ids, size_t n,
                               real *features)
 {
     size_t d = cache->d, computed = 0;
     BUG_UNLESS(n <= cache->drawn && cache->is_loaded);
-    for (size_t at = 0; at < n;) {
-        size_t unknown = count_unknown(cache, ids, at, n);
-        if (unknown == 0) {
-            memcpy(features + at * d, cache->features + (size_t)ids[at] * d, d * sizeof *features);
-            at++;
-            continue;
-        }
-        inference_run(cache->inference, images + at * cache->image_reals, (int)unknown, features + at * d, NULL);
-        for (size_t i = at; i < at + unknown; i++) {
-            memcpy(cache->features + (size_t)ids[i] * d, features + i * d, d * sizeof *features);
+    for (size_t i = 0; i < n; i++) {
+        BUG_UNLESS(ids[i] >= 0 && (size_t)ids[i] < cache->faces);
+        real *own = cache->features + (size_t)ids[i] * d;
+        if (!cache->known[ids[i]]) {
+            inference_run(cache->inference, images + i * cache->image_reals, 1, own, NULL);
             cache->known[ids[i]] = 1;
+            computed++;
         }
-        computed += unknown;
-        at += unknown;
+        memcpy(features + i * d, own, d * sizeof *features);
     }
     return computed;
 }
