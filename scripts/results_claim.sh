@@ -25,7 +25,7 @@ case $rmfer in /*) ;; *) rmfer=$PWD/$rmfer ;; esac
 # The preset of a method, and what distinguishes it. The semi-supervised methods learn at the same rate, and have the
 # moments' faces as their unlabelled ones, without the moments.
 settings_of() {
-    semi="optimizer=adamw train.lr=5e-4 train.weight_decay=0.05 train.ema_decay=0.99 train.batch=64 model.dropout=0.3"
+    semi="optimizer=adamw train.lr=2e-3 train.weight_decay=0.05 train.ema_decay=0.99 train.batch=64 model.dropout=0.3"
     case $1 in
     start) echo start ;;
     baseline) echo mutual acl.weight=0 ;;
@@ -58,7 +58,7 @@ labels_of() {
 
 # METHOD LABELS: epochs of 64 rows.
 epochs_of() {
-    case $1 in start) epochs=80 ;; *) epochs=12 ;; esac
+    case $1 in start) epochs=80 ;; *) epochs=24 ;; esac
     echo $(((epochs * 4000 + $2 / 2) / $2))
 }
 
@@ -102,7 +102,7 @@ run_row() {
     case $method in
     start) set -- "$@" train.warmup_epochs="$epochs" ;;
     fixmatch | uda | mixmatch | remixmatch | adacm) ;;
-    consensus* | both) set -- "$@" rmset.root="$(rmset_of "$labels" "$agreement")" consensus.refresh=$(((3 * 4000 + labels / 2) / labels)) ;;
+    consensus* | both) set -- "$@" rmset.root="$(rmset_of "$labels" "$agreement")" consensus.refresh=$(((4 * 4000 + labels / 2) / labels)) ;;
     *) set -- "$@" rmset.root="$(rmset_of "$labels" "$agreement")" ;;
     esac
     [ "$fraction" = 100 ] || set -- "$@" rmset.fraction="$(echo "$fraction" | awk '{ print $1 / 100 }')"
