@@ -81,9 +81,11 @@ check "two machines" machines 2 "$RMFER" train --config "$folder/run.ini" --thre
 says "two machines" 'machine-a: rank 0;'
 says "two machines" 'machine-b: rank 1;'
 for run in one two; do sed -n 's/^{"step": \([0-9]*\),.*"loss": \([0-9.e+-]*\),.*/\1 \2/p' $run/metrics.jsonl >$run.losses; done
-# The first step is before any rounding could grow.
+# Sums come in another order, and from random weights a difference grows up to a hundredfold with each step: the first is before
+# any could grow, the second after one exchange, and gradients that were half or twice would move each later one by more.
 holds "two machines learn what one process does" sh -c "paste -d ' ' one.losses two.losses |
-    awk '{ away = \$2 - \$4; if (\$1 != \$3 || away > 1e-3 || away < -1e-3) bad = 1 } END { exit bad || NR < 4 }'"
+    awk '{ limit = NR == 1 ? 1e-5 : NR == 2 ? 1e-3 : 2e-2; away = \$2 - \$4
+           if (\$1 != \$3 || away > limit || away < -limit) bad = 1 } END { exit bad || NR < 4 }'"
 
 machines 2 "$RMFER" train --config "$folder/run.ini" --threads 1 --out "$folder/killed" >"$folder/out" 2>"$folder/err" &
 job=$!
