@@ -90,13 +90,15 @@ static status append_name(struct text *out, const char *name, enum table_format 
 {
     if (format == TABLE_HTML) return markup_append(out, name, err);
     status result = format == TABLE_CSV ? append(out, "\"", err) : STATUS_OK;
-    for (const char *at = name; *at != '\0' && result == STATUS_OK; at++) {
-        char piece[24] = {(unsigned char)*at < 0x20 ? '?' : *at, '\0'};
-        if (format == TABLE_CSV && *at == '"') snprintf(piece, sizeof piece, "\"\"");
-        if (format == TABLE_MARKDOWN && strchr("|<\\`*_", *at) != NULL) snprintf(piece, sizeof piece, "\\%c", *at);
-        if (format == TABLE_LATEX && strchr("_&%#${}", *at) != NULL) snprintf(piece, sizeof piece, "\\%c", *at);
-        if (format == TABLE_LATEX && strchr("\\~^", *at) != NULL)
-            snprintf(piece, sizeof piece, "\\symbol{%d}", (int)*at);
+    for (size_t at = 0, length; name[at] != '\0' && result == STATUS_OK; at += length == 0 ? 1 : length) {
+        length = text_printable_length(name + at); /* 0: a byte that is no text, or would steer a terminal */
+        char piece[24] = "?";
+        if (length > 0) snprintf(piece, sizeof piece, "%.*s", (int)length, name + at);
+        if (format == TABLE_CSV && name[at] == '"') snprintf(piece, sizeof piece, "\"\"");
+        if (format == TABLE_MARKDOWN && strchr("|<\\`*_", name[at]) != NULL) snprintf(piece, sizeof piece, "\\%c", name[at]);
+        if (format == TABLE_LATEX && strchr("_&%#${}", name[at]) != NULL) snprintf(piece, sizeof piece, "\\%c", name[at]);
+        if (format == TABLE_LATEX && strchr("\\~^", name[at]) != NULL)
+            snprintf(piece, sizeof piece, "\\symbol{%d}", (int)name[at]);
         result = append(out, piece, err);
     }
     return result == STATUS_OK && format == TABLE_CSV ? append(out, "\"", err) : result;

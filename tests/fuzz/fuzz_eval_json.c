@@ -14,30 +14,22 @@ static const char good[] = "{\"split\": \"test\", \"classes\": [\"Neutral\", \"A
                            "\"same_class_similarity\": 0.8, \"different_class_similarity\": 0.1, \"centre_distance\": 0.4, "
                            "\"confusion\": [[5, 1], [2, 4]]}\n";
 
-static void finish(status result, struct text *made, void (*check)(const struct text *), struct error *err)
-{
-    if (result == STATUS_OK) check(made);
-    else if (err->message[0] == '\0') abort();
-    text_free(made);
-    *made = (struct text){0};
-    *err = (struct error){0};
-}
-
 static void show(const struct run_group *groups, size_t count)
 {
     struct error err = {0};
     struct text made = {0};
     const struct run *run = &groups[count - 1].runs[0];
     for (int last = 0; last < 2; last++) {
-        const struct table_options all = {.gain = true, .features = true, .last = last};
+        const struct table_options all = {.gain = true, .recalls = true, .features = true, .last = last};
         for (int format = TABLE_MARKDOWN; format <= TABLE_HTML; format++)
-            finish(table_runs(groups, count, &all, (enum table_format)format, &made, &err), &made, page_check_printable, &err);
+            page_finish(table_runs(groups, count, &all, (enum table_format)format, &made, &err), &made, page_check_printable,
+                        &err);
     }
-    finish(report_write(groups, count, NULL, 10, &made, &err), &made, page_check_markup, &err);
+    page_finish(report_write(groups, count, NULL, 10, &made, &err), &made, page_check_markup, &err);
     if (run->best.confusion.classes > 0)
-        finish(figure_confusion(&run->best.confusion, (const char *const *)run->classes, run->class_count, run->split,
-                                CANVAS_SVG, &made, &err),
-               &made, page_check_markup, &err);
+        page_finish(figure_confusion(&run->best.confusion, (const char *const *)run->classes, run->class_count, run->split,
+                                     CANVAS_SVG, &made, &err),
+                    &made, page_check_markup, &err);
 }
 
 static void use_in_checkpoint(const uint8_t *bytes, size_t size)

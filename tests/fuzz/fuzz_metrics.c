@@ -27,25 +27,15 @@ static void write_files(const char *folder, const uint8_t *bytes, size_t size)
     }
 }
 
-/* `check` looks at what was made, where it could be. */
-static void finish(status result, struct text *made, void (*check)(const struct text *), struct error *err)
-{
-    if (result == STATUS_OK) check(made);
-    else if (err->message[0] == '\0') abort();
-    text_free(made);
-    *made = (struct text){0};
-    *err = (struct error){0};
-}
-
 static void show(const struct run_group *groups, size_t count)
 {
     struct error err = {0};
     struct text made = {0};
-    const struct table_options all = {.gain = true, .features = true};
-    finish(report_write(groups, count, NULL, 0, &made, &err), &made, page_check_markup, &err);
+    const struct table_options all = {.gain = true, .recalls = true, .features = true};
+    page_finish(report_write(groups, count, NULL, 0, &made, &err), &made, page_check_markup, &err);
     for (int format = TABLE_MARKDOWN; format <= TABLE_HTML; format++)
-        finish(table_runs(groups, count, &all, (enum table_format)format, &made, &err), &made, page_check_printable, &err);
-    finish(figure_curves(groups, count, "loss", "title", CANVAS_SVG, &made, &err), &made, page_check_markup, &err);
+        page_finish(table_runs(groups, count, &all, (enum table_format)format, &made, &err), &made, page_check_printable, &err);
+    page_finish(figure_curves(groups, count, "loss", "title", CANVAS_SVG, &made, &err), &made, page_check_markup, &err);
 }
 
 /* What stays is the beginning of what was there, up to a line's end. */
