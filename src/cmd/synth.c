@@ -49,7 +49,8 @@ static status mash_up(struct synth_command *command, struct error *err)
     if (result == STATUS_OK) result = synth_mashup(&command->mashup, &counts, err);
     if (result == STATUS_OK) {
         text_print_name(command->mashup.folder, stdout);
-        printf(": %lld faces of %lld pictures in %lld videos; %.1f %% show their moment's expression\n", (long long)counts.rows, (long long)counts.sources, (long long)counts.videos, 100 * counts.agreeing);
+        printf(": %lld faces of %lld pictures in %lld videos; %.1f %% show their moment's expression\n",
+               (long long)counts.rows, (long long)counts.sources, (long long)counts.videos, 100 * counts.agreeing);
     }
     config_free(&config);
     return result;

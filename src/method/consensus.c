@@ -4,9 +4,10 @@
  *   L = CE(labelled) + lambda (1/n) sum_i w_i CE(q_i, a view of face i) [+ lambda 2 the mutual loss of some moments]
  *
  * Every consensus.refresh epochs the teacher (the average of the weights, train.ema_decay) looks at every face of the RMset:
- * as it is (consensus.view = plain), as it looks once and a label rests on that; as it is and in its mirror image, the mean
- * of both (mirrored); or shifted and flipped as FixMatch's guesses are (weak). Its probabilities, at a temperature that fits the validation split seen the same way, become labels q by
- * moment_consensus.h, with rho and the moments' class shares estimated anew. All faces count, by how certain their label is.
+ * as it is (consensus.view = plain), as it looks once and a label rests on that; as it is and in its mirror image, the mean of
+ * both (mirrored); or shifted and flipped as FixMatch's guesses are (weak). Its probabilities, at a temperature that fits the
+ * validation split seen the same way, become labels q by moment_consensus.h, with rho and the moments' class shares estimated
+ * anew. All faces count, by how certain their label is.
  * Steps read the labels: resuming needs them and what was estimated, nothing else. Both grow with the RMset, up to
  * consensus.cache_limit. With acl.loss = mutual the moments' faces are contrasted too, and the labels are its soft attention.
  * Phase 1 (train.warmup_epochs) is classification alone. */

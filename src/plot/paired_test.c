@@ -46,7 +46,6 @@ double student_quantile(double p, double freedom)
     while (student_two_sided(high, freedom) > p) high *= 2;
     while (high - low > 1e-13 * high) {
         double middle = (low + high) / 2;
-        if (middle == low || middle == high) break;
         *(student_two_sided(middle, freedom) > p ? &low : &high) = middle;
     }
     return (low + high) / 2;

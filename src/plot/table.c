@@ -17,7 +17,7 @@ const char table_marks[] = "Gain: difference from the first row over runs with t
 /* ---- columns ----------------------------------------------------------------------------------------------------- */
 
 struct column {
-    const char *heading, *csv; /* for people, and the name in CSV; of a class both are its name */
+    const char *heading, *csv; /* for people, and the name in CSV; of a class its name, and none */
     struct run_measure measure;
     bool is_gain, has_limits;
     int digits;
@@ -66,7 +66,7 @@ static struct column *choose_columns(const struct run_group *groups, size_t grou
     *count = choose_fixed(options, columns);
     for (size_t c = 0; c < classes; c++)
         columns[(*count)++] =
-            (struct column){run->classes[c], run->classes[c], {VALUE_RECALL, run->classes[c]}, false, false, 1};
+            (struct column){run->classes[c], NULL, {VALUE_RECALL, run->classes[c]}, false, false, 1};
     return columns;
 }
 
@@ -110,9 +110,8 @@ static status append_name(struct text *out, const char *name, enum table_format 
 static status append_csv_heading(struct text *out, const struct column *column, const char *suffix, struct error *err)
 {
     char name[256];
-    bool is_class = column->measure.value == VALUE_RECALL;
-    if (!is_class) return text_append_format(out, err, ",%s%s", column->csv, suffix);
-    snprintf(name, sizeof name, "recall_%s%s", column->csv, suffix);
+    if (column->csv != NULL) return text_append_format(out, err, ",%s%s", column->csv, suffix);
+    snprintf(name, sizeof name, "recall_%s%s", column->heading, suffix);
     status result = append(out, ",", err);
     return result == STATUS_OK ? append_name(out, name, TABLE_CSV, err) : result;
 }
