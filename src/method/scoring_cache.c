@@ -33,7 +33,7 @@ static status create_parts(struct scoring_cache *cache, const struct model *stud
     status result = weight_average_init(&cache->copy, &student->parameters, err);
     if (result != STATUS_OK) return result;
     cache->model = weight_average_view(&cache->copy, student);
-    result = inference_create(&cache->inference, &student->architecture, student->classes, 1, image_size, err);
+    result = inference_create(&cache->inference, &student->architecture, student->classes, (int)cache->drawn, image_size, err);
     if (result != STATUS_OK) return result;
     struct plan plan = {0};
     place(cache, &plan);
@@ -87,22 +87,29 @@ void scoring_cache_begin(struct scoring_cache *cache, const struct model *studen
     cache->is_loaded = true;
 }
 
-/* Each alone: BLAS adds up the products of few rows in another order than those of many, and what is remembered of a face may
- * not hang on how many unknown ones were drawn with it, which resuming changes. */
+/* How many faces from the first on are not known yet; they are known from now on, so that a face drawn twice counts once. */
+static size_t take_unknown(struct scoring_cache *cache, const int64_t *ids, size_t n)
+{
+    size_t count = 0;
+    for (; count < n && !cache->known[ids[count]]; count++) cache->known[ids[count]] = 1;
+    return count;
+}
+
+/* A face's feature has the same bits whichever faces go through the network with it: so it does not hang on which of them were
+ * known already, which resuming changes. */
 size_t scoring_cache_features(struct scoring_cache *cache, const real *images, const int64_t *ids, size_t n,
                               real *features)
 {
     size_t d = cache->d, computed = 0;
     BUG_UNLESS(n <= cache->drawn && cache->is_loaded);
-    for (size_t i = 0; i < n; i++) {
-        BUG_UNLESS(ids[i] >= 0 && (size_t)ids[i] < cache->faces);
-        real *own = cache->features + (size_t)ids[i] * d;
-        if (!cache->known[ids[i]]) {
-            inference_run(cache->inference, images + i * cache->image_reals, 1, own, NULL);
-            cache->known[ids[i]] = 1;
-            computed++;
-        }
-        memcpy(features + i * d, own, d * sizeof *features);
+    for (size_t i = 0; i < n; i++) BUG_UNLESS(ids[i] >= 0 && (size_t)ids[i] < cache->faces);
+    for (size_t i = 0; i < n;) {
+        size_t unknown = take_unknown(cache, ids + i, n - i), end = i + unknown;
+        if (unknown > 0) inference_run(cache->inference, images + i * cache->image_reals, (int)unknown, features + i * d, NULL);
+        computed += unknown;
+        for (; i < end; i++) memcpy(cache->features + (size_t)ids[i] * d, features + i * d, d * sizeof *features);
+        for (; i < n && cache->known[ids[i]]; i++)
+            memcpy(features + i * d, cache->features + (size_t)ids[i] * d, d * sizeof *features);
     }
     return computed;
 }

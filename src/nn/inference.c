@@ -13,9 +13,9 @@
 /* Images go through the network a few at a time, so that a block's wide maps stay in cache. */
 static const size_t GROUP_BYTES = (size_t)6 << 20;
 
-/* A linear layer's numbers of our own: the model may change or go after it was loaded. */
+/* A linear layer's numbers of our own, its weights packed: the model may change or go after it was loaded. */
 struct own_linear {
-    real *weight, *bias;
+    real *packed, *bias;
 };
 
 /* Which numbers of a model were loaded: what has not changed since is not loaded again. */
@@ -89,10 +89,10 @@ static size_t group_size(const struct inference *inference, struct group_maps ma
     return group < inference->batch ? group : inference->batch;
 }
 
-static struct own_linear place_linear(const struct linear *layer, struct plan *plan)
+static struct own_linear place_linear(const struct op_context *context, const struct linear *layer, struct plan *plan)
 {
-    real *weight = plan_reals(plan, layer->input * layer->output);
-    return (struct own_linear){weight, plan_reals(plan, layer->output)};
+    real *packed = plan_reals(plan, linear_packed_reals(context, layer));
+    return (struct own_linear){packed, plan_reals(plan, layer->output)};
 }
 
 static void place(struct inference *i, struct plan *plan)
@@ -112,13 +112,13 @@ static void place(struct inference *i, struct plan *plan)
     i->gate.gate = plan_reals(plan, group * w.gate);
     i->features = plan_reals(plan, i->batch * d);
     i->classifier = (struct linear){.input = d, .output = i->classes};
-    i->own_classifier = place_linear(&i->classifier, plan);
+    i->own_classifier = place_linear(&i->context, &i->classifier, plan);
     i->affect = (struct linear){.input = d, .output = AFFECT_DIMENSIONS};
-    i->own_affect = place_linear(&i->affect, plan);
+    i->own_affect = place_linear(&i->context, &i->affect, plan);
     for (int b = 0; b < i->network.block_count; b++) {
         const struct squeeze_excite *gate = &i->network.blocks[b].gate->squeeze_excite;
-        i->reduce[b] = place_linear(&gate->reduce, plan);
-        i->expand[b] = place_linear(&gate->expand, plan);
+        i->reduce[b] = place_linear(&i->context, &gate->reduce, plan);
+        i->expand[b] = place_linear(&i->context, &gate->expand, plan);
     }
     size_t scratch = larger(network_scratch_reals(&i->network, &i->context, group), maps.block_scratch);
     i->context.scratch_reals = arena_rounded(scratch * sizeof(real)) / sizeof(real);
@@ -168,12 +168,12 @@ size_t inference_packs(const struct inference *i)
     return i->packs;
 }
 
-/* Lets `layer`, which points at the model's numbers, point at copies of them. */
-static void copy_linear(struct linear *layer, struct own_linear own)
+/* Lets `layer`, which points at the model's numbers, go by copies of them. */
+static void take_linear(const struct inference *i, struct linear *layer, struct own_linear own)
 {
-    memcpy(own.weight, layer->weight, layer->input * layer->output * sizeof(real));
+    linear_pack(&i->context, layer, own.packed);
+    layer->weight = NULL;
     memcpy(own.bias, layer->bias, layer->output * sizeof(real));
-    layer->weight = own.weight;
     layer->bias = own.bias;
 }
 
@@ -184,26 +184,27 @@ static void load_weights(struct inference *i, const struct model *model)
     network_pack(network, &i->context);
     for (int b = 0; b < network->block_count; b++) {
         struct squeeze_excite *gate = &network->blocks[b].gate->squeeze_excite;
-        copy_linear(&gate->reduce, i->reduce[b]);
-        copy_linear(&gate->expand, i->expand[b]);
+        take_linear(i, &gate->reduce, i->reduce[b]);
+        take_linear(i, &gate->expand, i->expand[b]);
     }
     i->packs++;
 }
 
-static void load_linear(struct linear *layer, struct own_linear own, const struct model *model, struct linear_indices at)
+static void load_linear(const struct inference *i, struct linear *layer, struct own_linear own, const struct model *model,
+                        struct linear_indices at)
 {
     const struct parameters *all = &model->parameters;
     layer->weight = parameter_values(all, &all->items[at.weight]);
     layer->bias = parameter_values(all, &all->items[at.bias]);
-    copy_linear(layer, own);
+    take_linear(i, layer, own);
 }
 
 /* The layers of GROUP_FER. */
 static void load_classifier(struct inference *i, const struct model *model)
 {
-    load_linear(&i->classifier, i->own_classifier, model, model->fer);
+    load_linear(i, &i->classifier, i->own_classifier, model, model->fer);
     i->has_affect = model->has_affect;
-    if (model->has_affect) load_linear(&i->affect, i->own_affect, model, model->affect);
+    if (model->has_affect) load_linear(i, &i->affect, i->own_affect, model, model->affect);
 }
 
 void inference_load(struct inference *i, const struct model *model)

@@ -1,7 +1,8 @@
-/* The linear layer and its gradients as products of OpenBLAS; biases by hand. */
+/* The linear layer and its gradients as products of OpenBLAS, or forward of the kernels; biases by hand. */
 #include "rmfer/ops/linear.h"
 
 #include "rmfer/base/memory.h"
+#include "rmfer/base/threads.h"
 
 #include <cblas.h>
 
@@ -42,10 +43,42 @@ status product_reserve(struct error *err)
     return STATUS_OK;
 }
 
+size_t linear_packed_reals(const struct op_context *context, const struct linear *layer)
+{
+    return kernels_packed_size(context->kernels, layer->input, layer->output);
+}
+
+void linear_pack(const struct op_context *context, struct linear *layer, real *packed)
+{
+    kernels_pack(context->kernels, layer->input, layer->output, layer->weight, 1, layer->input, packed);
+    layer->packed = packed;
+}
+
+/* y += x W^T, the panels of W shared out among the threads. */
+static void multiply_packed(const struct op_context *context, const struct linear *layer, size_t n, const real *x, real *y)
+{
+    static const size_t ALONE = 65536; /* multiply-adds that are done before a team has woken up */
+    const struct kernels *kernels = context->kernels;
+    size_t output = layer->output, panels = (output + kernels->panel - 1) / kernels->panel;
+#pragma omp parallel for schedule(static, 1) num_threads(context->threads) if (n * layer->input * output > ALONE)
+    for (int worker = 0; worker < context->threads; worker++) {
+        struct range mine = threads_share(panels, worker, context->threads);
+        size_t first = mine.begin * kernels->panel, end = mine.end * kernels->panel;
+        if (end > output) end = output;
+        if (first < end)
+            kernels->gemm(n, end - first, layer->input, x, layer->input, layer->packed + first * layer->input, y + first,
+                          output, true);
+    }
+}
+
 void linear_forward(const struct op_context *context, const struct linear *layer, size_t n, const real *x, real *y)
 {
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < layer->output; j++) y[i * layer->output + j] = layer->bias == NULL ? 0 : layer->bias[j];
+    if (layer->packed != NULL) {
+        multiply_packed(context, layer, n, x, y);
+        return;
+    }
     product_run(context,
                 (struct product){.m = n, .n = layer->output, .k = layer->input, .transpose_b = true, .accumulate = true},
                 x, layer->weight, y);

@@ -64,7 +64,7 @@ static void check_linear(struct workbench *bench)
     real *dweight = workbench_normal(bench, input * output, 0, 1), *dbias = workbench_normal(bench, output, 0, 1);
     real *weight_before = workbench_copy(bench, dweight, input * output);
     real *bias_before = workbench_copy(bench, dbias, output);
-    c.layer = (struct linear){input, output, c.weight, c.bias, dweight, dbias};
+    c.layer = (struct linear){input, output, c.weight, c.bias, dweight, dbias, NULL};
     struct gradient_check check = {.operation = "linear behind dropout", .loss = linear_loss, .setup = &c};
     real *x = workbench_copy(bench, c.x, c.n * input), *dx = workbench_normal(bench, c.n * input, 0, 1);
     dropout_apply(c.n * input, c.factors, x);
@@ -80,6 +80,26 @@ static void check_linear(struct workbench *bench)
     assert_near("weight gradient without dx", dweight, again, input * output, EXACT);
 }
 
+/* Packed: the same numbers, and of every row the same bits with and without the others. */
+static void check_packed(struct workbench *bench)
+{
+    const struct op_context *context = &bench->context;
+    size_t n = PICK(bench, 1, 2, 5, 30), input = PICK(bench, 1, 3, 33, 130), output = PICK(bench, 1, 8, 21, 90);
+    struct linear layer = {.input = input, .output = output};
+    layer.weight = workbench_normal(bench, input * output, 0, 1);
+    layer.bias = workbench_normal(bench, output, 0, 1);
+    real *x = workbench_normal(bench, n * input, 0, 1), *wanted = workbench_zeros(bench, n * output);
+    real *y = workbench_zeros(bench, n * output), *alone = workbench_zeros(bench, output);
+    linear_forward(context, &layer, n, x, wanted);
+    linear_pack(context, &layer, workbench_zeros(bench, linear_packed_reals(context, &layer)));
+    linear_forward(context, &layer, n, x, y);
+    assert_near("packed", wanted, y, n * output, EXACT);
+    for (size_t i = 0; i < n; i++) {
+        linear_forward(context, &layer, 1, x + i * input, alone);
+        assert_memory_equal(alone, y + i * output, output * sizeof *alone);
+    }
+}
+
 static void test_product(void **state)
 {
     (void)state;
@@ -92,11 +112,18 @@ static void test_linear(void **state)
     workbench_trials(check_linear, 1000, 40);
 }
 
+static void test_packed(void **state)
+{
+    (void)state;
+    workbench_trials(check_packed, 1000, 40);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_product),
         cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_packed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,8 +40,8 @@ static struct gate_case draw_gate(struct workbench *bench)
     c.se = (struct squeeze_excite){
         wide,
         narrow,
-        {wide, narrow, c.weights[0], c.weights[1], c.gradients[0], c.gradients[1]},
-        {narrow, wide, c.weights[2], c.weights[3], c.gradients[2], c.gradients[3]},
+        {wide, narrow, c.weights[0], c.weights[1], c.gradients[0], c.gradients[1], NULL},
+        {narrow, wide, c.weights[2], c.weights[3], c.gradients[2], c.gradients[3], NULL},
     };
     c.bn = workbench_batchnorm(bench, wide);
     c.x = workbench_normal(bench, c.images * c.pixels * wide, 0.5, 2);
