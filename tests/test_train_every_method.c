@@ -3,13 +3,11 @@
  * cannot use are refused with what mends them, and what moments tell is taken away by the controls. A row of the table of methods
  * is walked without being named here. */
 #include "rmfer/base/file.h"
-#include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
-#include "rmfer/base/threads.h"
 #include "rmfer/ckpt/checkpoint.h"
 #include "rmfer/method/method.h"
-#include "rmfer/synth/synth.h"
 #include "rmfer/train/trainer.h"
+#include "support/drawn_faces.h"
 #include "support/scratch.h"
 
 #include <setjmp.h>
@@ -43,12 +41,8 @@ static const char BASE[] = "[data]\nkind = affectnet\nroot = faces/affectnet\ncr
 static int draw_faces(void **state)
 {
     (void)state;
-    struct error err = {0};
-    folder = scratch_make();
-    log_set_level(LOG_QUIET);
-    threads_set(1); /* the networks here are too small for more */
-    struct synth_options options = {.folder = scratch_path(folder, "faces"), .faces = 72, .size = 32, .seed = 1};
-    return synth_write(&options, &err) == STATUS_OK ? 0 : -1;
+    folder = drawn_faces_make();
+    return 0;
 }
 
 static int remove_faces(void **state)

@@ -2,11 +2,9 @@
  * the checkpoint's tensors are what they should be, a lack of memory is an error and nothing worse. */
 #include "rmfer/train/trainer.h"
 
-#include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
-#include "rmfer/base/threads.h"
 #include "rmfer/ckpt/checkpoint.h"
-#include "rmfer/synth/synth.h"
+#include "support/drawn_faces.h"
 #include "support/scratch.h"
 
 #include <math.h>
@@ -32,12 +30,8 @@ static const char BASE[] = "[data]\nkind = affectnet\nroot = faces/affectnet\ncr
 static int draw_faces(void **state)
 {
     (void)state;
-    struct error err = {0};
-    folder = scratch_make();
-    log_set_level(LOG_QUIET);
-    threads_set(1); /* the networks here are too small for more */
-    struct synth_options options = {.folder = scratch_path(folder, "faces"), .faces = 72, .size = 32, .seed = 1};
-    return synth_write(&options, &err) == STATUS_OK ? 0 : -1;
+    folder = drawn_faces_make();
+    return 0;
 }
 
 static int remove_faces(void **state)
