@@ -144,10 +144,12 @@ status run_checkpoint_write_last(struct run_checkpoint *checkpoint, const struct
                                  struct error *err)
 {
     struct kept_file before;
+    status result = run_folder_sync_lines(folder, err);
+    if (result != STATUS_OK) return result;
     describe(&checkpoint->info, epochs, step, metrics, "");
     kept_file_hold(&before, folder->last, folder->previous);
-    status result = checkpoint_write(folder->last, &learner->model, &checkpoint->info, checkpoint->extra.items,
-                                     checkpoint->extra.count, err);
+    result = checkpoint_write(folder->last, &learner->model, &checkpoint->info, checkpoint->extra.items,
+                              checkpoint->extra.count, err);
     kept_file_release(&before, result == STATUS_OK);
     if (result == STATUS_OK) checkpoint->step = step;
     return result;

@@ -34,8 +34,8 @@ status run_checkpoint_init(struct run_checkpoint *checkpoint, const struct run_p
                            const char *config_text, struct error *err) MUST_CHECK;
 void run_checkpoint_free(struct run_checkpoint *checkpoint);
 
-/* The whole run, to go on from. `metrics` is the last evaluation as JSON. The checkpoint before this one stays, as
- * previous.safetensors. */
+/* The whole run, to go on from, after the lines of metrics that led to it have reached the disk. `metrics` is the last
+ * evaluation as JSON. The checkpoint before this one stays, as previous.safetensors. */
 status run_checkpoint_write_last(struct run_checkpoint *checkpoint, const struct run_folder *folder,
                                  const struct learner *learner, double epochs, int64_t step, const char *metrics,
                                  struct error *err) MUST_CHECK;

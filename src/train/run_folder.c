@@ -140,6 +140,14 @@ status run_folder_write_metrics(struct run_folder *run, const char *line, struct
     return STATUS_OK;
 }
 
+/* Where metrics.jsonl leads to something that keeps nothing, a device or a pipe, there is nothing to bring. */
+status run_folder_sync_lines(const struct run_folder *run, struct error *err)
+{
+    if (run->log_stream != NULL) (void)fsync(fileno(run->log_stream));
+    if (fsync(fileno(run->metrics_stream)) == 0 || errno == EINVAL) return STATUS_OK;
+    return error_set_errno(err, "%s: cannot be written", run->metrics);
+}
+
 status run_folder_write_config(struct run_folder *run, const char *text, struct error *err)
 {
     return atomic_file_write_text(run->config, text, err);

@@ -35,6 +35,10 @@ status run_folder_open_metrics(struct run_folder *run, uint64_t step, bool evalu
 /* Appends one line to metrics.jsonl and hands it to the system. */
 status run_folder_write_metrics(struct run_folder *run, const char *line, struct error *err) MUST_CHECK;
 
+/* Brings the lines written so far to the disk, before a checkpoint that tells the run to go on behind them. Lines of
+ * log.txt that stay behind are no error. */
+status run_folder_sync_lines(const struct run_folder *run, struct error *err) MUST_CHECK;
+
 /* Writes config.ini. */
 status run_folder_write_config(struct run_folder *run, const char *text, struct error *err) MUST_CHECK;
 

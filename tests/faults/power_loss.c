@@ -3,7 +3,9 @@
  * Two disks are kept. One has done all of the operations so far. The other did all that names files, at once, but of the
  * bytes only what was synced: the worst that a file system may make of a rename whose data were not asked for. On both,
  * after each operation, every checkpoint that is there must be whole, config.ini must be, and a checkpoint that was there
- * once must not be missing. Prints how many states were looked at; exit status 1 and a line for each that is wrong. */
+ * once must not be missing. last.safetensors tells a run to go on behind its lines of metrics.jsonl: those written by then
+ * must have been synced when it gets its name. Prints how many states were looked at; exit status 1 and a line for each
+ * that is wrong. */
 #include "trace.h"
 
 #include "rmfer/base/file.h"
@@ -36,6 +38,7 @@ static struct inode inodes[MOST_FILES];
 static struct name names[MOST_NAMES];
 static size_t inode_count, states, wrong;
 static bool seen_last;
+static size_t operations;
 
 static void die(const char *what)
 {
@@ -116,6 +119,24 @@ static void write_bytes(struct inode *inode, uint64_t place, const uint8_t *byte
     inode->written_state = 0;
 }
 
+static bool ends_with(const char *path, const char *ending)
+{
+    size_t length = strlen(path), part = strlen(ending);
+    return length >= part && strcmp(path + length - part, ending) == 0;
+}
+
+static void check_lines(void)
+{
+    for (size_t i = 0; i < MOST_NAMES; i++) {
+        if (names[i].path == NULL || !ends_with(names[i].path, "/metrics.jsonl")) continue;
+        const struct inode *lines = names[i].inode;
+        if (lines->synced.size == lines->written.size) continue;
+        printf("operation %zu: last.safetensors comes before %zu bytes of metrics.jsonl\n", operations,
+               lines->written.size - lines->synced.size);
+        wrong++;
+    }
+}
+
 static void give_name(const char *from, const char *to, bool keep)
 {
     struct name *name = find_name(from, false);
@@ -123,6 +144,7 @@ static void give_name(const char *from, const char *to, bool keep)
     struct inode *inode = name->inode;
     if (!keep) remove_name(from);
     find_name(to, true)->inode = inode;
+    if (ends_with(to, "/last.safetensors")) check_lines();
 }
 
 static const uint8_t *apply(const struct trace_record *r, const char *path, const char *other, const uint8_t *at)
@@ -143,12 +165,6 @@ static const uint8_t *apply(const struct trace_record *r, const char *path, cons
 
 /* ---- what must hold ---- */
 
-static bool ends_with(const char *path, const char *ending)
-{
-    size_t length = strlen(path), part = strlen(ending);
-    return length >= part && strcmp(path + length - part, ending) == 0;
-}
-
 static int look(const char *path, const struct content *content, const struct content *config)
 {
     if (ends_with(path, "/config.ini"))
@@ -160,7 +176,7 @@ static int look(const char *path, const struct content *content, const struct co
     return 1;
 }
 
-static void check(const struct content *config, size_t operation)
+static void check(const struct content *config)
 {
     bool last = false;
     states += 2;
@@ -172,12 +188,12 @@ static void check(const struct content *config, size_t operation)
         if (inode->written_state == 0) inode->written_state = look(path, &inode->written, config);
         if (inode->synced_state == 0) inode->synced_state = look(path, &inode->synced, config);
         if (inode->written_state > 0 && inode->synced_state > 0) continue;
-        printf("after operation %zu: %s is not whole%s\n", operation, path,
+        printf("after operation %zu: %s is not whole%s\n", operations, path,
                inode->written_state > 0 ? " without what was not synced" : "");
         wrong++;
         inode->written_state = inode->synced_state = 1; /* said once */
     }
-    if (seen_last && !last) printf("after operation %zu: last.safetensors is gone\n", operation), wrong++;
+    if (seen_last && !last) printf("after operation %zu: last.safetensors is gone\n", operations), wrong++;
     seen_last = last;
 }
 
@@ -200,14 +216,14 @@ int main(int argc, char **argv)
     if (file_load(&trace, argv[1], &err) != STATUS_OK) die(err.message);
     if (file_read(path, 1 << 20, &config.bytes, &config.size, &err) != STATUS_OK) die(err.message);
     const uint8_t *at = trace.bytes, *end = at + trace.size;
-    size_t operations = 0;
     while (at < end) {
         struct trace_record r;
         memcpy(&r, at, sizeof r);
         at += sizeof r;
         char *first = copy_text(at, r.path_length), *second = copy_text(at + r.path_length, r.other_length);
+        operations++;
         at = apply(&r, first, second, at + r.path_length + r.other_length);
-        check(&config, ++operations);
+        check(&config);
         free(first);
         free(second);
     }
