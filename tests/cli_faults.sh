@@ -13,7 +13,7 @@ library=$(cd "$RMFER_TESTS" && pwd)/libfaults.so
 tries=${FAULT_TRIES:-2}
 seed=${FAULT_SEED:-$(git rev-parse HEAD 2>/dev/null | cut -c1-4)}
 seed=$(printf '%d' "0x${seed:-1}" 2>/dev/null || echo 1)
-wanted=${FAULT_COMMANDS:-train eval predict import export film rmset power}
+wanted=${FAULT_COMMANDS:-train eval predict import named export film rmset power}
 kinds=${FAULT_KINDS:-allocate read write sync rename}
 injected=0
 export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1
@@ -66,7 +66,7 @@ command_of() {
     eval) echo "eval --checkpoint $weights --quiet --threads 1 --json $folder/made/eval.json" ;;
     predict) echo "predict --checkpoint $weights --json --allow-untrained --threads 1 --features $folder/made/f.npy $picture" ;;
     film) echo "predict --checkpoint $weights --json --allow-untrained --threads 1 --detector none --every 48 $folder/faces/mashups/mashup0.mp4" ;;
-    import) echo "import $weights -o $folder/made/imported.safetensors" ;;
+    import | named) echo "import $weights -o $folder/made/imported.safetensors" ;;
     export) echo "export $weights -o $folder/made/exported.onnx" ;;
     rmset) echo "rmset build $folder/faces/mashups/mashup0.mp4 -o $folder/made/set --every 48 --threads 1 --quiet" ;;
     esac
@@ -130,11 +130,13 @@ faults() {
 }
 [ "$tries" = all ] && tries=0
 
-names="train eval predict import export"
+names="train eval predict import named export"
 if [ -f "$folder/faces/mashups/mashup0.mp4" ]; then names="$names film rmset"; fi
 if [ $mashups -eq 1 ] && ! [ -f "$folder/faces/mashups/mashup0.mp4" ]; then skip "rmset build, without FFmpeg"; fi
 for name in $names; do
     is_among $name "$wanted" || continue
+    # The second import is one on a file system where what is written has a temporary name.
+    case $name in named) export FAULT_NAMED=1 ;; *) unset FAULT_NAMED ;; esac
     clean_up
     # shellcheck disable=SC2046
     FAULT_COUNTS=$folder/counts.$name LD_PRELOAD=$library "$RMFER" $(command_of $name) >"$folder/out" 2>"$folder/err"
@@ -154,12 +156,20 @@ for name in $names; do
 done
 
 # ---- power loss ----
-if is_among power "$wanted"; then
+# replay WHAT: of a run's files
+replay() {
     clean_up
     # shellcheck disable=SC2046
     FAULT_TRACE=$folder/trace FAULT_FOLDER=$folder/made LD_PRELOAD=$library "$RMFER" $(command_of train) >"$folder/out" 2>"$folder/err"
-    check "no moment of a run at which lost power loses a checkpoint" "$RMFER_TESTS/power_loss" "$folder/trace" "$folder/made/run"
+    check "no moment of a run at which lost power loses a checkpoint, $1" "$RMFER_TESTS/power_loss" "$folder/trace" "$folder/made/run"
     cat "$folder/out"
+}
+unset FAULT_NAMED
+if is_among power "$wanted"; then
+    replay "written without a name"
+    FAULT_NAMED=1
+    export FAULT_NAMED
+    replay "written under a temporary name"
 fi
 echo "$injected faults injected"
 finish

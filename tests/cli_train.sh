@@ -106,6 +106,19 @@ check "a run that is done may be resumed" train --resume
 check "and stays as it is" cmp run/last.safetensors straight/last.safetensors
 check "a run knows its own configuration" "$RMFER" train --resume --out run --threads 1
 
+# Under nohup a hang-up stops nothing; without, it stops the run as the others do.
+rm -rf run
+stop_and_check HUP 5 129
+rm -rf run
+nohup "$RMFER" train --config both.ini --threads 1 >out 2>err &
+pid=$!
+wait_for_lines 5 $pid || fail "the run ended before the hang-up"
+kill -s HUP $pid
+wait $pid
+code=$?
+[ $code -eq 0 ] && pass || fail "nohup: exit $code after a hang-up"
+check "to the same bits" cmp run/last.safetensors straight/last.safetensors
+
 # SAM over accumulated batches, maps kept in half precision: the same bits after a stop as without one.
 sam="--set train.optimizer=sam --set train.accumulate=3 --set acl.forward=joint --set train.clip_norm=2
      --set train.epochs=3 --set train.warmup_epochs=1 --set train.saved=float16"

@@ -62,6 +62,30 @@ holds "and nothing goes into the file" cmp -s "$folder/open.npy" "$folder/no-err
 predict "$folder/none.npy" >"$folder/out" 2>&- <&-
 holds "nothing is open but standard output" cmp -s "$folder/open.npy" "$folder/none.npy"
 
+# ---- a signal leaves nothing of a file that is half written, where the file system holds files without a name ----
+mkdir "$folder/stopped"
+mkfifo "$folder/pictures"
+for signal in HUP TERM KILL; do
+    "$RMFER" predict --checkpoint "$last" --json --allow-untrained --threads 1 --batch 1 --features "$folder/stopped/f.npy" - \
+        <"$folder/pictures" >"$folder/out" 2>"$folder/err" &
+    predicting=$!
+    exec 9>"$folder/pictures" # held open: there might be more
+    cat "$picture" "$picture" "$picture" >&9
+    for _ in $(seq 300); do
+        [ -s "$folder/out" ] && break
+        sleep 0.1
+    done
+    kill -$signal $predicting
+    wait $predicting
+    code=$?
+    exec 9>&-
+    holds "predict ends by the signal $signal: exit $code" [ $code -gt 128 ]
+    case $(stat -f -c %T "$folder") in
+    ext2/ext3 | tmpfs | xfs | btrfs) holds "and leaves nothing" [ -z "$(ls -A "$folder/stopped")" ] ;;
+    *) skip "what $signal leaves, on this file system" ;;
+    esac
+done
+
 # ---- a limit of a file's size: an error that names it, and no half file, of what asks for no signals ----
 mkdir "$folder/limited"
 for command in "plot curves $folder/run -o $folder/limited/c.svg" "report $folder/run --no-data -o $folder/limited/r.html" \

@@ -1,5 +1,5 @@
-/* Writing beside the target, exclusively, then linking or renaming: two writers, a full disk or a kill leave at `path`
- * what was there, or all of the new. */
+/* Writing into a file without a name, or beside the target, exclusively, then linking or renaming: two writers, a full disk
+ * or a kill leave at `path` what was there, or all of the new. */
 #define _GNU_SOURCE /* O_NOFOLLOW, O_CLOEXEC, O_DIRECTORY */
 #include "rmfer/base/file_write.h"
 
@@ -47,6 +47,15 @@ static status place_new(const char *name, const char *path, struct error *err)
     return error_set_errno(err, "%s: cannot be written", path);
 }
 
+/* A file that has no name yet gets the one it needs: that of the target, or a temporary one. */
+static status name_written(int descriptor, const char *path, bool replace, struct text *name, struct error *err)
+{
+    if (replace) return temporary_file_name(descriptor, path, name, err);
+    if (temporary_file_place(descriptor, path)) return STATUS_OK;
+    if (errno == EEXIST) return error_set(err, "%s: is there already", path);
+    return error_set_errno(err, "%s: cannot be put in place", path);
+}
+
 status file_write_whole(const char *path, const void *bytes, size_t size, bool replace, struct error *err)
 {
     struct text name = {0};
@@ -55,12 +64,14 @@ status file_write_whole(const char *path, const void *bytes, size_t size, bool r
         text_free(&name);
         return STATUS_FAILED;
     }
+    bool nameless = name.length == 0;
     status result = write_all(descriptor, path, bytes, size, err);
+    if (result == STATUS_OK && nameless) result = name_written(descriptor, path, replace, &name, err);
     if (close(descriptor) != 0 && result == STATUS_OK) result = error_set_errno(err, "%s: cannot be written", path);
     if (result == STATUS_OK && replace && rename(name.bytes, path) != 0)
         result = error_set_errno(err, "%s: cannot be put in place", path);
-    if (result == STATUS_OK && !replace) result = place_new(name.bytes, path, err);
-    if (result != STATUS_OK) unlink(name.bytes);
+    if (result == STATUS_OK && !replace && !nameless) result = place_new(name.bytes, path, err);
+    if (result != STATUS_OK && name.length > 0) unlink(name.bytes);
     text_free(&name);
     return result;
 }
@@ -103,6 +114,7 @@ static int open_stream(struct atomic_file *file, struct error *err)
     struct text name = {0};
     int descriptor = temporary_file_open(file->path, &name, err);
     file->temporary = name.bytes;
+    file->nameless = descriptor >= 0 && name.length == 0;
     if (descriptor >= 0 && exists) (void)fchmod(descriptor, facts.st_mode & 0777); /* as private as it was */
     if (descriptor >= 0) return descriptor;
     text_free(&name);
@@ -144,24 +156,37 @@ static status write_failed(const struct atomic_file *file, struct error *err)
     return error_set_errno(err, "%s: cannot be written", file->path);
 }
 
+static status put_in_place(struct atomic_file *file, struct error *err)
+{
+    if (rename(file->temporary, file->path) != 0)
+        return error_set_errno(err, "%s: cannot be put in place", file->path);
+    sync_folder_of(file->path);
+    memory_free(file->temporary);
+    file->temporary = NULL;
+    return STATUS_OK;
+}
+
+/* A rename needs a name. It is there for a moment only, in which the file is open still, and so locked. */
+static status put_nameless_in_place(struct atomic_file *file, struct error *err)
+{
+    struct text name = {0};
+    status result = temporary_file_name(fileno(file->stream), file->path, &name, err);
+    if (result != STATUS_OK) return result;
+    file->temporary = name.bytes;
+    return put_in_place(file, err);
+}
+
 status atomic_file_commit(struct atomic_file *file, struct error *err)
 {
+    bool is_beside = file->nameless || file->temporary != NULL;
     status result = STATUS_OK;
     errno = 0;
-    if (fflush(file->stream) != 0 || ferror(file->stream) ||
-        (file->temporary != NULL && fsync(fileno(file->stream)) != 0))
+    if (fflush(file->stream) != 0 || ferror(file->stream) || (is_beside && fsync(fileno(file->stream)) != 0))
         result = write_failed(file, err);
+    if (result == STATUS_OK && file->nameless) result = put_nameless_in_place(file, err);
     if (fclose(file->stream) != 0 && result == STATUS_OK) result = write_failed(file, err);
     file->stream = NULL;
-    if (result == STATUS_OK && file->temporary != NULL) {
-        if (rename(file->temporary, file->path) != 0) {
-            result = error_set_errno(err, "%s: cannot be put in place", file->path);
-        } else {
-            sync_folder_of(file->path);
-            memory_free(file->temporary);
-            file->temporary = NULL;
-        }
-    }
+    if (result == STATUS_OK && file->temporary != NULL) result = put_in_place(file, err);
     atomic_file_abandon(file);
     return result;
 }

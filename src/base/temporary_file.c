@@ -1,6 +1,7 @@
-/* A temporary file is locked as long as its writer has it open: after a kill the lock is free, whatever the machine's
- * process numbers have become, and the next writer removes the file. */
-#define _GNU_SOURCE /* O_NOFOLLOW, O_CLOEXEC */
+/* A file without a name (Linux's O_TMPFILE) is gone with its process, however that ends. Where there are none (NFS, FAT, other
+ * systems), a temporary file is locked as long as its writer has it open: after a kill the lock is free, whatever the
+ * machine's process numbers have become, and the next writer removes the file. */
+#define _GNU_SOURCE /* O_NOFOLLOW, O_CLOEXEC, O_TMPFILE */
 #include "temporary_file.h"
 
 #include "rmfer/base/memory.h"
@@ -8,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
@@ -40,8 +42,47 @@ static status invent_name(const char *path, struct text *name, struct error *err
     return text_append_format(name, err, "%s%s%0*llx", path, MARK, DIGITS, random);
 }
 
+static const char OWN_DESCRIPTORS[] = "/proc/self/fd"; /* by which a name is given later */
+
+/* -1 where that cannot be, for whatever reason: a named one is tried then. */
+static int make_nameless(const char *path)
+{
+    int descriptor = -1;
+#ifdef O_TMPFILE
+    char *folder = access(OWN_DESCRIPTORS, X_OK) == 0 ? path_folder(path, NULL) : NULL;
+    if (folder != NULL) descriptor = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+    memory_free(folder);
+    if (descriptor >= 0) (void)flock(descriptor, LOCK_EX | LOCK_NB);
+#else
+    (void)path;
+#endif
+    return descriptor;
+}
+
+bool temporary_file_place(int descriptor, const char *path)
+{
+    char own[sizeof OWN_DESCRIPTORS + 16];
+    snprintf(own, sizeof own, "%s/%d", OWN_DESCRIPTORS, descriptor);
+    return linkat(AT_FDCWD, own, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0;
+}
+
+status temporary_file_name(int descriptor, const char *path, struct text *name, struct error *err)
+{
+    status result = STATUS_OK;
+    for (int i = 0; i < MOST_TRIES && result == STATUS_OK; i++) {
+        result = invent_name(path, name, err);
+        if (result == STATUS_OK && temporary_file_place(descriptor, name->bytes)) return STATUS_OK;
+        if (errno != EEXIST) break;
+    }
+    if (result == STATUS_OK) result = error_set_errno(err, "%s: cannot be put in place", path);
+    text_free(name); /* nothing of ours is there */
+    return result;
+}
+
 int temporary_file_open(const char *path, struct text *name, struct error *err)
 {
+    int nameless = make_nameless(path);
+    if (nameless >= 0) return nameless;
     for (int i = 0; i < MOST_TRIES; i++) {
         if (invent_name(path, name, err) != STATUS_OK) return -1;
         int descriptor = make_locked(name->bytes);

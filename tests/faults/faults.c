@@ -3,6 +3,7 @@
  *
  *   FAULT=KIND:OUTCOME:N     KIND allocate, read, write, sync, rename; OUTCOME an error (EIO, ENOSPC, ENOMEM), `short` (half
  *                            of what was asked is done, which is no error) or `end` (a file that is cut short)
+ *   FAULT_NAMED=1            files without a name (O_TMPFILE) are refused, as on a file system that holds none
  *   FAULT_DELAY=SEED         some reads and allocations take up to 3 ms longer, so that threads meet in other orders
  *   FAULT_COUNTS=FILE        how many of each kind there were, written at the end
  *   FAULT_TRACE=FILE         what was done to files below FAULT_FOLDER, for power_loss.c
@@ -33,7 +34,7 @@ static const char *const kind_names[KINDS] = {"allocate", "read", "write", "sync
 enum { MOST_DESCRIPTORS = 1024, MOST_STREAMS = 256, FAIL_SHORT = -1, FAIL_END = -2 };
 
 static struct {
-    bool counting;
+    bool counting, named;
     int kind, outcome; /* an errno, or one of the two above */
     long number;
     unsigned long delay; /* 0 = none */
@@ -91,6 +92,7 @@ static void read_wishes(void)
         state.outcome = outcome_of(outcome);
     }
     if (getenv("FAULT_DELAY") != NULL) state.delay = strtoul(getenv("FAULT_DELAY"), NULL, 10);
+    state.named = getenv("FAULT_NAMED") != NULL;
     state.folder = getenv("FAULT_FOLDER");
     state.folder_length = state.folder == NULL ? 0 : strlen(state.folder);
     if (trace != NULL) state.trace = REAL(open)(trace, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -230,11 +232,17 @@ static bool is_system(const char *path)
     return strncmp(path, "/proc", 5) == 0 || strncmp(path, "/sys", 4) == 0 || strncmp(path, "/dev", 4) == 0;
 }
 
+static bool is_nameless(int flags)
+{
+    return (flags & O_TMPFILE) == O_TMPFILE;
+}
+
 static int watch(int descriptor, const char *path, int flags)
 {
     if (descriptor < 0 || descriptor >= MOST_DESCRIPTORS) return descriptor;
     atomic_store(&state.watched[descriptor], !is_system(path));
     if ((flags & O_CREAT) != 0 && is_traced(path)) record(TRACE_CREATE, path, "", inode_of(descriptor), 0, NULL, 0);
+    if (is_nameless(flags) && is_traced(path)) record(TRACE_CREATE, "", "", inode_of(descriptor), 0, NULL, 0);
     return descriptor;
 }
 
@@ -247,8 +255,12 @@ int open(const char *path, int flags, ...)
 {
     va_list arguments;
     va_start(arguments, flags);
-    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
+    mode_t mode = (flags & O_CREAT) != 0 || is_nameless(flags) ? va_arg(arguments, mode_t) : 0;
     va_end(arguments);
+    if (state.named && is_nameless(flags)) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
     return watch(REAL(open)(path, flags, mode), path, flags);
 }
 
@@ -311,6 +323,19 @@ int link(const char *from, const char *to)
 {
     int result = REAL(link)(from, to);
     if (result == 0 && is_traced(from)) record(TRACE_LINK, from, to, 0, 0, NULL, 0);
+    return result;
+}
+
+/* What gives a file without a name its first one, by /proc/self/fd, fails where renames do. */
+int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags)
+{
+    int outcome = meet(RENAME);
+    if (outcome > 0) errno = outcome;
+    if (outcome > 0) return -1;
+    struct stat facts;
+    uint64_t inode = stat(from, &facts) == 0 ? facts.st_ino : 0;
+    int result = REAL(linkat)(from_folder, from, to_folder, to, flags);
+    if (result == 0 && is_traced(to)) record(TRACE_LINK, "", to, inode, 0, NULL, 0);
     return result;
 }
 

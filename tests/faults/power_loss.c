@@ -109,7 +109,7 @@ static void create(const char *path, uint64_t number)
         inode->written.size = inode->synced.size = 0;
         inode->written_state = inode->synced_state = 0;
     }
-    find_name(path, true)->inode = inode;
+    if (path[0] != '\0') find_name(path, true)->inode = inode;
 }
 
 static void write_bytes(struct inode *inode, uint64_t place, const uint8_t *bytes, uint64_t size)
@@ -156,7 +156,10 @@ static const uint8_t *apply(const struct trace_record *r, const char *path, cons
     case TRACE_TRUNCATE: resize(&inode->written, (size_t)r->place); break;
     case TRACE_SYNC: sync_inode(inode); break;
     case TRACE_RENAME: give_name(path, other, false); break;
-    case TRACE_LINK: give_name(path, other, true); break;
+    case TRACE_LINK:
+        if (inode != NULL) find_name(other, true)->inode = inode; /* its first */
+        else give_name(path, other, true);
+        break;
     case TRACE_UNLINK: remove_name(path); break;
     default: die("not a trace");
     }

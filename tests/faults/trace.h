@@ -6,12 +6,12 @@
 #include <stdint.h>
 
 enum trace_operation {
-    TRACE_CREATE = 1, /* path, inode */
+    TRACE_CREATE = 1, /* path, empty where it has no name yet; inode */
     TRACE_WRITE,      /* inode, place, size, bytes */
     TRACE_TRUNCATE,   /* inode, place = the new size */
     TRACE_SYNC,       /* inode: what was written to it is on the disk; of a folder, nothing is known */
     TRACE_RENAME,     /* path to other */
-    TRACE_LINK,       /* path, other */
+    TRACE_LINK,       /* path, other; or inode, other: the first name of a file that had none */
     TRACE_UNLINK,     /* path */
 };
 
