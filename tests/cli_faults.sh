@@ -95,7 +95,7 @@ inject() {
     injected=$((injected + 1))
     fault=$2:$3:$4
     # shellcheck disable=SC2046
-    FAULT=$fault LD_PRELOAD=$library timeout -s KILL 120 "$RMFER" $(command_of "$1") >"$folder/out" 2>"$folder/err"
+    timeout -s KILL 120 env FAULT="$fault" LD_PRELOAD="$library" "$RMFER" $(command_of "$1") >"$folder/out" 2>"$folder/err"
     code=$?
     problem=
     if [ $code -gt 2 ]; then problem="exit $code"

@@ -66,7 +66,6 @@
     X(avformat, avio_closep)                    \
     X(avformat, avio_context_free)              \
     X(avformat, avio_open)                      \
-    X(avformat, avio_size)                      \
     FFMPEG_SIDE_DATA(X)
 
 struct ffmpeg {

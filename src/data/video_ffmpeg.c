@@ -1,4 +1,5 @@
 /* Videos through FFmpeg: container, decoder, conversion to upright RGB. Threads: only the decoder's own. */
+#define _GNU_SOURCE /* O_CLOEXEC */
 #include <stddef.h>
 
 #ifdef RMFER_HAVE_FFMPEG
@@ -13,10 +14,12 @@
 #include "rmfer/base/text.h"
 #include "rmfer/base/threads.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Containers that hold films. Playlists and the like name other files, and those are not the user's choice. */
 static const char CONTAINERS[] = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mpegvideo,h264,hevc,yuv4mpegpipe";
@@ -26,7 +29,9 @@ enum { MOST_EMPTY_READS = 1000, ROW_ALIGNMENT = 64, MOST_DECODER_THREADS = 16 };
 struct video {
     struct ffmpeg ffmpeg;
     char *path;
-    struct byte_stream *stream_in; /* where the container comes from, or NULL: the path */
+    struct byte_stream *stream_in; /* where the container comes from: the caller's, or `own` */
+    struct byte_stream own;        /* of the path */
+    int descriptor;                /* of `own`; -1 = none */
     AVIOContext *reader;           /* of the stream */
     AVFormatContext *container;
     AVCodecContext *decoder;
@@ -67,12 +72,14 @@ static status fail(struct video *video, const char *what, int code, struct error
 
 enum { READER_BYTES = 32768 };
 
+/* A read that gives nothing before the file's end is a failed one, which FFmpeg remembers as such. */
 static int read_stream(void *context, uint8_t *bytes, int size)
 {
     struct byte_stream *stream = context;
     const uint8_t *found;
     size_t count = byte_stream_peek(stream, 1, &found);
-    if (count == 0) return stream->error.code == STATUS_OK ? AVERROR_EOF : AVERROR(EIO);
+    bool failed = stream->error.code != STATUS_OK || byte_stream_place(stream) < byte_stream_size(stream);
+    if (count == 0) return failed ? AVERROR(EIO) : AVERROR_EOF;
     if (count > (size_t)size) count = (size_t)size;
     memcpy(bytes, found, count);
     byte_stream_take(stream, count);
@@ -117,23 +124,37 @@ static status open_reader(struct video *video, struct error *err)
 /* ---- opening ----------------------------------------------------------------------------------------------------
  */
 
+static status open_path(struct video *video, struct error *err)
+{
+    video->descriptor = open(video->path, O_RDONLY | O_CLOEXEC);
+    if (video->descriptor < 0) return error_set_errno(err, "%s: cannot be opened as a video", video->path);
+    video->own = byte_stream(video->descriptor);
+    video->stream_in = &video->own;
+    return STATUS_OK;
+}
+
+/* What went wrong with reading the file, if anything: demuxers take a failed read for damage, or for the file's end. */
+static int read_error_of(const struct video *video)
+{
+    int error = video->container->pb->error;
+    return error < 0 && error != AVERROR_EOF ? error : 0;
+}
+
 static status open_container(struct video *video, struct error *err)
 {
     struct ffmpeg *f = &video->ffmpeg;
-    struct text url = {0};
     AVDictionary *settings = NULL;
-    status result = video->stream_in != NULL ? open_reader(video, err) : STATUS_OK;
-    if (result == STATUS_OK && video->stream_in == NULL)
-        result = text_append_format(&url, err, "file:%s", video->path);
+    status result = video->stream_in == NULL ? open_path(video, err) : STATUS_OK;
+    if (result == STATUS_OK) result = open_reader(video, err);
     if (result != STATUS_OK) return result;
     f->av_log_set_level(log_get_level() == LOG_VERBOSE ? AV_LOG_WARNING : AV_LOG_QUIET);
     f->av_dict_set(&settings, "format_whitelist", CONTAINERS, 0);
     f->av_dict_set(&settings, "protocol_whitelist", "file", 0);
-    int code = f->avformat_open_input(&video->container, text_string(&url), NULL, &settings);
+    int code = f->avformat_open_input(&video->container, video->path, NULL, &settings); /* its name tells raw kinds apart */
     f->av_dict_free(&settings);
-    text_free(&url);
     if (code < 0) return fail(video, "cannot be opened as a video", code, err);
     code = f->avformat_find_stream_info(video->container, NULL);
+    if (code >= 0) code = read_error_of(video);
     return code < 0 ? fail(video, "nothing can be learned of its streams", code, err) : STATUS_OK;
 }
 
@@ -165,6 +186,7 @@ static status open_video(struct video **out, struct byte_stream *stream, const c
     struct video *video = memory_allocate(1, sizeof *video, "a video", err);
     if (video == NULL) return STATUS_FAILED;
     video->stream_in = stream;
+    video->descriptor = -1;
     video->every = options->every > 0 ? options->every : 1;
     video->every_seconds = options->every_seconds;
     video->most_pixels = options->most_pixels != 0 ? options->most_pixels : IMAGE_MOST_PIXELS;
@@ -206,6 +228,8 @@ void video_close(struct video *video)
     f->avcodec_free_context(&video->decoder);
     f->avformat_close_input(&video->container);
     close_reader(video);
+    byte_stream_free(&video->own);
+    if (video->descriptor >= 0) close(video->descriptor);
     memory_free(video->rows);
     memory_free(video->path);
     memory_free(video);
@@ -244,17 +268,6 @@ int64_t video_frame_estimate(const struct video *video)
 
 /* ---- decoding
  * ------------------------------------------------------------------------------------------------------ */
-
-/* What went wrong with reading the file, if anything: demuxers take a failed read for damage, or for the file's end, and so
- * a read that gave nothing before the end. */
-static int read_error_of(struct video *video)
-{
-    AVIOContext *file = video->container->pb;
-    if (file == NULL) return 0;
-    if (file->error < 0 && file->error != AVERROR_EOF) return file->error;
-    bool cut = file->eof_reached && file->pos < video->ffmpeg.avio_size(file);
-    return cut ? AVERROR(EIO) : 0;
-}
 
 /* Hands the decoder the next packet, or tells it that there is none. */
 static void feed(struct video *video)
