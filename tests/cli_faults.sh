@@ -101,6 +101,7 @@ inject() {
     if [ $code -gt 2 ]; then problem="exit $code"
     # A picture that cannot be read is an error in predict's JSON, at its place.
     elif [ $code -ne 0 ] && ! [ -s "$folder/err" ] && ! grep -q '"error": "' "$folder/out"; then problem="exit $code without a word"
+    elif [ $code -ne 0 ] && [ "$2" = allocate ] && ! grep -qi memory "$folder/err" "$folder/out"; then problem="no word of memory"
     elif [ $code -eq 0 ] && [ "$(result_of)" != "$expected" ] && ! grep -q 'damaged places were passed over' "$folder/err"; then
         problem="exit 0 with another result"
     elif [ -n "$(find "$folder/made" -name '*.tmp.*')" ]; then problem="a half file stays"

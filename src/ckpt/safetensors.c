@@ -5,6 +5,7 @@
 #include "rmfer/base/json_reader.h"
 #include "rmfer/base/memory.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,7 +168,8 @@ static status parse(struct safetensors *file, const uint8_t *bytes, size_t size,
     struct data_section data = {bytes + LENGTH_BYTES + length, size - LENGTH_BYTES - (size_t)length};
     const char *text = (const char *)bytes + LENGTH_BYTES;
     file->header = json_read_object(text, (size_t)length);
-    if (file->header == NULL) return error_set(err, "its header is not a JSON object");
+    if (file->header == NULL)
+        return error_set(err, errno == ENOMEM ? "not enough memory for its header" : "its header is not a JSON object");
     return read_header(file, text, (size_t)length, &data, err);
 }
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* `length` bytes as one object with nothing but blanks behind it; cJSON_Delete frees it. NULL when it is something else
- * or memory is short. */
+ * or memory is short: errno is ENOMEM then, and not otherwise. */
 cJSON *json_read_object(const char *bytes, size_t length);
 
 /* The number called `name`; NaN when there is none. */
