@@ -25,6 +25,9 @@ places() {
     cat <<'END'
 src/kern/kernels_portable.c :: return s * (1 + z * (1 - s)); :: return s * (1 - z * (1 - s)); :: test_kern_kernels
 src/kern/simd.inc :: v_fma(silu, v_set(1.0f) - s, s) :: v_fma(silu, v_set(1.0f) - s, v_set(0.0f) - s) :: test_kern_kernels
+src/kern/simd.inc :: row->ldx, lanes) - mean, way->products) :: row->ldx, lanes) + mean, way->products) :: test_kern_kernels
+src/kern/kernels_portable.c :: da += gradient * row->w :: da -= gradient * row->w :: double/test_ops_depthwise
+src/kern/kernels_portable.c :: row->ldw + c] += gradient * a; :: row->ldw + c] -= gradient * a; :: double/test_ops_depthwise
 src/nn/backbone_backward.c :: gate[i] * through[i] + at_pixel[i] * slopes[i] :: gate[i] * through[i] - at_pixel[i] * slopes[i] :: test_golden_engine
 src/method/rmfer_heads.c :: dfeatures[i] += room[i]; :: dfeatures[i] -= room[i]; :: test_golden_engine
 src/method/guesses.c :: (exp(log_p) - (double)t[c]) :: (exp(log_p) + (double)t[c]) :: double/test_method_unlabelled
@@ -60,7 +63,8 @@ src/ops/concordance.c :: (y - a.coefficient * x) :: (y + a.coefficient * x) :: d
 src/method/affect_head.c :: dfeatures[i] += head->room[i]; :: dfeatures[i] -= head->room[i]; :: test_golden_engine
 src/ops/conv1x1.c :: scale[c] = bn.scale[c] * upstream->keep[image]; :: scale[c] = -bn.scale[c] * upstream->keep[image]; :: test_golden_engine
 src/ops/cosine.c :: (du[j] - u[j] * (real)along) :: (du[j] + u[j] * (real)along) :: test_golden_engine
-src/ops/depthwise.c :: (back->residual == NULL ? 0 : back->residual[to]) :: (back->residual == NULL ? 0 : -back->residual[to]) :: double/test_ops_depthwise
+src/kern/kernels_portable.c :: value) + (row->residual == NULL :: value) - (row->residual == NULL :: double/test_ops_depthwise
+src/ops/depthwise.c :: (padded - ky) / stride < conv->output_height :: (padded + ky) / stride < conv->output_height :: double/test_ops_depthwise
 src/ops/linear.c :: layer->dbias[j] += dy[ :: layer->dbias[j] -= dy[ :: test_golden_engine
 src/ops/softmax_cross_entropy.c :: exp((double)logits[c] - lse) - q) :: exp((double)logits[c] - lse) + q) :: test_golden_engine
 src/ops/squeeze_excite.c :: saved.gate[i] * (1 - saved.gate[i]) :: saved.gate[i] * (1 + saved.gate[i]) :: test_golden_engine

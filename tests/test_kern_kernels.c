@@ -351,27 +351,6 @@ static void try_activate(struct bench *bench)
     assert_maps_agree(bench, "activate", wanted, got, size, VALUE_TOLERANCE);
 }
 
-static void try_activate_with_slope(struct bench *bench)
-{
-    struct rows s = draw_rows(bench);
-    struct map x = map_random(bench, s.rows, s.channels);
-    struct channel_numbers n = draw_channel_numbers(bench, s.channels);
-    struct map wanted = map_random(bench, s.rows, s.channels), got = map_twin(bench, wanted);
-    /* Both outputs share one distance between pixels. */
-    struct map wanted_slope = map_twin(bench, wanted), got_slope = map_twin(bench, wanted);
-    struct map size = map_magnitude(bench, wanted), slope = map_magnitude(bench, wanted);
-    for (size_t r = 0; r < s.rows; r++)
-        for (size_t c = 0; c < s.channels; c++) {
-            size.at[r * size.ld + c] = (float)silu_size(normalised(&n, x, r, c));
-            slope.at[r * slope.ld + c] = (float)slope_size(normalised(&n, x, r, c));
-        }
-    kernels_portable.activate_with_slope(s, wanted.at, wanted_slope.at, wanted.ld, x.at, x.ld, n.scale.at,
-                                         n.shift.at);
-    bench->kernels->activate_with_slope(s, got.at, got_slope.at, got.ld, x.at, x.ld, n.scale.at, n.shift.at);
-    assert_maps_agree(bench, "activate_with_slope (value)", wanted, got, size, VALUE_TOLERANCE);
-    assert_maps_agree(bench, "activate_with_slope (slope)", wanted_slope, got_slope, slope, VALUE_TOLERANCE);
-}
-
 static struct affine affine_of(const struct channel_numbers *n)
 {
     return (struct affine){n->scale.at, n->shift.at, n->mean.at};
@@ -535,32 +514,6 @@ static void try_activated_bn_backward(struct bench *bench)
     assert_maps_agree(bench, "activated_bn_backward", wanted, got, size, VALUE_TOLERANCE);
 }
 
-static void try_slope_backward(struct bench *bench)
-{
-    struct rows s = draw_rows(bench);
-    struct map da = map_random(bench, s.rows, s.channels), slope = map_twin(bench, da);
-    struct map x = map_random(bench, s.rows, s.channels);
-    for (size_t r = 0; r < s.rows; r++)
-        for (size_t c = 0; c < s.channels; c++) slope.at[r * slope.ld + c] = (float)random_uniform(&bench->random);
-    struct channel_numbers n = draw_channel_numbers(bench, s.channels);
-    struct map wanted = map_random(bench, s.rows, s.channels), got = map_twin(bench, wanted);
-    struct map wanted_sums = map_calm(bench, 2, s.channels), got_sums = map_twin(bench, wanted_sums);
-    struct map size = map_magnitude(bench, wanted), sums = sums_magnitude(bench, wanted_sums);
-    for (size_t r = 0; r < s.rows; r++)
-        for (size_t c = 0; c < s.channels; c++) {
-            double value = (double)da.at[r * da.ld + c] * (double)slope.at[r * slope.ld + c];
-            size.at[r * size.ld + c] = (float)fabs(value);
-            add_size(sums, 0, c, value);
-            add_size(sums, 1, c, value * centred(&n, x, r, c));
-        }
-    kernels_portable.slope_backward(s, wanted.at, wanted.ld, da.at, slope.at, da.ld, x.at, x.ld, n.mean.at,
-                                    wanted_sums.at, wanted_sums.ld);
-    bench->kernels->slope_backward(s, got.at, got.ld, da.at, slope.at, da.ld, x.at, x.ld, n.mean.at, got_sums.at,
-                                   got_sums.ld);
-    assert_maps_agree(bench, "slope_backward (map)", wanted, got, size, VALUE_TOLERANCE);
-    assert_maps_agree(bench, "slope_backward (sums)", wanted_sums, got_sums, sums, SUM_TOLERANCE);
-}
-
 /* ---- depthwise convolution
  * ------------------------------------------------------------------------------------------ */
 
@@ -605,40 +558,87 @@ static void try_depthwise(struct bench *bench)
     assert_maps_agree(bench, "depthwise", wanted, got, size, SUM_TOLERANCE);
 }
 
-/* dy with kernel-1 pixels of zeros on both sides. */
-static struct map draw_output_gradient(struct bench *bench, const struct window *s)
+/* A row of a depthwise convolution on its way back, and the sizes of what is summed up. */
+struct way_back {
+    struct window window;
+    size_t pixels, pad_left, length; /* of a row of dy with its zeros */
+    bool activates;
+    struct map dy, w, x;
+    const float *rows[5];
+    struct channel_numbers numbers;
+    struct map size, weights, sums;
+};
+
+static struct way_back draw_way_back(struct bench *bench)
 {
-    size_t margin = (size_t)s->kernel - 1;
-    struct map dy = map_calm(bench, s->width + 2 * margin, s->channels);
-    for (size_t r = 0; r < dy.rows; r++)
-        if (r < margin || r >= margin + s->width) memset(dy.at + r * dy.ld, 0, s->channels * sizeof(float));
-    return dy;
+    struct way_back b = {.window = draw_window(bench), .activates = below(bench, 3) != 0};
+    const struct window *s = &b.window;
+    size_t kernel = (size_t)s->kernel, margin = kernel - 1;
+    b.pad_left = below(bench, kernel);
+    b.pixels = s->padded - b.pad_left;
+    if (below(bench, 2)) b.pixels = 1 + below(bench, b.pixels);
+    b.length = s->padded / (size_t)s->stride + 1 + 2 * margin;
+    b.dy = map_calm(bench, kernel * b.length, s->channels);
+    for (size_t r = 0; r < b.dy.rows; r++) {
+        size_t at = r % b.length;
+        if (at < margin || at >= margin + s->width) memset(b.dy.at + r * b.dy.ld, 0, s->channels * sizeof(float));
+    }
+    for (size_t ky = 0; ky < kernel; ky++)
+        b.rows[ky] = below(bench, 3) == 0 ? NULL : b.dy.at + (ky * b.length + margin) * b.dy.ld;
+    b.w = map_calm(bench, s->taps, s->channels);
+    b.x = map_calm(bench, b.pixels, s->channels);
+    b.numbers = draw_channel_numbers(bench, s->channels);
+    return b;
+}
+
+/* Adds what pixel i of channel c contributes. */
+static void add_way_back(struct way_back *b, size_t i, size_t c)
+{
+    size_t kernel = (size_t)b->window.kernel, stride = (size_t)b->window.stride, padded = i + b->pad_left;
+    double z = normalised(&b->numbers, b->x, i, c), da = 0;
+    double a = b->activates ? silu_size(z) : fabs((double)b->x.at[i * b->x.ld + c]);
+    for (size_t t = 0; t < b->window.taps; t++) {
+        size_t ky = t / kernel, kx = t % kernel;
+        if (b->rows[ky] == NULL || padded < kx || (padded - kx) % stride != 0) continue;
+        double gradient = fabs((double)b->rows[ky][(padded - kx) / stride * b->dy.ld + c]);
+        da += gradient * fabs((double)b->w.at[t * b->w.ld + c]);
+        add_size(b->weights, t, c, gradient * a);
+    }
+    if (b->activates) da *= slope_size(z);
+    add_size(b->size, i, c, da);
+    add_size(b->sums, 0, c, da);
+    add_size(b->sums, 1, c, da * centred(&b->numbers, b->x, i, c));
 }
 
 static void try_depthwise_backward(struct bench *bench)
 {
-    struct window s = draw_window(bench);
-    size_t kernel = (size_t)s.kernel, stride = (size_t)s.stride;
-    struct map dy = draw_output_gradient(bench, &s), w = map_calm(bench, kernel, s.channels);
-    const float *first = dy.at + (kernel - 1) * dy.ld;
-    /* a and da share one distance between pixels, so do w and dw. */
-    struct map a = map_calm(bench, s.padded, s.channels);
-    struct map wanted = map_twin(bench, a), got = map_twin(bench, a), size = sums_magnitude(bench, a);
-    struct map wanted_weights = map_twin(bench, w), got_weights = map_twin(bench, w);
-    struct map weights = sums_magnitude(bench, w);
-    for (size_t x = 0; x < s.width; x++)
-        for (size_t kx = 0; kx < kernel; kx++)
-            for (size_t c = 0; c < s.channels; c++) {
-                size_t at = x * stride + kx;
-                add_size(size, at, c, (double)first[x * dy.ld + c] * (double)w.at[kx * w.ld + c]);
-                add_size(weights, kx, c, (double)first[x * dy.ld + c] * (double)a.at[at * a.ld + c]);
-            }
-    kernels_portable.depthwise_backward(s.kernel, s.stride, s.width, s.padded, s.channels, wanted.at, a.at, a.ld,
-                                        first, dy.ld, w.at, wanted_weights.at, w.ld);
-    bench->kernels->depthwise_backward(s.kernel, s.stride, s.width, s.padded, s.channels, got.at, a.at, a.ld, first,
-                                       dy.ld, w.at, got_weights.at, w.ld);
-    assert_maps_agree(bench, "depthwise_backward (da)", wanted, got, size, SUM_TOLERANCE);
-    assert_maps_agree(bench, "depthwise_backward (dw)", wanted_weights, got_weights, weights, SUM_TOLERANCE);
+    struct way_back b = draw_way_back(bench);
+    const struct channel_numbers *n = &b.numbers;
+    struct map dz[2], dw[2], sums[2];
+    bool adds = !b.activates && below(bench, 2), streams = below(bench, 2) != 0;
+    dz[0] = map_calm(bench, b.pixels, b.window.channels);
+    dz[1] = map_twin(bench, dz[0]);
+    dw[0] = map_twin(bench, b.w);
+    dw[1] = map_twin(bench, b.w);
+    sums[0] = map_calm(bench, 2, b.window.channels);
+    sums[1] = map_twin(bench, sums[0]);
+    b.size = adds ? sums_magnitude(bench, dz[0]) : map_magnitude(bench, dz[0]);
+    b.weights = sums_magnitude(bench, b.w);
+    b.sums = sums_magnitude(bench, sums[0]);
+    for (size_t i = 0; i < b.pixels; i++)
+        for (size_t c = 0; c < b.window.channels; c++) add_way_back(&b, i, c);
+    for (int run = 0; run < 2; run++) {
+        struct depthwise_row row = {.kernel = b.window.kernel, .stride = b.window.stride, .pixels = b.pixels,
+                                    .pad_left = b.pad_left, .channels = b.window.channels, .dy = b.rows, .lddy = b.dy.ld,
+                                    .w = b.w.at, .dw = dw[run].at, .ldw = b.w.ld, .x = b.x.at, .ldx = b.x.ld,
+                                    .residual = adds ? dz[run].at : NULL, .dz = dz[run].at, .lddz = dz[run].ld,
+                                    .streams = streams, .sums = sums[run].at, .ld_sums = sums[run].ld};
+        if (b.activates) row.bn = (struct affine){n->scale.at, n->shift.at, n->mean.at};
+        (run == 0 ? &kernels_portable : bench->kernels)->depthwise_backward(&row);
+    }
+    assert_maps_agree(bench, "depthwise_backward (dz)", dz[0], dz[1], b.size, SUM_TOLERANCE);
+    assert_maps_agree(bench, "depthwise_backward (dw)", dw[0], dw[1], b.weights, SUM_TOLERANCE);
+    assert_maps_agree(bench, "depthwise_backward (sums)", sums[0], sums[1], b.sums, SUM_TOLERANCE);
 }
 
 /* ---- the tests
@@ -675,7 +675,6 @@ KERNEL_TEST(affine)
 KERNEL_TEST(stream)
 KERNEL_TEST(narrow_and_widen)
 KERNEL_TEST(activate)
-KERNEL_TEST(activate_with_slope)
 KERNEL_TEST(squeeze)
 KERNEL_TEST(sum)
 KERNEL_TEST(moments)
@@ -683,7 +682,6 @@ KERNEL_TEST(gradient_sums)
 KERNEL_TEST(bn_backward)
 KERNEL_TEST(gate_backward)
 KERNEL_TEST(activated_bn_backward)
-KERNEL_TEST(slope_backward)
 KERNEL_TEST(depthwise)
 KERNEL_TEST(depthwise_backward)
 
@@ -750,7 +748,6 @@ int main(void)
         cmocka_unit_test(test_stream),
         cmocka_unit_test(test_narrow_and_widen),
         cmocka_unit_test(test_activate),
-        cmocka_unit_test(test_activate_with_slope),
         cmocka_unit_test(test_squeeze),
         cmocka_unit_test(test_sum),
         cmocka_unit_test(test_moments),
@@ -758,7 +755,6 @@ int main(void)
         cmocka_unit_test(test_bn_backward),
         cmocka_unit_test(test_gate_backward),
         cmocka_unit_test(test_activated_bn_backward),
-        cmocka_unit_test(test_slope_backward),
         cmocka_unit_test(test_depthwise),
         cmocka_unit_test(test_depthwise_backward),
         cmocka_unit_test(test_pack_lays_out_panels),

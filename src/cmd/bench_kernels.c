@@ -87,11 +87,6 @@ static void run_activate(const struct kernels *k, struct room *r)
     k->activate(SIZE, r->y, CHANNELS, r->x, CHANNELS, r->scale, r->shift, r->gate);
 }
 
-static void run_activate_with_slope(const struct kernels *k, struct room *r)
-{
-    k->activate_with_slope(SIZE, r->y, r->second, CHANNELS, r->x, CHANNELS, r->scale, r->shift);
-}
-
 static void run_squeeze(const struct kernels *k, struct room *r)
 {
     k->squeeze(SIZE, r->x, CHANNELS, affine_of(r), r->sums, CHANNELS);
@@ -128,11 +123,6 @@ static void run_activated_bn_backward(const struct kernels *k, struct room *r)
                              backward_of(r));
 }
 
-static void run_slope_backward(const struct kernels *k, struct room *r)
-{
-    k->slope_backward(SIZE, r->y, CHANNELS, r->other, r->other, CHANNELS, r->x, CHANNELS, r->mean, r->sums, CHANNELS);
-}
-
 static void run_depthwise(const struct kernels *k, struct room *r, int kernel, int stride)
 {
     const real *rows[TAPS];
@@ -160,12 +150,16 @@ static void run_depthwise_5_2(const struct kernels *k, struct room *r)
     run_depthwise(k, r, 5, 2);
 }
 
-/* One row of taps. */
+/* One input row. With stride 2 every other one is read by one row of taps more or less than this one. */
 static void run_depthwise_backward(const struct kernels *k, struct room *r, int kernel, int stride)
 {
-    size_t padded = (size_t)(WIDTH - 1) * (size_t)stride + (size_t)kernel;
-    k->depthwise_backward(kernel, stride, WIDTH, padded, BLOCK, r->y, r->x, BLOCK, r->gradient + TAPS * BLOCK, BLOCK,
-                          r->gate, r->sums, BLOCK);
+    const real *dy[TAPS] = {NULL};
+    for (int ky = 0; ky < kernel; ky += stride) dy[ky] = r->gradient + TAPS * BLOCK;
+    struct depthwise_row row = {.kernel = kernel, .stride = stride, .pixels = WIDTH * (size_t)stride, .channels = BLOCK,
+                                .dy = dy, .lddy = BLOCK, .w = r->other, .dw = r->weights, .ldw = BLOCK,
+                                .x = r->x, .ldx = BLOCK, .bn = affine_of(r), .dz = r->y, .lddz = BLOCK,
+                                .sums = r->sums, .ld_sums = BLOCK};
+    k->depthwise_backward(&row);
 }
 
 static void run_depthwise_backward_3_1(const struct kernels *k, struct room *r)
@@ -183,9 +177,14 @@ static void run_depthwise_backward_3_2(const struct kernels *k, struct room *r)
     run_depthwise_backward(k, r, 3, 2);
 }
 
+static void run_depthwise_backward_5_2(const struct kernels *k, struct room *r)
+{
+    run_depthwise_backward(k, r, 5, 2);
+}
+
 #define PRODUCT ((double)MAP * INPUT)
 #define CONVOLUTION(kernel) ((double)((kernel) * (kernel)) * WIDTH * BLOCK)
-#define TAP_ROW(kernel) (2.0 * (kernel) * WIDTH * BLOCK)
+#define WAY_BACK(kernel, rows) (2.0 * (kernel) * (rows) * WIDTH * BLOCK)
 
 static const struct kernel_case CASES[] = {
     {"gemm", PRODUCT, run_gemm},
@@ -194,15 +193,15 @@ static const struct kernel_case CASES[] = {
     {"depthwise 3x3 by 2", CONVOLUTION(3), run_depthwise_3_2},
     {"depthwise 5x5", CONVOLUTION(5), run_depthwise_5_1},
     {"depthwise 5x5 by 2", CONVOLUTION(5), run_depthwise_5_2},
-    {"depthwise_backward 3", TAP_ROW(3), run_depthwise_backward_3_1},
-    {"depthwise_backward 3 by 2", TAP_ROW(3), run_depthwise_backward_3_2},
-    {"depthwise_backward 5", TAP_ROW(5), run_depthwise_backward_5_1},
+    {"depthwise_backward 3x3", WAY_BACK(3, 3), run_depthwise_backward_3_1},
+    {"depthwise_backward 3x3 by 2", WAY_BACK(3, 2), run_depthwise_backward_3_2},
+    {"depthwise_backward 5x5", WAY_BACK(5, 5), run_depthwise_backward_5_1},
+    {"depthwise_backward 5x5 by 2", WAY_BACK(5, 3), run_depthwise_backward_5_2},
     {"stream", MAP, run_stream},
     {"narrow and widen float16", MAP, run_narrow_float16},
     {"narrow and widen bfloat16", MAP, run_narrow_bfloat16},
     {"affine", MAP, run_affine},
     {"activate", MAP, run_activate},
-    {"activate_with_slope", MAP, run_activate_with_slope},
     {"squeeze", MAP, run_squeeze},
     {"sum", MAP, run_sum},
     {"moments", MAP, run_moments},
@@ -210,7 +209,6 @@ static const struct kernel_case CASES[] = {
     {"bn_backward", MAP, run_bn_backward},
     {"gate_backward", MAP, run_gate_backward},
     {"activated_bn_backward", MAP, run_activated_bn_backward},
-    {"slope_backward", MAP, run_slope_backward},
 };
 
 enum { CASE_COUNT = sizeof CASES / sizeof CASES[0] };
@@ -292,7 +290,7 @@ static struct outcome run_case(const struct kernel_case *each, int runs, struct 
 
 static void print_row(const struct kernel_case *each, struct outcome outcome)
 {
-    printf("%-26s %10.2f %12.2f %7.1f x %9.2f %12.1e\n", each->name, 1e6 * outcome.seconds, 1e6 * outcome.portable_seconds,
+    printf("%-27s %10.2f %12.2f %7.1f x %9.2f %12.1e\n", each->name, 1e6 * outcome.seconds, 1e6 * outcome.portable_seconds,
            outcome.portable_seconds / outcome.seconds, 1e-9 * each->work / outcome.seconds, outcome.difference);
 }
 
@@ -326,7 +324,7 @@ static status print_json(const struct outcome *outcomes, struct error *err)
 
 static void print_table(const struct outcome *outcomes)
 {
-    printf("%-26s %10s %12s %9s %9s %12s\n", "kernel", kernels_best()->name, "portable", "ratio", "G/s", "difference");
+    printf("%-27s %10s %12s %9s %9s %12s\n", "kernel", kernels_best()->name, "portable", "ratio", "G/s", "difference");
     for (size_t i = 0; i < CASE_COUNT; i++) print_row(&CASES[i], outcomes[i]);
     printf("\nmicroseconds of one call, the fastest of its runs, one thread; G/s: multiply-adds of products and convolutions, "
            "numbers\nof maps (%d pixels of %d channels); difference: of the two outputs, beside the largest number\n",

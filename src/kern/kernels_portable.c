@@ -94,18 +94,6 @@ static void activate_portable(struct rows size, real *y, size_t ldy, const real 
         }
 }
 
-static void activate_with_slope_portable(struct rows size, real *y, real *slope, size_t ldy, const real *x, size_t ldx,
-                                         const real *scale, const real *shift)
-{
-    for (size_t r = 0; r < size.rows; r++)
-        for (size_t c = 0; c < size.channels; c++) {
-            real z = x[r * ldx + c] * scale[c] + shift[c];
-            real s = sigmoid(z);
-            y[r * ldy + c] = z * s;
-            slope[r * ldy + c] = silu_slope(z, s);
-        }
-}
-
 static void squeeze_portable(struct rows size, const real *x, size_t ldx, struct affine bn, real *sums, size_t ld_sums)
 {
     for (size_t r = 0; r < size.rows; r++)
@@ -189,19 +177,6 @@ static void activated_bn_backward_portable(struct rows size, real *dx, size_t ld
         }
 }
 
-static void slope_backward_portable(struct rows size, real *dz, size_t lddz, const real *da, const real *slope,
-                                    size_t ldda, const real *x, size_t ldx, const real *mean, real *sums,
-                                    size_t ld_sums)
-{
-    for (size_t r = 0; r < size.rows; r++)
-        for (size_t c = 0; c < size.channels; c++) {
-            real value = da[r * ldda + c] * slope[r * ldda + c];
-            dz[r * lddz + c] = value;
-            sums[c] += value;
-            sums[ld_sums + c] += value * (x[r * ldx + c] - mean[c]);
-        }
-}
-
 static void depthwise_portable(int kernel, int stride, size_t width, size_t channels, real *y, size_t ldy,
                                const real *const *row, size_t ld, const real *w, size_t ldw)
 {
@@ -215,19 +190,35 @@ static void depthwise_portable(int kernel, int stride, size_t width, size_t chan
     }
 }
 
-static void depthwise_backward_portable(int kernel, int stride, size_t width, size_t padded, size_t channels, real *da,
-                                        const real *a, size_t ld, const real *dy, size_t lddy, const real *w, real *dw,
-                                        size_t ldw)
+/* Gradient of one number of the activated row, at pixel i and channel c, whose value is `a`; the taps' changes beside it. */
+static real back_through_taps(const struct depthwise_row *row, size_t i, size_t c, real a)
 {
-    size_t k = (size_t)kernel, s = (size_t)stride;
-    (void)padded;
-    for (size_t x = 0; x < width; x++)
-        for (size_t kx = 0; kx < k; kx++)
-            for (size_t c = 0; c < channels; c++) {
-                size_t at = (x * s + kx) * ld + c;
-                da[at] += dy[x * lddy + c] * w[kx * ldw + c];
-                dw[kx * ldw + c] += dy[x * lddy + c] * a[at];
+    size_t k = (size_t)row->kernel, s = (size_t)row->stride, padded = i + row->pad_left;
+    real da = 0;
+    for (size_t ky = 0; ky < k; ky++)
+        for (size_t kx = 0; row->dy[ky] != NULL && kx < k && kx <= padded; kx++) {
+            if ((padded - kx) % s != 0) continue;
+            real gradient = row->dy[ky][(padded - kx) / s * row->lddy + c];
+            da += gradient * row->w[(ky * k + kx) * row->ldw + c];
+            row->dw[(ky * k + kx) * row->ldw + c] += gradient * a;
+        }
+    return da;
+}
+
+static void depthwise_backward_portable(const struct depthwise_row *row)
+{
+    for (size_t i = 0; i < row->pixels; i++)
+        for (size_t c = 0; c < row->channels; c++) {
+            real value = row->x[i * row->ldx + c], *dz = &row->dz[i * row->lddz + c];
+            if (row->bn.scale == NULL) {
+                *dz = back_through_taps(row, i, c, value) + (row->residual == NULL ? 0 : row->residual[i * row->lddz + c]);
+                continue;
             }
+            real z = value * row->bn.scale[c] + row->bn.shift[c], s = sigmoid(z);
+            *dz = back_through_taps(row, i, c, z * s) * silu_slope(z, s);
+            row->sums[c] += *dz;
+            row->sums[row->ld_sums + c] += *dz * (value - row->bn.mean[c]);
+        }
 }
 
 static double multiply_add_loop_portable(size_t rounds)
@@ -252,7 +243,6 @@ const struct kernels kernels_portable = {
     .narrow = narrow_portable,
     .affine = affine_portable,
     .activate = activate_portable,
-    .activate_with_slope = activate_with_slope_portable,
     .squeeze = squeeze_portable,
     .sum = sum_portable,
     .moments = moments_portable,
@@ -260,7 +250,6 @@ const struct kernels kernels_portable = {
     .bn_backward = bn_backward_portable,
     .gate_backward = gate_backward_portable,
     .activated_bn_backward = activated_bn_backward_portable,
-    .slope_backward = slope_backward_portable,
     .depthwise = depthwise_portable,
     .depthwise_backward = depthwise_backward_portable,
     .multiply_add_loop = multiply_add_loop_portable,

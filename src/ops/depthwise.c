@@ -53,7 +53,7 @@ size_t depthwise_scratch_reals(const struct op_context *context, const struct de
     size_t ring = block_count(conv) * (size_t)conv->kernel;
     size_t made = rows_per_part(context, conv) * conv->output_width * conv->channels;
     size_t forward = (ring + 1) * depthwise_padded_width(conv) * BLOCK + made;
-    size_t backward = (ring * margin_width(conv) + 5 * depthwise_padded_width(conv)) * BLOCK;
+    size_t backward = (ring * margin_width(conv) + depthwise_padded_width(conv) + conv->width) * BLOCK;
     return forward > backward ? forward : backward;
 }
 
@@ -188,10 +188,9 @@ struct backward_job {
     const void *x;
     const struct batchnorm *bn;
     const real *residual;
-    real *a, *slope, *da; /* one padded row of one block each */
-    real *wide;           /* room for a row of x of one, where it is stored narrow */
-    real *made;           /* room for dz of one, where it is streamed; else NULL */
+    real *wide; /* room for a row of x of one block, where it is stored narrow */
     real *dz;
+    bool streams;  /* dz goes past the caches */
     real *sums;    /* [2][channels] of this image */
     real *dweight; /* [kernel*kernel][channels] of this worker */
 };
@@ -216,56 +215,40 @@ static void load_gradient_row(const struct backward_job *back, size_t oy)
     }
 }
 
-/* Writes dz of one row and block from da, and its sums; `x` is the row's input where it has a batch-norm. */
-static void finish_backward_row(const struct backward_job *back, struct real_rows x, size_t at, size_t c, size_t channels)
+/* The output rows of a block that read input row iy, by their rows of taps. */
+static void reading_rows(const struct backward_job *back, size_t iy, size_t block, const real *dy[DEPTHWISE_MOST_TAPS])
 {
     const struct depthwise *conv = back->job.conv;
-    const struct kernels *kernels = back->job.context->kernels;
-    const real *da = back->da + conv->pad_left * BLOCK, *slope = back->slope + conv->pad_left * BLOCK;
-    if (back->bn != NULL) {
-        struct rows size = {conv->width, channels};
-        real *dz = back->dz + at, *out = back->made != NULL ? back->made : dz;
-        kernels->slope_backward(size, out, back->made != NULL ? BLOCK : conv->channels, da, slope, BLOCK, x.at,
-                                x.ld, back->bn->mean + c, back->sums + c, conv->channels);
-        if (back->made != NULL) kernels->stream(size, dz, conv->channels, out, BLOCK);
-        return;
+    size_t kernel = (size_t)conv->kernel, stride = (size_t)conv->stride, padded = iy + conv->pad_top;
+    for (size_t ky = 0; ky < kernel; ky++) {
+        bool reads = padded >= ky && (padded - ky) % stride == 0 && (padded - ky) / stride < conv->output_height;
+        dy[ky] = reads ? ring_row(&back->job, block, (padded - ky) / stride, margin_width(conv)) + (kernel - 1) * BLOCK : NULL;
     }
-    for (size_t i = 0; i < conv->width; i++)
-        for (size_t j = 0; j < channels; j++) {
-            size_t to = at + i * conv->channels + j;
-            back->dz[to] = da[i * BLOCK + j] + (back->residual == NULL ? 0 : back->residual[to]);
-        }
 }
 
 static void backward_block_row(const struct backward_job *back, size_t iy, size_t block)
 {
     const struct depthwise *conv = back->job.conv;
-    const struct kernels *kernels = back->job.context->kernels;
-    size_t c = block * BLOCK, channels = block_channels(conv, block), kernel = (size_t)conv->kernel;
-    size_t at = (back->job.image * conv->height + iy) * conv->width * conv->channels + c;
-    real *a = back->a + conv->pad_left * BLOCK;
-    struct rows size = {conv->width, channels};
-    struct real_rows x = {NULL, 0};
-    if (back->bn == NULL)
-        depthwise_copy_pixels(a, BLOCK, (const real *)back->x + at, conv->channels, conv->width, channels);
+    const struct op_context *context = back->job.context;
+    size_t c = block * BLOCK, at = (back->job.image * conv->height + iy) * conv->width * conv->channels + c;
+    struct rows size = {conv->width, block_channels(conv, block)};
+    struct real_rows x = {(const real *)back->x + at, conv->channels};
+    const real *dy[DEPTHWISE_MOST_TAPS];
+    struct depthwise_row row = {.kernel = conv->kernel, .stride = conv->stride, .pixels = conv->width,
+                                .pad_left = conv->pad_left, .channels = size.channels, .dy = dy, .lddy = BLOCK,
+                                .w = conv->packed + c, .dw = back->dweight + c, .ldw = conv->channels,
+                                .dz = back->dz + at, .lddz = conv->channels, .streams = back->streams,
+                                .ld_sums = conv->channels};
+    reading_rows(back, iy, block, dy);
+    if (back->bn == NULL) row.residual = back->residual == NULL ? NULL : back->residual + at;
     else {
-        x = kept_rows(back->job.context, size, back->x, at, conv->channels, back->wide, BLOCK);
-        kernels->activate_with_slope(size, a, back->slope + conv->pad_left * BLOCK, BLOCK, x.at, x.ld, back->bn->scale + c,
-                                     back->bn->shift + c);
+        x = kept_rows(context, size, back->x, at, conv->channels, back->wide, BLOCK);
+        row.bn = (struct affine){back->bn->scale + c, back->bn->shift + c, back->bn->mean + c};
+        row.sums = back->sums + c;
     }
-    memset(back->da, 0, depthwise_padded_width(conv) * BLOCK * sizeof *back->da);
-    for (size_t ky = 0; ky < kernel; ky++) {
-        size_t above = iy + conv->pad_top;
-        if (above < ky || (above - ky) % (size_t)conv->stride != 0) continue;
-        size_t oy = (above - ky) / (size_t)conv->stride;
-        if (oy >= conv->output_height) continue;
-        const real *dy = ring_row(&back->job, block, oy, margin_width(conv)) + (kernel - 1) * BLOCK;
-        size_t taps = ky * kernel * conv->channels + c;
-        kernels->depthwise_backward(conv->kernel, conv->stride, conv->output_width, depthwise_padded_width(conv), channels,
-                                    back->da, back->a, BLOCK, dy, BLOCK, conv->packed + taps, back->dweight + taps,
-                                    conv->channels);
-    }
-    finish_backward_row(back, x, at, c, channels);
+    row.x = x.at;
+    row.ldx = x.ld;
+    context->kernels->depthwise_backward(&row);
 }
 
 static void backward_image(const struct backward_job *back)
@@ -289,18 +272,13 @@ static void add_weight_gradients(const struct op_context *context, const struct 
                 conv->dweight[c * taps + t] += partials[(size_t)worker * count + t * conv->channels + c];
 }
 
-/* Lays out one worker's scratch for one task: the ring of dy, then the rows of one block. */
+/* Lays out one worker's scratch for one task: the ring of dy (and make_job's row of zeros), then a row of x. */
 static void start_backward(struct backward_job *back, const struct op_context *context, const struct depthwise *conv,
-                           size_t task, size_t shares, bool streams, real *scratch)
+                           size_t task, size_t shares, real *scratch)
 {
-    size_t row = depthwise_padded_width(conv) * BLOCK;
     back->job = make_job(context, conv, task, shares, margin_width(conv), scratch);
-    back->a = scratch + block_count(conv) * (size_t)conv->kernel * margin_width(conv) * BLOCK;
-    back->slope = back->a + row;
-    back->da = back->slope + row;
-    back->wide = back->da + row;
-    back->made = streams ? back->wide + row : NULL;
-    memset(back->a, 0, row * sizeof *back->a);
+    size_t ring = block_count(conv) * (size_t)conv->kernel * margin_width(conv);
+    back->wide = scratch + (ring + depthwise_padded_width(conv)) * BLOCK;
 }
 
 void depthwise_backward(const struct op_context *context, const struct depthwise *conv, size_t images, const void *x,
@@ -314,11 +292,12 @@ void depthwise_backward(const struct op_context *context, const struct depthwise
 #pragma omp parallel for schedule(static, 1) num_threads(context->threads)
     for (int worker = 0; worker < context->threads; worker++) {
         struct range tasks = threads_share(images * shares, worker, context->threads);
-        struct backward_job back = {.upstream = &upstream, .x = x, .bn = bn, .residual = residual, .dz = dz};
+        struct backward_job back = {.upstream = &upstream, .x = x, .bn = bn, .residual = residual, .dz = dz,
+                                    .streams = streams};
         back.dweight = partials + (size_t)worker * taps;
         memset(back.dweight, 0, taps * sizeof *back.dweight);
         for (size_t task = tasks.begin; task < tasks.end; task++) {
-            start_backward(&back, context, conv, task, shares, streams, op_scratch(context, worker));
+            start_backward(&back, context, conv, task, shares, op_scratch(context, worker));
             back.sums = bn == NULL ? NULL : image_sums + back.job.image * 2 * conv->channels;
             backward_image(&back);
         }

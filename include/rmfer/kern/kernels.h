@@ -40,6 +40,31 @@ struct bn_backward {
     const real *scale, *slope, *offset, *mean;
 };
 
+/* One row of `pixels` input pixels going back through a depthwise convolution, in one pass: gradients of the map and of the
+ * weights. With padded pixel p = i + pad_left of pixel i, a = silu(z), z = x scale + shift,
+ *   da[i] = sum over ky, kx with p - kx = stride o of dy[ky][o] w[ky][kx], dw[ky][kx] += sum over the same of dy[ky][o] a[i],
+ *   dz = da silu'(z), and per channel sums[0] += dz, sums[1] += dz (x - mean);
+ * with bn.scale NULL (no batch-norm before the convolution) a = x, dz = da + residual, and there are no sums. */
+struct depthwise_row {
+    int kernel, stride; /* 3 or 5, 1 or 2 */
+    size_t pixels, pad_left, channels;
+    const real *const *dy; /* of each row of taps the output row that reads this one by it, or NULL; lddy between pixels,
+                            * kernel-1 pixels of zeros before it and behind what the last input pixel could reach */
+    size_t lddy;
+    const real *w; /* [kernel*kernel][ldw] */
+    real *dw;      /* the same, added to */
+    size_t ldw;
+    const real *x;
+    size_t ldx;
+    struct affine bn;
+    const real *residual; /* as dz, may be dz; or NULL */
+    real *dz;
+    size_t lddz;
+    bool streams; /* dz = da silu'(z) goes past the caches */
+    real *sums; /* [2][ld_sums], added to */
+    size_t ld_sums;
+};
+
 struct kernels {
     const char *name;
     size_t panel; /* columns of a packed panel of B */
@@ -71,10 +96,6 @@ struct kernels {
     void (*activate)(struct rows size, real *y, size_t ldy, const real *x, size_t ldx, const real *scale,
                      const real *shift, const real *gate);
 
-    /* y = silu(z) and slope = silu'(z) for z = x * scale + shift. y may be x. */
-    void (*activate_with_slope)(struct rows size, real *y, real *slope, size_t ldy, const real *x, size_t ldx,
-                                const real *scale, const real *shift);
-
     /* Per channel: sums[0] += silu(z), sums[1] += silu'(z), sums[2] += silu'(z) (x - mean). sums is [3][ld_sums]. */
     void (*squeeze)(struct rows size, const real *x, size_t ldx, struct affine bn, real *sums, size_t ld_sums);
 
@@ -104,22 +125,13 @@ struct kernels {
                                   size_t ldx, const real *shift, const real *gate, const real *mean_gradient,
                                   struct bn_backward bn);
 
-    /* dz = da * slope, and per channel sums[0] += dz, sums[1] += dz (x - mean). */
-    void (*slope_backward)(struct rows size, real *dz, size_t lddz, const real *da, const real *slope, size_t ldda,
-                           const real *x, size_t ldx, const real *mean, real *sums, size_t ld_sums);
-
     /* One output row of a depthwise convolution: y[x] = sum over ky, kx of row[ky][x * stride + kx] * w[ky][kx].
      * `row` are kernel-many padded input rows of pixels `ld` apart; w is [kernel*kernel][ldw]. kernel 3 or 5. */
     void (*depthwise)(int kernel, int stride, size_t width, size_t channels, real *y, size_t ldy,
                       const real *const *row, size_t ld, const real *w, size_t ldw);
 
-    /* One row of taps of its backward: for every output pixel x and tap kx
-     * da[x * stride + kx] += dy[x] * w[kx]; dw[kx] += dy[x] * a[x * stride + kx].
-     * dy has kernel-1 zero pixels on both sides; a and da (whose sides are scratch) start at the padded pixel 0.
-     * `padded` is the number of pixels of a and da. */
-    void (*depthwise_backward)(int kernel, int stride, size_t width, size_t padded, size_t channels, real *da,
-                               const real *a, size_t ld, const real *dy, size_t lddy, const real *w, real *dw,
-                               size_t ldw);
+    /* One input row of its backward pass, with everything that lies on the row's way: see struct depthwise_row. */
+    void (*depthwise_backward)(const struct depthwise_row *row);
 
     /* Runs about `rounds` times a block of independent multiply-adds; returns the floating-point operations done. */
     double (*multiply_add_loop)(size_t rounds);
