@@ -615,7 +615,7 @@ static void try_depthwise_backward(struct bench *bench)
     struct way_back b = draw_way_back(bench);
     const struct channel_numbers *n = &b.numbers;
     struct map dz[2], dw[2], sums[2];
-    bool adds = !b.activates && below(bench, 2), streams = below(bench, 2) != 0;
+    bool adds = !b.activates && below(bench, 2);
     dz[0] = map_calm(bench, b.pixels, b.window.channels);
     dz[1] = map_twin(bench, dz[0]);
     dw[0] = map_twin(bench, b.w);
@@ -632,7 +632,7 @@ static void try_depthwise_backward(struct bench *bench)
                                     .pad_left = b.pad_left, .channels = b.window.channels, .dy = b.rows, .lddy = b.dy.ld,
                                     .w = b.w.at, .dw = dw[run].at, .ldw = b.w.ld, .x = b.x.at, .ldx = b.x.ld,
                                     .residual = adds ? dz[run].at : NULL, .dz = dz[run].at, .lddz = dz[run].ld,
-                                    .streams = streams, .sums = sums[run].at, .ld_sums = sums[run].ld};
+                                    .sums = sums[run].at, .ld_sums = sums[run].ld};
         if (b.activates) row.bn = (struct affine){n->scale.at, n->shift.at, n->mean.at};
         (run == 0 ? &kernels_portable : bench->kernels)->depthwise_backward(&row);
     }

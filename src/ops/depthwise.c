@@ -53,7 +53,7 @@ size_t depthwise_scratch_reals(const struct op_context *context, const struct de
     size_t ring = block_count(conv) * (size_t)conv->kernel;
     size_t made = rows_per_part(context, conv) * conv->output_width * conv->channels;
     size_t forward = (ring + 1) * depthwise_padded_width(conv) * BLOCK + made;
-    size_t backward = (ring * margin_width(conv) + depthwise_padded_width(conv) + conv->width) * BLOCK;
+    size_t backward = (ring * margin_width(conv) + depthwise_padded_width(conv) + 2 * conv->width) * BLOCK;
     return forward > backward ? forward : backward;
 }
 
@@ -189,6 +189,7 @@ struct backward_job {
     const struct batchnorm *bn;
     const real *residual;
     real *wide; /* room for a row of x of one block, where it is stored narrow */
+    real *made; /* room for dz of one, where it is streamed */
     real *dz;
     bool streams;  /* dz goes past the caches */
     real *sums;    /* [2][channels] of this image */
@@ -233,12 +234,12 @@ static void backward_block_row(const struct backward_job *back, size_t iy, size_
     size_t c = block * BLOCK, at = (back->job.image * conv->height + iy) * conv->width * conv->channels + c;
     struct rows size = {conv->width, block_channels(conv, block)};
     struct real_rows x = {(const real *)back->x + at, conv->channels};
+    bool streams = back->streams && back->bn != NULL; /* a residual's lines, where dz may go, are read anyway */
     const real *dy[DEPTHWISE_MOST_TAPS];
     struct depthwise_row row = {.kernel = conv->kernel, .stride = conv->stride, .pixels = conv->width,
                                 .pad_left = conv->pad_left, .channels = size.channels, .dy = dy, .lddy = BLOCK,
                                 .w = conv->packed + c, .dw = back->dweight + c, .ldw = conv->channels,
-                                .dz = back->dz + at, .lddz = conv->channels, .streams = back->streams,
-                                .ld_sums = conv->channels};
+                                .dz = back->made, .lddz = BLOCK, .ld_sums = conv->channels};
     reading_rows(back, iy, block, dy);
     if (back->bn == NULL) row.residual = back->residual == NULL ? NULL : back->residual + at;
     else {
@@ -248,7 +249,10 @@ static void backward_block_row(const struct backward_job *back, size_t iy, size_
     }
     row.x = x.at;
     row.ldx = x.ld;
+    if (!streams) row.dz = back->dz + at;
+    if (!streams) row.lddz = conv->channels;
     context->kernels->depthwise_backward(&row);
+    if (streams) context->kernels->stream(size, back->dz + at, conv->channels, row.dz, row.lddz);
 }
 
 static void backward_image(const struct backward_job *back)
@@ -272,13 +276,14 @@ static void add_weight_gradients(const struct op_context *context, const struct 
                 conv->dweight[c * taps + t] += partials[(size_t)worker * count + t * conv->channels + c];
 }
 
-/* Lays out one worker's scratch for one task: the ring of dy (and make_job's row of zeros), then a row of x. */
+/* Lays out one worker's scratch for one task: the ring of dy (and make_job's row of zeros), then a row of x and one of dz. */
 static void start_backward(struct backward_job *back, const struct op_context *context, const struct depthwise *conv,
                            size_t task, size_t shares, real *scratch)
 {
     back->job = make_job(context, conv, task, shares, margin_width(conv), scratch);
     size_t ring = block_count(conv) * (size_t)conv->kernel * margin_width(conv);
     back->wide = scratch + (ring + depthwise_padded_width(conv)) * BLOCK;
+    back->made = back->wide + conv->width * BLOCK;
 }
 
 void depthwise_backward(const struct op_context *context, const struct depthwise *conv, size_t images, const void *x,

@@ -60,7 +60,6 @@ struct depthwise_row {
     const real *residual; /* as dz, may be dz; or NULL */
     real *dz;
     size_t lddz;
-    bool streams; /* dz = da silu'(z) goes past the caches */
     real *sums; /* [2][ld_sums], added to */
     size_t ld_sums;
 };
