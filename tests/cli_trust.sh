@@ -173,6 +173,11 @@ LC_ALL=C sed -i "$unchecked;s|\"rmfer.classes\":\"Neutral|\"rmfer.classes\":\"\\
 run "$RMFER" info "$folder/classes.safetensors"
 says "a class's name without its first bytes" "?l"
 holds "a class's name is printed without them" sh -c "! LC_ALL=C grep -q \"$(printf '\033')\" \"$folder/out\" \"$folder/err\""
+for format in "" --csv --json; do
+    # shellcheck disable=SC2086
+    check "predicts classes with escapes" "$RMFER" predict --checkpoint "$folder/classes.safetensors" --allow-untrained $format "$picture"
+    holds "predict $format prints none of them" sh -c "! LC_ALL=C grep -q \"$(printf '\033')\" \"$folder/out\" \"$folder/err\""
+done
 run "$RMFER" eval --config "$folder/small.ini" --checkpoint "$folder/classes.safetensors"
 holds "eval prints none either" sh -c "! LC_ALL=C grep -q \"$(printf '\033')\" \"$folder/out\" \"$folder/err\""
 

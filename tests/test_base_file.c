@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -264,6 +265,32 @@ static void test_atomic_files_on_a_full_disk(void **state)
     scratch_remove(folder);
 }
 
+/* At the limit of a file's size, in a process of its own. */
+static void write_too_much(const char *path)
+{
+    static const char bytes[5000];
+    struct error err = {0};
+    signal(SIGXFSZ, SIG_IGN);
+    if (setrlimit(RLIMIT_FSIZE, &(struct rlimit){1000, 1000}) != 0) _exit(3);
+    status result = atomic_file_write_bytes(path, bytes, sizeof bytes, &err);
+    _exit(result == STATUS_FAILED && strstr(err.message, "File too large") != NULL ? 0 : 4);
+}
+
+static void test_bytes_take_a_files_place_when_they_are_whole(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    const char *path = scratch_path(folder, "target"), *link = scratch_path(folder, "link");
+    scratch_text(folder, "target", "old");
+    assert_int_equal(in_a_child(write_too_much, path), 0);
+    assert_content(path, "old");
+    assert_int_equal(count_files(folder), 1);
+    assert_int_equal(symlink("target", link), 0);
+    assert_int_equal(atomic_file_write_bytes(link, "new", 3, NULL), STATUS_OK);
+    assert_content(path, "new");
+    scratch_remove(folder);
+}
+
 static bool file_system_holds_nameless(const char *folder)
 {
     int descriptor = open(folder, O_WRONLY | O_TMPFILE, 0600);
@@ -322,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_atomic_files_that_cannot_be_written),
         cmocka_unit_test(test_atomic_files_on_a_full_disk),
         cmocka_unit_test(test_a_crash_leaves_the_old_file),
+        cmocka_unit_test(test_bytes_take_a_files_place_when_they_are_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

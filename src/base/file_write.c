@@ -160,7 +160,7 @@ static status put_in_place(struct atomic_file *file, struct error *err)
 {
     if (rename(file->temporary, file->path) != 0)
         return error_set_errno(err, "%s: cannot be put in place", file->path);
-    sync_folder_of(file->path);
+    if (!file->unsynced) sync_folder_of(file->path);
     memory_free(file->temporary);
     file->temporary = NULL;
     return STATUS_OK;
@@ -178,16 +178,28 @@ static status put_nameless_in_place(struct atomic_file *file, struct error *err)
 
 status atomic_file_commit(struct atomic_file *file, struct error *err)
 {
-    bool is_beside = file->nameless || file->temporary != NULL;
+    bool is_synced = (file->nameless || file->temporary != NULL) && !file->unsynced;
     status result = STATUS_OK;
     errno = 0;
-    if (fflush(file->stream) != 0 || ferror(file->stream) || (is_beside && fsync(fileno(file->stream)) != 0))
+    if (fflush(file->stream) != 0 || ferror(file->stream) || (is_synced && fsync(fileno(file->stream)) != 0))
         result = write_failed(file, err);
     if (result == STATUS_OK && file->nameless) result = put_nameless_in_place(file, err);
     if (fclose(file->stream) != 0 && result == STATUS_OK) result = write_failed(file, err);
     file->stream = NULL;
     if (result == STATUS_OK && file->temporary != NULL) result = put_in_place(file, err);
     atomic_file_abandon(file);
+    return result;
+}
+
+status atomic_file_write_bytes(const char *path, const void *bytes, size_t size, struct error *err)
+{
+    struct atomic_file file;
+    status result = atomic_file_open(&file, path, err);
+    if (result != STATUS_OK) return result;
+    file.unsynced = true;
+    if (fwrite(bytes, 1, size, file.stream) == size) return atomic_file_commit(&file, err);
+    result = error_set_errno(err, "%s: cannot be written", path);
+    atomic_file_abandon(&file);
     return result;
 }
 

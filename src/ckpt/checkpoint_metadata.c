@@ -115,6 +115,7 @@ status checkpoint_split_classes(char *text, const char ***names, size_t *count, 
     if (most > MOST_CLASSES) return error_set(err, "%zu class names are more than %d", most, MOST_CLASSES);
     const char **list = memory_allocate(most, sizeof *list, "the class names", err);
     if (list == NULL) return STATUS_FAILED;
+    text_make_printable(text); /* they are printed by every command, in tables, rows and headings */
     *names = list;
     *count = 0;
     for (char *at = text; at != NULL;) {

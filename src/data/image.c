@@ -1,11 +1,10 @@
 /* Pictures: from bytes by their kind's decoder (image_kinds.c has the table), files. */
 #include "rmfer/data/image.h"
 #include "data/image_formats.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/data/picture_file.h"
 
-#include <stdio.h>
-#include <unistd.h>
 
 status image_decode(const uint8_t *bytes, size_t size, const struct image_options *options, struct image *image,
                     struct error *err)
@@ -35,25 +34,13 @@ status image_read(const char *path, const struct image_options *options, struct 
     return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", path);
 }
 
-/* Thousands of pictures are written at a time, so they are not synced one by one; half a file is never left. */
-static status write_file(const char *path, const uint8_t *bytes, size_t size, struct error *err)
-{
-    FILE *file = fopen(path, "wbe");
-    if (file == NULL) return error_set_errno(err, "%s: cannot be written", path);
-    status result = STATUS_OK;
-    if (fwrite(bytes, 1, size, file) != size) result = error_set_errno(err, "%s: cannot be written", path);
-    if (fclose(file) != 0 && result == STATUS_OK) result = error_set_errno(err, "%s: cannot be written", path);
-    if (result != STATUS_OK) unlink(path);
-    return result;
-}
-
 status image_write_jpeg(const char *path, const struct image *image, int quality, struct error *err)
 {
     uint8_t *bytes;
     size_t size;
     status result = image_encode_jpeg(image, quality, &bytes, &size, err);
     if (result != STATUS_OK) return error_add_context(err, "%s", path);
-    result = write_file(path, bytes, size, err);
+    result = atomic_file_write_bytes(path, bytes, size, err);
     memory_free(bytes);
     return result;
 }
@@ -64,7 +51,7 @@ status image_write_png(const char *path, const struct image *image, struct error
     size_t size;
     status result = image_encode_png(image, &bytes, &size, err);
     if (result != STATUS_OK) return error_add_context(err, "%s", path);
-    result = write_file(path, bytes, size, err);
+    result = atomic_file_write_bytes(path, bytes, size, err);
     memory_free(bytes);
     return result;
 }

@@ -2,6 +2,7 @@
  * shows. Splits have different persons; a person appears with several expressions. */
 #include "synth/synth_internal.h"
 
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
 #include "rmfer/data/votes.h"
@@ -172,7 +173,7 @@ static status write_annotation(const struct split *split, size_t index, const ch
     status result = synth_path(path, err, "%s/affectnet-later/%s/annotations/%zu_%s.npy", split->options->folder,
                                split->name, index, kind);
     if (result != STATUS_OK) return result;
-    return synth_write_file(path, bytes, MAGIC_BYTES + HEADER_BYTES + 4 * length, err);
+    return atomic_file_write_bytes(path, bytes, MAGIC_BYTES + HEADER_BYTES + 4 * length, err);
 }
 
 static status write_annotations(const struct split *split, size_t index, struct error *err)
@@ -231,7 +232,7 @@ static status rafdb_original(const struct split *split, size_t index, const char
         result = synth_path(path, err, "%s/rafdb/Annotation/boundingbox/%s_boundingbox.txt", folder, name);
     int length = snprintf(corners, sizeof corners, "%.6f %.6f %.6f %.6f\n", box.x, box.y, box.x + box.width,
                           box.y + box.height);
-    return result == STATUS_OK ? synth_write_file(path, corners, (size_t)length, err) : result;
+    return result == STATUS_OK ? atomic_file_write_bytes(path, corners, (size_t)length, err) : result;
 }
 
 static status rafdb_picture(const void *context, size_t index, struct error *err)

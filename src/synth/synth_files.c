@@ -58,11 +58,3 @@ status synth_list(struct atomic_file *out, struct error *err, const char *format
     atomic_file_remove_stale(path);
     return atomic_file_open(out, path, err);
 }
-
-status synth_write_file(const char *path, const void *bytes, size_t size, struct error *err)
-{
-    FILE *file = fopen(path, "wb");
-    bool written = file != NULL && fwrite(bytes, 1, size, file) == size;
-    if (file != NULL && fclose(file) != 0) written = false;
-    return written ? STATUS_OK : error_set_errno(err, "%s: cannot be written", path);
-}

@@ -24,9 +24,6 @@ status synth_folder(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3
 /* Opens the list file that printf gives; write to out->stream, then atomic_file_commit. */
 status synth_list(struct atomic_file *out, struct error *err, const char *format, ...) PRINTF_LIKE(3, 4) MUST_CHECK;
 
-/* Writes a whole file, plainly: drawn data can be drawn again, and thousands of synced files would take long. */
-status synth_write_file(const char *path, const void *bytes, size_t size, struct error *err) MUST_CHECK;
-
 /* The drawn RMset, below options->folder/rmset. */
 status synth_write_rmset(const struct synth_options *options, struct error *err) MUST_CHECK;
 

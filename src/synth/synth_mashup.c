@@ -3,6 +3,7 @@
  * pictures are of different people. */
 #include "synth/synth_internal.h"
 
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
 #include "rmfer/data/dataset.h"
@@ -187,7 +188,7 @@ static status copy_file(const struct simulation *work, size_t sample, const char
     uint8_t *bytes = NULL;
     size_t size = 0;
     status result = picture_file_read(dataset_path(&work->faces, sample), &bytes, &size, err);
-    if (result == STATUS_OK) result = synth_write_file(path, bytes, size, err);
+    if (result == STATUS_OK) result = atomic_file_write_bytes(path, bytes, size, err);
     memory_free(bytes);
     return result;
 }

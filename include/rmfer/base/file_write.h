@@ -21,6 +21,7 @@ struct atomic_file {
     char *path;      /* of the target, links followed */
     char *temporary; /* NULL when it has no name, or is written through */
     bool nameless;
+    bool unsynced; /* set after opening: for results that can be made again, in thousands */
 };
 
 status atomic_file_open(struct atomic_file *file, const char *path, struct error *err) MUST_CHECK;
@@ -39,6 +40,9 @@ struct kept_file {
 void kept_file_hold(struct kept_file *kept, const char *path, const char *place);
 /* Puts the old file there, over what is there; or lets it go. */
 void kept_file_release(struct kept_file *kept, bool keep);
+
+/* Bytes that way, unsynced. */
+status atomic_file_write_bytes(const char *path, const void *bytes, size_t size, struct error *err) MUST_CHECK;
 
 /* A whole text that way. */
 status atomic_file_write_text(const char *path, const char *text, struct error *err) MUST_CHECK;
