@@ -380,7 +380,8 @@ static void dense(struct run *run)
                            drawn(run, IN * OUT, 0, 0.3),
                            drawn(run, OUT, 0, 1),
                            drawn(run, IN * OUT, 0, 1),
-                           drawn(run, OUT, 0, 1)};
+                           drawn(run, OUT, 0, 1),
+                           NULL};
     real *x = drawn(run, ROWS * IN, 0, 1), *y = untouched(run, ROWS * OUT), *dx = untouched(run, ROWS * IN);
     linear_forward(&run->context, &dense, ROWS, x, y);
     linear_backward(&run->context, &dense, ROWS, x, drawn(run, ROWS * OUT, 0, 1), dx);
