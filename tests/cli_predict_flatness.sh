@@ -18,9 +18,14 @@ peak() {
         { cat said >&2; echo 0 >peak; }
     cat peak
 }
-# flat WHAT FEW MANY: two peaks.
+# flat WHAT FEW MANY: two commands that print peaks. How many pictures wait at the worst moment is chance; what grows does so
+# each time, so one time of three will do.
 flat() {
-    if [ "$2" -gt 0 ] && [ "$3" -gt 0 ] && [ $(($3 - $2)) -lt $MOST_KB ]; then pass; else fail "$1: $2 KB, then $3 KB"; fi
+    for try in 1 2 3; do
+        few_peak=$(eval "$2") many_peak=$(eval "$3")
+        [ "$few_peak" -gt 0 ] && [ "$many_peak" -gt 0 ] && [ $((many_peak - few_peak)) -lt $MOST_KB ] && { pass; return; }
+    done
+    fail "$1: $few_peak KB, then $many_peak KB"
 }
 # links FOLDER COUNT: pictures in turn.
 links() {
@@ -32,21 +37,21 @@ links() {
 }
 links few $FEW
 links many $MANY
-flat "a folder" "$(peak few)" "$(peak many)"
+flat "a folder" 'peak few' 'peak many'
 holds "all of it was done" test "$(wc -l <rows)" -eq $((MANY + 1))
-flat "a folder with a detector" "$(peak --detector squares.onnx few)" "$(peak --detector squares.onnx many)"
-flat "--annotate" "$(peak --annotate drawn-few few)" "$(peak --annotate drawn-many many)"
+flat "a folder with a detector" 'peak --detector squares.onnx few' 'peak --detector squares.onnx many'
+flat "--annotate" 'rm -rf drawn; peak --annotate drawn few' 'rm -rf drawn; peak --annotate drawn many'
 find few -name '*.*' >few.list
 find many -name '*.*' >many.list
-flat "a list" "$(peak - <few.list)" "$(peak - <many.list)"
-flat "pictures through a pipe" "$(xargs cat <few.list | peak -)" "$(xargs cat <many.list | peak -)"
+flat "a list" 'peak - <few.list' 'peak - <many.list'
+flat "pictures through a pipe" 'xargs cat <few.list | peak -' 'xargs cat <many.list | peak -'
 holds "all of them were done" test "$(wc -l <rows)" -eq $((MANY + 1))
 "$helper" --video few.avi $FEW && "$helper" --video many.avi $MANY
 if predict_says=$("$RMFER" predict --checkpoint tiny.safetensors --every 1000 --quiet many.avi 2>&1); then
-    flat "a video" "$(peak few.avi)" "$(peak many.avi)"
+    flat "a video" 'peak few.avi' 'peak many.avi'
     holds "all of it was done too" test "$(wc -l <rows)" -eq $((MANY + 1))
-    flat "a video with --annotate" "$(peak --annotate frames-few few.avi)" "$(peak --annotate frames-many many.avi)"
-    flat "a video through a pipe" "$(cat few.avi | peak -)" "$(cat many.avi | peak -)"
+    flat "a video with --annotate" 'rm -rf drawn; peak --annotate drawn few.avi' 'rm -rf drawn; peak --annotate drawn many.avi'
+    flat "a video through a pipe" 'cat few.avi | peak -' 'cat many.avi | peak -'
 else
     skip "videos: $predict_says"
 fi
