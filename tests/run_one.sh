@@ -3,6 +3,7 @@
 # NAME" to RESULTS. Usage: run_one.sh OUT RESULTS TEST
 # A program speaks cmocka's language; a script prints "N passed, N failed, N skipped" as its last line.
 out=$1 results=$2 test=$3
+began=$(date +%s)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 case $test in
@@ -31,5 +32,7 @@ p=${p:-0} s=${s:-0}
 if [ $code -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
 if [ "$f" -gt 0 ]; then cat "$log"; fi
 grep -h '^skipped:' "$log"
-echo "$name: $p passed, $f failed, $s skipped"
+seconds=$(($(date +%s) - began))
+[ $seconds -ge 10 ] && seconds=", $seconds s" || seconds=
+echo "$name: $p passed, $f failed, $s skipped$seconds"
 echo "$p $f $s $name" >>"$results"
