@@ -99,6 +99,7 @@ settings_of() {
     mixmatch-100) echo train.method=mixmatch mixmatch.alpha=0.1 ;;
     remixmatch) echo train.method=remixmatch remixmatch.alpha=0.02 remixmatch.ramp=0.4 remixmatch.momentum=0.9 ;;
     remixmatch-mixed) echo train.method=remixmatch remixmatch.alpha=0.1 remixmatch.ramp=0.4 remixmatch.momentum=0.9 ;;
+    adacm-view) echo train.method=adacm adacm.labelled_weight=1 adacm.positives=view ;;
     remixmatch-published) echo train.method=remixmatch ;;
     *-linear) echo train.method=rmfer train.freeze_backbone=true train.lr=0.01 train.weight_decay=0 "$(start_of "${1%-linear}" "$2")" ;;
     *-tuned) echo train.method=rmfer "$(start_of "${1%-tuned}" "$2")" ;;
