@@ -6,7 +6,8 @@
 # again, one that was stopped goes on where it stopped. Rows differ in the method and its own settings alone: network, steps,
 # optimizer, labels and the weights they start from are the same for a seed. OUT/ROW-seedN.json is the result, on faces drawn
 # for the test. `mixmatch-mixed` and `remixmatch-mixed` mix more; `mixmatch-100` and
-# `remixmatch-published` are what published settings do in so few steps.
+# `remixmatch-published` are what published settings do in so few steps; `adacm-view` has the positives of its authors' code,
+# and labels that weigh 1.
 # A second table is of methods without labels: `simclr` (moco, byol, simsiam) goes on from the model in the box in as many
 # steps; then `simclr-linear` trains the classifier alone on what it learned and `simclr-tuned` everything, beside `box-linear`
 # and `plain`, which do the same on the model in the box; `simclr-moment-linear` ... from pairs of persons of drawn moments.
