@@ -29,17 +29,10 @@ is_among() {
 mashups=0
 if is_among film "$wanted" || is_among rmset "$wanted"; then mashups=1; fi
 check "draws what is worked with" "$RMFER" synth "$folder/faces" --faces 64 --size 32 --mashups $mashups
-cat >"$folder/small.ini" <<'INI'
-[data]
-kind = affectnet
-root = faces/affectnet
-crop = none
-image_size = 32
-normalize = imagenet
+drawn_ini >"$folder/small.ini"
+cat >>"$folder/small.ini" <<'INI'
 workers = 1
 on_error = fail
-[model]
-arch = tf_efficientnet_b0
 [train]
 optimizer = sgd
 epochs = 1

@@ -21,15 +21,8 @@ cd "$folder" || exit 1
 
 # ---- what is worked with ----
 check "draws faces and a mashup video" "$RMFER" synth faces --faces 64 --size 32 --mashups 1
-cat >small.ini <<'INI'
-[data]
-kind = affectnet
-root = faces/affectnet
-crop = none
-image_size = 32
-normalize = imagenet
-[model]
-arch = tf_efficientnet_b0
+drawn_ini >small.ini
+cat >>small.ini <<'INI'
 [train]
 epochs = 6
 warmup_epochs = 3

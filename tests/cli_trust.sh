@@ -27,15 +27,8 @@ fi
 
 # ---- a trained network to work with ----
 check "draws a data set" "$RMFER" synth "$folder/faces" --faces 64 --size 32 --mashups 0
-cat >"$folder/small.ini" <<'INI'
-[data]
-kind = affectnet
-root = faces/affectnet
-crop = none
-image_size = 32
-normalize = imagenet
-[model]
-arch = tf_efficientnet_b0
+drawn_ini >"$folder/small.ini"
+cat >>"$folder/small.ini" <<'INI'
 [train]
 epochs = 1
 warmup_epochs = 0

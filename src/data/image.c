@@ -5,7 +5,6 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/data/picture_file.h"
 
-
 status image_decode(const uint8_t *bytes, size_t size, const struct image_options *options, struct image *image,
                     struct error *err)
 {

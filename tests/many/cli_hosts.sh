@@ -52,15 +52,8 @@ says "what a machine has in common" '0 failed over 4 processes'
 
 top=$PWD
 cd "$folder" || exit 1
-cat >run.ini <<'INI'
-[data]
-kind = affectnet
-root = faces/affectnet
-crop = none
-image_size = 32
-normalize = imagenet
-[model]
-arch = tf_efficientnet_b0
+drawn_ini >run.ini
+cat >>run.ini <<'INI'
 [train]
 optimizer = sgd
 lr = 1e-3

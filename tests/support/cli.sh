@@ -64,6 +64,20 @@ refuses() {
     if [ $code -eq "$wanted" ] && grep -q -- "$pattern" "$folder/err"; then pass; else fail "$what: exit $code"; fi
 }
 
+# drawn_ini: the beginning of a configuration for faces/, 32 pixels drawn by synth; keys of [data] may follow.
+drawn_ini() {
+    cat <<'INI'
+[model]
+arch = tf_efficientnet_b0
+[data]
+kind = affectnet
+root = faces/affectnet
+crop = none
+image_size = 32
+normalize = imagenet
+INI
+}
+
 # train_on_drawn_faces: draws faces/ and trains two steps on them into drawn/, by run.ini.
 train_on_drawn_faces() {
     cat >run.ini <<INI
