@@ -95,6 +95,27 @@ refuses "one checkpoint" 2 'takes two checkpoints' "$RMFER" eval --compare $best
 refuses "three" 2 'takes two checkpoints' "$RMFER" eval --compare $best $best $best
 refuses "paths without --compare" 2 'takes options only' "$RMFER" eval $best
 
+# ---- every answer ----
+check "write every answer" "$RMFER" eval -q --checkpoint $best --config run.ini --split test --csv rows.csv --json rows.json
+says "the table is printed too" '^overall accuracy'
+holds "a row a picture" [ "$(wc -l <rows.csv)" = $(($(sed 's/.*"n": \([0-9]*\), "overall.*/\1/' rows.json) + 1)) ]
+holds "the columns have names" [ "$(head -n 1 rows.csv)" = \
+    "file,row,label,predicted,confidence,Neutral,Happiness,Sadness,Surprise,Fear,Disgust,Anger,Contempt" ]
+holds "as many right as the accuracy says" awk -F , -v "accuracy=$(sed 's/.*"overall_accuracy": \([0-9.]*\),.*/\1/' rows.json)" \
+    'NR > 1 { right += $3 == $4 } END { d = right / (NR - 1) - accuracy; exit !(d < 1e-9 && d > -1e-9) }' rows.csv
+holds "probabilities add up to 1, and the answer has the largest" awk -F , '
+    NR > 1 { sum = most = 0; for (i = 6; i <= NF; i++) { sum += $i; if ($i > most) most = $i }
+             if (sum < 0.9999 || sum > 1.0001 || most != $5) wrong++ }
+    END { exit !(NR > 1 && wrong == 0) }' rows.csv
+"$RMFER" eval -q --checkpoint $best --config run.ini --split test --csv - >standard.csv 2>err
+check "to standard output, instead of the table" cmp standard.csv rows.csv
+cp faces/affectnet/validation.csv kept.csv
+refuses "over the data set's own list" 2 'is read here' \
+    "$RMFER" eval -q --checkpoint $best --config run.ini --split test --csv faces/affectnet/validation.csv
+check "which stays" cmp faces/affectnet/validation.csv kept.csv
+refuses "two results on one standard output" 2 'would both fill' "$RMFER" eval --checkpoint $best --csv - --json -
+refuses "the answers of two" 2 'one checkpoint' "$RMFER" eval --compare $best $other --csv rows.csv
+
 # ---- rows left out ----
 check "evaluate the training split" "$RMFER" eval --checkpoint $best --split train --json train.json
 says "it" '^left out: [0-9]* the share of training that is kept for validation$'

@@ -1,5 +1,6 @@
-/* rmfer eval: a checkpoint's accuracy on a data set, or two checkpoints', as a table and as JSON. */
+/* rmfer eval: a checkpoint's accuracy on a data set, or two checkpoints', as a table and as JSON; its answers as CSV. */
 #include "cmd/answer_figures.h"
+#include "cmd/answer_rows.h"
 #include "cmd/compare.h"
 #include "cmd/evaluate.h"
 
@@ -16,7 +17,7 @@
 
 struct eval_command {
     struct evaluation_request request;
-    const char *json, *plots;
+    const char *json, *csv, *plots;
     bool compares, png;
     uint64_t seed; /* of the sample in the figures */
 };
@@ -31,26 +32,31 @@ static status write_file(const char *path, struct text *object, struct error *er
     return result == STATUS_OK ? atomic_file_write_text(path, text_string(object), err) : result;
 }
 
-/* The table to standard output; the object to `json`, or instead of the table where that is "-". */
-static status emit(struct text *table, struct text *object, const char *json, struct error *err)
+static bool is_standard_output(const char *path)
 {
-    bool only_json = json != NULL && strcmp(json, "-") == 0;
-    status result = json != NULL && !only_json ? write_file(json, object, err) : STATUS_OK;
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
+/* The table to standard output; the object to --json, or instead of the table where that is "-", as --csv may be. */
+static status emit(const struct eval_command *command, struct text *table, struct text *object, struct error *err)
+{
+    bool only_json = is_standard_output(command->json);
+    status result = command->json != NULL && !only_json ? write_file(command->json, object, err) : STATUS_OK;
     if (result != STATUS_OK) return result;
     if (only_json) printf("%s\n", text_string(object));
-    else text_print_lines(table, stdout);
+    else if (!is_standard_output(command->csv)) text_print_lines(table, stdout);
     return STATUS_OK;
 }
 
-static status print_results(const struct evaluation_work *work, const char *json, const struct evaluation *evaluation,
-                            struct error *err)
+static status print_results(const struct eval_command *command, const struct evaluation_work *work,
+                            const struct evaluation *evaluation, struct error *err)
 {
     struct evaluation_names names = {work->dataset.kind, work->dataset.split, work->request->checkpoint,
                                      work->checkpoint.info.classes, &work->dataset, work->unnamed};
     struct text table = {0}, object = {0};
     status result = evaluation_print_json(evaluation, &names, &object, err);
     if (result == STATUS_OK) result = evaluation_print_table(evaluation, &names, &table, err);
-    if (result == STATUS_OK) result = emit(&table, &object, json, err);
+    if (result == STATUS_OK) result = emit(command, &table, &object, err);
     text_free(&table);
     text_free(&object);
     return result;
@@ -72,17 +78,39 @@ static status write_calibrated(const struct evaluation_work *work, const struct 
     return result;
 }
 
-/* With --plots. */
+/* --csv */
+static status write_rows(const struct eval_command *command, const struct evaluation_work *work,
+                         const struct answers *answers, struct error *err)
+{
+    struct text rows = {0};
+    if (command->csv == NULL) return STATUS_OK;
+    status result = answer_rows_append(answers, &work->dataset, &rows, err);
+    if (result == STATUS_OK && is_standard_output(command->csv)) fputs(text_string(&rows), stdout);
+    else if (result == STATUS_OK) result = atomic_file_write_text(command->csv, text_string(&rows), err);
+    text_free(&rows);
+    return result;
+}
+
+/* --plots */
 static status write_plots(const struct eval_command *command, const struct evaluation_work *work,
-                          const struct evaluation *evaluation, struct error *err)
+                          const struct answers *answers, struct error *err)
+{
+    if (command->plots == NULL) return STATUS_OK;
+    status result = answer_figures_write(command->plots, command->png, answers, work->dataset.split, command->seed, err);
+    if (result == STATUS_OK) log_info("%s: the figures of this evaluation", command->plots);
+    return result;
+}
+
+/* What is made of every answer. */
+static status write_answers(const struct eval_command *command, const struct evaluation_work *work,
+                            const struct evaluation *evaluation, struct error *err)
 {
     struct answers answers = {0};
-    if (command->plots == NULL) return STATUS_OK;
+    if (command->csv == NULL && command->plots == NULL) return STATUS_OK;
     status result = answers_take(&answers, work, evaluation, path_name(command->request.checkpoint), ANSWERS_SAMPLE,
                                  command->seed, err);
-    if (result == STATUS_OK)
-        result = answer_figures_write(command->plots, command->png, &answers, work->dataset.split, command->seed, err);
-    if (result == STATUS_OK) log_info("%s: the figures of this evaluation", command->plots);
+    if (result == STATUS_OK) result = write_rows(command, work, &answers, err);
+    if (result == STATUS_OK) result = write_plots(command, work, &answers, err);
     answers_free(&answers);
     return result;
 }
@@ -91,9 +119,16 @@ static status write_plots(const struct eval_command *command, const struct evalu
 static status report(struct eval_command *command, const struct evaluation_work *work,
                      const struct evaluation *evaluation, struct error *err)
 {
-    status result = print_results(work, command->json, evaluation, err);
-    if (result == STATUS_OK) result = write_plots(command, work, evaluation, err);
+    status result = print_results(command, work, evaluation, err);
+    if (result == STATUS_OK) result = write_answers(command, work, evaluation, err);
     return result == STATUS_OK ? write_calibrated(work, evaluation, err) : result;
+}
+
+/* No output goes over what is read. */
+static status check_outputs(const struct eval_command *command, const char *source, struct error *err)
+{
+    status result = file_check_output(command->json, source, err);
+    return result == STATUS_OK ? file_check_output(command->csv, source, err) : result;
 }
 
 static status run(struct eval_command *command, struct error *err)
@@ -103,11 +138,15 @@ static status run(struct eval_command *command, struct error *err)
     struct text description = {0}, found = {0};
     if (command->plots != NULL && figure_file_check("rmfer eval --plots", command->plots, command->png, err) != STATUS_OK)
         return err->code;
+    if (is_standard_output(command->json) && is_standard_output(command->csv))
+        return error_set_usage(err, "--json - and --csv - would both fill standard output: give one of them a file");
     struct dist *dist = command->request.dist;
     status result = lookup_checkpoint("rmfer eval needs --checkpoint FILE", &command->request.checkpoint, &found, err);
-    if (result == STATUS_OK) result = file_check_output(command->json, command->request.checkpoint, err);
-    if (result == STATUS_OK) result = file_check_output(command->json, command->request.config, err);
+    if (result == STATUS_OK) result = check_outputs(command, command->request.checkpoint, err);
+    if (result == STATUS_OK) result = check_outputs(command, command->request.config, err);
     if (result == STATUS_OK) result = evaluation_work_open(&work, &command->request, err);
+    for (size_t i = 0; i < work.dataset.list_count && result == STATUS_OK; i++)
+        result = check_outputs(command, work.dataset.lists[i], err);
     result = dist_agree(dist, result, err);
     if (result == STATUS_OK) result = dataset_describe(&work.dataset, &description, err);
     if (result == STATUS_OK) {
@@ -128,8 +167,9 @@ static status compare(struct eval_command *command, const struct command_line *l
         return error_set_usage(err, "rmfer eval --compare takes two checkpoints: --compare A B");
     if (command->plots != NULL)
         return error_set_usage(err, "--plots draws one checkpoint; rmfer plot mds lays several side by side");
+    if (command->csv != NULL) return error_set_usage(err, "--csv writes one checkpoint's answers: leave out --compare");
     status result = compare_checkpoints(&command->request, line->positional.items, command->seed, &table, &object, err);
-    if (result == STATUS_OK && processes_speaks(command->request.dist)) result = emit(&table, &object, command->json, err);
+    if (result == STATUS_OK && processes_speaks(command->request.dist)) result = emit(command, &table, &object, err);
     text_free(&table);
     text_free(&object);
     return result;
@@ -152,6 +192,8 @@ int command_eval(int argc, char **argv)
          0, 0, 0},
         {"json", OPTION_STRING, &command.json, "FILE",
          "write the results as JSON too (-: instead, to standard output)", 0, 0, 0},
+        {"csv", OPTION_STRING, &command.csv, "FILE",
+         "write every picture's label, answer and probabilities (-: instead, to standard output)", 0, 0, 0},
         {"plots", OPTION_STRING, &command.plots, "DIR",
          "write confusion, calibration, similarity, mds and attention there as SVG", 0, 0, 0},
         {"png", OPTION_FLAG, &command.png, NULL, "--plots: as PNG too", 0, 0, 0},
@@ -166,7 +208,7 @@ int command_eval(int argc, char **argv)
     };
     struct command_line line = {
         .usage = "rmfer eval [--checkpoint FILE] [--config FILE | --dataset KIND --data DIR] [--split NAME] [--json FILE] "
-                 "| rmfer eval --compare A B [option]...",
+                 "[--csv FILE] | rmfer eval --compare A B [option]...",
         .description =
             "Prints the accuracy of a checkpoint on a data set. Image size, normalisation, resize filter and the\n"
             "order of classes are the checkpoint's (but for eval.normalize where --config gives it);\n"
