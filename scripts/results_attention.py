@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""The paper's Figure 4 in numbers: whether attention and similarity keep the faces of a moment that show the anchor's
+expression, and the far faces of the anchor that show another. The table of docs/results/claim.md.
+
+  results_attention.py RMSET ANCHORS NAME=CHECKPOINT...
+
+RMSET is one that rmfer synth --from made (its truth.csv tells each face's expression); ANCHORS faces of it are drawn, the same
+for every checkpoint, and looked at as training does (rmfer rmset preview --anchor). RMFER: ./rmfer; SET: settings for all,
+"acl.gamma=0.5 acl.temperature=0.25"."""
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+MOST_CHECKPOINTS = 7  # of one preview
+
+
+def read_rmset(folder):
+    """Each face's expression by the end of its path, and the names of all faces."""
+    with open(os.path.join(folder, "truth.csv"), newline="") as file:
+        truth = {row["path"]: row["expression"] for row in csv.DictReader(file)}
+    with open(os.path.join(folder, "index.csv"), newline="") as file:
+        names = [f"{row['video']}:{row['frame']}:{row['face']}" for row in csv.DictReader(file)]
+    return truth, names
+
+
+def look(folder, name, checkpoints, picture):
+    command = [os.environ.get("RMFER", "./rmfer"), "rmset", "preview", folder, "--anchor", name, "--json", "--quiet", "-o", picture]
+    for checkpoint in checkpoints:
+        command += ["--checkpoint", checkpoint]
+    for setting in [f"rmset.root={folder}"] + os.environ.get("SET", "").split():
+        command += ["--set", setting]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+class Count:
+    """Of one checkpoint: shares of faces whose expression is wanted, P of the anchor's, N of another."""
+
+    def __init__(self):
+        self.all = {"P": 0, "N": 0}
+        self.wanted = {"P": 0, "N": 0}
+        self.kept = {"P": 0, "N": 0}
+        self.kept_wanted = {"P": 0, "N": 0}
+        self.attention = {"P": 0.0, "N": 0.0}
+        self.attention_wanted = {"P": 0.0, "N": 0.0}
+
+    def add(self, kind, is_wanted, score):
+        kept, weight = bool(score["kept"]), score["attention"]
+        self.all[kind] += 1
+        self.wanted[kind] += is_wanted
+        self.kept[kind] += kept
+        self.kept_wanted[kind] += kept and is_wanted
+        self.attention[kind] += weight
+        self.attention_wanted[kind] += weight * is_wanted
+
+    def row(self, kind):
+        def percent(part, whole):
+            return f"{100 * part / whole:.1f}" if whole > 0 else "–"
+        return " | ".join((percent(self.wanted[kind], self.all[kind]), percent(self.attention_wanted[kind], self.attention[kind]),
+                           f"{percent(self.kept_wanted[kind], self.kept[kind])} of {self.kept[kind]}"))
+
+
+def main():
+    folder, anchors = sys.argv[1], int(sys.argv[2])
+    names, checkpoints = zip(*(argument.split("=", 1) for argument in sys.argv[3:]))
+    if len(checkpoints) > MOST_CHECKPOINTS:
+        sys.exit(f"at most {MOST_CHECKPOINTS} checkpoints")
+    truth, faces = read_rmset(folder)
+    counts = [Count() for _ in names]
+
+    def expression(path):
+        return truth[os.path.join("faces", os.path.basename(path))]
+
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in random.Random(0).sample(faces, anchors):
+            seen = look(folder, name, checkpoints, os.path.join(temporary, "sheet.jpg"))
+            own = expression(seen["anchor"]["path"])
+            for candidate in seen["candidates"]:
+                kind = candidate["kind"]
+                is_wanted = (expression(candidate["path"]) == own) == (kind == "P")
+                for count, score in zip(counts, candidate["scores"]):
+                    count.add(kind, is_wanted, score)
+    print(f"{anchors} anchors; %: of a moment's faces (P) those of the anchor's expression, of the anchor's person far away (N) those "
+          "of another;\nall candidates, weighed by attention, and kept\n")
+    print("| | P | attention | kept | N | attention | kept |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for name, count in zip(names, counts):
+        print(f"| {name} | {count.row('P')} | {count.row('N')} |")
+
+
+if __name__ == "__main__":
+    main()
