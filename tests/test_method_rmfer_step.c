@@ -284,6 +284,53 @@ static void test_losses_add_up_and_parts_can_be_left_out(void **state)
     engine_stop(&c);
 }
 
+/* Without dropout and smoothing FER's gradient at the features is (softmax - target) W / n. */
+static double fer_gradient_of(const struct engine_case *c)
+{
+    const struct parameters *parameters = &c->model.parameters;
+    const real *logits = train_step_fer_logits(c->step);
+    const real *weight = parameter_values(parameters, &parameters->items[c->model.fer.weight]);
+    size_t n = (size_t)c->labelled.n, d = (size_t)c->model.architecture.features;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double slopes[ENGINE_CLASSES], total = 0;
+        const real *row = logits + i * ENGINE_CLASSES, *target = c->labelled.targets + i * ENGINE_CLASSES;
+        for (size_t e = 0; e < ENGINE_CLASSES; e++) total += slopes[e] = exp((double)row[e]);
+        for (size_t e = 0; e < ENGINE_CLASSES; e++) slopes[e] = (slopes[e] / total - (double)target[e]) / (double)n;
+        for (size_t j = 0; j < d; j++) {
+            double slope = 0;
+            for (size_t e = 0; e < ENGINE_CLASSES; e++) slope += slopes[e] * (double)weight[e * d + j];
+            sum += slope * slope;
+        }
+    }
+    return sqrt(sum);
+}
+
+static void test_gradients_at_the_features_are_told_by_term(void **state)
+{
+    (void)state;
+    struct engine_case c;
+    engine_start(&c, true, engine_shape(true));
+    c.objective.bn_momentum = 0;
+    c.objective.ial_weight = 0.3;
+    c.objective.acl_weight = 0.7;
+    engine_step(&c, 1);
+    struct step_losses first = c.losses;
+    assert_true(fabs(first.fer_gradient / fer_gradient_of(&c) - 1) < 1e-4);
+    assert_true(first.ial_gradient > 0 && first.acl_gradient > 0);
+    c.objective.ial_weight *= 2;
+    c.objective.acl_weight *= 3;
+    c.objective.gradient_scale = 0.25;
+    engine_step(&c, 1);
+    assert_true(fabs(c.losses.fer_gradient / first.fer_gradient - 1) < 1e-5);
+    assert_true(fabs(c.losses.ial_gradient / first.ial_gradient - 2) < 1e-4);
+    assert_true(fabs(c.losses.acl_gradient / first.acl_gradient - 3) < 1e-4);
+    c.objective.ial_weight = c.objective.acl_weight = 0;
+    engine_step(&c, 1);
+    assert_true(c.losses.ial_gradient == 0 && c.losses.acl_gradient == 0);
+    engine_stop(&c);
+}
+
 /* One NaN in one pixel must be seen in the loss, whatever the kernels. */
 static void test_nan_comes_through(void **state)
 {
@@ -391,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_a_frozen_backbone_keeps_its_bits),
         cmocka_unit_test(test_a_frozen_plan_is_smaller_and_its_bits_are_the_same),
         cmocka_unit_test(test_losses_add_up_and_parts_can_be_left_out),
+        cmocka_unit_test(test_gradients_at_the_features_are_told_by_term),
         cmocka_unit_test(test_nan_comes_through),
         cmocka_unit_test(test_kept_candidates_stay_where_they_are_given),
         cmocka_unit_test(test_every_image_size_from_32_up),

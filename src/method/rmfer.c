@@ -19,7 +19,7 @@
 /* Streams, in the order of rmfer_streams. */
 enum { LABELLED, DRAWS }; /* with acl.loss = mutual the draws are moments */
 
-enum { ACCURACY, IAL_ACCURACY, SAME_CLASS, DIFFERENT_CLASS, MOMENT, OTHERS };
+enum { ACCURACY, IAL_ACCURACY, SAME_CLASS, DIFFERENT_CLASS, MOMENT, OTHERS, FER_GRADIENT, IAL_GRADIENT, ACL_GRADIENT };
 
 static const struct method_term terms[RMFER_TERMS] = {{"fer", "FER"}, {"ial", "IAL"}, {"acl", "ACL"}, AFFECT_TERM};
 
@@ -30,6 +30,9 @@ static const struct method_figure figures[] = {
     [DIFFERENT_CLASS] = {"different_class_similarity", RMFER_IAL},
     [MOMENT] = {"moment_similarity", RMFER_ACL}, /* mutual: mean cosine within moments, ... */
     [OTHERS] = {"other_similarity", RMFER_ACL},  /* ... and to negatives */
+    [FER_GRADIENT] = {"fer_gradient", -1},       /* lengths of gradients at the features */
+    [IAL_GRADIENT] = {"ial_gradient", RMFER_IAL},
+    [ACL_GRADIENT] = {"acl_gradient", RMFER_ACL},
 };
 
 struct rmfer {
@@ -268,17 +271,22 @@ static struct contrastive_batch contrastive_of(struct rmfer *rmfer, const struct
     return contrastive;
 }
 
-static void set_figures(struct step_outcome *outcome, const struct step_losses *losses, bool ial, bool mutual, int rows)
+static void set_figures(struct step_outcome *outcome, const struct step_losses *losses, bool ial, bool acl, bool mutual,
+                        int rows)
 {
     step_outcome_figure(outcome, ACCURACY, losses->correct_fer, rows);
-    if (mutual) {
+    step_outcome_figure(outcome, FER_GRADIENT, losses->fer_gradient, 1);
+    if (ial) {
+        step_outcome_figure(outcome, IAL_ACCURACY, losses->correct_ial, rows);
+        step_outcome_figure(outcome, IAL_GRADIENT, losses->ial_gradient, 1);
+        set_mean(outcome, SAME_CLASS, losses->same_class_similarity);
+        set_mean(outcome, DIFFERENT_CLASS, losses->different_class_similarity);
+    }
+    if (acl) step_outcome_figure(outcome, ACL_GRADIENT, losses->acl_gradient, 1);
+    if (acl && mutual) {
         step_outcome_figure(outcome, MOMENT, losses->moment_similarity, 1);
         step_outcome_figure(outcome, OTHERS, losses->other_similarity, 1);
     }
-    if (!ial) return;
-    step_outcome_figure(outcome, IAL_ACCURACY, losses->correct_ial, rows);
-    set_mean(outcome, SAME_CLASS, losses->same_class_similarity);
-    set_mean(outcome, DIFFERENT_CLASS, losses->different_class_similarity);
 }
 
 static void rmfer_step(void *self, const struct method_step *step, struct step_outcome *outcome)
@@ -301,8 +309,8 @@ static void rmfer_step(void *self, const struct method_step *step, struct step_o
     train_step_run(rmfer->step, &objective, &labelled, draws_came ? &contrastive : NULL, step->seed, step->draw,
                    &losses);
     *outcome = (struct step_outcome){.total = losses.total, .terms = {losses.fer, losses.ial, losses.acl, losses.affect}};
-    bool mutual = rmfer->guesses != NULL && draws_came && objective.acl_weight != 0;
-    set_figures(outcome, &losses, objective.ial_weight != 0, mutual, rows->rows);
+    bool contrasts = draws_came && objective.acl_weight != 0;
+    set_figures(outcome, &losses, objective.ial_weight != 0, contrasts, rmfer->guesses != NULL, rows->rows);
 }
 
 static struct method_bytes rmfer_bytes(const void *self)

@@ -125,6 +125,7 @@ double heads_ial(const struct heads *heads, const struct objective *objective, c
     double loss = cross_entropy(&setup, heads->ial_logits, batch->targets,
                                 objective->gradient_scale * objective->ial_weight, heads->dlogits);
     linear_backward(heads->context, &heads->ial, n, heads->mixed, heads->dlogits, heads->dmixed);
+    memset(dfeatures, 0, n * heads->features * sizeof *dfeatures);
     attention_backward(heads->context, &attention, heads->labelled.unit, features, heads->attention, heads->dmixed,
                        heads->dunit, dfeatures, heads->square_room);
     heads_project_backward(heads, n, features, heads->labelled, room);

@@ -16,6 +16,7 @@
 #include "rmfer/ops/softmax_cross_entropy.h"
 #include "rmfer/ops/stem.h"
 
+#include <math.h>
 #include <string.h>
 
 struct train_step {
@@ -35,6 +36,7 @@ struct train_step {
     size_t contrasted; /* rows of a step that are contrasted: kept of all anchors, or faces of moments */
     real *images;    /* gathered: [labelled +] kept samples */
     real *features, *dfeatures, *room; /* [rows,D] */
+    real *ial_dfeatures;               /* [batch,D] */
     real *scoring_features;            /* [drawn,D] */
     struct candidate_scoring scoring;
     size_t *chosen;
@@ -95,6 +97,7 @@ static void place(struct train_step *step, struct plan *plan)
     step->features = plan_reals(plan, rows * d);
     step->dfeatures = plan_reals(plan, rows * d);
     step->room = plan_reals(plan, rows * d);
+    step->ial_dfeatures = plan_reals(plan, (size_t)step->shape.batch * d);
     if (step->shape.mutual != NULL) mutual_place(&step->mutual, plan);
     if (anchors == 0) return;
     step->scoring_features = plan_reals(plan, step->drawn * d);
@@ -356,18 +359,29 @@ static struct pass_part gather_contrastive(struct train_step *step, const struct
     return share.part;
 }
 
+/* The length of a gradient, as it is without gradient_scale. */
+static double gradient_length(const struct objective *objective, size_t count, const real *gradient)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += (double)gradient[i] * (double)gradient[i];
+    return sqrt(sum) / objective->gradient_scale;
+}
+
 /* L_FER, L_VA and L_IAL for the first rows of step->features, and their gradient to the same rows of step->dfeatures. */
 static void labelled_losses(struct train_step *step, const struct objective *objective,
                             const struct labelled_batch *labelled, uint64_t seed, uint64_t draw,
                             struct step_losses *losses)
 {
     struct heads *heads = &step->heads;
-    size_t n = (size_t)labelled->n;
+    size_t n = (size_t)labelled->n, count = n * heads->features;
     losses->fer = heads_fer(heads, objective, labelled, step->features, seed, draw, step->dfeatures, &losses->affect);
     losses->correct_fer = count_correct(n, heads->classes, heads->fer_logits, labelled->targets);
+    losses->fer_gradient = gradient_length(objective, count, step->dfeatures);
     step->used_ial = objective->ial_weight != 0;
     if (!step->used_ial) return;
-    losses->ial = heads_ial(heads, objective, labelled, step->features, step->dfeatures, step->room);
+    losses->ial = heads_ial(heads, objective, labelled, step->features, step->ial_dfeatures, step->room);
+    losses->ial_gradient = gradient_length(objective, count, step->ial_dfeatures);
+    for (size_t i = 0; i < count; i++) step->dfeatures[i] += step->ial_dfeatures[i];
     losses->correct_ial = count_correct(n, heads->classes, heads->ial_logits, labelled->targets);
     heads_similarities(heads, labelled, losses);
 }
@@ -387,6 +401,7 @@ static void contrastive_losses(struct train_step *step, const struct objective *
     }
     heads_project_backward(heads, rows, step->features + first * d, heads->kept, step->dfeatures + first * d);
     losses->acl = total / (double)anchors;
+    losses->acl_gradient = gradient_length(objective, rows * d, step->dfeatures + first * d);
 }
 
 /* The mutual loss of the faces from row `first` on. What f_FER makes of them says how much two of a moment are alike; it
@@ -403,6 +418,7 @@ static void mutual_losses(struct train_step *step, const struct objective *objec
     }
     losses->acl = mutual_run(&step->mutual, rows, step->features + at, contrastive->guesses, contrastive->apart,
                              objective->gradient_scale * objective->acl_weight, step->dfeatures + at, &similarities);
+    losses->acl_gradient = gradient_length(objective, rows * heads->features, step->dfeatures + at);
     losses->moment_similarity = similarities.same;
     losses->other_similarity = similarities.other;
 }

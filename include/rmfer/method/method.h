@@ -32,7 +32,7 @@ struct method_figure {
     const char *name; /* "accuracy" */
     int term;         /* known only while this term weighs something; -1 = always */
 };
-enum { MOST_FIGURES = 8 };
+enum { MOST_FIGURES = 12 };
 
 enum stream_source {
     STREAM_LABELLED,      /* training samples with a label */

@@ -43,7 +43,7 @@ double heads_fer(const struct heads *heads, const struct objective *objective, c
 /* The operation's name for what ial.self_mask says. */
 enum attention_mask heads_attention_mask(enum self_mask mask);
 
-/* L_IAL; its gradient times lambda 1 is added to dfeatures. `room` is [n,D]. */
+/* L_IAL; dfeatures (overwritten) = its gradient times lambda 1. `room` is [n,D]. */
 double heads_ial(const struct heads *heads, const struct objective *objective, const struct labelled_batch *batch,
                  const real *features, real *dfeatures, real *room);
 

@@ -85,6 +85,9 @@ struct step_losses {
     double moment_similarity, other_similarity; /* with a mutual loss: mean cosine within moments, to negatives */
     double same_class_similarity, different_class_similarity; /* mean cosine of Z over pairs; NaN where there is none,
                                                                    0 without IAL */
+    /* How hard each term pulls at the features: the length of its gradient, weighed, over all rows it has; 0 where it is
+     * left out. gradient_scale does not count. L_VA is with L_FER. */
+    double fer_gradient, ial_gradient, acl_gradient;
 };
 
 struct train_step;
