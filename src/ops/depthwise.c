@@ -69,7 +69,7 @@ struct job {
     const struct depthwise *conv;
     size_t image, first_block, end_block;
     real *ring; /* [block][kernel][padded_width][BLOCK] */
-    const real *zeros;
+    const real *zeros; /* [padded_width][BLOCK] */
 };
 
 static real *ring_row(const struct job *job, size_t block, size_t row, size_t width)
@@ -118,15 +118,20 @@ static void forward_row(const struct job *job, const void *x, const struct batch
     }
 }
 
+/* A worker's scratch begins with a row of zeros; behind it lies the ring. Rows are written between the ring's margins, and
+ * only read when they were written for the same image, so what is zero once stays so for all tasks. */
+static void clear_ring(const struct depthwise *conv, size_t shares, size_t width, real *scratch)
+{
+    size_t blocks = (block_count(conv) + shares - 1) / shares, rows = blocks * (size_t)conv->kernel;
+    memset(scratch, 0, (depthwise_padded_width(conv) + rows * width) * BLOCK * sizeof *scratch);
+}
+
 static struct job make_job(const struct op_context *context, const struct depthwise *conv, size_t task, size_t shares,
-                           size_t width, real *scratch)
+                           real *scratch)
 {
     struct range blocks = threads_share(block_count(conv), (int)(task % shares), (int)shares);
-    struct job job = {context, conv, task / shares, blocks.begin, blocks.end, scratch, NULL};
-    size_t ring = (blocks.end - blocks.begin) * (size_t)conv->kernel * width * BLOCK;
-    memset(scratch, 0, (ring + depthwise_padded_width(conv) * BLOCK) * sizeof *scratch);
-    job.zeros = scratch + ring;
-    return job;
+    real *ring = scratch + depthwise_padded_width(conv) * BLOCK;
+    return (struct job){context, conv, task / shares, blocks.begin, blocks.end, ring, scratch};
 }
 
 /* The job's channels of `rows` output rows, and the first of them. */
@@ -170,8 +175,9 @@ void depthwise_forward(const struct op_context *context, const struct depthwise 
     for (int worker = 0; worker < context->threads; worker++) {
         struct range tasks = threads_share(images * shares, worker, context->threads);
         real *scratch = op_scratch(context, worker);
+        clear_ring(conv, shares, depthwise_padded_width(conv), scratch);
         for (size_t task = tasks.begin; task < tasks.end; task++) {
-            struct job job = make_job(context, conv, task, shares, depthwise_padded_width(conv), scratch);
+            struct job job = make_job(context, conv, task, shares, scratch);
             forward_image(&job, x, bn, y, streams, scratch + ring, moment_values, moment_counts);
         }
     }
@@ -276,11 +282,11 @@ static void add_weight_gradients(const struct op_context *context, const struct 
                 conv->dweight[c * taps + t] += partials[(size_t)worker * count + t * conv->channels + c];
 }
 
-/* Lays out one worker's scratch for one task: the ring of dy (and make_job's row of zeros), then a row of x and one of dz. */
+/* Lays out one worker's scratch for one task: a row of zeros and the ring of dy, then a row of x and one of dz. */
 static void start_backward(struct backward_job *back, const struct op_context *context, const struct depthwise *conv,
                            size_t task, size_t shares, real *scratch)
 {
-    back->job = make_job(context, conv, task, shares, margin_width(conv), scratch);
+    back->job = make_job(context, conv, task, shares, scratch);
     size_t ring = block_count(conv) * (size_t)conv->kernel * margin_width(conv);
     back->wide = scratch + (ring + depthwise_padded_width(conv)) * BLOCK;
     back->made = back->wide + conv->width * BLOCK;
@@ -301,6 +307,7 @@ void depthwise_backward(const struct op_context *context, const struct depthwise
                                     .streams = streams};
         back.dweight = partials + (size_t)worker * taps;
         memset(back.dweight, 0, taps * sizeof *back.dweight);
+        clear_ring(conv, shares, margin_width(conv), op_scratch(context, worker));
         for (size_t task = tasks.begin; task < tasks.end; task++) {
             start_backward(&back, context, conv, task, shares, op_scratch(context, worker));
             back.sums = bn == NULL ? NULL : image_sums + back.job.image * 2 * conv->channels;
