@@ -10,6 +10,7 @@
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/data/video.h"
+#include "rmfer/data/video_writer.h"
 #include "rmfer/synth/synth.h"
 #include "support/scratch.h"
 #include "synth/synth_reactions.h"
@@ -17,6 +18,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CELL = 128, FRAMES = 192, SEED = 3 };
 
@@ -150,6 +152,53 @@ static void a_folder_that_cannot_be_is_an_error(void **state)
     assert_non_null(strstr(err.message, "mashup0.mp4"));
 }
 
+static bool is_old(const char *path)
+{
+    struct error err = {0};
+    uint8_t *bytes;
+    size_t size;
+    assert_int_equal(file_read(path, 1 << 24, &bytes, &size, &err), STATUS_OK);
+    bool is = size == 3 && memcmp(bytes, "old", 3) == 0;
+    memory_free(bytes);
+    return is;
+}
+
+/* Until then, and where it is given up, what was there stays. */
+static void a_video_takes_its_place_when_it_is_complete(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    const struct video_writer_options options = {CELL, CELL, 24};
+    const char *path = scratch_path(folder, "one.mp4");
+    struct image image;
+    assert_int_equal(image_create(&image, CELL, CELL, &err), STATUS_OK);
+    memset(image.rgb, 128, 3 * CELL * CELL);
+    for (int finishes = 0; finishes < 2; finishes++) {
+        struct video_writer *writer;
+        scratch_text(folder, "one.mp4", "old");
+        assert_int_equal(video_writer_create(&writer, path, &options, &err), STATUS_OK);
+        assert_int_equal(video_writer_add(writer, &image, &err), STATUS_OK);
+        assert_true(is_old(path));
+        if (finishes) assert_int_equal(video_writer_finish(writer, &err), STATUS_OK);
+        video_writer_free(writer);
+        assert_true(is_old(path) == !finishes);
+    }
+    image_free(&image);
+}
+
+static void a_full_disk_is_an_error(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    const struct video_writer_options options = {CELL, CELL, 24};
+    struct video_writer *writer;
+    assert_int_equal(symlink("/dev/full", scratch_path(folder, "full.mp4")), 0);
+    assert_int_equal(video_writer_create(&writer, scratch_path(folder, "full.mp4"), &options, &err), STATUS_OK);
+    assert_int_equal(video_writer_finish(writer, &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "cannot be written: No space left on device"));
+    video_writer_free(writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +206,8 @@ int main(void)
         cmocka_unit_test(a_person_comes_late_and_one_goes_away),
         cmocka_unit_test(the_same_seed_gives_the_same_bytes),
         cmocka_unit_test(a_folder_that_cannot_be_is_an_error),
+        cmocka_unit_test(a_video_takes_its_place_when_it_is_complete),
+        cmocka_unit_test(a_full_disk_is_an_error),
     };
     return cmocka_run_group_tests(tests, draw_videos, remove_videos);
 }

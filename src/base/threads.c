@@ -29,6 +29,12 @@ int threads_get(void)
     return most < limit ? most : limit;
 }
 
+status thread_start(pthread_t *thread, void *(*run)(void *), void *argument, const char *what, struct error *err)
+{
+    if (pthread_create(thread, NULL, run, argument) == 0) return STATUS_OK;
+    return error_set(err, "%s cannot be started: no memory for it, or no more threads are allowed (ulimit -u)", what);
+}
+
 struct range threads_share(size_t count, int index, int workers)
 {
     size_t i = (size_t)index, n = (size_t)workers;

@@ -84,8 +84,9 @@ static enum image_kind unread_kind(const char *path)
     uint8_t bytes[PICTURE_FIRST_BYTES];
     enum image_kind named = image_kind_of_name(path);
     if (named == IMAGE_UNKNOWN || image_kind_is_read(named)) return IMAGE_UNKNOWN;
-    enum image_kind kind = image_kind_of_bytes(bytes, picture_file_begin(path, bytes));
-    return image_kind_is_read(kind) ? IMAGE_UNKNOWN : named;
+    size_t size;
+    if (picture_file_begin(path, bytes, &size, NULL) != STATUS_OK) return IMAGE_UNKNOWN;
+    return image_kind_is_read(image_kind_of_bytes(bytes, size)) ? IMAGE_UNKNOWN : named;
 }
 
 static status grow_samples(struct dataset *dataset, struct error *err)

@@ -63,9 +63,7 @@
     X(avformat, avformat_open_input)            \
     X(avformat, avformat_write_header)          \
     X(avformat, avio_alloc_context)             \
-    X(avformat, avio_closep)                    \
     X(avformat, avio_context_free)              \
-    X(avformat, avio_open)                      \
     FFMPEG_SIDE_DATA(X)
 
 struct ffmpeg {

@@ -252,13 +252,12 @@ static status start_workers(struct loader *loader, struct error *err)
     for (int i = 0; i < workers; i++) {
         status result = picture_workspace_init(&loader->workspaces[i], loader->options.image_size, err);
         struct worker *worker = memory_allocate(1, sizeof *worker, "a loader's thread", err);
-        bool started = false;
-        if (result == STATUS_OK && worker != NULL) {
+        if (worker == NULL) result = STATUS_FAILED;
+        if (result == STATUS_OK) {
             *worker = (struct worker){loader, &loader->workspaces[i]};
-            started = pthread_create(&loader->threads[i], NULL, run_worker, worker) == 0;
-            if (!started) error_set(err, "thread %d of %d for loading pictures cannot be started", i + 1, workers);
+            result = thread_start(&loader->threads[i], run_worker, worker, "a thread that loads pictures", err);
         }
-        if (!started) {
+        if (result != STATUS_OK) {
             memory_free(worker);
             picture_workspace_free(&loader->workspaces[i]);
             return STATUS_FAILED;

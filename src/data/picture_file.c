@@ -53,7 +53,7 @@ static status read_fully(int descriptor, uint8_t *bytes, size_t count, uint64_t 
         ssize_t more = pread(descriptor, bytes + got, count - got, (off_t)(offset + got));
         if (more < 0 && errno == EINTR) continue;
         if (more < 0) return error_set_errno(err, "%s", path);
-        if (more == 0) return error_set(err, "%s: the shard ends inside the member", path);
+        if (more == 0) return error_set(err, "%s: ends before all of it is read", path);
         got += (size_t)more;
     }
     return STATUS_OK;
@@ -146,13 +146,15 @@ status picture_file_read(const char *path, uint8_t **bytes, size_t *size, struct
     return error_set(err, "%s: the file is empty", path);
 }
 
-size_t picture_file_begin(const char *path, uint8_t bytes[PICTURE_FIRST_BYTES])
+status picture_file_begin(const char *path, uint8_t bytes[PICTURE_FIRST_BYTES], size_t *size, struct error *err)
 {
+    *size = 0;
     int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* opening a pipe would wait otherwise */
     struct stat facts;
-    if (descriptor < 0) return 0;
-    bool is_file = fstat(descriptor, &facts) == 0 && S_ISREG(facts.st_mode);
-    ssize_t got = is_file ? pread(descriptor, bytes, PICTURE_FIRST_BYTES, 0) : 0;
+    if (descriptor < 0) return STATUS_OK;
+    if (fstat(descriptor, &facts) == 0 && S_ISREG(facts.st_mode))
+        *size = facts.st_size < PICTURE_FIRST_BYTES ? (size_t)facts.st_size : PICTURE_FIRST_BYTES;
+    status result = read_fully(descriptor, bytes, *size, 0, path, err);
     close(descriptor);
-    return got > 0 ? (size_t)got : 0;
+    return result;
 }

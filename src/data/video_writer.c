@@ -4,18 +4,21 @@
 
 #ifdef RMFER_HAVE_FFMPEG
 #include "data/ffmpeg.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
-#include "rmfer/base/text.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 /* The codec's scale of coarseness, 1 (finest) to 31. */
-enum { COARSENESS = 3, FRAMES_BETWEEN_KEYFRAMES = 48 };
+enum { COARSENESS = 3, FRAMES_BETWEEN_KEYFRAMES = 48, WRITER_BYTES = 32768 };
 
 struct video_writer {
     struct ffmpeg ffmpeg;
     char *path;
     struct video_writer_options options;
+    struct atomic_file file;
+    AVIOContext *sink; /* into the file */
     AVFormatContext *container;
     AVCodecContext *encoder;
     AVStream *stream;
@@ -23,7 +26,6 @@ struct video_writer {
     AVFrame *frame;
     struct SwsContext *converter;
     int64_t count;
-    bool began, finished; /* the header, the trailer is written */
 };
 
 static status fail(const struct video_writer *writer, const char *what, int code, struct error *err)
@@ -83,24 +85,55 @@ static status open_container(struct video_writer *writer, struct error *err)
     return STATUS_OK;
 }
 
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
+
+#if LIBAVFORMAT_VERSION_MAJOR < 61
+typedef uint8_t written_byte;
+#else
+typedef const uint8_t written_byte;
+#endif
+
+static int write_stream(void *context, written_byte *bytes, int size)
+{
+    errno = 0;
+    if (fwrite(bytes, 1, (size_t)size, context) == (size_t)size) return size;
+    return AVERROR(errno != 0 ? errno : EIO);
+}
+
+/* The size is not told, which FFmpeg allows. */
+static int64_t seek_stream(void *context, int64_t offset, int whence)
+{
+    whence &= ~AVSEEK_FORCE;
+    if (whence == AVSEEK_SIZE) return AVERROR(ENOSYS);
+    return fseeko(context, (off_t)offset, whence) == 0 ? (int64_t)ftello(context) : AVERROR(errno);
+}
+
+static status open_file(struct video_writer *writer, struct error *err)
+{
+    struct ffmpeg *f = &writer->ffmpeg;
+    atomic_file_remove_stale(writer->path);
+    status result = atomic_file_open(&writer->file, writer->path, err);
+    if (result != STATUS_OK) return result;
+    uint8_t *buffer = f->av_malloc(WRITER_BYTES);
+    if (buffer != NULL)
+        writer->sink = f->avio_alloc_context(buffer, WRITER_BYTES, 1, writer->file.stream, NULL, write_stream, seek_stream);
+    if (writer->sink == NULL) {
+        f->av_free(buffer);
+        return error_set(err, "%s: no memory for the video", writer->path);
+    }
+    writer->container->pb = writer->sink;
+    return STATUS_OK;
+}
+
 static status begin_file(struct video_writer *writer, struct error *err)
 {
     struct ffmpeg *f = &writer->ffmpeg;
-    struct text url = {0};
     int code = f->avcodec_parameters_from_context(writer->stream->codecpar, writer->encoder);
     if (code < 0) return fail(writer, "the encoder's settings cannot be stored", code, err);
     writer->stream->time_base = writer->encoder->time_base;
-    status result = text_append_format(&url, err, "file:%s", writer->path);
-    if (result == STATUS_OK) {
-        code = f->avio_open(&writer->container->pb, text_string(&url), AVIO_FLAG_WRITE);
-        if (code < 0) result = fail(writer, "cannot be written", code, err);
-    }
-    text_free(&url);
-    if (result != STATUS_OK) return result;
+    if (open_file(writer, err) != STATUS_OK) return STATUS_FAILED;
     code = f->avformat_write_header(writer->container, NULL);
-    if (code < 0) return fail(writer, "cannot be written", code, err);
-    writer->began = true;
-    return STATUS_OK;
+    return code < 0 ? fail(writer, "cannot be written", code, err) : STATUS_OK;
 }
 
 status video_writer_create(struct video_writer **out, const char *path, const struct video_writer_options *options,
@@ -165,22 +198,18 @@ status video_writer_finish(struct video_writer *writer, struct error *err)
     status result = encode(writer, NULL, err);
     if (result != STATUS_OK) return result;
     int code = f->av_write_trailer(writer->container);
-    int closed = f->avio_closep(&writer->container->pb);
-    if (code < 0 || closed < 0) return fail(writer, "cannot be written", code < 0 ? code : closed, err);
-    writer->finished = true;
-    return STATUS_OK;
+    if (code >= 0) code = writer->sink->error; /* of writes before, which FFmpeg remembers */
+    return code < 0 ? fail(writer, "cannot be written", code, err) : atomic_file_commit(&writer->file, err);
 }
 
 void video_writer_free(struct video_writer *writer)
 {
     if (writer == NULL) return;
     struct ffmpeg *f = &writer->ffmpeg;
-    if (writer->container != NULL) {
-        bool opened = writer->container->pb != NULL;
-        if (opened) f->avio_closep(&writer->container->pb);
-        if (!writer->finished && (opened || writer->began)) remove(writer->path);
-        f->avformat_free_context(writer->container);
-    }
+    if (writer->container != NULL) f->avformat_free_context(writer->container);
+    if (writer->sink != NULL) f->av_free(writer->sink->buffer); /* its own now, not the one that it was given */
+    if (writer->sink != NULL) f->avio_context_free(&writer->sink);
+    atomic_file_abandon(&writer->file);
     if (writer->encoder != NULL) f->avcodec_free_context(&writer->encoder);
     if (writer->packet != NULL) f->av_packet_free(&writer->packet);
     if (writer->frame != NULL) f->av_frame_free(&writer->frame);

@@ -118,14 +118,17 @@ static bool is_missing(const char *path)
 }
 
 /* The first bytes decide; where they say nothing, the name. `kind` is that of a picture. */
-static bool is_video(const char *path, enum image_kind *kind)
+static status find_kind(const char *path, enum image_kind *kind, bool *is_video, struct error *err)
 {
     uint8_t bytes[PICTURE_FIRST_BYTES];
-    size_t size = picture_file_begin(path, bytes);
+    size_t size;
+    status result = picture_file_begin(path, bytes, &size, err);
     *kind = IMAGE_UNKNOWN;
-    if (video_is_content(bytes, size)) return true;
+    *is_video = result == STATUS_OK && video_is_content(bytes, size);
+    if (result != STATUS_OK || *is_video) return result;
     *kind = image_kind_of_bytes(bytes, size);
-    return *kind == IMAGE_UNKNOWN && size > 0 && video_is_named(path);
+    *is_video = *kind == IMAGE_UNKNOWN && size > 0 && video_is_named(path);
+    return STATUS_OK;
 }
 
 /* A web page under a picture's name is a mistake, and stays one. */
@@ -165,7 +168,8 @@ static bool start_file(struct face_inputs *inputs, struct face_input *input, cha
 {
     struct error error = {0};
     enum image_kind kind;
-    bool has_frames = is_video(path, &kind);
+    bool is_video;
+    status result = find_kind(path, &kind, &is_video, &error);
     if (inputs->walk != NULL && is_left_out(kind)) {
         inputs->left_out[kind]++;
         memory_free(path);
@@ -179,7 +183,7 @@ static bool start_file(struct face_inputs *inputs, struct face_input *input, cha
         memory_free(target);
         return false;
     }
-    if (has_frames) {
+    if (result == STATUS_OK && is_video) {
         struct video_options options = video_options(inputs);
         if (video_open(&inputs->video, path, &options, &error) == STATUS_OK) {
             inputs->video_path = path;
@@ -454,7 +458,9 @@ bool face_inputs_is_single(const struct face_inputs *inputs)
     if (inputs->path_count != 1) return false;
     const char *path = inputs->paths[0];
     enum image_kind kind;
-    return strcmp(path, "-") != 0 && !is_folder(path) && !is_missing(path) && !is_video(path, &kind);
+    bool is_video;
+    if (strcmp(path, "-") == 0 || is_folder(path) || is_missing(path)) return false;
+    return find_kind(path, &kind, &is_video, NULL) != STATUS_OK || !is_video;
 }
 
 int face_inputs_name_width(const struct face_inputs *inputs)

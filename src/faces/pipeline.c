@@ -5,6 +5,7 @@
 
 #include "rmfer/base/clock.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/base/threads.h"
 
 #include <pthread.h>
 
@@ -234,12 +235,12 @@ status face_pipeline_create(struct face_pipeline **out, struct face_inputs *inpu
     pipeline->slots = memory_allocate(pipeline->slot_count, sizeof *pipeline->slots, "the pipeline", err);
     pipeline->states = memory_allocate(pipeline->slot_count, sizeof *pipeline->states, "the pipeline", err);
     status result = pipeline->slots == NULL || pipeline->states == NULL ? STATUS_FAILED : STATUS_OK;
-    while (result == STATUS_OK && pipeline->worker_count < wanted) {
-        if (pthread_create(&pipeline->workers[pipeline->worker_count], NULL, work, pipeline) != 0) break;
-        pipeline->worker_count++;
-    }
-    if (result == STATUS_OK && pipeline->worker_count == 0)
-        result = error_set(err, "no thread could be started to read pictures");
+    static const char *const name = "a thread that reads pictures";
+    if (result == STATUS_OK) result = thread_start(&pipeline->workers[0], work, pipeline, name, err);
+    pipeline->worker_count = result == STATUS_OK;
+    while (result == STATUS_OK && pipeline->worker_count < wanted &&
+           thread_start(&pipeline->workers[pipeline->worker_count], work, pipeline, name, NULL) == STATUS_OK)
+        pipeline->worker_count++; /* the first is enough */
     if (result == STATUS_OK)
         *out = pipeline;
     else

@@ -5,7 +5,8 @@
  *                            of what was asked is done, which is no error) or `end` (a file that is cut short)
  *   FAULT_NAMED=1            files without a name (O_TMPFILE) are refused, as on a file system that holds none
  *   FAULT_DELAY=SEED         some reads and allocations take up to 3 ms longer, so that threads meet in other orders
- *   FAULT_COUNTS=FILE        how many of each kind there were, written at the end
+ *   FAULT_COUNTS=FILE        how many of each kind there were, written at the end, and for each place in the program, which is
+ *                            a distinct stack of calls, the number of the first and of the last that came from there
  *   FAULT_TRACE=FILE         what was done to files below FAULT_FOLDER, for power_loss.c
  *
  * Counted from main on, in the program's second start (cmd/environment.c). Streams are given buffers of our own
@@ -16,7 +17,9 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -31,10 +34,11 @@
 enum kind { ALLOCATE, READ, WRITE, SYNC, RENAME, KINDS };
 static const char *const kind_names[KINDS] = {"allocate", "read", "write", "sync", "rename"};
 
-enum { MOST_DESCRIPTORS = 1024, MOST_STREAMS = 256, FAIL_SHORT = -1, FAIL_END = -2 };
+enum { MOST_DESCRIPTORS = 1024, MOST_STREAMS = 256, MOST_PLACES = 1 << 16, MOST_CALLS = 64, FAIL_SHORT = -1, FAIL_END = -2 };
 
 static struct {
     bool counting, named;
+    const char *counts_path; /* NULL = nothing is written at the end */
     int kind, outcome; /* an errno, or one of the two above */
     long number;
     unsigned long delay; /* 0 = none */
@@ -62,11 +66,41 @@ static void dawdle(enum kind kind, long number)
     nanosleep(&(struct timespec){.tv_nsec = (long)((mixed >> 20) % 3000000)}, NULL);
 }
 
+/* Places by the hash of their calls' addresses, an open table; `first` is 0 where it is free. */
+static struct {
+    uint64_t hash;
+    int kind;
+    long first, last;
+} places[MOST_PLACES];
+static int places_used;
+static pthread_mutex_t places_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Our own calls are hashed too: they are the same from the same place. FNV-1a, by whole addresses. */
+static void note_place(enum kind kind, long number)
+{
+    void *calls[MOST_CALLS];
+    int depth = backtrace(calls, MOST_CALLS);
+    uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)kind;
+    for (int i = 0; i < depth; i++) hash = (hash ^ (uint64_t)(uintptr_t)calls[i]) * 0x100000001b3u;
+    pthread_mutex_lock(&places_lock);
+    size_t at = (size_t)(hash >> 32) % MOST_PLACES;
+    while (places[at].first != 0 && places[at].hash != hash) at = (at + 1) % MOST_PLACES;
+    if (places[at].first == 0) {
+        if (++places_used == MOST_PLACES) abort();
+        places[at].hash = hash;
+        places[at].kind = kind;
+        places[at].first = number;
+    }
+    places[at].last = number;
+    pthread_mutex_unlock(&places_lock);
+}
+
 /* 0, or what becomes of this one. */
 static int meet(enum kind kind)
 {
     if (!state.counting) return 0;
     long number = atomic_fetch_add(&state.counts[kind], 1) + 1;
+    if (state.counts_path != NULL) note_place(kind, number);
     dawdle(kind, number);
     return (int)kind == state.kind && number == state.number ? state.outcome : 0;
 }
@@ -91,6 +125,7 @@ static void read_wishes(void)
             if (strcmp(kind_names[i], kind) == 0) state.kind = i;
         state.outcome = outcome_of(outcome);
     }
+    state.counts_path = getenv("FAULT_COUNTS");
     if (getenv("FAULT_DELAY") != NULL) state.delay = strtoul(getenv("FAULT_DELAY"), NULL, 10);
     state.named = getenv("FAULT_NAMED") != NULL;
     state.folder = getenv("FAULT_FOLDER");
@@ -100,15 +135,13 @@ static void read_wishes(void)
 
 static void write_counts(void)
 {
-    char line[64];
-    const char *path = getenv("FAULT_COUNTS");
     state.counting = false;
-    int file = path == NULL ? -1 : REAL(open)(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    for (int i = 0; i < KINDS && file >= 0; i++) {
-        int length = snprintf(line, sizeof line, "%s %ld\n", kind_names[i], atomic_load(&state.counts[i]));
-        if (REAL(write)(file, line, (size_t)length) < 0) abort();
-    }
-    if (file >= 0) REAL(close)(file);
+    FILE *file = state.counts_path == NULL ? NULL : REAL(fopen)(state.counts_path, "w");
+    if (file == NULL) return;
+    for (int i = 0; i < KINDS; i++) fprintf(file, "%s %ld\n", kind_names[i], atomic_load(&state.counts[i]));
+    for (int i = 0; i < MOST_PLACES; i++)
+        if (places[i].first != 0) fprintf(file, "place %s %ld %ld\n", kind_names[places[i].kind], places[i].first, places[i].last);
+    if (REAL(fclose)(file) != 0) abort();
 }
 
 /* ---- what is recorded --------------------------------------------------------------------------------------------- */
@@ -425,6 +458,7 @@ static int (*true_main)(int, char **, char **);
 static int counted_main(int argc, char **argv, char **environment)
 {
     read_wishes();
+    if (state.counts_path != NULL) backtrace((void *[1]){NULL}, 1); /* loads what unwinds, which allocates */
     atexit(write_counts);
     stdout = make_stream(STDOUT_FILENO, "w");
     state.counting = true;

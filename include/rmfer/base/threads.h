@@ -2,6 +2,9 @@
 #ifndef RMFER_BASE_THREADS_H
 #define RMFER_BASE_THREADS_H
 
+#include "rmfer/base/error.h"
+
+#include <pthread.h>
 #include <stddef.h>
 
 /* The cores this process may use: its affinity mask, cut by a cgroup quota. At least 1. */
@@ -10,6 +13,9 @@ int threads_available(void);
 /* Sets OpenMP's team size for the parallel regions that follow. */
 void threads_set(int count);
 int threads_get(void);
+
+/* Starts a thread. Where there is no memory for it, or no more threads are allowed, an error that says so of `what`. */
+status thread_start(pthread_t *thread, void *(*run)(void *), void *argument, const char *what, struct error *err) MUST_CHECK;
 
 struct range {
     size_t begin, end;

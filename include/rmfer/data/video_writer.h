@@ -15,17 +15,18 @@ struct video_writer_options {
     int frames_per_second;
 };
 
-/* Starts the file; its name's ending chooses the container (.mp4, .mkv). */
+/* Starts the file, which is not seen before it is finished (file_write.h); its name's ending chooses the container (.mp4,
+ * .mkv). */
 status video_writer_create(struct video_writer **writer, const char *path, const struct video_writer_options *options,
                            struct error *err) MUST_CHECK;
 
 /* The next frame; the picture must have the video's size. */
 status video_writer_add(struct video_writer *writer, const struct image *image, struct error *err) MUST_CHECK;
 
-/* Writes what is still on its way and the file's end. Only video_writer_free may follow. */
+/* Writes what is still on its way and the file's end, and puts it in place. Only video_writer_free may follow. */
 status video_writer_finish(struct video_writer *writer, struct error *err) MUST_CHECK;
 
-/* Removes the file where it was not finished. NULL is fine. */
+/* Gives up the file where it was not finished: what was at its path stays. NULL is fine. */
 void video_writer_free(struct video_writer *writer);
 
 #endif
