@@ -19,7 +19,7 @@ wanted=${FAULT_COMMANDS:-train eval predict import named export synth film rmset
 kinds=${FAULT_KINDS:-allocate read write sync rename}
 share=${FAULT_SHARE:-1/1}
 injected=0 gone_on=
-export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1
+export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1
 # What is counted begins in the program's second start (cmd/environment.c): the first is spared, with what it would set.
 export RMFER_ENVIRONMENT_READY=1 OPENBLAS_NUM_THREADS=1
 
@@ -52,6 +52,7 @@ checkpoint_every = 1
 INI
 last=$folder/reference/last.safetensors
 weights=$folder/reference/best_overall.safetensors # half of last's bytes: no momenta
+tiny=$folder/tiny.safetensors                      # another's small network, imported
 picture=$(find "$folder/faces/affectnet" -name '*.jpg' | sort | head -n 1)
 mkdir "$folder/made"
 
@@ -60,11 +61,13 @@ command_of() {
     case $1 in
     train) echo "train --config $folder/small.ini --quiet --threads 1 --out $folder/made/run" ;;
     eval) echo "eval --checkpoint $weights --quiet --threads 1 --json $folder/made/eval.json" ;;
-    predict) echo "predict --checkpoint $weights --json --allow-untrained --threads 1 --features $folder/made/f.npy $picture" ;;
+    predict) echo "predict --checkpoint $tiny --json --threads 1 --features $folder/made/f.npy $picture" ;;
+    film) echo "predict --checkpoint $tiny --json --threads 1 --detector none --every 48 $folder/faces/mashups/mashup0.mp4" ;;
+    import) echo "import tests/golden/ckpt/timm_plain.pth -o $folder/made/imported.safetensors --arch tiny_tf_64_1 --image-size 32" \
+        "--classes Anger,Disgust,Fear,Happiness,Neutral,Sadness,Surprise" ;;
+    named) echo "import $tiny -o $folder/made/imported.safetensors" ;;
+    export) echo "export $tiny -o $folder/made/exported.onnx" ;;
     synth) echo "synth $folder/made/drawn --faces 64 --size 32 --mashups 0" ;;
-    film) echo "predict --checkpoint $weights --json --allow-untrained --threads 1 --detector none --every 48 $folder/faces/mashups/mashup0.mp4" ;;
-    import | named) echo "import $weights -o $folder/made/imported.safetensors" ;;
-    export) echo "export $weights -o $folder/made/exported.onnx" ;;
     rmset) echo "rmset build $folder/faces/mashups/mashup0.mp4 -o $folder/made/set --every 48 --threads 1 --quiet" ;;
     esac
 }
@@ -72,6 +75,9 @@ command_of() {
 # shellcheck disable=SC2046
 check "trains" "$RMFER" $(command_of train)
 mv "$folder/made/run" "$folder/reference"
+# shellcheck disable=SC2046
+check "imports" "$RMFER" $(command_of import)
+mv "$folder/made/imported.safetensors" "$tiny"
 
 # Everything a command leaves, as one line; what tells the time is left out (the binary index keeps its list's).
 result_of() {

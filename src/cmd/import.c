@@ -28,8 +28,11 @@ static status split_names(struct name_list *list, const char *given, struct erro
     if (given == NULL) return STATUS_OK;
     list->text = memory_copy_string(given, err);
     if (list->text == NULL) return STATUS_FAILED;
-    if (checkpoint_split_classes(list->text, &list->names, &list->count, NULL) != STATUS_OK)
+    struct error why = {0};
+    if (checkpoint_split_classes(list->text, &list->names, &list->count, &why) != STATUS_OK) {
+        if (list->names == NULL) return error_set(err, "--classes: %s", why.message); /* no memory, or too many */
         return error_set_usage(err, "--classes %s: names must be there once each and not be empty", given);
+    }
     if (list->count < 2) return error_set_usage(err, "--classes %s: at least two names are needed", given);
     return STATUS_OK;
 }

@@ -30,7 +30,7 @@ static struct {
 
 static const char settings[] = "[data]\nkind = affectnet\nroot = faces/affectnet\ncrop = none\nimage_size = 32\n"
                                "labelled = 12\nsampler = shuffle\nnormalize = imagenet\nworkers = 1\n"
-                               "[train]\nema_decay = 0.9\nbatch = 4\nepochs = 2\n"
+                               "[train]\noptimizer = sgd\nmomentum = 0\nema_decay = 0.9\nbatch = 4\nepochs = 2\n"
                                "warmup_epochs = 0\nmax_steps = 1\n[moco]\nqueue = 4\n[acl]\nweight = 0\n[ial]\nweight = 0\n"
                                "[rmset]\nroot = faces/rmset\n[eval]\nevery = 2\n";
 
@@ -76,7 +76,7 @@ static void shrink(struct config *config)
 {
     struct error err = {0};
     memory_free(config->model.arch);
-    config->model.arch = memory_copy_string("tiny_tf_16_1", &err);
+    config->model.arch = memory_copy_string("tiny_tf_64_1", &err);
     if (config->model.arch == NULL) abort();
 }
 
