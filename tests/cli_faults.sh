@@ -1,9 +1,9 @@
 #!/bin/sh
 # A bad machine: allocation, read, write, sync or rename number N fails, in training, evaluating, predicting (a picture, a
-# video), importing, exporting, drawing and building an RMset; and power lost after every operation of a run. Whatever fails, the
-# program ends by itself and not by a crash; says 0 only where its result is what it is without the fault, or where it warns
-# that a video's damaged places were passed over, and else gives a message; leaves no half file, and a run that goes on to the
-# very checkpoint of an undisturbed one.
+# video), importing, exporting, drawing and building an RMset; and power lost after every operation of a run. Whatever fails,
+# the program ends by itself and not by a crash; says 0 only where its result is what it is without the fault, or where it
+# warns that a video's damaged places were passed over, and else gives a message; leaves no half file, and a run that goes on
+# to the very checkpoint of an undisturbed one.
 #
 # Every N would take hours, most of it for the same places in the program: FAULT_TRIES=places takes the first and the last N of
 # every place, which is a distinct stack of calls. As a test each kind has FAULT_TRIES of these (2), at even distances from
@@ -63,8 +63,8 @@ command_of() {
     eval) echo "eval --checkpoint $weights --quiet --threads 1 --json $folder/made/eval.json" ;;
     predict) echo "predict --checkpoint $tiny --json --threads 1 --features $folder/made/f.npy $picture" ;;
     film) echo "predict --checkpoint $tiny --json --threads 1 --detector none --every 48 $folder/faces/mashups/mashup0.mp4" ;;
-    import) echo "import tests/golden/ckpt/timm_plain.pth -o $folder/made/imported.safetensors --arch tiny_tf_64_1 --image-size 32" \
-        "--classes Anger,Disgust,Fear,Happiness,Neutral,Sadness,Surprise" ;;
+    import) echo "import tests/golden/ckpt/timm_plain.pth -o $folder/made/imported.safetensors --arch tiny_tf_64_1" \
+        "--image-size 32 --classes Anger,Disgust,Fear,Happiness,Neutral,Sadness,Surprise" ;;
     named) echo "import $tiny -o $folder/made/imported.safetensors" ;;
     export) echo "export $tiny -o $folder/made/exported.onnx" ;;
     synth) echo "synth $folder/made/drawn --faces 64 --size 32 --mashups 0" ;;
@@ -92,10 +92,11 @@ result_of() {
 
 clean_up() { rm -rf "$folder/made" && mkdir "$folder/made"; }
 
-# What a run of training that failed has left goes on to the undisturbed end. The same, by all but the numbers of its metrics, once only.
+# What a run of training that failed has left goes on to the undisturbed end. The same, by all but the numbers of its metrics,
+# once only.
 go_on() {
     : >"$folder/out"
-    left="$(result_of) $(cat "$folder/made/run/metrics.jsonl" 2>/dev/null | tr -d '0-9.e+-' | cksum)"
+    left="$(result_of) $(tr -d '0-9.e+-' 2>/dev/null <"$folder/made/run/metrics.jsonl" | cksum)"
     case $gone_on in *" $left "*) return 0 ;; esac
     # shellcheck disable=SC2046
     "$RMFER" $(command_of train) --resume >"$folder/out" 2>"$folder/err" || problem="the run does not go on: exit $?"

@@ -14,6 +14,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static struct image drawn(int width, int height)
 {
@@ -305,6 +306,10 @@ static void test_members_of_tar_files(void **state)
     error_clear(&err);
     assert_int_equal(image_read(scratch_path(folder, "cut.tar#1024"), NULL, &again, &err), STATUS_FAILED);
     assert_says(&err, "ends before all of it is read");
+    error_clear(&err); /* a read that fails is not named as anything else */
+    assert_int_equal(mkdir(scratch_path(folder, "room.tar"), 0700), 0);
+    assert_int_equal(image_read(scratch_path(folder, "room.tar#1024"), NULL, &again, &err), STATUS_FAILED);
+    assert_says(&err, "Is a directory");
     fill_tar_header(shard + 1024, "folder", 0, '5');
     scratch_write(folder, "folder.tar", shard, sizeof shard);
     error_clear(&err);

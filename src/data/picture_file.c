@@ -45,18 +45,36 @@ static bool is_tar_header(const uint8_t *block)
     return sum == stated;
 }
 
+/* As many bytes as are there. */
+static status read_some(int descriptor, uint8_t *bytes, size_t count, uint64_t offset, size_t *got, const char *path,
+                        struct error *err)
+{
+    for (*got = 0; *got < count;) {
+        ssize_t more = pread(descriptor, bytes + *got, count - *got, (off_t)(offset + *got));
+        if (more < 0 && errno == EINTR) continue;
+        if (more < 0) return error_set_errno(err, "%s", path);
+        if (more == 0) break;
+        *got += (size_t)more;
+    }
+    return STATUS_OK;
+}
+
 static status read_fully(int descriptor, uint8_t *bytes, size_t count, uint64_t offset, const char *path,
                          struct error *err)
 {
-    size_t got = 0;
-    while (got < count) {
-        ssize_t more = pread(descriptor, bytes + got, count - got, (off_t)(offset + got));
-        if (more < 0 && errno == EINTR) continue;
-        if (more < 0) return error_set_errno(err, "%s", path);
-        if (more == 0) return error_set(err, "%s: ends before all of it is read", path);
-        got += (size_t)more;
-    }
-    return STATUS_OK;
+    size_t got;
+    status result = read_some(descriptor, bytes, count, offset, &got, path, err);
+    if (result == STATUS_OK && got < count) return error_set(err, "%s: ends before all of it is read", path);
+    return result;
+}
+
+static status read_tar_header(int descriptor, uint8_t *block, uint64_t offset, bool *found, const char *path,
+                              struct error *err)
+{
+    size_t got;
+    status result = read_some(descriptor, block, TAR_BLOCK, offset, &got, path, err);
+    *found = result == STATUS_OK && got == TAR_BLOCK && is_tar_header(block);
+    return result;
 }
 
 /* Finds the member whose header or data begins at *offset; sets *offset to its data and *size. */
@@ -64,13 +82,14 @@ static status find_member(int descriptor, const char *path, uint64_t *offset, ui
 {
     uint8_t block[TAR_BLOCK];
     uint64_t at = *offset;
-    status result = read_fully(descriptor, block, TAR_BLOCK, at, path, NULL);
-    if ((result != STATUS_OK || !is_tar_header(block)) && at >= TAR_BLOCK) {
+    bool found;
+    status result = read_tar_header(descriptor, block, at, &found, path, err);
+    if (result == STATUS_OK && !found && at >= TAR_BLOCK) {
         at -= TAR_BLOCK;
-        result = read_fully(descriptor, block, TAR_BLOCK, at, path, NULL);
+        result = read_tar_header(descriptor, block, at, &found, path, err);
     }
-    if (result != STATUS_OK || !is_tar_header(block))
-        return error_set(err, "%s: no member of a tar file there", path);
+    if (result != STATUS_OK) return result;
+    if (!found) return error_set(err, "%s: no member of a tar file there", path);
     for (int extra = 0;; extra++) {
         if (!octal_number(block + TAR_SIZE_AT, TAR_SIZE_BYTES, size) || *size > IMAGE_MOST_BYTES)
             return error_set(err, "%s: the member's size is not usable", path);
@@ -80,9 +99,9 @@ static status find_member(int descriptor, const char *path, uint64_t *offset, ui
         if (extra == MOST_EXTRA_HEADERS || (type != 'x' && type != 'g' && type != 'L' && type != 'K'))
             return error_set(err, "%s: the member is not a file", path);
         at += (*size + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
-        result = read_fully(descriptor, block, TAR_BLOCK, at, path, err);
+        result = read_tar_header(descriptor, block, at, &found, path, err);
         if (result != STATUS_OK) return result;
-        if (!is_tar_header(block)) return error_set(err, "%s: no member of a tar file there", path);
+        if (!found) return error_set(err, "%s: no member of a tar file there", path);
     }
     *offset = at;
     return STATUS_OK;
