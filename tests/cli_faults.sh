@@ -16,7 +16,7 @@ tries=${FAULT_TRIES:-2}
 seed=${FAULT_SEED:-$(git rev-parse HEAD 2>/dev/null | cut -c1-4)}
 seed=$(printf '%d' "0x${seed:-1}" 2>/dev/null || echo 1)
 wanted=${FAULT_COMMANDS:-train eval predict import named export synth film rmset power}
-kinds=${FAULT_KINDS:-allocate read write sync rename}
+kinds=${FAULT_KINDS:-allocate own read write sync rename}
 share=${FAULT_SHARE:-1/1}
 injected=0 gone_on=
 export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1
@@ -116,7 +116,7 @@ inject() {
     if [ $code -gt 2 ]; then problem="exit $code"
     # A picture that cannot be read is an error in predict's JSON, at its place.
     elif [ $code -ne 0 ] && ! [ -s "$folder/err" ] && ! grep -q '"error": "' "$folder/out"; then problem="exit $code without a word"
-    elif [ $code -ne 0 ] && [ "$2" = allocate ] && ! grep -qi memory "$folder/err" "$folder/out"; then problem="no word of memory"
+    elif [ $code -ne 0 ] && [ "$3" = ENOMEM ] && ! grep -qi memory "$folder/err" "$folder/out"; then problem="no word of memory"
     elif [ $code -ne 0 ] && [ "$2" = read ] && grep -q 'not supported' "$folder/err" "$folder/out"; then
         problem="a failed read passes for a kind that is not read"
     elif [ $code -eq 0 ] && [ "$(result_of)" != "$expected" ] && ! grep -q 'damaged places were passed over' "$folder/err"; then
@@ -166,8 +166,8 @@ for name in $names; do
     code=$?
     holds "$name works without a fault: exit $code" [ $code -eq 0 ]
     expected=$(result_of)
-    # Libraries behind FFmpeg are of C++ and end the process by themselves where memory is short.
-    case $name in rmset | film) ;; *) faults $name allocate ENOMEM ;; esac
+    # Libraries behind FFmpeg are of C++ and end the process by themselves where memory is short: there what the program asks for.
+    case $name in rmset | film) faults $name own ENOMEM ;; *) faults $name allocate ENOMEM ;; esac
     faults $name read short
     faults $name read EIO
     faults $name read end

@@ -36,6 +36,7 @@ static bool make_room(struct byte_stream *stream)
     if (stream->capacity - kept >= READ_AT_ONCE) return true;
     size_t capacity = size_add(kept + kept / 2, 2 * READ_AT_ONCE);
     uint8_t *grown = memory_grow(stream->bytes, stream->capacity, capacity, 1, "what comes in", &stream->error);
+    stream->has_no_memory = grown == NULL;
     if (grown == NULL) return false;
     stream->bytes = grown;
     stream->capacity = capacity;

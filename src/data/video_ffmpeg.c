@@ -79,6 +79,7 @@ static int read_stream(void *context, uint8_t *bytes, int size)
     const uint8_t *found;
     size_t count = byte_stream_peek(stream, 1, &found);
     bool failed = stream->error.code != STATUS_OK || byte_stream_place(stream) < byte_stream_size(stream);
+    if (stream->has_no_memory) return AVERROR(ENOMEM);
     if (count == 0) return failed ? AVERROR(EIO) : AVERROR_EOF;
     if (count > (size_t)size) count = (size_t)size;
     memcpy(bytes, found, count);

@@ -205,16 +205,20 @@ static bool next_frame(struct face_inputs *inputs, struct face_input *input)
     status result = video_next(inputs->video, &frame, &ended, &error);
     input->file = inputs->files - 1;
     input->place = inputs->places - 1;
-    if (result == STATUS_OK && !ended) {
+    bool has_frame = result == STATUS_OK && !ended;
+    if (has_frame) {
         input->path = memory_copy_string(inputs->video_path, &error);
         input->target = memory_copy_string(inputs->video_target, &error);
+        result = error.code;
+        if (result != STATUS_OK) image_free(&frame.image);
+    }
+    if (has_frame && result == STATUS_OK) {
         input->is_frame = true;
         input->frame = frame.index;
         input->time = frame.time;
         input->frame_rate = video_frame_rate(inputs->video);
         input->frames = video_frame_estimate(inputs->video);
         input->image = frame.image;
-        input->error = error;
         return true;
     }
     size_t damaged = video_damaged(inputs->video);
@@ -224,6 +228,8 @@ static bool next_frame(struct face_inputs *inputs, struct face_input *input)
         log_warning("%s: breaks off: %" PRId64 " of the frames that it states are not in it", inputs->video_path,
                     video_frames_missing(inputs->video));
     if (result != STATUS_OK) {
+        memory_free(input->path);
+        memory_free(input->target);
         input->path = inputs->video_path;
         input->target = inputs->video_target;
         input->error = error;

@@ -139,6 +139,7 @@ static void prepare(struct face_pipeline *pipeline, struct face_picture *picture
     struct face_times times = {0};
     wait_to_find(pipeline, picture->number);
     if (result == STATUS_OK) result = read_image(&pipeline->settings, &picture->input, err);
+    bool is_read = result == STATUS_OK;
     double begin = clock_seconds();
     if (result == STATUS_OK) result = steps->find(steps->context, picture, worker, err);
     times.find = clock_seconds() - begin;
@@ -151,6 +152,7 @@ static void prepare(struct face_pipeline *pipeline, struct face_picture *picture
         times.cut = clock_seconds() - begin;
     }
     add_times(pipeline, &times);
+    picture->step_failed = is_read && result != STATUS_OK;
     if (result != STATUS_OK) drop_faces(picture);
     if (!pipeline->settings.keep_image) image_free(&picture->input.image);
 }

@@ -35,8 +35,9 @@ static status resize_to(struct image *image, int side, struct error *err)
     return STATUS_OK;
 }
 
-status rmset_crop_cut(const struct image *image, const struct image_box *face, const struct rmset_crop *crop,
-                      struct image *result, struct error *err)
+/* What is cut of the picture's plane. */
+static status find_part(const struct image *image, const struct image_box *face, const struct rmset_crop *crop,
+                        struct image_box *part, struct error *err)
 {
     struct image_box square = rmset_crop_square(face, crop->margin);
     double right = fmin(square.x + square.width, image->width), left = fmax(square.x, 0);
@@ -45,9 +46,24 @@ status rmset_crop_cut(const struct image *image, const struct image_box *face, c
     if (crop->pad) left = square.x, top = square.y, right = left + square.width, bottom = top + square.height;
     if (right - left > IMAGE_LARGEST_SIDE || bottom - top > IMAGE_LARGEST_SIDE)
         return error_set(err, "the face is larger than any picture");
-    status done = image_create(result, (int)(right - left), (int)(bottom - top), err);
+    *part = (struct image_box){left, top, right - left, bottom - top};
+    return STATUS_OK;
+}
+
+bool rmset_crop_exists(const struct image *image, const struct image_box *face, const struct rmset_crop *crop)
+{
+    struct image_box part;
+    return find_part(image, face, crop, &part, NULL) == STATUS_OK;
+}
+
+status rmset_crop_cut(const struct image *image, const struct image_box *face, const struct rmset_crop *crop,
+                      struct image *result, struct error *err)
+{
+    struct image_box part;
+    status done = find_part(image, face, crop, &part, err);
+    if (done == STATUS_OK) done = image_create(result, (int)part.width, (int)part.height, err);
     if (done != STATUS_OK) return done;
-    copy_part(image, (int64_t)left, (int64_t)top, result);
+    copy_part(image, (int64_t)part.x, (int64_t)part.y, result);
     if (crop->size > 0) done = resize_to(result, (int)crop->size, err);
     if (done != STATUS_OK) image_free(result);
     return done;

@@ -74,11 +74,12 @@ static status find_faces(const void *context, struct face_picture *picture, stru
     } else {
         result = look_for_faces(work, picture, worker, err);
     }
+    if (result != STATUS_OK) return result;
     size_t kept = 0;
     for (size_t i = 0; i < picture->face_count; i++)
         if (!rmset_notes_hide(notes, frame, &picture->faces[i].shape.box)) picture->faces[kept++] = picture->faces[i];
     picture->face_count = kept;
-    return result;
+    return STATUS_OK;
 }
 
 /* ---- tracking ---------------------------------------------------------------------------------------------------
@@ -216,10 +217,11 @@ static status cut_faces(const void *context, struct face_picture *picture, struc
     for (size_t i = 0; i < picture->face_count; i++) {
         struct image face = {0};
         struct face_file *file = &picture->files[kept];
-        if (rmset_crop_cut(&picture->input.image, &picture->faces[i].shape.box, crop, &face, NULL) != STATUS_OK)
-            continue;
+        if (!rmset_crop_exists(&picture->input.image, &picture->faces[i].shape.box, crop)) continue;
+        status result = rmset_crop_cut(&picture->input.image, &picture->faces[i].shape.box, crop, &face, err);
+        if (result != STATUS_OK) return result;
         add_pixels(&sums, &face);
-        status result = image_encode_jpeg(&face, (int)crop->quality, &file->bytes, &file->size, err);
+        result = image_encode_jpeg(&face, (int)crop->quality, &file->bytes, &file->size, err);
         image_free(&face);
         if (result != STATUS_OK) return result;
         picture->ids[kept] = picture->ids[i];
@@ -252,7 +254,8 @@ static void report(const struct film_job *job, const struct face_picture *pictur
     if (job->options->report != NULL) job->options->report(job->options->context, progress);
 }
 
-/* A frame of a folder that cannot be read is one line; a film that cannot be is an error. */
+/* A frame of a folder that cannot be read is one line; a film that cannot be, and faces that cannot be found, followed or cut
+ * out (there is no memory), are an error. */
 static status take_picture(const struct film_job *job, struct film_writer *writer, const struct face_picture *picture,
                            struct film_facts *facts, struct error *err)
 {
@@ -264,6 +267,10 @@ static status take_picture(const struct film_job *job, struct film_writer *write
         }
         if (err->code == STATUS_OK) *err = input->error;
         return STATUS_FAILED;
+    }
+    if (picture->step_failed) {
+        if (err->code == STATUS_OK) *err = input->error;
+        return error_add_context(err, "%s: frame %" PRId64, job->path, input->frame);
     }
     if (!input->is_frame) return error_set(err, "%s: a picture, not a film or a folder of frames", job->path);
     if (input->error.code != STATUS_OK) {

@@ -40,13 +40,14 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool is_finished(const char *folder, const char *name)
+/* A finished film has a film.ini; others are passed over. */
+static status add_finished(struct film_names *names, const char *folder, const char *name, struct error *err)
 {
     struct text path = {0};
-    bool there = text_append_format(&path, NULL, "%s/%s/film.ini", folder, name) == STATUS_OK &&
-                 file_exists(text_string(&path));
+    status result = text_append_format(&path, err, "%s/%s/film.ini", folder, name);
+    if (result == STATUS_OK && file_exists(text_string(&path))) result = add_name(names, name, err);
     text_free(&path);
-    return there;
+    return result;
 }
 
 status film_names_list(struct film_names *names, const char *folder, struct error *err)
@@ -56,7 +57,7 @@ status film_names_list(struct film_names *names, const char *folder, struct erro
     if (stream == NULL) return error_set_errno(err, "%s", folder);
     status result = STATUS_OK;
     for (struct dirent *entry; result == STATUS_OK && (entry = readdir(stream)) != NULL;)
-        if (entry->d_name[0] != '.' && is_finished(folder, entry->d_name)) result = add_name(names, entry->d_name, err);
+        if (entry->d_name[0] != '.') result = add_finished(names, folder, entry->d_name, err);
     closedir(stream);
     if (names->count > 0) qsort(names->names, names->count, sizeof *names->names, compare_names);
     return result;

@@ -239,9 +239,10 @@ status rmset_notes_detections(const struct rmset_notes *notes, int64_t frame, st
     }
     size_t end = low;
     while (end < notes->detection_count && notes->detections[end].frame == frame) end++;
-    *count = end - low;
-    *faces = memory_allocate(*count, sizeof **faces, "a frame's faces", err);
+    *count = 0;
+    *faces = memory_allocate(end - low, sizeof **faces, "a frame's faces", err);
     if (*faces == NULL) return STATUS_FAILED;
+    *count = end - low;
     for (size_t i = 0; i < *count; i++) {
         (*faces)[i].shape.box = notes->detections[low + i].box;
         (*faces)[i].score = notes->detections[low + i].score;

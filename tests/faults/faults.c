@@ -1,8 +1,9 @@
 /* A library put before the C library (LD_PRELOAD) that lets the program meet a bad machine: one allocation, read, write,
  * sync or rename fails, the one whose number is asked for; or that only records, in order, what is done to files.
  *
- *   FAULT=KIND:OUTCOME:N     KIND allocate, read, write, sync, rename; OUTCOME an error (EIO, ENOSPC, ENOMEM), `short` (half
- *                            of what was asked is done, which is no error) or `end` (a file that is cut short)
+ *   FAULT=KIND:OUTCOME:N     KIND allocate, own (an allocation that the program asks for, not a library), read, write, sync,
+ *                            rename; OUTCOME an error (EIO, ENOSPC, ENOMEM), `short` (half of what was asked is done, which
+ *                            is no error) or `end` (a file that is cut short)
  *   FAULT_NAMED=1            files without a name (O_TMPFILE) are refused, as on a file system that holds none
  *   FAULT_DELAY=SEED         some reads and allocations take up to 3 ms longer, so that threads meet in other orders
  *   FAULT_COUNTS=FILE        how many of each kind there were, written at the end, and for each place in the program, which is
@@ -31,14 +32,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum kind { ALLOCATE, READ, WRITE, SYNC, RENAME, KINDS };
-static const char *const kind_names[KINDS] = {"allocate", "read", "write", "sync", "rename"};
+enum kind { ALLOCATE, OWN, READ, WRITE, SYNC, RENAME, KINDS };
+static const char *const kind_names[KINDS] = {"allocate", "own", "read", "write", "sync", "rename"};
 
 enum { MOST_DESCRIPTORS = 1024, MOST_STREAMS = 256, MOST_PLACES = 1 << 16, MOST_CALLS = 64, FAIL_SHORT = -1, FAIL_END = -2 };
 
 static struct {
     bool counting, named;
     const char *counts_path; /* NULL = nothing is written at the end */
+    const void *program;     /* where it was loaded */
     int kind, outcome; /* an errno, or one of the two above */
     long number;
     unsigned long delay; /* 0 = none */
@@ -212,29 +214,37 @@ static void *take_early(size_t size)
     return early + at;
 }
 
-static bool fails_allocation(void)
+static const void *object_of(const void *address)
 {
-    if (meet(ALLOCATE) == 0) return false;
-    errno = ENOMEM;
-    return true;
+    Dl_info facts;
+    return dladdr(address, &facts) != 0 ? facts.dli_fbase : NULL;
+}
+
+static bool fails_allocation(const void *caller)
+{
+    bool fails = meet(ALLOCATE) != 0;
+    if (state.counting && (state.counts_path != NULL || state.kind == OWN) && object_of(caller) == state.program)
+        fails = meet(OWN) != 0 || fails;
+    if (fails) errno = ENOMEM;
+    return fails;
 }
 
 void *malloc(size_t size)
 {
     if (!find_functions()) return take_early(size);
-    return fails_allocation() ? NULL : real_malloc(size);
+    return fails_allocation(__builtin_return_address(0)) ? NULL : real_malloc(size);
 }
 
 void *calloc(size_t count, size_t size)
 {
     if (!find_functions()) return take_early(count * size);
-    return fails_allocation() ? NULL : real_calloc(count, size);
+    return fails_allocation(__builtin_return_address(0)) ? NULL : real_calloc(count, size);
 }
 
 void *realloc(void *block, size_t size)
 {
     if (!find_functions()) abort();
-    return fails_allocation() ? NULL : real_realloc(block, size);
+    return fails_allocation(__builtin_return_address(0)) ? NULL : real_realloc(block, size);
 }
 
 void free(void *block)
@@ -245,17 +255,17 @@ void free(void *block)
 
 void *aligned_alloc(size_t alignment, size_t size)
 {
-    return fails_allocation() ? NULL : REAL(aligned_alloc)(alignment, size);
+    return fails_allocation(__builtin_return_address(0)) ? NULL : REAL(aligned_alloc)(alignment, size);
 }
 
 int posix_memalign(void **block, size_t alignment, size_t size)
 {
-    return fails_allocation() ? ENOMEM : REAL(posix_memalign)(block, alignment, size);
+    return fails_allocation(__builtin_return_address(0)) ? ENOMEM : REAL(posix_memalign)(block, alignment, size);
 }
 
 void *mmap(void *at, size_t size, int protection, int flags, int descriptor, off_t place)
 {
-    return fails_allocation() ? MAP_FAILED : REAL(mmap)(at, size, protection, flags, descriptor, place);
+    return fails_allocation(__builtin_return_address(0)) ? MAP_FAILED : REAL(mmap)(at, size, protection, flags, descriptor, place);
 }
 
 /* ---- descriptors -------------------------------------------------------------------------------------------------- */
@@ -458,6 +468,7 @@ static int (*true_main)(int, char **, char **);
 static int counted_main(int argc, char **argv, char **environment)
 {
     read_wishes();
+    state.program = object_of((const void *)(uintptr_t)true_main);
     if (state.counts_path != NULL) backtrace((void *[1]){NULL}, 1); /* loads what unwinds, which allocates */
     atexit(write_counts);
     stdout = make_stream(STDOUT_FILENO, "w");

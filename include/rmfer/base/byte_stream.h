@@ -13,7 +13,7 @@ struct byte_stream {
     int descriptor; /* not owned */
     uint8_t *bytes; /* [begin, end) are read and not taken */
     size_t begin, end, capacity;
-    bool ended;
+    bool ended, has_no_memory; /* the latter: that is why it has ended */
     int64_t origin;     /* of a file that can be sought, where the stream began; -1 = it cannot be */
     struct error error; /* of reading, or of memory: the stream has then ended */
 };

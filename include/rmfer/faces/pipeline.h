@@ -20,6 +20,7 @@ struct face_file {
 struct face_picture {
     struct face_input input;     /* its image is kept only where the settings say so */
     uint64_t number;             /* 0, 1, 2 ... in the order of the inputs */
+    bool step_failed;            /* the input's error is none of the picture, but of what was done with it */
     bool is_detected;            /* false: one face, the whole picture, without box and score */
     struct detected_face *faces; /* [face_count]; NULL where nothing is detected */
     int64_t *ids;                /* [face_count], of a step that assigns some; else NULL */

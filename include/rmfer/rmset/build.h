@@ -28,7 +28,10 @@ struct rmset_crop {
 /* The square in whole pixels; it may reach over the border. */
 struct image_box rmset_crop_square(const struct image_box *face, double margin);
 
-/* Cuts it out. An error when no pixel of it lies in the picture. */
+/* Whether there is anything to be cut: some pixel of it lies in the picture, and it is not larger than any picture. */
+bool rmset_crop_exists(const struct image *image, const struct image_box *face, const struct rmset_crop *crop);
+
+/* Cuts it out. An error when there is nothing to be cut, or no memory. */
 status rmset_crop_cut(const struct image *image, const struct image_box *face, const struct rmset_crop *crop,
                       struct image *result, struct error *err) MUST_CHECK;
 
