@@ -29,17 +29,17 @@ void product_run(const struct op_context *context, struct product p, const real 
 }
 
 /* OpenBLAS takes 128 MiB of addresses at its first product and keeps them. Where there are none it asks again for
- * ever, so we ask first. */
+ * ever, so we ask first. With AVX-512 its products below 100 x 100 x 100 do without: the first must be larger. */
 status product_reserve(struct error *err)
 {
-    enum { SIDE = 8 };
+    enum { SIDE = 128 };
     static const size_t BLAS_BUFFER = (size_t)129 << 20;
     struct arena probe;
     status result = arena_reserve(&probe, BLAS_BUFFER, "the products of the heads", err);
     if (result != STATUS_OK) return result;
     arena_free(&probe);
-    real a[SIDE * SIDE] = {0}, b[SIDE * SIDE] = {0}, c[SIDE * SIDE];
-    multiply((struct product){.m = SIDE, .n = SIDE, .k = SIDE}, a, b, c);
+    real zeros[SIDE * SIDE] = {0}, product[SIDE * SIDE];
+    multiply((struct product){.m = SIDE, .n = SIDE, .k = SIDE}, zeros, zeros, product);
     return STATUS_OK;
 }
 
