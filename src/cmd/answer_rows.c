@@ -1,3 +1,4 @@
+/* The rows of eval --csv, from the answers that its figures are drawn from. */
 #include "cmd/answer_rows.h"
 
 #include "rmfer/base/csv_writer.h"

@@ -107,7 +107,8 @@ static status write_answers(const struct eval_command *command, const struct eva
 {
     struct answers answers = {0};
     if (command->csv == NULL && command->plots == NULL) return STATUS_OK;
-    status result = answers_take(&answers, work, evaluation, path_name(command->request.checkpoint), ANSWERS_SAMPLE,
+    size_t sampled = command->plots == NULL ? 0 : ANSWERS_SAMPLE; /* rows show no features */
+    status result = answers_take(&answers, work, evaluation, path_name(command->request.checkpoint), sampled,
                                  command->seed, err);
     if (result == STATUS_OK) result = write_rows(command, work, &answers, err);
     if (result == STATUS_OK) result = write_plots(command, work, &answers, err);
