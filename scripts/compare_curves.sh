@@ -1,40 +1,39 @@
 #!/bin/sh
-# The same recipe in rmfer and in PyTorch (scripts/train_pytorch.py): their learning curves as a picture and their speeds.
+# The same recipe in rmfer and in PyTorch (scripts/train_pytorch.py): their learning curves as pictures.
 # Usage: compare_curves.sh FERPLUS_FOLDER [OUT]      (OUT: runs/curves; RMFER names the program, ./rmfer)
-# The recipe is the first stage of the ablation (results_ablation.sh): 4,000 labels, random weights, 24 epochs, of which
-# PyTorch trains the first EPOCHS (12). SEEDS ("0 1 2") are rmfer's, PYTORCH_SEEDS ("0") the other's; PYTHON needs torch
-# and torchvision. Runs that are there already are not run again.
+# The recipe is ferplus-4000labels-start: 4,000 labels, random weights, 80 epochs, of which PyTorch trains the first EPOCHS
+# (all). SEEDS ("0 1") are rmfer's, PYTORCH_SEEDS ("0 1") the other's; THREADS of each run; PYTHON needs torch and torchvision.
+# Finished runs are not run again, stopped ones go on where they were.
 set -eu
-rmfer=${RMFER:-./rmfer}
-python=${PYTHON:-/usr/bin/python3}
-scripts=$(dirname "$0")
+rmfer=${RMFER:-./rmfer} python=${PYTHON:-/usr/bin/python3} threads=${THREADS:-$(nproc)}
+here=$(cd "$(dirname "$0")/.." && pwd)
 out=${2:-runs/curves}
 mkdir -p "$out"
 data=$(cd "$1" && pwd)
 out=$(cd "$out" && pwd)
-keys="model.init= ial.weight=0 acl.weight=0 train.lr=3e-3 train.epochs=24 train.warmup_epochs=24
-    train.lr_warmup_epochs=1 eval.every=3"
 
-# SEED: the arguments that both sides get.
-arguments() {
-    printf -- '--config\n%s\n--set\ndata.root=%s\n--set\ntrain.seed=%s\n' \
-        "$scripts/../configs/ferplus-4000labels.ini" "$data" "$1"
-    for key in $keys; do printf -- '--set\n%s\n' "$key"; done
+# RUN SEED COMMAND...: the run that both sides get alike.
+train() {
+    run=$1 seed=$2
+    shift 2
+    [ ! -f "$run/done" ] || return 0
+    "$@" --config "$here/configs/ferplus-4000labels-start.ini" --set data.root="$data" --set train.seed="$seed" \
+        --threads "$threads" --out "$run"
+    touch "$run/done"
 }
 
 curves=
-for seed in ${SEEDS:-0 1 2}; do
-    run=$out/start-seed$seed
+for seed in ${SEEDS:-0 1}; do
+    run=$out/start-seed$seed resume=
     curves=$curves${curves:+,}$run
-    [ -f "$run/best_overall.safetensors" ] || arguments "$seed" | xargs -d '\n' "$rmfer" train --out "$run"
+    [ ! -f "$run/last.safetensors" ] || resume=--resume
+    train "$run" "$seed" "$rmfer" train ${resume:+"$resume"}
 done
 others=
-for seed in ${PYTORCH_SEEDS:-0}; do
+for seed in ${PYTORCH_SEEDS:-0 1}; do
     run=$out/pytorch-seed$seed
     others=$others${others:+,}$run
-    [ -f "$run/done" ] || arguments "$seed" |
-        xargs -d '\n' "$python" "$scripts/train_pytorch.py" --stop-after "${EPOCHS:-12}" --out "$run"
-    touch "$run/done"
+    train "$run" "$seed" "$python" "$here/scripts/train_pytorch.py" --workers "${WORKERS:-1}" --stop-after "${EPOCHS:-0}"
 done
 "$rmfer" plot curves "rmfer=$curves" "PyTorch=$others" --key overall_accuracy -o "$out/curves.svg" \
     --title 'FERPlus, 4,000 labels, random weights: overall accuracy on validation'

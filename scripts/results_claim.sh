@@ -22,25 +22,19 @@ data=$(cd "$1" && pwd)
 out=$(cd "$out" && pwd) results=$(cd "$results" && pwd)
 case $rmfer in /*) ;; *) rmfer=$PWD/$rmfer ;; esac
 
-# The preset of a method, and what distinguishes it. The semi-supervised methods learn at the same rate, and have the
-# moments' faces as their unlabelled ones, without the moments.
+# The preset of a method, and what distinguishes it.
 settings_of() {
-    semi="optimizer=adamw train.lr=2e-3 train.weight_decay=0.05 train.ema_decay=0.99 train.batch=64 model.dropout=0.3"
     case $1 in
-    start) echo start ;;
-    baseline) echo mutual acl.weight=0 ;;
-    ial) echo mutual acl.weight=0 ial.weight=1.2 ;;
-    ial-unmasked) echo mutual acl.weight=0 ial.weight=1.2 ial.self_mask=none ;;
-    acl-published) echo mutual acl.loss=published ial.weight=1.2 acl.forward=joint acl.anchors=4 acl.temperature=1 acl.gamma=0.1 acl.weight=1 ;;
-    acl-sharp) echo mutual acl.loss=published ial.weight=1.2 acl.forward=joint acl.anchors=4 acl.temperature=0.25 acl.gamma=0.5 acl.weight=1 ;;
-    mutual) echo mutual ;;
+    baseline) echo rmfer ial.weight=0 acl.weight=0 ;;
+    ial) echo rmfer acl.weight=0 ;;
+    ial-unmasked) echo rmfer acl.weight=0 ial.self_mask=none ;;
+    acl-published) echo rmfer ;;
+    acl-sharp) echo rmfer acl.temperature=0.25 acl.gamma=0.5 ;;
     mutual-shuffled) echo mutual rmset.grouping=shuffled ;;
-    consensus) echo consensus ;;
     consensus-shuffled) echo consensus rmset.grouping=shuffled ;;
     consensus-none) echo consensus rmset.grouping=none ;;
     both) echo consensus acl.weight=0.5 acl.temperature=0.1 acl.persons=8 acl.ramp=0.25 ;;
-    fixmatch | uda) echo "$1" "train.$semi" "$1.ratio=2" ;;
-    mixmatch | remixmatch | adacm) echo "$1" "train.$semi" ;;
+    start | mutual | consensus | fixmatch | uda | mixmatch | remixmatch | adacm) echo "$1" ;;
     *) echo "$0: no row $1" >&2; exit 2 ;;
     esac
 }

@@ -7,7 +7,8 @@ learning curves and the two durations can be laid beside each other.
 Reads the folder layout (FER2013Train|Valid|Test with label.csv) and the keys named in DEFAULTS; a key outside them that
 is given is reported and left alone, ACL is refused. Pictures are resized by Pillow and augmented by torchvision, the
 layers are reference_model.py's, the initial weights have rmfer's statistics (not its numbers). DIR/metrics.jsonl gets
-the lines that `rmfer train` writes. It needs torch, torchvision, numpy and Pillow.
+the lines that `rmfer train` writes. A run that was stopped goes on from DIR/last.pt, written every
+output.checkpoint_every epochs. It needs torch, torchvision, numpy and Pillow.
 """
 import argparse
 import csv
@@ -45,7 +46,7 @@ DEFAULTS = {
     "augment.brightness": 0.25, "augment.contrast": 0.25, "augment.saturation": 0.25, "augment.hue": 0.125,
     "augment.crop_padding": 0, "augment.rotation": 0.0, "augment.erasing_p": 0.0, "augment.randaugment_n": 0,
     "augment.randaugment_m": 9,
-    "eval.every": 0.1, "eval.batch": 64, "output.log_every": 10}
+    "eval.every": 0.1, "eval.batch": 64, "eval.flip": False, "output.log_every": 10, "output.checkpoint_every": 1}
 
 NORMALIZATIONS = {
     "affectnet": ((.61120795, .47080194, .40948687), (.21088221, .1876408, .17565419)),
@@ -249,8 +250,9 @@ class Trainer:
         self.state = [value for name, value in self.model.state_dict().items()
                       if not name.endswith("num_batches_tracked")]
         self.averages = [value.clone() for value in self.state] if config["train.ema_decay"] > 0 else None
-        self.metrics = open(os.path.join(folder, "metrics.jsonl"), "w", encoding="utf-8")
+        self.checkpoint, self.done = os.path.join(folder, "last.pt"), 0
         self.steps_per_epoch = max(1, len(self.train) // config["train.batch"])
+        self.metrics = self.take_up(os.path.join(folder, "metrics.jsonl"))
         self.class_weights = None
         if config["train.class_weights"] == "balanced":
             counts = np.bincount(self.train.labels, minlength=len(self.classes))
@@ -269,6 +271,27 @@ class Trainer:
         if self.config["model.init"]:
             model.load_state_dict(torch.load(self.config["model.init"]), strict=False)
         return model
+
+    def take_up(self, path):
+        """Goes on from the checkpoint, if there is one, and opens the metrics behind the lines that belong to it."""
+        if not os.path.exists(self.checkpoint):
+            return open(path, "w", encoding="utf-8")
+        saved = torch.load(self.checkpoint)
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.averages, self.done = saved["averages"], saved["steps"]
+        torch.set_rng_state(saved["torch"])
+        random.setstate(saved["random"])
+        metrics = open(path, "r+", encoding="utf-8")
+        metrics.truncate(saved["metrics"])
+        metrics.seek(saved["metrics"])
+        return metrics
+
+    def save(self, steps):
+        saved = dict(model=self.model.state_dict(), optimizer=self.optimizer.state_dict(), averages=self.averages, steps=steps,
+                     torch=torch.get_rng_state(), random=random.getstate(), metrics=self.metrics.tell())
+        torch.save(saved, self.checkpoint + ".part")
+        os.replace(self.checkpoint + ".part", self.checkpoint)
 
     def write(self, **line):
         self.metrics.write(json.dumps(line) + "\n")
@@ -334,7 +357,7 @@ class Trainer:
         loader = torch.utils.data.DataLoader(self.valid, self.config["eval.batch"])
         with torch.no_grad():
             for images, targets in loader:
-                logits = self.model(images.contiguous(memory_format=torch.channels_last))
+                logits = self.logits(images)
                 loss += float(reference.cross_entropy(logits, targets)) * len(images)
                 np.add.at(confusion, (targets.argmax(1).numpy(), logits.argmax(1).numpy()), 1)
         self.model.train()
@@ -346,6 +369,13 @@ class Trainer:
         self.write(step=step, epoch=epoch, phase=1, split="valid", n=len(self.valid), loss=loss / len(self.valid),
                    **result, recall=dict(zip(names, recall.tolist())), confusion=confusion.tolist())
         return result
+
+    def logits(self, images):
+        """Of a batch; with eval.flip the mean of those of the pictures and of their mirror images."""
+        logits = self.model(images.contiguous(memory_format=torch.channels_last))
+        if self.config["eval.flip"]:
+            logits = (logits + self.model(images.flip(3).contiguous(memory_format=torch.channels_last))) / 2
+        return logits
 
     def assign(self, values):
         for place, value in zip(self.state, values):
@@ -372,7 +402,7 @@ class Trainer:
               f"{time.time() - begin:.0f} s", file=sys.stderr)
 
     def all_batches(self, workers):
-        for epoch in range(self.config["train.epochs"]):
+        for epoch in range(self.done // self.steps_per_epoch, self.config["train.epochs"]):
             yield from self.batches(epoch, workers)
 
     def run(self, workers, stop_after):
@@ -383,8 +413,9 @@ class Trainer:
         last = min(last, config["train.max_steps"]) if config["train.max_steps"] else last
         last = min(last, stop_after * self.steps_per_epoch) if stop_after else last
         self.model.train()
+        checkpoint_every = max(1, round(config["output.checkpoint_every"])) * self.steps_per_epoch
         window, start = None, time.time()
-        for step, (images, targets) in enumerate(self.all_batches(workers), 1):
+        for step, (images, targets) in enumerate(self.all_batches(workers), self.done + 1):
             window = window or {"total": [], "fer": [], "ial": [], "images": 0, "seconds": 0.0}
             out, rate = self.step(images.contiguous(memory_format=torch.channels_last), targets, step - 1)
             for key in ("total", "fer", "ial"):
@@ -396,6 +427,8 @@ class Trainer:
                 window = None
             if step % every == 0 or step == last:
                 self.report(step, float(out["total"]), begin)
+            if step % checkpoint_every == 0 or step == last:
+                self.save(step)
             if step == last:
                 return
             start = time.time()
