@@ -5,7 +5,8 @@
 # ROWS and SEEDS choose. A row is a method of settings_of, with what differs from 4,000 labels, agreement .8 and the whole
 # RMset after an @: consensus, consensus@labels400, consensus@agreement0.6, consensus@rmset50. All rows of a seed and a number
 # of labels go on from one start, for as many steps. A finished row is one JSON file in RESULTS and is not run again, a
-# stopped one goes on where it was; rows of other numbers of labels have JSON files of their starts as well.
+# stopped one goes on where it was; rows of other numbers of labels have JSON files of their starts as well. With labels alone
+# of the same seed in OUT, RESULTS/paired has how many more pictures a row has right (McNemar's test, paired bootstrap).
 # EXTRA: settings for every run, "section.key=value ...". Another RESULTS belongs to them: a try of the whole in minutes, on
 # the faces that come with the tests, is
 #   ROWS="baseline@labels400 consensus@labels400" EXTRA="data.image_size=32 train.epochs=2 train.warmup_epochs=0" \
@@ -113,9 +114,24 @@ run_row() {
     echo "$name, seed $seed: $(sed 's/.*"overall_accuracy": \([0-9.]*\),.*/\1/' "$results/$name-seed$seed.json")"
 }
 
+# NAME SEED: how many more pictures a row has right than labels alone of its seed, with the interval, as PAIRED/NAME-seedN.json;
+# nothing where either's checkpoint is not at hand.
+pair_row() {
+    baseline=baseline
+    case $1 in *@*labels*) baseline=baseline@labels$(of_variant "${1#*@}" labels 4000) ;; esac
+    paired=$results/paired/$1-seed$2.json first=$baseline-seed$2/last.safetensors second=$1-seed$2/last.safetensors
+    case $1 in start* | "$baseline") return 0 ;; esac
+    if [ -f "$paired" ] || [ ! -f "$out/$first" ] || [ ! -f "$out/$second" ]; then return 0; fi
+    mkdir -p "$results/paired"
+    (cd "$out" && "$rmfer" eval --compare "$first" "$second" --split valid --flip --threads "$threads" --dataset ferplus \
+        --data "$data" --json "$paired.part" --quiet >/dev/null)
+    mv "$paired.part" "$paired"
+}
+
 for seed in $seeds; do
     for row in $rows; do
         run_row "$(start_of "$row")" "$seed"
         run_row "$row" "$seed"
+        pair_row "$row" "$seed"
     done
 done
