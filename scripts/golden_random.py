@@ -5,7 +5,7 @@ import math
 import torch
 
 MASK = 0xFFFFFFFFFFFFFFFF
-PURPOSES = {"dropout": 4, "drop_path": 5, "method": 12}  # enum random_purpose
+PURPOSES = {"dropout": 4, "drop_path": 5, "subset": 9, "method": 12}  # enum random_purpose
 
 
 def splitmix(state):

@@ -6,8 +6,8 @@ learning curves and the two durations can be laid beside each other.
 
 Reads the folder layout (FER2013Train|Valid|Test with label.csv) and the keys named in DEFAULTS; a key outside them that
 is given is reported and left alone, ACL is refused. Pictures are resized by Pillow and augmented by torchvision, the
-layers are reference_model.py's, the initial weights have rmfer's statistics (not its numbers). DIR/metrics.jsonl gets
-the lines that `rmfer train` writes. A run that was stopped goes on from DIR/last.pt, written every
+layers are reference_model.py's, the labelled pictures rmfer's own choice, the initial weights have its statistics (not its
+numbers). DIR/metrics.jsonl gets the lines that `rmfer train` writes. A run that was stopped goes on from DIR/last.pt, written every
 output.checkpoint_every epochs. It needs torch, torchvision, numpy and Pillow.
 """
 import argparse
@@ -26,6 +26,7 @@ import torchvision.transforms.functional as functional
 from PIL import Image
 
 import reference_model as reference
+from golden_random import PURPOSES, RandomStream
 
 # rmfer's own defaults (src/config/keys.c) of the keys that are understood here.
 DEFAULTS = {
@@ -152,9 +153,13 @@ class FerPlus(torch.utils.data.Dataset):
         self.labels = np.array([int(target.argmax()) for target in self.targets])
 
     def keep_labelled(self, wanted, seed):
-        """Only so many of each class, a seeded choice (not rmfer's: other generator)."""
-        order = np.random.default_rng(seed).permutation(len(self.labels))
-        kept = np.concatenate([order[self.labels[order] == c][:count] for c, count in enumerate(wanted)])
+        """Only so many of each class: rmfer's own choice (src/data/dataset_split.c)."""
+        kept = []
+        for label, count in enumerate(wanted):
+            members = np.flatnonzero(self.labels == label)
+            order = RandomStream(seed, PURPOSES["subset"], label, len(members)).shuffled(len(members))
+            kept += members[order[:count]].tolist()
+        kept.sort()
         self.pictures = [self.pictures[i] for i in kept]
         self.targets = [self.targets[i] for i in kept]
         self.labels = self.labels[kept]
