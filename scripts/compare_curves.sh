@@ -3,7 +3,7 @@
 # Usage: compare_curves.sh FERPLUS_FOLDER [OUT]      (OUT: runs/curves; RMFER names the program, ./rmfer)
 # The recipe is ferplus-4000labels-start: 4,000 labels, random weights, 80 epochs, of which PyTorch trains the first EPOCHS
 # (all). SEEDS ("0 1") are rmfer's, PYTORCH_SEEDS ("0 1") the other's; THREADS of each run; PYTHON needs torch and torchvision.
-# Finished runs are not run again, stopped ones go on where they were.
+# Stopped runs go on where they were; finished ones have nothing left to do.
 set -eu
 rmfer=${RMFER:-./rmfer} python=${PYTHON:-/usr/bin/python3} threads=${THREADS:-$(nproc)}
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -16,10 +16,8 @@ out=$(cd "$out" && pwd)
 train() {
     run=$1 seed=$2
     shift 2
-    [ ! -f "$run/done" ] || return 0
     "$@" --config "$here/configs/ferplus-4000labels-start.ini" --set data.root="$data" --set train.seed="$seed" \
         --threads "$threads" --out "$run"
-    touch "$run/done"
 }
 
 curves=

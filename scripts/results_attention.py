@@ -36,6 +36,10 @@ def look(folder, name, checkpoints, picture):
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
+def percent(part, whole):
+    return f"{100 * part / whole:.1f}" if whole > 0 else "–"
+
+
 class Count:
     """Of one checkpoint: shares of faces whose expression is wanted, P of the anchor's, N of another."""
 
@@ -57,8 +61,6 @@ class Count:
         self.attention_wanted[kind] += weight * is_wanted
 
     def row(self, kind):
-        def percent(part, whole):
-            return f"{100 * part / whole:.1f}" if whole > 0 else "–"
         return " | ".join((percent(self.wanted[kind], self.all[kind]), percent(self.attention_wanted[kind], self.attention[kind]),
                            f"{percent(self.kept_wanted[kind], self.kept[kind])} of {self.kept[kind]}"))
 

@@ -13,15 +13,12 @@
 #       scripts/results_claim.sh FERPLUS_MINI /tmp/claim /tmp/claim/results
 # THREADS: of every run (the cores it may use). Several calls with other ROWS or SEEDS may run beside each other.
 set -eu
-rmfer=${RMFER:-./rmfer} seeds=${SEEDS:-0} threads=${THREADS:-$(nproc)}
+seeds=${SEEDS:-0}
 rows=${ROWS-baseline ial ial-unmasked acl-published acl-sharp mutual mutual-shuffled consensus consensus-shuffled consensus-none \
 both fixmatch uda mixmatch remixmatch adacm}
-here=$(cd "$(dirname "$0")/.." && pwd)
-out=${2:-runs/claim} results=${3:-$here/docs/results/claim}
-mkdir -p "$out" "$results"
-data=$(cd "$1" && pwd)
-out=$(cd "$out" && pwd) results=$(cd "$results" && pwd)
-case $rmfer in /*) ;; *) rmfer=$PWD/$rmfer ;; esac
+set -- "$1" "${2:-runs/claim}" "${3:-$(dirname "$0")/../docs/results/claim}"
+# shellcheck source=scripts/results_rows.sh
+. "$(dirname "$0")/results_rows.sh"
 
 # The preset of a method, and what distinguishes it.
 settings_of() {
@@ -62,16 +59,11 @@ of_variant() {
     case -$1- in *-"$2"[0-9]*) echo "-$1-" | sed "s/.*-$2\([0-9.]*\)-.*/\1/" ;; *) echo "$3" ;; esac
 }
 
-# LABELS AGREEMENT: the simulated RMset's folder, made if it is not there. A run beside this one may make it too: it is
-# made under another name first.
+# LABELS AGREEMENT: the simulated RMset's folder.
 rmset_of() {
     folder=$out/rmset-labels$1-agreement$2
-    if [ ! -f "$folder/index.csv" ]; then
-        "$rmfer" synth "$folder.$$" --from "$here/configs/ferplus-4000labels-mutual.ini" --set data.root="$data" \
-            --set data.labelled="$1" --set data.labelled_per_class="$(labels_of "$1")" \
-            --persons 8 --agreement "$2" --quiet >&2
-        mv -T "$folder.$$" "$folder" 2>/dev/null || rm -r "$folder.$$"
-    fi
+    make_rmset "$folder" --from "$here/configs/ferplus-4000labels-mutual.ini" --set data.root="$data" --set data.labelled="$1" \
+        --set data.labelled_per_class="$(labels_of "$1")" --agreement "$2"
     echo "$folder"
 }
 
@@ -87,7 +79,6 @@ run_row() {
     [ ! -f "$results/$name-seed$seed.json" ] || return 0
     labels=$(of_variant "$variant" labels 4000) agreement=$(of_variant "$variant" agreement 0.8)
     fraction=$(of_variant "$variant" rmset 100) epochs=$(epochs_of "$method" "$labels")
-    run=$out/$name-seed$seed
     # shellcheck disable=SC2046 # words
     set -- $(settings_of "$method")
     preset=$here/configs/ferplus-4000labels-$1.ini
@@ -104,14 +95,9 @@ run_row() {
     [ "$method" = start ] || set -- "$@" model.init="$out/$(start_of "$name")-seed$seed/last.safetensors"
     # shellcheck disable=SC2086 # words
     set -- "$@" ${EXTRA:-}
-    for key; do set -- "$@" --set "$key"; shift; done
-    if [ -f "$run/last.safetensors" ]; then set -- "$@" --resume; fi
-    "$rmfer" train --config "$preset" "$@" --out "$run" --threads "$threads" >"$run.log" 2>&1 ||
-        { tail -n 3 "$run.log" >&2; exit 1; }
-    (cd "$out" && "$rmfer" eval --checkpoint "$name-seed$seed/last.safetensors" --split valid --flip --threads "$threads" \
-        --dataset ferplus --data "$data" --json "$run/valid.json" --quiet >/dev/null)
-    mv "$run/valid.json" "$results/$name-seed$seed.json"
-    echo "$name, seed $seed: $(sed 's/.*"overall_accuracy": \([0-9.]*\),.*/\1/' "$results/$name-seed$seed.json")"
+    train_row "$name-seed$seed" "$preset" "$@"
+    evaluate "$results/$name-seed$seed.json" --checkpoint "$name-seed$seed/last.safetensors" --split valid
+    echo "$name, seed $seed: $(accuracy_of "$results/$name-seed$seed.json")"
 }
 
 # NAME SEED: how many more pictures a row has right than labels alone of its seed, with the interval, as PAIRED/NAME-seedN.json;
@@ -119,13 +105,11 @@ run_row() {
 pair_row() {
     baseline=baseline
     case $1 in *@*labels*) baseline=baseline@labels$(of_variant "${1#*@}" labels 4000) ;; esac
-    paired=$results/paired/$1-seed$2.json first=$baseline-seed$2/last.safetensors second=$1-seed$2/last.safetensors
+    first=$baseline-seed$2/last.safetensors second=$1-seed$2/last.safetensors
     case $1 in start* | "$baseline") return 0 ;; esac
-    if [ -f "$paired" ] || [ ! -f "$out/$first" ] || [ ! -f "$out/$second" ]; then return 0; fi
+    if [ ! -f "$out/$first" ] || [ ! -f "$out/$second" ]; then return 0; fi
     mkdir -p "$results/paired"
-    (cd "$out" && "$rmfer" eval --compare "$first" "$second" --split valid --flip --threads "$threads" --dataset ferplus \
-        --data "$data" --json "$paired.part" --quiet >/dev/null)
-    mv "$paired.part" "$paired"
+    evaluate "$results/paired/$1-seed$2.json" --compare "$first" "$second" --split valid
 }
 
 for seed in $seeds; do

@@ -8,14 +8,11 @@
 # docs/results/claim.md has them. They start from scratch of their seed, or from START. A finished row leaves its JSON in RESULTS,
 # by both rules for the labels, and is not run again; a stopped one goes on. THREADS: of every run.
 set -eu
-rmfer=${RMFER:-./rmfer} threads=${THREADS:-$(nproc)}
-here=$(cd "$(dirname "$0")/.." && pwd)
-out=${2:-runs/ferplus} results=${3:-$here/docs/results/ferplus}
-mkdir -p "$out" "$results"
-data=$(cd "$1" && pwd)
-out=$(cd "$out" && pwd) results=$(cd "$results" && pwd)
-case $rmfer in /*) ;; *) rmfer=$PWD/$rmfer ;; esac
-config=$here/configs/ferplus-scratch.ini
+set -- "$1" "${2:-runs/ferplus}" "${3:-$(dirname "$0")/../docs/results/ferplus}"
+# shellcheck source=scripts/results_rows.sh
+. "$(dirname "$0")/results_rows.sh"
+config=$here/configs/ferplus-scratch.ini start=${START:-}
+case $start in /* | '') ;; *) start=$PWD/$start ;; esac
 
 # What a row changes of the preset.
 settings_of() {
@@ -33,53 +30,39 @@ settings_of() {
     esac
 }
 
-# All training faces as a simulated RMset, made if it is not there.
-make_rmset() {
-    [ ! -f "$out/rmset/index.csv" ] || return 0
-    "$rmfer" synth "$out/rmset.$$" --from "$config" --set data.root="$data" --set acl.far=30 --persons 8 --quiet >&2
-    mv -T "$out/rmset.$$" "$out/rmset" 2>/dev/null || rm -r "$out/rmset.$$"
-}
-
-# ROW-seedN SPLIT VOTES: the JSON of the last checkpoint, which no evaluation chose.
-evaluate() {
-    json=$results/$1-$2-$3.json
-    [ ! -f "$json" ] || return 0
-    (cd "$out" && "$rmfer" eval --checkpoint "$1/last.safetensors" --dataset ferplus --data "$data" --set data.votes="$3" \
-        --split "$2" --flip --threads "$threads" --json "$json.part" --quiet >/dev/null)
-    mv "$json.part" "$json"
-    echo "$1, $2, votes $3: $(sed 's/.*"overall_accuracy": \([0-9.]*\),.*/\1/' "$json")"
-}
-
 # ROW SEED
 run_row() {
-    row=$1 seed=$2 name=$1-seed$2
+    row=$1 name=$1-seed$2
     [ ! -f "$results/$name-valid-argmax.json" ] || return 0
-    [ "$row" != consensus ] || make_rmset
+    # All training faces as a simulated RMset.
+    [ "$row" != consensus ] || make_rmset "$out/rmset" --from "$config" --set data.root="$data" --set acl.far=30
     # shellcheck disable=SC2046 # words
-    set -- data.root="$data" train.seed="$seed" $(settings_of "$row")
-    [ "$row" = scratch ] || set -- "$@" model.init="${START:-$out/scratch-seed$seed/last.safetensors}"
-    for key; do set -- "$@" --set "$key"; shift; done
-    if [ -f "$out/$name/last.safetensors" ]; then set -- "$@" --resume; fi
-    "$rmfer" train --config "$config" "$@" --out "$out/$name" --threads "$threads" >"$out/$name.log" 2>&1 ||
-        { tail -n 3 "$out/$name.log" >&2; exit 1; }
-    for split in valid test; do
+    set -- data.root="$data" train.seed="$2" $(settings_of "$row")
+    [ "$row" = scratch ] || set -- "$@" model.init="${start:-$out/scratch-seed$seed/last.safetensors}"
+    train_row "$name" "$config" "$@"
+    # The last checkpoint, which no evaluation chose. What run_row looks for is written last.
+    for split in test valid; do
         if [ $split = test ] && [ ! -d "$data/FER2013Test" ]; then continue; fi
-        for votes in majority argmax; do evaluate "$name" $split $votes; done
+        for votes in majority argmax; do
+            json=$results/$name-$split-$votes.json
+            evaluate "$json" --checkpoint "$name/last.safetensors" --split $split --set data.votes=$votes
+            echo "$name, $split, votes $votes: $(accuracy_of "$json")"
+        done
     done
 }
 
 # The model in the box, with a temperature for confidences as predict gives them: one view of each face, ambiguous ones too.
 make_model() {
-    model=$out/ferplus-b0.safetensors
-    "$rmfer" export "$out/scratch-seed0/last.safetensors" -o "$model" --half
-    "$rmfer" eval --checkpoint "$model" --dataset ferplus --data "$data" --split valid --set data.votes=argmax \
-        --fit-temperature "$model"
+    "$rmfer" export "$out/scratch-seed0/last.safetensors" -o "$out/unfinished.safetensors" --half
+    "$rmfer" eval --checkpoint "$out/unfinished.safetensors" --dataset ferplus --data "$data" --split valid \
+        --set data.votes=argmax --fit-temperature "$out/unfinished.safetensors"
+    mv "$out/unfinished.safetensors" "$out/ferplus-b0.safetensors"
     "$rmfer" plot curves "rmfer=$out/scratch-seed0" --key overall_accuracy --title "FERPlus, validation accuracy" -o "$out/curve.svg"
 }
 
 for seed in ${SEEDS:-0}; do
     for row in ${ROWS:-scratch}; do
-        if [ "$row" != scratch ] && [ -z "${START:-}" ]; then run_row scratch "$seed"; fi
+        if [ "$row" != scratch ] && [ -z "$start" ]; then run_row scratch "$seed"; fi
         run_row "$row" "$seed"
     done
 done

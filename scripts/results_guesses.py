@@ -12,12 +12,9 @@ import os
 import subprocess
 import sys
 
+from results_attention import percent, read_rmset
+
 SURE = (0.8, 0.95)
-
-
-def read_truth(folder):
-    with open(os.path.join(folder, "truth.csv"), newline="") as file:
-        return {os.path.basename(row["path"]): row["expression"] for row in csv.DictReader(file)}
 
 
 def guesses(folder, checkpoint, truth):
@@ -30,16 +27,12 @@ def guesses(folder, checkpoint, truth):
     for row in csv.DictReader(io.StringIO(text)):
         if row["error"]:
             sys.exit(f"{row['file']}: {row['error']}")
-        yield float(row[row["label"]]), truth[os.path.basename(row["file"])] == row["label"]
-
-
-def percent(part, whole):
-    return f"{100 * part / whole:.1f}" if whole > 0 else "–"
+        yield float(row[row["label"]]), truth[os.path.join("faces", os.path.basename(row["file"]))] == row["label"]
 
 
 def main():
     folder = sys.argv[1]
-    truth = read_truth(folder)
+    truth, _ = read_rmset(folder)
     print("| | right, % |" + "".join(f" above {sure}, % | right of them, % |" for sure in SURE))
     print("| --- | ---: |" + " ---: | ---: |" * len(SURE))
     for name, checkpoint in (argument.split("=", 1) for argument in sys.argv[2:]):

@@ -417,6 +417,8 @@ class Trainer:
         last = config["train.epochs"] * self.steps_per_epoch
         last = min(last, config["train.max_steps"]) if config["train.max_steps"] else last
         last = min(last, stop_after * self.steps_per_epoch) if stop_after else last
+        if self.done >= last:
+            return
         self.model.train()
         checkpoint_every = max(1, round(config["output.checkpoint_every"])) * self.steps_per_epoch
         window, start = None, time.time()

@@ -1,0 +1,40 @@
+# shellcheck shell=sh disable=SC2034 # used by those who read it
+# What scripts of results share, for `.`: where things are, and runs that can be stopped. Sets rmfer, threads, here, data, out
+# and results from RMFER, THREADS and the arguments FERPLUS_FOLDER OUT RESULTS.
+rmfer=${RMFER:-./rmfer} threads=${THREADS:-$(nproc)}
+here=$(cd "$(dirname "$0")/.." && pwd)
+mkdir -p "$2" "$3"
+data=$(cd "$1" && pwd) out=$(cd "$2" && pwd) results=$(cd "$3" && pwd)
+case $rmfer in /*) ;; *) rmfer=$PWD/$rmfer ;; esac
+
+# FOLDER OPTION...: what rmfer synth --from makes, if it is not there. A run beside this one may make it too: it is made under
+# another name first.
+make_rmset() {
+    folder=$1
+    shift
+    [ ! -f "$folder/index.csv" ] || return 0
+    "$rmfer" synth "$folder.$$" "$@" --persons 8 --quiet >&2
+    mv -T "$folder.$$" "$folder" 2>/dev/null || rm -r "$folder.$$"
+}
+
+# NAME CONFIG KEY=VALUE...: trains OUT/NAME, from where it was stopped.
+train_row() {
+    run=$out/$1 config=$2
+    shift 2
+    for key; do set -- "$@" --set "$key"; shift; done
+    if [ -f "$run/last.safetensors" ]; then set -- "$@" --resume; fi
+    "$rmfer" train --config "$config" "$@" --out "$run" --threads "$threads" >"$run.log" 2>&1 ||
+        { tail -n 3 "$run.log" >&2; exit 1; }
+}
+
+# JSON OPTION...: what rmfer eval tells, in OUT, complete or not at all; nothing where the file is there.
+evaluate() {
+    json=$1
+    shift
+    [ ! -f "$json" ] || return 0
+    (cd "$out" && "$rmfer" eval "$@" --flip --threads "$threads" --dataset ferplus --data "$data" --json "$json.part" --quiet >/dev/null)
+    mv "$json.part" "$json"
+}
+
+# JSON: its accuracy.
+accuracy_of() { sed 's/.*"overall_accuracy": \([0-9.]*\),.*/\1/' "$1"; }
