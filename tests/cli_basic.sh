@@ -137,4 +137,18 @@ END
     fi
 done
 
+# The program starts itself once more and keeps its name, for top and killall; it waits for standard input while it is asked.
+mkfifo "$folder/pipe"
+"$RMFER" predict --detector none - <"$folder/pipe" >"$folder/out" 2>&1 &
+waiting=$!
+exec 3>"$folder/pipe"
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    [ "$(cat "/proc/$waiting/comm")" != "$(basename "$RMFER")" ] || break
+    sleep 0.3
+done
+[ "$(cat "/proc/$waiting/comm")" = "$(basename "$RMFER")" ]
+note "its name in lists of processes" $?
+exec 3>&-
+wait "$waiting"
+
 finish

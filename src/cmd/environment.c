@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 /* Set in the second start, so that there is never a third. */
@@ -35,7 +36,12 @@ static void hold_standard_descriptors(void)
 void environment_prepare(char **argv)
 {
     hold_standard_descriptors();
-    if (getenv(MARK) != NULL) return;
+    if (getenv(MARK) != NULL) {
+        /* Started as /proc/self/exe: top and killall would know it as exe. */
+        const char *name = argv[0] != NULL ? argv[0] : "rmfer", *slash = strrchr(name, '/');
+        (void)prctl(PR_SET_NAME, slash != NULL ? slash + 1 : name);
+        return;
+    }
     setenv(MARK, "1", 1);
     const char *core = openblas_core();
     if (core != NULL) setenv("OPENBLAS_CORETYPE", core, 0);
