@@ -50,6 +50,13 @@ class Count:
         self.kept_wanted = {"P": 0, "N": 0}
         self.attention = {"P": 0.0, "N": 0.0}
         self.attention_wanted = {"P": 0.0, "N": 0.0}
+        self.pairs = 0
+        self.told_apart = 0.0
+
+    def add_pairs(self, own, others):
+        """Of one anchor: similarities of the faces of its moment that show its expression, and of those that do not."""
+        self.pairs += len(own) * len(others)
+        self.told_apart += sum((a > b) + (a == b) / 2 for a in own for b in others)
 
     def add(self, kind, is_wanted, score):
         kept, weight = bool(score["kept"]), score["attention"]
@@ -63,6 +70,20 @@ class Count:
     def row(self, kind):
         return " | ".join((percent(self.wanted[kind], self.all[kind]), percent(self.attention_wanted[kind], self.attention[kind]),
                            f"{percent(self.kept_wanted[kind], self.kept[kind])} of {self.kept[kind]}"))
+
+
+def look_at_anchor(seen, expression, counts):
+    """Adds one anchor's candidates to every checkpoint's count."""
+    own = expression(seen["anchor"]["path"])
+    of_moment = [({True: [], False: []}) for _ in counts]
+    for candidate in seen["candidates"]:
+        kind, is_own = candidate["kind"], expression(candidate["path"]) == own
+        for count, similarities, score in zip(counts, of_moment, candidate["scores"]):
+            count.add(kind, is_own == (kind == "P"), score)
+            if kind == "P":
+                similarities[is_own].append(score["similarity"])
+    for count, similarities in zip(counts, of_moment):
+        count.add_pairs(similarities[True], similarities[False])
 
 
 def main():
@@ -79,17 +100,13 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         for name in random.Random(0).sample(faces, anchors):
             seen = look(folder, name, checkpoints, os.path.join(temporary, "sheet.jpg"))
-            own = expression(seen["anchor"]["path"])
-            for candidate in seen["candidates"]:
-                kind = candidate["kind"]
-                is_wanted = (expression(candidate["path"]) == own) == (kind == "P")
-                for count, score in zip(counts, candidate["scores"]):
-                    count.add(kind, is_wanted, score)
+            look_at_anchor(seen, expression, counts)
     print(f"{anchors} anchors; %: of a moment's faces (P) those of the anchor's expression, of the anchor's person far away (N) those "
-          "of another;\nall candidates, weighed by attention, and kept\n")
-    print("| | P | attention | kept | N | attention | kept |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+          "of another;\nall candidates, weighed by attention, and kept. Told apart: of two faces of a moment, one of the anchor's "
+          "expression and\none of another, how often the first is the more similar to the anchor\n")
+    print("| | P | attention | kept | N | attention | kept | told apart |\n| --- |" + " ---: |" * 7)
     for name, count in zip(names, counts):
-        print(f"| {name} | {count.row('P')} | {count.row('N')} |")
+        print(f"| {name} | {count.row('P')} | {count.row('N')} | {percent(count.told_apart, count.pairs)} |")
 
 
 if __name__ == "__main__":
