@@ -105,6 +105,17 @@ check "the lines of metrics too" cmp a b
 check "a run that is done may be resumed" train --resume
 check "and stays as it is" cmp run/last.safetensors straight/last.safetensors
 check "a run knows its own configuration" "$RMFER" train --resume --out run --threads 1
+check "the same arithmetic is no news" test ! -s err
+arithmetic=$("$RMFER" info run/last.safetensors | sed -n 's/^by  *//p')
+case $arithmetic in
+portable*) skip "other kernels than the portable ones" ;;
+*' kernels, OpenBLAS '*)
+    check "other kernels may go on" env RMFER_ISA=portable "$RMFER" train --resume --out run --threads 1
+    grep -q "was made by $arithmetic: by portable kernels, OpenBLAS .* the bits will not be" err && pass ||
+        fail "other kernels are said to give other bits"
+    ;;
+*) fail "a checkpoint says what rounded it: '$arithmetic'" ;;
+esac
 
 # Under nohup a hang-up stops nothing; without, it stops the run as the others do.
 rm -rf run

@@ -20,6 +20,7 @@ struct checkpoint_info checkpoint_info_defaults(const struct architecture *archi
                                     .resize = "bilinear",
                                     .selected_on = "",
                                     .method = "",
+                                    .arithmetic = "",
                                     .config = "",
                                     .metrics = ""};
 }

@@ -71,6 +71,7 @@ status metadata_from_info(struct metadata_list *list, const char *architecture, 
     snprintf(number, sizeof number, "%lld", (long long)info->step);
     if (result == STATUS_OK) result = add_text(list, "rmfer.step", number, err);
     if (result == STATUS_OK) result = add_text(list, "rmfer.method", info->method, err);
+    if (result == STATUS_OK) result = add_text(list, "rmfer.arithmetic", info->arithmetic, err);
     if (result == STATUS_OK) result = add_text(list, "rmfer.config", info->config, err);
     if (result == STATUS_OK) result = add_text(list, "rmfer.metrics", info->metrics, err);
     if (result == STATUS_OK && info->temperature > 0)
@@ -181,6 +182,7 @@ status metadata_read_info(struct checkpoint_info *info, const struct safetensors
     info->resize = value_of(file, "rmfer.resize");
     info->selected_on = value_of(file, "rmfer.selected_on");
     info->method = value_of(file, "rmfer.method");
+    info->arithmetic = value_of(file, "rmfer.arithmetic");
     info->config = value_of(file, "rmfer.config");
     info->metrics = value_of(file, "rmfer.metrics");
     info->folded = strcmp(value_of(file, "rmfer.folded"), "true") == 0;

@@ -98,6 +98,7 @@ status checkpoint_describe(const struct checkpoint *checkpoint, const char *accu
     if (result == STATUS_OK)
         result = text_append_format(out, err, "%-12s epoch %.4g, step %lld\n", "trained", info->epoch,
                                     (long long)info->step);
+    if (result == STATUS_OK) result = describe_line(out, "by", info->arithmetic, err);
     if (result == STATUS_OK) result = describe_line(out, "selected on", info->selected_on, err);
     if (result == STATUS_OK) result = describe_line(out, "accuracy", accuracy, err);
     if (result == STATUS_OK) result = describe_line(out, "metrics", info->metrics, err);

@@ -116,6 +116,7 @@ status run_checkpoint_init(struct run_checkpoint *checkpoint, const struct run_p
     memcpy(info->std, config->eval.std, sizeof info->std);
     info->resize = config->data.resize == RESIZE_BICUBIC ? "bicubic" : "bilinear";
     info->method = plan->method->name;
+    info->arithmetic = arithmetic_describe(checkpoint->arithmetic);
     info->config = config_text;
     return plan_extra(&checkpoint->extra, learner, state, err);
 }
@@ -250,6 +251,19 @@ static bool is_count(int64_t number)
     return number >= 0 && number <= INT64_C(1) << 53;
 }
 
+/* Another rounding is no error: the run goes on as well, but not to the same bits. */
+static void warn_of_other_bits(const struct run_checkpoint *checkpoint, const struct checkpoint *from, int64_t threads)
+{
+    const char *then = from->info.arithmetic, *now = checkpoint->arithmetic;
+    if (threads != threads_get())
+        log_warning("%s was made with %lld threads: with %d the bits will not be those of an uninterrupted run", from->path,
+                    (long long)threads, threads_get());
+    if (then[0] != '\0' && strcmp(then, now) != 0)
+        log_warning("%s was made by %.95s: by %s the bits will not be those of an uninterrupted run (RMFER_ISA and "
+                    "OPENBLAS_CORETYPE choose)",
+                    from->path, then, now);
+}
+
 static status check_position(const struct position *p, const struct checkpoint *checkpoint, uint64_t last_step,
                              struct error *err)
 {
@@ -261,9 +275,6 @@ static status check_position(const struct position *p, const struct checkpoint *
                                "%s stands at step %lld, after the run's end at step %llu (train.epochs, "
                                "train.max_steps)",
                                checkpoint->path, (long long)p->step, (unsigned long long)last_step);
-    if (p->threads != threads_get())
-        log_warning("%s was made with %lld threads: with %d the bits will not be those of an uninterrupted run",
-                    checkpoint->path, (long long)p->threads, threads_get());
     return STATUS_OK;
 }
 
@@ -278,6 +289,7 @@ status run_checkpoint_restore(struct run_checkpoint *checkpoint, const struct ru
     if (result == STATUS_OK) result = check_position(&state->position, from, plan->last_step, err);
     if (result != STATUS_OK) return result;
     if (learner->has_average) weight_average_round(&learner->average, &learner->model.parameters);
+    warn_of_other_bits(checkpoint, from, state->position.threads);
     state->position.threads = threads_get();
     checkpoint->step = state->position.step;
     checkpoint->info.temperature = from->info.temperature;

@@ -3,6 +3,7 @@
 #define RMFER_TRAIN_RUN_CHECKPOINT_H
 
 #include "rmfer/ckpt/checkpoint.h"
+#include "rmfer/ops/arithmetic.h"
 
 #include "learner.h"
 #include "run_folder.h"
@@ -25,6 +26,7 @@ struct extra_tensors {
 struct run_checkpoint {
     struct extra_tensors extra;
     struct checkpoint_info info;
+    char arithmetic[ARITHMETIC_TEXT]; /* of this process */
     int64_t step; /* of the last writing of last.safetensors in this session, -1 = none */
 };
 

@@ -260,12 +260,13 @@ static status check_alike(struct trainer *t, struct error *err)
 {
     struct dist *dist = t->options->dist;
     const struct parameters *all = &t->learner.model.parameters;
+    const char *arithmetic = t->checkpoint.arithmetic;
     const struct {
         const char *what;
         const void *bytes;
         size_t size;
     } alike[] = {{"the settings", text_string(&t->journal.config_text), t->journal.config_text.length},
-                 {"the kernels (RMFER_ISA chooses)", kernels_best()->name, strlen(kernels_best()->name)},
+                 {"the arithmetic (RMFER_ISA and OPENBLAS_CORETYPE choose)", arithmetic, strlen(arithmetic)},
                  {"the training pictures", &t->pictures.training.count, sizeof t->pictures.training.count},
                  {"the weights to begin with", all->values, all->value_count * sizeof(real)}};
     status result = STATUS_OK;
@@ -286,8 +287,10 @@ static status prepare(struct trainer *t, struct error *err)
     if (result == STATUS_OK) result = config_check_training(config, run_plan_needs_rmset(&t->plan), err);
     if (result == STATUS_OK) result = journal_init(&t->journal, &t->plan, err);
     /* rmfer report reads this line. */
+    char arithmetic[ARITHMETIC_TEXT];
     if (result == STATUS_OK && t->options->command != NULL)
-        log_verbose("rmfer " RMFER_VERSION ", %d threads, command: %s", threads_get(), t->options->command);
+        log_verbose("rmfer " RMFER_VERSION ", %d threads, %s, command: %s", threads_get(), arithmetic_describe(arithmetic),
+                    t->options->command);
     if (result == STATUS_OK) result = find_checkpoint(t, &from, &resumes, err);
     result = dist_agree(t->options->dist, result, err);
     if (result == STATUS_OK) result = build(t, &from, resumes, err);

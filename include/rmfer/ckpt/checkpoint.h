@@ -22,6 +22,7 @@ struct checkpoint_info {
     double epoch;            /* epochs done, with a fraction */
     int64_t step;            /* optimizer steps done */
     const char *method;      /* rmfer.method, what trained them (train.method); "" = not said */
+    const char *arithmetic;  /* rmfer.arithmetic, what rounded the numbers (ops/arithmetic.h); "" = not said */
     const char *config;      /* the resolved configuration as INI text */
     const char *metrics;     /* the evaluation that chose them, a JSON object */
     double temperature;      /* rmfer.temperature: probabilities are softmax(logits / temperature); 0 = none was fitted */
