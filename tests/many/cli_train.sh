@@ -82,6 +82,10 @@ holds "resumed weights" same_weights two half
 check "the first half by two" train other 2 --set train.max_steps=4
 check "resumed by one" train other 1 --resume
 holds "resuming with another number of processes is the same within rounding" same_losses two other 1e-3
+mkdir mixed && cp both.ini mixed && cd mixed || exit 1
+refuses "processes whose kernels round differently" 1 'the arithmetic (RMFER_ISA' ranks 1 "$RMFER" train --config both.ini --threads 1 : \
+    -n 1 env RMFER_ISA=portable "$RMFER" train --config both.ini --threads 1
+cd .. || exit 1
 refuses "more processes than kept faces" 2 'of which each of 4 processes needs one' train few 4 --set acl.forward=separate --set acl.gamma=0.1
 
 # ---- evaluation
