@@ -27,7 +27,7 @@ struct run_checkpoint {
     struct extra_tensors extra;
     struct checkpoint_info info;
     char arithmetic[ARITHMETIC_TEXT]; /* of this process */
-    int64_t step; /* of the last writing of last.safetensors in this session, -1 = none */
+    int64_t step;                     /* of the last writing of last.safetensors in this session, -1 = none */
 };
 
 /* Names the tensors; `learner` and `state` must stay where they are. `config_text` is borrowed. */

@@ -286,8 +286,8 @@ static status prepare(struct trainer *t, struct error *err)
     status result = run_plan_init(&t->plan, config, t->options->dist, err);
     if (result == STATUS_OK) result = config_check_training(config, run_plan_needs_rmset(&t->plan), err);
     if (result == STATUS_OK) result = journal_init(&t->journal, &t->plan, err);
-    /* rmfer report reads this line. */
     char arithmetic[ARITHMETIC_TEXT];
+    /* rmfer report reads this line. */
     if (result == STATUS_OK && t->options->command != NULL)
         log_verbose("rmfer " RMFER_VERSION ", %d threads, %s, command: %s", threads_get(), arithmetic_describe(arithmetic),
                     t->options->command);
