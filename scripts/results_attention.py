@@ -75,7 +75,7 @@ class Count:
 def look_at_anchor(seen, expression, counts):
     """Adds one anchor's candidates to every checkpoint's count."""
     own = expression(seen["anchor"]["path"])
-    of_moment = [({True: [], False: []}) for _ in counts]
+    of_moment = [{True: [], False: []} for _ in counts]
     for candidate in seen["candidates"]:
         kind, is_own = candidate["kind"], expression(candidate["path"]) == own
         for count, similarities, score in zip(counts, of_moment, candidate["scores"]):
