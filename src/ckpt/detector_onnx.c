@@ -6,6 +6,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/ckpt/onnx.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,6 +62,11 @@ static status copy_tensor(struct walk *walk, const struct tensor *tensor, const 
     walk->tensors[walk->tensor_count++] = copy;
     tensor_read_floats(tensor, copy);
     *values = copy;
+    char text[TENSOR_NAME_TEXT];
+    for (size_t i = 0; i < tensor->count; i++)
+        if (!isfinite(copy[i]))
+            return error_set(err, "'%s' holds a value that is not finite (NaN or infinity)",
+                             tensor_name_text(text, sizeof text, tensor->name));
     return STATUS_OK;
 }
 

@@ -14,9 +14,9 @@ struct map {
     real *values;
 };
 
-/* One picture on its way through the network. */
 enum { UNSCALED_SIDE = 1920 }; /* of a film's frame, for planning */
 
+/* One picture on its way through the network. */
 struct pass {
     const struct detector *detector;
     int threads;
