@@ -157,7 +157,8 @@ def write_tiny(folder):
     out.expect("torchvision_bfloat16.pth", model, asked=symmetric, architecture=symmetric)
 
     model = rounded(tiny(True), torch.float16)
-    # A training checkpoint: the network behind a prefix, its other numbers beside it, slices of one storage.
+    # A training checkpoint: the network behind a prefix, its other numbers beside it, slices of one storage. The pickled
+    # loss is a module, too, but not the network's: it says nothing of the order of classes.
     state = half_state(renamed(model, lukemelas_name))
     flat = torch.cat([v.reshape(-1) for v in state.values() if v.is_floating_point()])
     offset = 0
@@ -169,7 +170,8 @@ def write_tiny(folder):
     state["_fc.weight"] = weight.t().contiguous().t()  # the same numbers, column by column
     checkpoint = {"epoch": 12, "args": argparse.Namespace(lr=1e-4), "best": 0.62,
                   "state_dict": {"module." + k: v for k, v in state.items()},
-                  "optimizer": {"state": {0: {"step": 3, "exp_avg": torch.zeros(4)}}, "param_groups": [{"lr": 1e-4}]}}
+                  "optimizer": {"state": {0: {"step": 3, "exp_avg": torch.zeros(4)}}, "param_groups": [{"lr": 1e-4}]},
+                  "criterion": nn.CrossEntropyLoss(weight=torch.ones(CLASSES))}
     torch.save(checkpoint, out.path("lukemelas_training.pth"))
     out.expect("lukemelas_training.pth", model, asked=same, architecture=same)
 

@@ -46,6 +46,15 @@ check "info" "$RMFER" info "$folder/a.safetensors"
 says "info" "Anger, Disgust, Fear, Happiness, Neutral, Sadness, Surprise"
 says "info" "40 x 40"
 says "info" "0.5 0.4 0.3"
+check "the same names in another order" "$RMFER" import "$folder/a.safetensors" -o "$folder/order.safetensors" \
+    --classes Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise
+says "the same names in another order" "rows reordered by class name"
+check "other names" "$RMFER" import "$folder/a.safetensors" -o "$folder/order.safetensors" --classes A,B,C,D,E,F,G
+says "other names" "warning: the file itself has other names"
+says "other names" "rows in the file's order"
+check "the padding that a checkpoint states" "$RMFER" import "$folder/a.safetensors" -o "$folder/order.safetensors" \
+    --arch tiny_64_1
+says "the padding that a checkpoint states" "warning: the file's network has SAME padding.*the file says so"
 check "fewer classes leave the classifier fresh" "$RMFER" import "$golden/timm_plain.pth" -o "$folder/b.safetensors" \
     --arch tiny_tf_64_1 --classes A,B,C
 says "fewer classes" "classifier: fresh"
@@ -94,6 +103,10 @@ for case in timm_plain:tiny_tf_64_1:pth torchvision_bfloat16:tiny_64_1:pth; do
     check "export $name" "$RMFER" export "$folder/$name.safetensors" -o "$folder/$name.onnx"
     check "export $name with preprocessing" "$RMFER" export "$folder/$name.safetensors" -o "$folder/$name.pre.onnx" \
         --with-preprocess
+    check "import $name from ONNX" "$RMFER" import "$folder/$name.onnx" -o "$folder/$name.once.safetensors" --arch "$arch"
+    check "import $name once more" "$RMFER" import "$folder/$name.once.safetensors" -o "$folder/$name.twice.safetensors"
+    check "info of it" "$RMFER" info "$folder/$name.twice.safetensors"
+    says "what was folded stays so" "batch-norm was folded before import"
     if "$PYTHON" -c 'import onnx' 2>/dev/null; then
         for model in "$folder/$name.onnx" "$folder/$name.pre.onnx"; do
             check "onnx's checker accepts $model" "$PYTHON" -c \

@@ -89,8 +89,12 @@ says "info" "valence, arousal .* 2 tensors"
 check "export safetensors" "$RMFER" export $best -o bare.safetensors
 check "export ONNX" "$RMFER" export $best -o bare.onnx
 holds "the graph's second output" grep -q valence_arousal bare.onnx
+check "import ONNX" "$RMFER" import bare.onnx -o from_onnx.safetensors
 check "import" "$RMFER" import $best -o again.safetensors
 says "import counts it as understood" "network: tf_efficientnet_b0"
+check "info of what came through ONNX" "$RMFER" info from_onnx.safetensors
+says "what came through ONNX has both heads" "valence, arousal .* 2 tensors"
+says "what came through ONNX has the classes" "classes .*Neutral, Happiness"
 for file in bare.safetensors again.safetensors; do
     check "eval of $file" "$RMFER" eval --checkpoint $file --dataset affectnet --data faces/affectnet --set data.crop_margin=0 \
         --json other.json

@@ -371,6 +371,46 @@ static void test_no_class_order_is_guessed(void **state)
     assert_int_equal(classifier_after(bare, &(struct import_options){0}, 7), IMPORT_CLASSIFIER_COPIED);
 }
 
+/* The usual backbone has a classifier of ImageNet's classes: one in a file of its own goes before it, under whatever name. */
+static void test_classifier_in_a_file_of_its_own(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {{"classifier.weight", "classifier.bias"}, {"weight", "bias"}};
+    struct model backbone, model;
+    struct error err = {0};
+    struct checkpoint_info info;
+    char *folder = scratch_make();
+    const char *paths[] = {scratch_path(folder, "tf_efficientnet_b0_backbone.safetensors"), scratch_path(folder, "head.safetensors")};
+    make_tiny(&backbone, 5, true);
+    info = checkpoint_info_defaults(&backbone.architecture);
+    info.classes = file_order;
+    info.class_count = 5;
+    must(checkpoint_write(paths[0], &backbone, &info, NULL, 0, &err), &err);
+    size_t features = (size_t)backbone.architecture.features;
+    float *weight = calloc(3 * features, sizeof *weight), bias[3] = {1, 2, 3};
+    assert_non_null(weight);
+    weight[features] = 7;
+    for (int i = 0; i < 2; i++) {
+        struct tensor head[2] = {{.name = names[i][0], .data = (const uint8_t *)weight}, {.name = names[i][1], .data = (const uint8_t *)bias}};
+        assert_true(tensor_set_shape(&head[0], 2, (size_t[]){3, features}) && tensor_set_shape(&head[1], 1, (size_t[]){3}));
+        must(safetensors_write(paths[1], head, 2, NULL, 0, &err), &err);
+        struct import_report report;
+        const struct import_options options = {.classes = file_order, .class_count = 3};
+        must(import_create_model(&model, paths, 2, &options, &report, &info, &err), &err);
+        assert_int_equal(report.classifier, IMPORT_CLASSIFIER_COPIED);
+        assert_int_equal(report.unexpected, 0);
+        assert_true(parameter_values(&model.parameters, &model.parameters.items[model.fer.weight])[features] == 7);
+        assert_true(parameter_values(&model.parameters, &model.parameters.items[model.fer.bias])[2] == 3);
+        bool is_said = strstr(text_string(&report.notes), "2 tensors stand in more than one file") != NULL;
+        assert_int_equal(is_said, i == 0);
+        import_report_free(&report);
+        model_free(&model);
+    }
+    free(weight);
+    model_free(&backbone);
+    scratch_remove(folder);
+}
+
 /* What an import that must fail says. */
 static const char *refusal(const char *path, const struct import_options *options, bool same_padding, status expected)
 {
@@ -595,8 +635,8 @@ static void test_authors_classifier(void **state)
     struct weight_set set;
     struct error err = {0};
     must(weights_read(&set, path, &err), &err);
-    assert_true(set.is_module);
     assert_int_equal(set.count, 2);
+    assert_true(set.tensors[0].in_module && set.tensors[1].in_module);
     assert_true(tensor_has_shape(weights_find(&set, "weight"), 2, (size_t[]){8, 1408}));
     const struct tensor *bias = weights_find(&set, "bias");
     double sum = 0;
@@ -646,6 +686,7 @@ int main(void)
         cmocka_unit_test(test_views),
         cmocka_unit_test(test_classes_go_by_name),
         cmocka_unit_test(test_no_class_order_is_guessed),
+        cmocka_unit_test(test_classifier_in_a_file_of_its_own),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_another_network_is_named),
         cmocka_unit_test(test_checkpoint_with_heads_and_state),

@@ -129,14 +129,19 @@ static void test_every_flipped_bit_is_noticed(void **state)
 static void test_a_rewritten_file_is_read(void **state)
 {
     (void)state;
-    static const char header[] = "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"__metadata__\":"
-                                 "{\"rmfer.checksum\":\"00000000\",\"rmfer.checksums\":\"00000000\"}}";
-    uint8_t bytes[8 + sizeof header] = {(uint8_t)(sizeof header - 1)};
-    memcpy(bytes + 8, header, sizeof header - 1);
-    struct safetensors file;
-    struct error err = {0};
-    assert_int_equal(safetensors_parse(&file, bytes, sizeof bytes, "rewritten", &err), STATUS_OK);
-    safetensors_close(&file);
+    static const char *const headers[] = {
+        "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"__metadata__\":"
+        "{\"rmfer.checksum\":\"00000000\",\"rmfer.checksums\":\"00000000\"}}",
+        "{\"__metadata__\":{\"rmfer.checksum\":\"00000000\",\"rmfer.checksums\":\"00000000\"},"
+        "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}"};
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t bytes[256] = {(uint8_t)strlen(headers[i])};
+        memcpy(bytes + 8, headers[i], strlen(headers[i]));
+        struct safetensors file;
+        struct error err = {0};
+        assert_int_equal(safetensors_parse(&file, bytes, 8 + strlen(headers[i]) + 1, "rewritten", &err), STATUS_OK);
+        safetensors_close(&file);
+    }
 }
 
 static void test_truncated_at_every_byte(void **state)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_CLASSES = 1 << 14, LARGEST_IMAGE = 4096 };
+enum { MOST_CLASSES = 1 << 14 };
 
 status metadata_append_real(struct text *text, double value, struct error *err)
 {

@@ -6,25 +6,28 @@
 
 enum { TENSORS_LISTED = 2000 };
 
-/* Tensors by the part of their names that says what they are for. */
+/* Tensors by the part of their names that says what they are for, in the order they are told in. */
 static const struct tensor_group {
-    const char *title, *prefix;
+    const char *title, *prefixes[6];
 } groups[] = {
-    {"optimizer state", "optimizer."},
-    {"averaged weights", "ema."},
-    {"heads of training", "ial."},
-    {"classifier", "classifier."},
-    {"valence, arousal", "va."},
-    {"backbone", ""}, /* everything else that looks like it */
+    {"backbone", {"conv_stem.", "bn1.", "blocks.", "conv_head.", "bn2."}},
+    {"valence, arousal", {"va."}},
+    {"classifier", {"classifier."}},
+    {"averaged weights", {CHECKPOINT_AVERAGE}},
+    {"optimizer state", {CHECKPOINT_OPTIMIZER}},
+    {"method's state", {CHECKPOINT_METHOD}},
+    {"trainer's state", {CHECKPOINT_TRAINER}},
+    {"heads of training", {""}}, /* everything else */
 };
 
 enum { GROUPS = sizeof groups / sizeof groups[0] };
 
 static size_t group_of(const struct tensor *tensor)
 {
-    size_t i = 0;
-    while (strncmp(tensor->name, groups[i].prefix, strlen(groups[i].prefix)) != 0) i++;
-    return i;
+    for (size_t i = 0; i + 1 < GROUPS; i++)
+        for (const char *const *prefix = groups[i].prefixes; *prefix != NULL; prefix++)
+            if (strncmp(tensor->name, *prefix, strlen(*prefix)) == 0) return i;
+    return GROUPS - 1;
 }
 
 static status describe_groups(const struct safetensors *file, struct text *out, struct error *err)
@@ -36,7 +39,7 @@ static status describe_groups(const struct safetensors *file, struct text *out, 
         elements[group] += file->tensors[i].count;
     }
     status result = text_append_format(out, err, "tensors\n");
-    for (size_t i = GROUPS; result == STATUS_OK && i-- > 0;)
+    for (size_t i = 0; result == STATUS_OK && i < GROUPS; i++)
         if (counts[i] > 0)
             result = text_append_format(out, err, "  %-18s %5zu tensors %11zu numbers\n", groups[i].title, counts[i],
                                         elements[i]);
@@ -70,18 +73,6 @@ static status describe_config(const char *config, struct text *out, struct error
     return result;
 }
 
-/* Foreign text must not reach a terminal as it is. */
-static void make_lines_printable(struct text *out)
-{
-    for (char *line = out->bytes; line != NULL && *line != '\0';) {
-        char *end = strchr(line, '\n');
-        if (end != NULL) *end = '\0';
-        text_make_printable(line);
-        if (end != NULL) *end = '\n';
-        line = end == NULL ? NULL : end + 1;
-    }
-}
-
 status checkpoint_describe(const struct checkpoint *checkpoint, const char *accuracy, struct text *out,
                            struct error *err)
 {
@@ -112,15 +103,19 @@ status checkpoint_describe(const struct checkpoint *checkpoint, const char *accu
         result = text_append_format(out, err, "batch-norm was folded before import: for evaluation only\n");
     if (result == STATUS_OK) result = describe_groups(&checkpoint->file, out, err);
     if (result == STATUS_OK) result = describe_config(info->config, out, err);
-    make_lines_printable(out);
+    if (out->length > 0) text_make_lines_printable(out->bytes); /* foreign text must not reach a terminal as it is */
     return result;
 }
 
 status weights_describe(const struct weight_set *set, struct text *out, struct error *err)
 {
     char name[256], shape[TENSOR_SHAPE_TEXT];
+    size_t in_modules = 0;
+    for (size_t i = 0; i < set->count; i++) in_modules += set->tensors[i].in_module;
     status result = text_append_format(out, err, "%s, %zu tensors%s\n", weights_format_name(set->format), set->count,
-                                       set->is_module ? ", a whole pickled module" : "");
+                                       in_modules == 0            ? ""
+                                       : in_modules == set->count ? ", a whole pickled module"
+                                                                  : ", some of a whole pickled module");
     for (size_t i = 0; result == STATUS_OK && i < set->count && i < TENSORS_LISTED; i++) {
         const struct tensor *tensor = &set->tensors[i];
         result = text_append_format(out, err, "  %-60s %-5s %s\n", tensor_name_text(name, sizeof name, tensor->name),

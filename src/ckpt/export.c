@@ -220,14 +220,14 @@ static void add_classifier(struct graph *graph)
     add_unary(graph, "GlobalAveragePool", "features", "pool", NULL);
     add_unary(graph, "Flatten", "features", "out", from_axis_one);
     add_plain_weights(graph, "classifier");
-    onnx_writer_node(&graph->writer, "Gemm", INPUTS(graph->value, "classifier.weight", "classifier.bias"), "logits",
+    onnx_writer_node(&graph->writer, "Gemm", INPUTS(graph->value, "classifier.weight", "classifier.bias"), ONNX_LOGITS,
                      transposed);
-    onnx_writer_end(&graph->writer, ONNX_OUTPUT, "logits", TENSOR_F32, 2, shape);
+    onnx_writer_end(&graph->writer, ONNX_OUTPUT, ONNX_LOGITS, TENSOR_F32, 2, shape);
     if (!graph->model->has_affect) return;
     const size_t affect[2] = {0, AFFECT_DIMENSIONS};
     add_plain_weights(graph, "va");
-    onnx_writer_node(&graph->writer, "Gemm", INPUTS(graph->value, "va.weight", "va.bias"), "valence_arousal", transposed);
-    onnx_writer_end(&graph->writer, ONNX_OUTPUT, "valence_arousal", TENSOR_F32, 2, affect);
+    onnx_writer_node(&graph->writer, "Gemm", INPUTS(graph->value, "va.weight", "va.bias"), ONNX_VALENCE_AROUSAL, transposed);
+    onnx_writer_end(&graph->writer, ONNX_OUTPUT, ONNX_VALENCE_AROUSAL, TENSOR_F32, 2, affect);
 }
 
 status export_onnx(const char *path, const struct model *model, const struct checkpoint_info *info,

@@ -3,13 +3,14 @@
 #include "rmfer/ckpt/import.h"
 
 #include "ckpt/checkpoint_metadata.h"
+#include "ckpt/import_classes.h"
 #include "ckpt/import_loading.h"
 #include "rmfer/base/memory.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { NAMED_IN_MESSAGES = 3, LARGEST_IMAGE = 4096 };
+enum { NAMED_IN_MESSAGES = 3 };
 
 void import_report_free(struct import_report *report)
 {
@@ -104,7 +105,7 @@ static void load_projection(struct loading *loading)
         const struct parameter *entry = &model->parameters.items[indices[i]];
         tensors[i] = import_source_find(loading->source, entry->name);
         if (tensors[i] != NULL && tensor_has_shape(tensors[i], entry->rank, entry->shape)) continue;
-        import_note(loading->report, "projection head H: fresh, as the file has none");
+        import_note(loading->report, "projection head H: fresh, as the file has none%s", tensors[i] == NULL ? "" : " of its shape");
         loading->report->missing += 4;
         return;
     }
@@ -126,7 +127,8 @@ static void load_affect(struct loading *loading)
         load_entry(loading, bias, from[1]);
         return;
     }
-    import_note(loading->report, "head for valence and arousal: fresh, as the file has none");
+    import_note(loading->report, "head for valence and arousal: fresh, as the file has none%s",
+                from[0] == NULL || from[1] == NULL ? "" : " of its shape");
     loading->report->missing += 2;
 }
 
@@ -140,11 +142,12 @@ static void note_affect_left_behind(struct loading *loading)
 /* ---- the report ---- */
 
 /* Known, and of no use to a model: counters, optimizer state, averaged copies, what stands outside the network's
- * prefix, the heads of training in a model without them. */
+ * prefix, the heads of training in a model without them, a classifier beside the one that was taken; whatever else rmfer's own checkpoints have. */
 static bool is_passed_over(const struct loading *loading, const char *name)
 {
-    static const char *const prefixes[] = {"optimizer", "ema.", "random.", "ial.", "va.", "train."};
+    static const char *const prefixes[] = {"optimizer", CHECKPOINT_AVERAGE, CHECKPOINT_METHOD, CHECKPOINT_TRAINER, "ial.", "va.", "classifier."};
     const char *prefix = loading->source->match.prefix;
+    if (import_source_metadata(loading->source, "rmfer.format") != NULL) return true;
     if (strncmp(name, prefix, strlen(prefix)) != 0) return true;
     if (text_ends_with_ignoring_case(name, "num_batches_tracked")) return true;
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
@@ -184,8 +187,9 @@ static void note_file(const struct loading *loading)
                     source->paths[0], format, source->found);
     } else {
         const char *prefix = source->match.prefix;
+        const struct tensor *stem = naming_stem(&source->match, source->tensors, source->count);
         import_note(loading->report, "%s: %s%s, %zu tensors, %s%s%s%s", source->paths[0], format,
-                    source->sets[0].is_module ? ", a whole module" : "", source->found,
+                    stem != NULL && stem->in_module ? ", a whole module" : "", source->found,
                     naming_title(source->match.naming), prefix[0] == '\0' ? "" : " behind '", prefix,
                     prefix[0] == '\0' ? "" : "'");
         if (strcmp(prefix, CHECKPOINT_AVERAGE) == 0 && import_source_metadata(source, "rmfer.format") != NULL)
@@ -196,6 +200,15 @@ static void note_file(const struct loading *loading)
                         "%zu sets of weights are in it; this one was taken (--prefix chooses another)",
                         source->candidates);
     }
+}
+
+/* Tensors that stand in more than one of the files. */
+static void note_equal_names(const struct import_source *source, struct import_report *report)
+{
+    size_t more = source->onnx == NULL ? source->found - source->count : 0;
+    if (more > 0)
+        import_note(report, "%zu tensors stand in more than one file: those of a file without a backbone were taken, else the "
+                            "first file's", more);
 }
 
 static const char *padding_title(bool same)
@@ -298,6 +311,29 @@ status import_into_model(struct model *model, const char *path, const struct imp
 
 /* ---- rmfer import ---- */
 
+/* As many names were given as the file has outputs: they are the outputs' names in their order. A file that has such names
+ * itself is believed: the same ones in another order ask for that order, others replace them, which is told. */
+static status take_given_names(struct loading *loading, const struct import_linear *linear, struct import_options *options,
+                               struct source_classes *classes)
+{
+    size_t count = options->class_count;
+    if (import_source_metadata(loading->source, "rmfer.classes") != NULL) {
+        status result = import_source_classes(loading, linear, classes);
+        if (result != STATUS_OK) return result;
+    }
+    if (classes->names != NULL) {
+        size_t *rows = memory_allocate(count, sizeof *rows, "the classes", loading->err);
+        if (rows == NULL) return STATUS_FAILED;
+        const char *absent = classes_match(rows, options->classes, count, classes->names, count);
+        memory_free(rows);
+        if (absent == NULL) return STATUS_OK;
+        import_note(loading->report, "warning: the file itself has other names for its outputs, without '%s'", absent);
+    }
+    options->source_classes = options->classes;
+    options->source_class_count = count;
+    return STATUS_OK;
+}
+
 /* What the new model's outputs are called: as given, as the file says, or as is known of such files; *count is their
  * number. `options` becomes what load_model needs: the model's classes and the file's, none when nobody knows. With
  * names for another number of outputs than the file's, the classifier will be fresh. */
@@ -308,19 +344,15 @@ static status plan_classes(struct loading *loading, size_t features, struct impo
     bool found = import_source_classifier(loading->source, features, &linear);
     size_t outputs = found ? linear.weight->shape[0] : 0;
     *count = options->class_count;
-    if (options->class_count > 0) {
-        if (options->class_count != outputs) return STATUS_OK;
-        options->source_classes = options->classes;
-        options->source_class_count = options->class_count;
-        return STATUS_OK;
-    }
+    if (options->class_count > 0)
+        return options->class_count == outputs ? take_given_names(loading, &linear, options, classes) : STATUS_OK;
     if (!found)
         return error_set_usage(loading->err, "%s: no classifier in it; --classes names the outputs of a fresh one",
                                loading->source->paths[0]);
     if (outputs > IMPORT_MOST_OUTPUTS)
         return error_set(loading->err, "%s: a classifier of %zu outputs", loading->source->paths[0], outputs);
     *count = outputs;
-    status result = import_source_classes(loading, outputs, classes);
+    status result = import_source_classes(loading, &linear, classes);
     if (result != STATUS_OK || classes->names == NULL) return result;
     options->classes = classes->names;
     options->class_count = outputs;
@@ -404,6 +436,7 @@ static status create_model(struct loading *loading, struct checkpoint_info *info
     if (result == STATUS_OK) result = model_create_with(loading->model, &architecture, (int)count, &heads, err);
     if (result == STATUS_OK) {
         note_file(loading);
+        note_equal_names(loading->source, loading->report);
         note_flavour(loading, options.architecture != NULL, reason);
         result = load_created(loading, count, info);
         if (result != STATUS_OK) model_free(loading->model);

@@ -28,17 +28,10 @@ static status classes_of_metadata(struct source_classes *classes, const char *sa
     return STATUS_OK;
 }
 
-/* HSEmotion publishes whole modules; nothing else with 7 or 8 outputs is guessed at. */
-static bool is_whole_module(const struct import_source *source)
-{
-    for (size_t i = 0; i < source->set_count; i++)
-        if (source->sets[i].is_module) return true;
-    return false;
-}
-
-status import_source_classes(const struct loading *loading, size_t outputs, struct source_classes *classes)
+status import_source_classes(const struct loading *loading, const struct import_linear *linear, struct source_classes *classes)
 {
     const struct import_options *options = loading->options;
+    const size_t outputs = linear->weight->shape[0];
     *classes = (struct source_classes){0};
     if (options->source_class_count > 0) {
         if (options->source_class_count != outputs)
@@ -49,7 +42,8 @@ status import_source_classes(const struct loading *loading, size_t outputs, stru
     }
     const char *said = import_source_metadata(loading->source, "rmfer.classes");
     if (said != NULL) return classes_of_metadata(classes, said, outputs, loading->err);
-    if (is_whole_module(loading->source) && classes_of_hsemotion(outputs) != NULL)
+    /* HSEmotion publishes whole modules; nothing else with 7 or 8 outputs is guessed at. */
+    if (linear->weight->in_module && classes_of_hsemotion(outputs) != NULL)
         *classes = (struct source_classes){classes_of_hsemotion(outputs), outputs,
                                            "alphabetical, as in HSEmotion's modules", NULL, NULL};
     return STATUS_OK;
@@ -165,7 +159,7 @@ status import_load_classifier(struct loading *loading)
         loading->report->source_outputs = (int)linear.weight->shape[0];
         import_mark_used(loading, linear.weight); /* understood, whatever becomes of it */
         import_mark_used(loading, linear.bias);
-        status result = import_source_classes(loading, linear.weight->shape[0], &classes);
+        status result = import_source_classes(loading, &linear, &classes);
         if (result == STATUS_OK) result = choose_rows(loading, &linear, &classes);
         source_classes_free(&classes);
         if (result != STATUS_OK) return result;

@@ -32,7 +32,7 @@ struct source_classes {
 };
 
 /* Finds out what a classifier's outputs are called: as given, as the file says, or as is known of such files. */
-status import_source_classes(const struct loading *loading, size_t outputs,
+status import_source_classes(const struct loading *loading, const struct import_linear *linear,
                              struct source_classes *classes) MUST_CHECK;
 void source_classes_free(struct source_classes *classes);
 

@@ -15,18 +15,25 @@ static const size_t POOL_LIMIT = (size_t)256 << 20;
 
 /* ---- opening ---- */
 
-/* Tensors of all files in one sorted list. The list of one file is sorted already; stable merging is not needed:
- * equal names are told apart by the order of the files. */
+/* Tensors of all files in one sorted list. Of equal names the one of a file without a backbone comes first, as that file
+ * was given for what it has beside one, then that of the earlier file. */
 struct numbered {
     struct tensor tensor;
-    size_t file;
+    size_t place;
 };
 
 static int compare_numbered(const void *a, const void *b)
 {
     const struct numbered *left = a, *right = b;
     int order = strcmp(left->tensor.name, right->tensor.name);
-    return order != 0 ? order : (left->file > right->file) - (left->file < right->file);
+    return order != 0 ? order : (left->place > right->place) - (left->place < right->place);
+}
+
+static bool has_backbone(const struct weight_set *set)
+{
+    struct naming_match match;
+    size_t candidates;
+    return naming_find(&match, set->tensors, set->count, NULL, &candidates);
 }
 
 static status merge(struct import_source *source, struct error *err)
@@ -35,16 +42,21 @@ static status merge(struct import_source *source, struct error *err)
     for (size_t i = 0; i < source->set_count; i++) total += source->sets[i].count;
     struct numbered *all = pool_take(&source->pool, total, sizeof *all, err);
     source->tensors = pool_take(&source->pool, total, sizeof *source->tensors, err);
-    if (all == NULL || source->tensors == NULL) return STATUS_FAILED;
-    for (size_t i = 0; i < source->set_count; i++)
+    source->is_beside = pool_take(&source->pool, total, sizeof *source->is_beside, err);
+    if (all == NULL || source->tensors == NULL || source->is_beside == NULL) return STATUS_FAILED;
+    for (size_t i = 0; i < source->set_count; i++) {
+        size_t place = has_backbone(&source->sets[i]) ? MOST_SOURCES + i : i;
         for (size_t j = 0; j < source->sets[i].count; j++)
-            all[at++] = (struct numbered){source->sets[i].tensors[j], i};
+            all[at++] = (struct numbered){source->sets[i].tensors[j], place};
+    }
     if (total > 0) qsort(all, total, sizeof *all, compare_numbered);
     source->count = 0;
-    for (size_t i = 0; i < total; i++)
-        if (i == 0 || strcmp(all[i].tensor.name, all[i - 1].tensor.name) != 0)
-            source->tensors[source->count++] = all[i].tensor;
-    source->found = source->count;
+    for (size_t i = 0; i < total; i++) {
+        if (i > 0 && strcmp(all[i].tensor.name, all[i - 1].tensor.name) == 0) continue;
+        source->is_beside[source->count] = all[i].place < MOST_SOURCES;
+        source->tensors[source->count++] = all[i].tensor;
+    }
+    source->found = total;
     return STATUS_OK;
 }
 
@@ -93,6 +105,8 @@ status import_source_open(struct import_source *source, const char *const *paths
         if (result != STATUS_OK) return result;
         source->paths[source->set_count++] = paths[i];
     }
+    const char *folded = import_source_metadata(source, "rmfer.folded");
+    source->folded = folded != NULL && strcmp(folded, "true") == 0;
     status result = merge(source, err);
     return result == STATUS_OK ? find_network(source, prefix, err) : result;
 }
@@ -122,7 +136,7 @@ const char *import_source_metadata(const struct import_source *source, const cha
 static const struct weight_set *module_set(const struct import_source *source)
 {
     for (size_t i = 0; i < source->set_count; i++)
-        if (source->sets[i].is_module && source->sets[i].bn_epsilon > 0) return &source->sets[i];
+        if (source->sets[i].bn_epsilon > 0) return &source->sets[i];
     return NULL;
 }
 
@@ -138,9 +152,21 @@ static int padding_of_names(const struct import_source *source)
     return -1;
 }
 
+/* The architecture that the metadata name; false when they name none that is known. */
+static bool stated_architecture(const struct import_source *source, struct architecture *architecture)
+{
+    const char *said = import_source_metadata(source, "rmfer.arch");
+    return said != NULL && architecture_find(architecture, said, NULL) == STATUS_OK;
+}
+
 int import_source_padding(const struct import_source *source, const char **reason)
 {
+    struct architecture stated;
     const struct weight_set *module = module_set(source);
+    if (stated_architecture(source, &stated)) {
+        *reason = "the file says so";
+        return stated.same_padding;
+    }
     if (source->onnx != NULL) {
         *reason = "the graph's pads say so";
         return source->onnx_facts.same_padding;
@@ -182,8 +208,7 @@ static status unknown_size(const struct import_source *source, struct error *err
 status import_source_architecture(const struct import_source *source, struct architecture *architecture,
                                   const char **reason, struct error *err)
 {
-    const char *said = import_source_metadata(source, "rmfer.arch");
-    if (said != NULL && architecture_find(architecture, said, NULL) == STATUS_OK) {
+    if (stated_architecture(source, architecture)) {
         *reason = "the file says so";
         return STATUS_OK;
     }
@@ -223,11 +248,11 @@ status import_source_read_graph(struct import_source *source, const struct archi
 {
     if (source->onnx == NULL) return STATUS_OK;
     source->match = (struct naming_match){.naming = NAMING_TIMM};
+    bool folded;
     status result = onnx_graph_tensors(source->onnx, architecture, &source->pool, &source->tensors, &source->count,
-                                       &source->folded, err);
+                                       &folded, err);
     if (result != STATUS_OK) return error_add_context(err, "%s", source->paths[0]);
-    const char *folded = import_source_metadata(source, "rmfer.folded");
-    if (folded != NULL && strcmp(folded, "true") == 0) source->folded = true;
+    source->folded = source->folded || folded;
     return STATUS_OK;
 }
 
@@ -255,8 +280,14 @@ static bool is_linear(const struct import_linear *linear, size_t features)
            linear->bias->shape[0] == linear->weight->shape[0] && linear->weight->shape[0] > 0;
 }
 
+/* Whether a layer is where the search looks: with `beside`, in files without a backbone only. */
+static bool is_looked_at(const struct import_source *source, const struct import_linear *linear, bool beside)
+{
+    return !beside || source->is_beside[linear->weight - source->tensors];
+}
+
 /* LAYER.weight and LAYER.bias behind a prefix; "" as the layer for a file that is one linear module. */
-static bool linear_named(const struct import_source *source, const char *prefix, const char *layer, size_t features,
+static bool linear_named(const struct import_source *source, bool beside, const char *prefix, const char *layer, size_t features,
                          struct import_linear *linear)
 {
     char name[2 * FOREIGN_NAME_BYTES];
@@ -265,11 +296,11 @@ static bool linear_named(const struct import_source *source, const char *prefix,
     linear->weight = tensor_find_sorted(source->tensors, source->count, name);
     snprintf(name, sizeof name, "%s%s%sbias", prefix, layer, dot);
     linear->bias = tensor_find_sorted(source->tensors, source->count, name);
-    return is_linear(linear, features);
+    return is_linear(linear, features) && is_looked_at(source, linear, beside);
 }
 
 /* The only linear layer from `features` to something else, whatever its name. */
-static bool only_linear(const struct import_source *source, size_t features, struct import_linear *linear)
+static bool only_linear(const struct import_source *source, bool beside, size_t features, struct import_linear *linear)
 {
     static const char ending[] = "weight";
     size_t found = 0;
@@ -282,6 +313,7 @@ static bool only_linear(const struct import_source *source, size_t features, str
         snprintf(name, sizeof name, "%.*sbias", (int)stem, weight->name);
         struct import_linear candidate = {weight, tensor_find_sorted(source->tensors, source->count, name)};
         if (!is_linear(&candidate, features) || weight->shape[0] == features) continue;
+        if (!is_looked_at(source, &candidate, beside)) continue;
         if (strncmp(weight->name, "ial.", 4) == 0) continue;
         *linear = candidate;
         found++;
@@ -289,7 +321,7 @@ static bool only_linear(const struct import_source *source, size_t features, str
     return found == 1;
 }
 
-bool import_source_classifier(const struct import_source *source, size_t features, struct import_linear *linear)
+static bool find_linear(const struct import_source *source, bool beside, size_t features, struct import_linear *linear)
 {
     /* timm, with a Sequential put in its place (HSEmotion's training code), torchvision, lukemelas, and others. */
     static const char *const layers[] = {"classifier", "classifier.0", "classifier.1", "_fc",     "_fc.0",
@@ -297,6 +329,13 @@ bool import_source_classifier(const struct import_source *source, size_t feature
     const char *prefixes[] = {source->match.prefix, ""};
     for (size_t p = 0; p < 2; p++)
         for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++)
-            if (linear_named(source, prefixes[p], layers[i], features, linear)) return true;
-    return linear_named(source, "", "", features, linear) || only_linear(source, features, linear);
+            if (linear_named(source, beside, prefixes[p], layers[i], features, linear)) return true;
+    return linear_named(source, beside, "", "", features, linear) || only_linear(source, beside, features, linear);
+}
+
+/* A backbone's file mostly has a classifier too, of ImageNet's classes: one in a file of its own goes before it. */
+bool import_source_classifier(const struct import_source *source, size_t features, struct import_linear *linear)
+{
+    return (source->set_count > 1 && find_linear(source, true, features, linear)) ||
+           find_linear(source, false, features, linear);
 }

@@ -15,9 +15,10 @@ struct import_source {
     const char *paths[MOST_SOURCES];
     size_t set_count;
     struct pool pool;
-    struct tensor *tensors; /* of all files, sorted by name; of equal names the first file's */
+    struct tensor *tensors; /* of all files, sorted by name; of equal names one: a file's without a backbone, else the first's */
     size_t count;
-    size_t found;                  /* tensors in the files: `count` and what else an ONNX file has */
+    bool *is_beside;               /* [count] the tensor is of a file without a backbone; not for ONNX */
+    size_t found;                  /* tensors in the files: `count`, those of equal names, and what else an ONNX file has */
     const struct onnx_model *onnx; /* the file when it is ONNX (alone), else NULL */
     struct onnx_facts onnx_facts;
     bool folded;

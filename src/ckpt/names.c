@@ -157,9 +157,16 @@ static bool has_ending(const char *name, const char *ending, size_t *prefix_leng
     return *prefix_length == 0 || name[*prefix_length - 1] == '.';
 }
 
+/* Whether "ema" is one of the words of the prefix: "ema.", "model_ema.", "state_dict_ema.". */
 static bool is_averaged(const char *prefix)
 {
-    return strstr(prefix, "ema") != NULL;
+    static const char separators[] = "._";
+    for (const char *word = prefix; *word != '\0'; word += strspn(word, separators)) {
+        size_t length = strcspn(word, separators);
+        if (length == 3 && strncmp(word, "ema", length) == 0) return true;
+        word += length;
+    }
+    return false;
 }
 
 static bool is_better(const struct naming_match *a, const struct naming_match *b)
@@ -197,6 +204,11 @@ bool naming_find(struct naming_match *match, const struct tensor *tensors, size_
     return *candidates > 0;
 }
 
+const struct tensor *naming_stem(const struct naming_match *match, const struct tensor *tensors, size_t count)
+{
+    return find_with_prefix(tensors, count, match->prefix, signatures[match->naming].stem);
+}
+
 struct backbone_size naming_size(const struct naming_match *match, const struct tensor *tensors, size_t count)
 {
     struct backbone_size size = {0};
@@ -210,7 +222,7 @@ struct backbone_size naming_size(const struct naming_match *match, const struct 
         if (strncmp(tensors[i].name + prefix_length, beginning, strlen(beginning)) != 0) continue;
         size.blocks += strcmp(tensors[i].name + length - strlen(ending), ending) == 0;
     }
-    const struct tensor *stem = find_with_prefix(tensors, count, match->prefix, signatures[match->naming].stem);
+    const struct tensor *stem = naming_stem(match, tensors, count);
     const struct tensor *head = find_with_prefix(tensors, count, match->prefix, signatures[match->naming].head);
     if (stem != NULL && stem->rank == 4) size.stem = stem->shape[0];
     if (head != NULL && head->rank == 4) size.features = head->shape[0];

@@ -34,6 +34,9 @@ struct naming_match {
 bool naming_find(struct naming_match *match, const struct tensor *tensors, size_t count, const char *wanted,
                  size_t *candidates);
 
+/* The first convolution's weight of a match; NULL when it is not there. */
+const struct tensor *naming_stem(const struct naming_match *match, const struct tensor *tensors, size_t count);
+
 /* What the tensors of a match say of its size. */
 struct backbone_size {
     size_t stem, blocks, features;

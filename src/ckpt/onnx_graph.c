@@ -3,7 +3,9 @@
 #include "ckpt/onnx_graph.h"
 
 #include "ckpt/onnx_values.h"
+#include "rmfer/ckpt/export.h"
 #include "rmfer/nn/layers.h"
+#include "rmfer/nn/model.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -221,50 +223,98 @@ static status collect_convolution(struct collection *collection, const struct pl
         return collect(collection, planned->convolution, "bias", bias);
     }
     const struct onnx_node *batchnorm = onnx_consumer(model, "BatchNormalization", node->outputs[0]);
+    if (batchnorm != NULL && bias != NULL)
+        return error_set(collection->err, "'%s' has a bias and batch-norm behind it", planned->convolution);
     if (batchnorm != NULL) return collect_batchnorm(collection, planned->batchnorm, batchnorm);
     if (bias != NULL) return collect_folded(collection, planned->batchnorm, bias);
     return error_set(collection->err, "'%s' has neither batch-norm nor bias", planned->convolution);
 }
 
-/* ---- the classifier ---- */
+/* ---- the layers on the features ---- */
 
-/* W of y = W x, rank 2, as [outputs, inputs]; `transposed` when the file has [inputs, outputs]. */
-static status collect_classifier(struct collection *collection, const struct tensor *weight, bool transposed,
-                                 const struct tensor *bias)
+/* y = W x + b of a Gemm, or of a MatMul and the Add behind it. */
+struct linear_node {
+    struct tensor weight; /* [outputs, inputs] */
+    const struct tensor *bias;
+    const char *output;
+};
+
+static void turn(struct tensor *weight)
 {
-    struct tensor turned = *weight;
-    if (transposed) {
-        turned.shape[0] = weight->shape[1];
-        turned.shape[1] = weight->shape[0];
-        turned.strides[0] = weight->strides[1];
-        turned.strides[1] = weight->strides[0];
+    struct tensor was = *weight;
+    for (int i = 0; i < 2; i++) {
+        weight->shape[i] = was.shape[1 - i];
+        weight->strides[i] = was.strides[1 - i];
     }
-    if (turned.shape[1] != (size_t)collection->architecture->features || bias->count != turned.shape[0])
-        return STATUS_OK;
-    status result = collect(collection, "classifier", "weight", &turned);
-    return result == STATUS_OK ? collect(collection, "classifier", "bias", bias) : result;
 }
 
-/* The last Gemm, or MatMul followed by Add. A graph without one is a backbone. */
-static status find_classifier(struct collection *collection)
+/* Gemm can do more than a linear layer does: scale, and transpose its input. */
+static bool is_plain_gemm(const struct onnx_node *node)
+{
+    const struct onnx_attribute *alpha = onnx_attribute_find(node, "alpha"), *beta = onnx_attribute_find(node, "beta");
+    return (alpha == NULL || alpha->real == 1) && (beta == NULL || beta->real == 1) &&
+           onnx_attribute_integer(node, "transA", 0) == 0;
+}
+
+static bool is_linear(const struct onnx_node *node)
+{
+    return onnx_is_operator(node, "Gemm") || onnx_is_operator(node, "MatMul");
+}
+
+/* Whether a linear node is a layer on that many features, with its numbers in the file. */
+static bool read_linear(struct linear_node *linear, const struct onnx_model *model, const struct onnx_node *node, size_t features)
+{
+    bool gemm = onnx_is_operator(node, "Gemm");
+    if (node->output_count == 0) return false;
+    const struct tensor *weight = constant_input(model, node, 1);
+    const struct onnx_node *last = gemm ? node : onnx_consumer(model, "Add", node->outputs[0]);
+    if (weight == NULL || weight->rank != 2 || last == NULL || last->output_count == 0) return false;
+    *linear = (struct linear_node){*weight, constant_input(model, last, gemm ? 2 : 1), last->outputs[0]};
+    if (!gemm || onnx_attribute_integer(node, "transB", 0) == 0) turn(&linear->weight);
+    return linear->bias != NULL && linear->weight.shape[1] == features && linear->bias->count == linear->weight.shape[0];
+}
+
+static status collect_linear(struct collection *collection, const char *layer, const struct linear_node *linear)
+{
+    status result = collect(collection, layer, "weight", &linear->weight);
+    return result == STATUS_OK ? collect(collection, layer, "bias", linear->bias) : result;
+}
+
+static status check_classifiers(const struct collection *collection, size_t fitting, const struct linear_node *classifier,
+                                bool is_plain)
+{
+    if (fitting > 1 && strcmp(classifier->output, ONNX_LOGITS) != 0)
+        return error_set(collection->err, "%zu linear layers on the features, and none's output is called " ONNX_LOGITS
+                         ": which of them is the classifier is not known", fitting);
+    if (!is_plain) return error_set(collection->err, "the classifier's Gemm scales, or transposes its input");
+    return STATUS_OK;
+}
+
+/* The classifier is the linear layer on the features, of several that whose output is called logits; beside it rmfer's own
+ * exports may have the head for valence and arousal. A graph without any is a backbone. */
+static status collect_heads(struct collection *collection)
 {
     const struct onnx_model *model = collection->model;
-    for (size_t i = model->node_count; i-- > 0;) {
+    struct linear_node linear, classifier = {.output = ""};
+    size_t fitting = 0;
+    bool is_plain = true, has_affect = false;
+    status result = STATUS_OK;
+    for (size_t i = 0; i < model->node_count && result == STATUS_OK; i++) {
         const struct onnx_node *node = &model->nodes[i];
-        bool gemm = onnx_is_operator(node, "Gemm");
-        if (!gemm && !onnx_is_operator(node, "MatMul")) continue;
-        const struct tensor *weight = constant_input(model, node, 1), *bias = NULL;
-        bool transposed = !gemm || onnx_attribute_integer(node, "transB", 0) == 0;
-        if (gemm) {
-            bias = constant_input(model, node, 2);
-        } else if (node->output_count > 0) {
-            const struct onnx_node *add = onnx_consumer(model, "Add", node->outputs[0]);
-            bias = add == NULL ? NULL : constant_input(model, add, 1);
+        if (!is_linear(node)) continue;
+        if (!read_linear(&linear, model, node, (size_t)collection->architecture->features)) {
+            if (strcmp(classifier.output, ONNX_LOGITS) != 0) fitting = 0; /* those before are its hidden layers */
+        } else if (strcmp(linear.output, ONNX_VALENCE_AROUSAL) == 0 && linear.weight.shape[0] == AFFECT_DIMENSIONS) {
+            if (!has_affect) result = collect_linear(collection, "va", &linear);
+            has_affect = true;
+        } else if (fitting++ == 0 || strcmp(classifier.output, ONNX_LOGITS) != 0) {
+            classifier = linear;
+            is_plain = !onnx_is_operator(node, "Gemm") || is_plain_gemm(node);
         }
-        if (weight == NULL || weight->rank != 2 || bias == NULL) return STATUS_OK;
-        return collect_classifier(collection, weight, transposed, bias);
     }
-    return STATUS_OK;
+    if (result != STATUS_OK || fitting == 0) return result;
+    result = check_classifiers(collection, fitting, &classifier, is_plain);
+    return result == STATUS_OK ? collect_linear(collection, "classifier", &classifier) : result;
 }
 
 status onnx_graph_tensors(const struct onnx_model *model, const struct architecture *architecture, struct pool *pool,
@@ -273,7 +323,7 @@ status onnx_graph_tensors(const struct onnx_model *model, const struct architect
     struct plan plan;
     plan_make(&plan, architecture);
     struct collection collection = {.model = model, .architecture = architecture, .pool = pool, .err = err};
-    collection.capacity = 5 * plan.count + 2;
+    collection.capacity = 5 * plan.count + 4;
     collection.tensors = pool_take(pool, collection.capacity, sizeof *collection.tensors, err);
     if (collection.tensors == NULL) return STATUS_FAILED;
     size_t seen = 0;
@@ -285,7 +335,7 @@ status onnx_graph_tensors(const struct onnx_model *model, const struct architect
     }
     if (result == STATUS_OK && seen != plan.count)
         result = error_set(err, "%zu convolutions, %s has %zu", seen, architecture->name, plan.count);
-    if (result == STATUS_OK) result = find_classifier(&collection);
+    if (result == STATUS_OK) result = collect_heads(&collection);
     if (result != STATUS_OK) return result;
     qsort(collection.tensors, collection.count, sizeof *collection.tensors, tensor_compare_names);
     *tensors = collection.tensors;

@@ -17,7 +17,7 @@
 enum pickle_kind {
     PICKLE_NONE,
     PICKLE_BOOL,
-    PICKLE_INTEGER, /* beyond 64 bits: see `large` */
+    PICKLE_INTEGER, /* of 64 bits; larger ones are PICKLE_NONE */
     PICKLE_REAL,
     PICKLE_STRING, /* text and bytes alike */
     PICKLE_TUPLE,

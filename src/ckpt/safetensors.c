@@ -69,11 +69,6 @@ static status read_entry(struct tensor *tensor, const cJSON *entry, const struct
     return STATUS_OK;
 }
 
-static size_t tensor_bytes(const struct tensor *tensor)
-{
-    return tensor->count * tensor_type_size(tensor->type);
-}
-
 static int compare_places(const void *a, const void *b)
 {
     const struct tensor *left = a, *right = b;

@@ -3,8 +3,10 @@
  *   rmfer.checksum   CRC-32C of the header, padding included, summed with this value as 00000000
  *   rmfer.checksums  CRC-32C of each tensor's bytes, in their order in the file, eight digits each
  *
- * The header begins with the first of them, so that it is found without trusting what may be damaged. A header that
- * begins otherwise was written by another program, and is not checked; one of the two alone is damage. */
+ * The header begins with the first of them, so that it is found without trusting what may be damaged, and with a blank
+ * where no JSON library writes one: a program that changes tensors and takes the metadata along may put this key first,
+ * too. A header that begins otherwise was written by another program, and is not checked; one of the two alone is
+ * damage. */
 #ifndef RMFER_CKPT_SAFETENSORS_CHECKSUM_H
 #define RMFER_CKPT_SAFETENSORS_CHECKSUM_H
 
@@ -13,7 +15,7 @@
 
 #define CHECKSUM_HEADER "rmfer.checksum"
 #define CHECKSUM_TENSORS "rmfer.checksums"
-#define CHECKSUM_HEADER_BEGIN "{\"__metadata__\":{\"" CHECKSUM_HEADER "\":\""
+#define CHECKSUM_HEADER_BEGIN "{\"__metadata__\":{ \"" CHECKSUM_HEADER "\":\""
 
 enum { CHECKSUM_DIGITS = 8 };
 

@@ -9,11 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static size_t tensor_bytes(const struct tensor *tensor)
-{
-    return tensor->count * tensor_type_size(tensor->type);
-}
-
 /* Bytes of the UTF-8 sequence at `at`, 0 when there is none: a JSON reader would refuse the whole header. */
 static size_t utf8_length(const unsigned char *at)
 {

@@ -56,6 +56,11 @@ bool tensor_set_shape(struct tensor *tensor, int rank, const size_t *shape)
     return true;
 }
 
+size_t tensor_bytes(const struct tensor *tensor)
+{
+    return tensor->count * tensor_type_size(tensor->type);
+}
+
 bool tensor_is_contiguous(const struct tensor *tensor)
 {
     size_t stride = 1;

@@ -22,7 +22,7 @@ struct torch_file {
     size_t storage_count;
     struct tensor *tensors; /* sorted by name, names distinct */
     size_t count, capacity;
-    bool is_module, has_same_convolutions;
+    bool has_same_convolutions;
     double bn_epsilon;
 };
 

@@ -16,6 +16,7 @@ struct walk {
     char path[LONGEST_PATH + 1];
     size_t length;
     int depth;
+    int modules; /* that the present value is part of */
     struct error *err;
 };
 
@@ -70,7 +71,7 @@ static status add_tensor(struct walk *walk, const struct pickle_tensor *pickled)
 {
     const struct torch_storage *storage = torch_find_storage(walk->file, pickled->storage->key);
     if (storage == NULL) return lies(walk);
-    struct tensor tensor = {.type = pickled->type};
+    struct tensor tensor = {.type = pickled->type, .in_module = walk->modules > 0};
     size_t shape[TENSOR_MOST_RANK], available = storage->size / tensor_type_size(tensor.type);
     uint64_t first, needed;
     if (__builtin_add_overflow(pickled->offset, pickled->storage->view_offset, &first)) return lies(walk);
@@ -147,7 +148,6 @@ static status find_in_state(const struct walk *walk, const struct pickle_value *
 /* What a module's class and attributes say of the network's flavour. */
 static void note_module(struct walk *walk, const struct pickle_object *module, const struct pickle_value *epsilon)
 {
-    walk->file->is_module = true;
     if (strnlen(module->class_name, LONGEST_CLASS_NAME + 1) > LONGEST_CLASS_NAME) return;
     if (strstr(module->class_name, "Conv2dSame") != NULL) walk->file->has_same_convolutions = true;
     if (strstr(module->class_name, "BatchNorm") == NULL) return;
@@ -167,8 +167,10 @@ static status walk_object(struct walk *walk, const struct pickle_object *object)
     if (found[PARAMETERS] == NULL || found[MODULES] == NULL)
         return state != NULL ? walk_value(walk, state) : STATUS_OK;
     note_module(walk, object, found[EPSILON]);
+    walk->modules++;
     for (int i = PARAMETERS; result == STATUS_OK && i <= MODULES; i++)
         if (found[i] != NULL && found[i]->kind == PICKLE_DICT) result = walk_pairs(walk, &found[i]->list);
+    walk->modules--;
     return result;
 }
 

@@ -47,7 +47,6 @@ static status read_torch(struct weight_set *set, struct mapped_file *mapping, st
     set->format = torch->is_zip ? WEIGHTS_TORCH_ZIP : WEIGHTS_TORCH_PLAIN;
     set->tensors = torch->tensors;
     set->count = torch->count;
-    set->is_module = torch->is_module;
     set->has_same_convolutions = torch->has_same_convolutions;
     set->bn_epsilon = torch->bn_epsilon;
     return STATUS_OK;

@@ -9,7 +9,6 @@
 #include "rmfer/cmd/untrained.h"
 #include "rmfer/config/config.h"
 
-enum { LARGEST_IMAGE = 4096 };
 
 struct export_arguments {
     const char *output;

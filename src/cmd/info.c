@@ -106,7 +106,8 @@ int command_info(int argc, char **argv)
     const char *saved = "float32";
     enum storage storage = STORAGE_REAL;
     struct option options[] = {
-        {"image-size", OPTION_INTEGER, &image_size, "N", "input side in pixels (default: the architecture's)", 32, 4096, 0},
+        {"image-size", OPTION_INTEGER, &image_size, "N", "input side in pixels (default: the architecture's)", SMALLEST_IMAGE,
+         LARGEST_IMAGE, 0},
         {"batch", OPTION_INTEGER, &batch, "N", "images of a batch for the memory figures (16)", 1, 4096, 0},
         {"saved", OPTION_STRING, &saved, "TYPE", "train.saved for these figures: float32, bfloat16 or float16 (float32)", 0, 0, 0},
         {"classes", OPTION_INTEGER, &classes, "N", "classes for the parameter count (8)", 2, 1000, 0},

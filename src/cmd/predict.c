@@ -34,7 +34,6 @@ enum {
     PHOTOGRAPH_PIXELS = 12000000, /* for planning */
     LARGEST_BATCH = 1024,
     LARGEST_DETECT_SIZE = 4096,
-    LARGEST_INPUT = 4096,
     TABLE_TOP = 3
 };
 
@@ -157,9 +156,9 @@ static status read_checkpoint(struct predict_work *work, struct error *err)
     if (result == STATUS_OK) result = untrained_refuse(&work->checkpoint, work->command->allow_untrained, err);
     if (result != STATUS_OK) return result;
     const struct checkpoint_info *info = &work->checkpoint.info;
-    if (info->image_size < SMALLEST_IMAGE || info->image_size > LARGEST_INPUT)
+    if (info->image_size < SMALLEST_IMAGE || info->image_size > LARGEST_IMAGE)
         result = error_set(err, "metadata rmfer.image_size = %d: %d to %d are possible", info->image_size,
-                           SMALLEST_IMAGE, LARGEST_INPUT);
+                           SMALLEST_IMAGE, LARGEST_IMAGE);
     if (result == STATUS_OK) result = resize_filter_find(info->resize, &work->crops.crop.filter, err);
     return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", path);
 }

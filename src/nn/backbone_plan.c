@@ -58,9 +58,9 @@ static void place_backbone(struct backbone *b, struct plan *plan)
 status backbone_create(struct backbone **out, struct model *model, int batch, int image_size, struct error *err)
 {
     *out = NULL;
-    if (image_size < SMALLEST_IMAGE || image_size > 4096 || batch < 1)
-        return error_set_usage(err, "images of %d pixels in batches of %d: at least %d pixels and 1 image are needed",
-                               image_size, batch, SMALLEST_IMAGE);
+    if (image_size < SMALLEST_IMAGE || image_size > LARGEST_IMAGE || batch < 1)
+        return error_set_usage(err, "images of %d pixels in batches of %d: %d to %d pixels and at least 1 image are needed",
+                               image_size, batch, SMALLEST_IMAGE, LARGEST_IMAGE);
     struct backbone *b = memory_allocate(1, sizeof *b, "the backbone", err);
     if (b == NULL) return STATUS_FAILED;
     b->model = model;

@@ -129,9 +129,9 @@ status inference_create(struct inference **out, const struct architecture *archi
                         int image_size, struct error *err)
 {
     *out = NULL;
-    if (image_size < SMALLEST_IMAGE || image_size > 4096 || batch < 1 || classes < 1)
-        return error_set_usage(err, "images of %d pixels in batches of %d: at least %d pixels and 1 image are needed",
-                               image_size, batch, SMALLEST_IMAGE);
+    if (image_size < SMALLEST_IMAGE || image_size > LARGEST_IMAGE || batch < 1 || classes < 1)
+        return error_set_usage(err, "images of %d pixels in batches of %d: %d to %d pixels and at least 1 image are needed",
+                               image_size, batch, SMALLEST_IMAGE, LARGEST_IMAGE);
     struct inference *i = memory_allocate(1, sizeof *i, "inference", err);
     if (i == NULL) return STATUS_FAILED;
     i->batch = (size_t)batch;

@@ -37,7 +37,7 @@ static void add_slab(struct extra_tensors *extra, const struct parameters *param
                      const struct optimizer_slab *slab)
 {
     char prefix[40];
-    snprintf(prefix, sizeof prefix, "optimizer.%s.", slab->name);
+    snprintf(prefix, sizeof prefix, CHECKPOINT_OPTIMIZER "%s.", slab->name);
     for (size_t i = 0; i < parameters->count; i++) {
         const struct parameter *entry = &parameters->items[i];
         if (!entry->is_buffer)
@@ -60,7 +60,7 @@ static void add_memories(struct extra_tensors *extra, const struct method_memory
     static const enum tensor_type types[] = {
         [MEMORY_F32] = TENSOR_F32, [MEMORY_F64] = TENSOR_F64, [MEMORY_U64] = TENSOR_U64};
     for (size_t i = 0; i < count; i++) {
-        add_tensor(extra, types[memories[i].type], memories[i].rank, memories[i].shape, memories[i].data, "method.",
+        add_tensor(extra, types[memories[i].type], memories[i].rank, memories[i].shape, memories[i].data, CHECKPOINT_METHOD,
                    memories[i].name);
         if (memories[i].is_limited)
             extra->limits[extra->count - 1] = (struct value_limits){.low = memories[i].low, .high = memories[i].high};
@@ -92,11 +92,11 @@ static status plan_extra(struct extra_tensors *extra, struct learner *learner, s
     for (size_t i = 0; i < slab_count; i++) add_slab(extra, parameters, &slabs[i]);
     if (learner->has_average) add_average(extra, parameters, &learner->average);
     add_memories(extra, memories, memory_count);
-    add_vector(extra, TENSOR_U64, GROUP_COUNT, optimizer_group_steps(learner->optimizer), "optimizer.group_steps");
-    add_vector(extra, TENSOR_I64, POSITION_INTEGERS, &state->position, "trainer.position");
-    add_vector(extra, TENSOR_F64, BESTS_DOUBLES, &state->best, "trainer.best");
+    add_vector(extra, TENSOR_U64, GROUP_COUNT, optimizer_group_steps(learner->optimizer), CHECKPOINT_OPTIMIZER "group_steps");
+    add_vector(extra, TENSOR_I64, POSITION_INTEGERS, &state->position, CHECKPOINT_TRAINER "position");
+    add_vector(extra, TENSOR_F64, BESTS_DOUBLES, &state->best, CHECKPOINT_TRAINER "best");
     extra->limits[extra->count - 1].is_any = true; /* NaN before there are any */
-    add_vector(extra, TENSOR_F64, LOSS_WINDOW_DOUBLES, &state->window, "trainer.window");
+    add_vector(extra, TENSOR_F64, LOSS_WINDOW_DOUBLES, &state->window, CHECKPOINT_TRAINER "window");
     extra->limits[extra->count - 1].is_any = true; /* for people only */
     return STATUS_OK;
 }

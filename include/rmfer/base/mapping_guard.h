@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-/* Notes a mapping; without a free place in the table the message will not name it. */
+/* Notes a mapping; one without a free place in the table is not guarded. */
 void mapping_guard_add(const void *start, size_t size, const char *path);
 void mapping_guard_remove(const void *start);
 

@@ -35,9 +35,13 @@ struct checkpoint_info checkpoint_info_defaults(const struct architecture *archi
 
 /* Prefix of the tensors that hold the moving average of the weights and running statistics. */
 #define CHECKPOINT_AVERAGE "ema."
+/* Of what a run goes on with: the optimizer's state, what the method keeps, where training stands. */
+#define CHECKPOINT_OPTIMIZER "optimizer."
+#define CHECKPOINT_METHOD "method."
+#define CHECKPOINT_TRAINER "trainer."
 
 /* Writes every parameter and running statistic of the model (its heads too when it has them), then `extra` tensors
- * ("optimizer.*", "ema.*", random state: any names the model does not use), atomically. */
+ * (those with the prefixes above: any names the model does not use), atomically. */
 status checkpoint_write(const char *path, const struct model *model, const struct checkpoint_info *info,
                         const struct tensor *extra, size_t extra_count, struct error *err) MUST_CHECK;
 

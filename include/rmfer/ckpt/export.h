@@ -4,6 +4,10 @@
 
 #include "rmfer/ckpt/checkpoint.h"
 
+/* What an exported graph's outputs are called. */
+#define ONNX_LOGITS "logits"
+#define ONNX_VALENCE_AROUSAL "valence_arousal"
+
 struct export_options {
     /* false: input `input` [N,3,H,W] float, RGB normalised with the checkpoint's mean and std;
      * true: input `input` [N,H,W,3] uint8 RGB, normalised inside. */

@@ -38,6 +38,7 @@ struct tensor {
     size_t strides[TENSOR_MOST_RANK]; /* in elements */
     size_t count;                     /* product of the shape, 1 for a scalar */
     const uint8_t *data;              /* the first element, little-endian, any alignment */
+    bool in_module;                   /* pickled as part of a torch.nn.Module, not of a plain dictionary */
 };
 
 /* Bytes of one element. */
@@ -50,6 +51,9 @@ bool tensor_type_find(enum tensor_type *type, const char *name);
 /* Sets rank, shape, row-major strides and count; false when rank is above TENSOR_MOST_RANK or the size in bytes
  * overflows. The type must be set beforehand. */
 bool tensor_set_shape(struct tensor *tensor, int rank, const size_t *shape);
+
+/* Bytes of all elements. */
+size_t tensor_bytes(const struct tensor *tensor);
 
 /* Row-major and without gaps: the data are `count` elements one after the other. */
 bool tensor_is_contiguous(const struct tensor *tensor);

@@ -24,7 +24,6 @@ struct weight_set {
     struct tensor *tensors; /* sorted by name */
     size_t count;
     /* What a pickled module tells besides its tensors. */
-    bool is_module;             /* the file holds whole modules, not only their tensors */
     bool has_same_convolutions; /* one of them is timm's Conv2dSame */
     double bn_epsilon;          /* of its batch-norms, 0 when not known */
     /* The file behind it: one of these. */

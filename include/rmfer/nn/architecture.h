@@ -28,7 +28,7 @@ struct architecture {
     int image_size;      /* the default input side: 224, 240, 260, 300 */
 };
 
-enum { SMALLEST_IMAGE = 32 };
+enum { SMALLEST_IMAGE = 32, LARGEST_IMAGE = 4096 };
 
 /* "tf_efficientnet_b0" ... "efficientnet_b3" (a suffix "_ns" or ".tag" is understood); an error lists the known names. */
 status architecture_find(struct architecture *architecture, const char *name, struct error *err) MUST_CHECK;
