@@ -51,6 +51,11 @@ def sure(p, threshold):
     return (best[:, 0] >= threshold).double(), p.argmax(1)
 
 
+def behind_dropout(model, features):
+    """What classifiers take, in the pass that has just begun."""
+    return features if model.dropout_keep is None else features * model.dropout_keep
+
+
 class Method:
     """One method's state. `views`: of the unlabelled stream; `losses` returns the terms in the order of rmfer's."""
 
@@ -80,14 +85,12 @@ class Method:
         """Behind a step."""
 
     def forward(self, model, pictures, step, number=0):
-        """Features (after dropout) and logits. A pass beside the step's first, `number`, has masks of its own and leaves
-        the running statistics alone."""
+        """Features and logits, dropout between the two. A pass beside the step's first, `number`, has masks of its own and
+        leaves the running statistics alone."""
         model.set_momentum(0.0 if number else self.case["bn_momentum"])
         set_masks(model, self.case, step | number << 48, len(pictures))
         features = model.features(pictures)
-        if model.dropout_keep is not None:
-            features = features * model.dropout_keep
-        return features, model.classifier(features)
+        return features, model.classifier(behind_dropout(model, features))
 
     def stream(self, step, which):
         return RandomStream(self.case["seed"], PURPOSES["method"], step, which)
@@ -218,7 +221,7 @@ class ReMixMatch(Mixing):
             turns = [stream.below(4) for _ in strong]
             turned = torch.stack([torch.rot90(picture, k, (1, 2)) for picture, k in zip(strong, turns)])
             features = self.forward(model, turned, step, parts + 2)[0]
-            terms[3] = F.cross_entropy(model.rotation(features), torch.tensor(turns))
+            terms[3] = F.cross_entropy(model.rotation(behind_dropout(model, features)), torch.tensor(turns))
         return terms
 
     def memories(self):

@@ -17,6 +17,7 @@ static void place(struct one_pass *pass, struct plan *plan)
     pass->features = plan_reals(plan, wide);
     pass->dfeatures = plan_reals(plan, wide);
     pass->factors = plan_reals(plan, pass->dropout > 0 ? wide : 0);
+    pass->input = pass->dropout > 0 ? plan_reals(plan, wide) : pass->features;
     pass->logits = plan_reals(plan, narrow);
     pass->dlogits = plan_reals(plan, narrow);
     affect_head_place(&pass->affect, pass->labelled, plan);
@@ -137,9 +138,10 @@ static void forward(struct one_pass *pass, const struct method_step *step, bool 
     if (pass->dropout > 0) {
         struct random_stream stream = random_stream(step->seed, RANDOM_DROPOUT, step->draw, 0);
         dropout_factors(&stream, pass->dropout, count, pass->factors);
-        dropout_apply(count, pass->factors, pass->features);
+        memcpy(pass->input, pass->features, count * sizeof(real));
+        dropout_apply(count, pass->factors, pass->input);
     }
-    linear_forward(&pass->context, &pass->classifier, pass->rows, pass->features, pass->logits);
+    linear_forward(&pass->context, &pass->classifier, pass->rows, pass->input, pass->logits);
     memset(pass->dlogits, 0, pass->rows * pass->classes * sizeof(real));
     pass->affect_rows = 0;
 }
@@ -163,13 +165,19 @@ double one_pass_affect(struct one_pass *pass, const struct batch_stream *rows, d
     BUG_UNLESS(n <= pass->labelled && n <= pass->rows && pass->affect_rows == 0);
     memset(pass->daffect, 0, n * pass->dimensions * sizeof(real));
     pass->affect_rows = n;
-    return affect_head_loss(&pass->affect, &pass->context, n, pass->features, rows->affect, scale, pass->daffect);
+    return affect_head_loss(&pass->affect, &pass->context, n, pass->input, rows->affect, scale, pass->daffect);
 }
 
 void one_pass_backward_classifier(struct one_pass *pass)
 {
-    linear_backward(&pass->context, &pass->classifier, pass->rows, pass->features, pass->dlogits, pass->dfeatures);
+    linear_backward(&pass->context, &pass->classifier, pass->rows, pass->input, pass->dlogits, pass->dfeatures);
     one_pass_add_gradient(pass, 0, pass->affect_rows, pass->daffect);
+    one_pass_backward_dropout(pass);
+}
+
+void one_pass_backward_dropout(struct one_pass *pass)
+{
+    if (pass->dropout > 0) dropout_apply(pass->rows * pass->dimensions, pass->factors, pass->dfeatures);
 }
 
 void one_pass_add_gradient(struct one_pass *pass, size_t first, size_t rows, const real *dfeatures)
@@ -180,7 +188,6 @@ void one_pass_add_gradient(struct one_pass *pass, size_t first, size_t rows, con
 
 void one_pass_backward_backbone(struct one_pass *pass)
 {
-    if (pass->dropout > 0) dropout_apply(pass->rows * pass->dimensions, pass->factors, pass->dfeatures);
     backbone_backward(pass->pass, pass->dfeatures);
 }
 

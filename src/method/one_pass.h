@@ -25,8 +25,9 @@ struct one_pass {
     size_t part_count, own_rows;      /* of this step; rows whose pictures are here */
     size_t most_rows, most_own, rows, classes, dimensions, image_reals;
     real *images;                     /* [most_own,H,W,3] */
-    real *features, *dfeatures;       /* [most_rows,D]; features after dropout */
-    real *factors;                    /* [most_rows,D], dropout's */
+    real *features, *dfeatures;       /* [most_rows,D] */
+    real *input, *factors;            /* [most_rows,D]: features behind dropout, which classifiers take (features without
+                                       * dropout), and dropout's factors */
     real *logits, *dlogits;           /* [most_rows,E] */
     real *daffect;                    /* [labelled,D]: what L_VA says of the features of the first affect_rows */
     size_t labelled, affect_rows;
@@ -49,7 +50,7 @@ size_t one_pass_add(struct one_pass *pass, const struct batch_stream *stream, in
 /* Room for `rows` more, to be written by the caller; of a mixed pass. */
 real *one_pass_extend(struct one_pass *pass, size_t rows);
 
-/* Features and logits of all rows; sets dlogits to zero: rows that no loss writes carry no gradient. */
+/* Features and logits of all rows, dropout between the two; sets dlogits to zero: rows that no loss writes carry no gradient. */
 void one_pass_forward(struct one_pass *pass, const struct method_step *step);
 /* The same for a further pass of the step, `number` counting from 1: with masks of its own, and the running statistics
  * are left alone. With or without backward. */
@@ -60,9 +61,11 @@ double one_pass_affect(struct one_pass *pass, const struct batch_stream *rows, d
 /* Adds every parameter's gradient from dlogits. */
 void one_pass_backward(struct one_pass *pass);
 
-/* The same in pieces, for heads beside f_FER: its gradients; what other losses say of features [rows,D] (after dropout),
- * from row `first` on; and the backbone's. */
+/* The same in pieces, for heads beside f_FER: its gradients; what other losses say of features [rows,D], from row `first`
+ * on; and the backbone's. */
 void one_pass_backward_classifier(struct one_pass *pass);
+/* Instead of the first, for another classifier of `input`, whose gradient is in dfeatures. */
+void one_pass_backward_dropout(struct one_pass *pass);
 void one_pass_add_gradient(struct one_pass *pass, size_t first, size_t rows, const real *dfeatures);
 void one_pass_backward_backbone(struct one_pass *pass);
 

@@ -242,13 +242,14 @@ static void run_turned(struct remixmatch *remixmatch, const struct method_step *
     forward_beside(remixmatch, step, PASS_TURNED);
     size_t n = pass->rows;
     struct cross_entropy loss = {.n = n, .classes = TURNS};
-    linear_forward(&pass->context, &remixmatch->rotation, n, pass->features, remixmatch->turn_logits);
+    linear_forward(&pass->context, &remixmatch->rotation, n, pass->input, remixmatch->turn_logits);
     outcome->terms[TERM_ROTATION] =
         cross_entropy(&loss, remixmatch->turn_logits, remixmatch->turn_targets,
                       step->gradient_scale * step->weights[TERM_ROTATION], remixmatch->dturn_logits);
     step_outcome_figure(outcome, ROTATION_ACCURACY,
                         count_correct(n, TURNS, remixmatch->turn_logits, remixmatch->turn_targets), (double)n);
-    linear_backward(&pass->context, &remixmatch->rotation, n, pass->features, remixmatch->dturn_logits, pass->dfeatures);
+    linear_backward(&pass->context, &remixmatch->rotation, n, pass->input, remixmatch->dturn_logits, pass->dfeatures);
+    one_pass_backward_dropout(pass);
     one_pass_backward_backbone(pass);
 }
 
