@@ -692,6 +692,26 @@ static void test_missing_files(void **state)
     scratch_remove(folder);
 }
 
+/* The row is there where the shard that is read is: ".tar" in any case, an offset in digits. */
+static void test_shards_are_looked_up(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    touch(folder, "s.TAR");
+    touch(folder, "t.tar");
+    touch(folder, "odd.tar#+5");
+    scratch_text(folder, "train.csv", "s.TAR#0,0\nt.tar#512,1\nodd.tar#+5,2\nt.tar#+5,3\nu.tar#0,4\n");
+    struct config_data options = options_of(DATA_CSV, folder);
+    options.max_bad = 1;
+    struct dataset dataset = opened(&options, SPLIT_TRAIN_WHOLE);
+    assert_int_equal(dataset.count, 3);
+    assert_int_equal(dataset.unreadable, 2);
+    assert_int_equal(sample_of(&dataset, "s.TAR#0")->label, 0);
+    assert_int_equal(sample_of(&dataset, "odd.tar#+5")->label, 2);
+    dataset_free(&dataset);
+    scratch_remove(folder);
+}
+
 /* ---- splits --------------------------------------------------------------------------------------------------- */
 
 /* A list of `each` samples of each of eight classes, and their files. */
@@ -884,6 +904,7 @@ int main(void)
         cmocka_unit_test(test_class_folders),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_missing_files),
+        cmocka_unit_test(test_shards_are_looked_up),
         cmocka_unit_test(test_validation_share),
         cmocka_unit_test(test_labelled_subset),
         cmocka_unit_test(test_rafdb_with_4000_labels),
