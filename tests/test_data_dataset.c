@@ -283,6 +283,37 @@ static void test_affectnet_later(void **state)
     assert_error(&options, SPLIT_TRAIN, "the expression of 0.jpg is not an id");
     scratch_text(folder, "train_set/annotations/0_exp.npy", "3");
     assert_error(&options, SPLIT_TRAIN, "the expression of 0.jpg is not an id");
+    scratch_text(folder, "train_set/annotations/0_exp.npy", "");
+    assert_error(&options, SPLIT_TRAIN, "the expression of 0.jpg is not an id");
+    scratch_remove(folder);
+}
+
+/* A folder where the file should be stands for every file that is there and that cannot be read: those are not the
+ * files that were never written. */
+static void test_unreadable_annotations_are_errors(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    for (int i = 0; i < 40; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "val_set/images/%d.jpg", i);
+        touch(folder, name);
+        snprintf(name, sizeof name, "val_set/annotations/%d_exp.npy", i);
+        write_npy(folder, name, "|S1", "2", 1);
+    }
+    scratch_text(folder, "val_set/annotations/38_aro.npy/inside", "");
+    struct config_data options = options_of(DATA_AFFECTNET, folder);
+    struct dataset dataset = opened(&options, SPLIT_TEST); /* nobody reads 38_aro.npy */
+    assert_int_equal(dataset.count, 40);
+    dataset_free(&dataset);
+    options.reads_affect = true;
+    assert_error(&options, SPLIT_TEST, "val_set/annotations/38_aro.npy: not a regular file");
+    touch(folder, "val_set/images/x.jpg");
+    touch(folder, "val_set/images/a.jpg");
+    scratch_text(folder, "val_set/annotations/x_exp.npy/inside", "");
+    scratch_text(folder, "val_set/annotations/a_exp.npy/inside", "");
+    options.reads_affect = false;
+    assert_error(&options, SPLIT_TEST, "val_set/annotations/a_exp.npy: not a regular file"); /* the first of them */
     scratch_remove(folder);
 }
 
@@ -402,6 +433,11 @@ static void test_rafdb_official(void **state)
     assert_true(box->x == 10.5 && box->y == 20 && box->width == 100 && box->height == 120);
     assert_true(sample_of(&dataset, "train_00002.jpg")->box.width == 0);
     dataset_free(&dataset);
+    scratch_text(folder, "basic/Annotation/boundingbox/train_00001_boundingbox.txt", "10.5 20 110.5\n");
+    assert_error(&options, SPLIT_TRAIN, "train_00001_boundingbox.txt: not the four numbers of a box");
+    scratch_text(folder, "basic/Annotation/boundingbox/train_00001_boundingbox.txt", "1 2 3 4\n");
+    scratch_text(folder, "basic/Annotation/boundingbox/train_00002_boundingbox.txt/inside", "");
+    assert_error(&options, SPLIT_TRAIN, "train_00002_boundingbox.txt: not a regular file");
     scratch_text(folder, "basic/EmoLabel/list_patition_label.txt", "train_00001.jpg 5\ntrain_00002.jpg 8\n");
     assert_error(&options, SPLIT_TRAIN, "list_patition_label.txt:2: label '8': not one of RAF-DB");
     scratch_text(folder, "basic/EmoLabel/list_patition_label.txt", "img_1.jpg 5\n");
@@ -894,6 +930,7 @@ int main(void)
         cmocka_unit_test(test_classes_reorder_and_drop),
         cmocka_unit_test(test_affectnet_errors_name_the_row),
         cmocka_unit_test(test_affectnet_later),
+        cmocka_unit_test(test_unreadable_annotations_are_errors),
         cmocka_unit_test(test_affect_of_affectnet),
         cmocka_unit_test(test_affect_of_affectnet_later),
         cmocka_unit_test(test_affect_of_lists),

@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -92,13 +93,12 @@ static bool is_there(const char *path)
 {
     size_t shard_length;
     int64_t offset;
+    char shard[PATH_MAX];
     if (!picture_file_split(path, &shard_length, &offset)) return is_file_with_bytes(path);
-    char *shard = memory_copy_string(path, NULL);
-    if (shard == NULL) return false;
+    if (shard_length >= sizeof shard) return false; /* no file is called that */
+    memcpy(shard, path, shard_length);
     shard[shard_length] = '\0';
-    bool found = is_file_with_bytes(shard);
-    memory_free(shard);
-    return found;
+    return is_file_with_bytes(shard);
 }
 
 struct file_check {
