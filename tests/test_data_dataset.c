@@ -806,6 +806,44 @@ static void test_validation_share(void **state)
     scratch_remove(folder);
 }
 
+/* A picture that nobody reads has its place in the split, whatever becomes of it there. */
+static void test_unread_kinds_leave_the_split_alone(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct config_data options = options_of(DATA_CSV, folder);
+    struct dataset valid[2], train[2];
+    options.valid_fraction = 0.25;
+    static const char *const kinds[] = {"jpg", "heic"};
+    for (int i = 0; i < 2; i++) {
+        struct text list = {0};
+        for (int row = 0; row < 60; row++) {
+            char name[32];
+            snprintf(name, sizeof name, "%d.%s", row, kinds[row % 10 == 7 ? i : 0]);
+            assert_int_equal(text_append_format(&list, NULL, "%s,%d\n", name, row % 2), STATUS_OK);
+            touch(folder, name);
+        }
+        scratch_text(folder, "train.csv", list.bytes);
+        text_free(&list);
+        valid[i] = opened(&options, SPLIT_VALID);
+        train[i] = opened(&options, SPLIT_TRAIN);
+    }
+    size_t unread = 0;
+    for (size_t note = 0; note < valid[1].note_count; note++) unread += valid[1].notes[note].count;
+    for (size_t note = 0; note < train[1].note_count; note++) unread += train[1].notes[note].count;
+    assert_int_equal(unread, 6);
+    assert_int_equal(valid[0].count + train[0].count, 60);
+    assert_int_equal(valid[1].count + train[1].count, 54);
+    assert_int_equal(common_samples(&valid[0], &valid[1]), valid[1].count);
+    assert_int_equal(common_samples(&train[0], &train[1]), train[1].count);
+    assert_note(&train[1], "HEIF or AVIF is not supported", train[0].count - train[1].count, "train.csv:");
+    for (int i = 0; i < 2; i++) {
+        dataset_free(&valid[i]);
+        dataset_free(&train[i]);
+    }
+    scratch_remove(folder);
+}
+
 static void test_labelled_subset(void **state)
 {
     (void)state;
@@ -943,6 +981,7 @@ int main(void)
         cmocka_unit_test(test_missing_files),
         cmocka_unit_test(test_shards_are_looked_up),
         cmocka_unit_test(test_validation_share),
+        cmocka_unit_test(test_unread_kinds_leave_the_split_alone),
         cmocka_unit_test(test_labelled_subset),
         cmocka_unit_test(test_rafdb_with_4000_labels),
         cmocka_unit_test(test_split_names),

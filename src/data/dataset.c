@@ -193,10 +193,12 @@ static status drop_bad_files(struct dataset *dataset, const struct config_data *
 
 static status check_samples(struct dataset *dataset, const struct config_data *options, struct error *err)
 {
+    status result = dataset_leave_out_unread(dataset, err);
+    if (result != STATUS_OK) return result;
     bool *bad = memory_allocate(dataset->count, sizeof *bad, "the check of the files", err);
     if (bad == NULL) return STATUS_FAILED;
     size_t count = 0;
-    status result = dataset_check_files(dataset, bad, &count, err);
+    result = dataset_check_files(dataset, bad, &count, err);
     if (result == STATUS_OK && count > 0) result = drop_bad_files(dataset, options, bad, count, err);
     memory_free(bad);
     return result;
