@@ -393,6 +393,16 @@ static void test_affect_of_lists(void **state)
     assert_affect(&dataset, "c.jpg", NAN, NAN);
     assert_affect(&dataset, "d.jpg", NAN, NAN); /* half of it is nothing */
     dataset_free(&dataset);
+    /* What the validation split knows is nothing to training, whose rows are read behind it. */
+    scratch_text(folder, "valid.csv", "path,label,valence,arousal\nc.jpg,1,0.5,0.5\nd.jpg,1,0.5,0.5\n");
+    scratch_text(folder, "train.csv", "path,label\na.jpg,1\nb.jpg,2\n");
+    dataset = opened(&options, SPLIT_TRAIN);
+    assert_null(dataset.affect);
+    assert_int_equal(dataset_affect_count(&dataset), 0);
+    dataset_free(&dataset);
+    dataset = opened(&options, SPLIT_VALID);
+    assert_int_equal(dataset_affect_count(&dataset), 2);
+    dataset_free(&dataset);
     scratch_text(folder, "train.csv", "path,label,valence,arousal\na.jpg,1,0.5,0.5\nb.jpg,1,1.5,0\n");
     assert_error(&options, SPLIT_TRAIN_WHOLE, "train.csv:3: valence '1.5' is no number from -1 to 1");
     options.reads_affect = false;
