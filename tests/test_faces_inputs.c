@@ -11,6 +11,7 @@
 #include "support/scratch.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
 /* ---- inputs
  * -------------------------------------------------------------------------------------------------------- */
@@ -43,6 +44,47 @@ static void folders_are_searched_in_order(void **state)
     const char *paths[] = {scratch_path(predict_case_folder(), "tree"), scratch_path(predict_case_folder(), "none.png")};
     static const char *const expected[] = {"tree/a/y.jpg", "tree/a/z.png", "tree/b.png", "none.png"};
     check_inputs(paths, COUNT(paths), expected, COUNT(expected));
+}
+
+/* A folder that cannot be listed (no more files may be opened) is an error at its place; what follows is given. */
+static void a_folder_that_cannot_be_listed_is_one_error(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct error err = {0};
+    struct face_inputs *inputs;
+    struct face_input input;
+    scratch_picture(folder, "0.png", 8, 8, 1);
+    scratch_picture(folder, "a/inside.png", 8, 8, 2);
+    scratch_picture(folder, "b/inside.png", 8, 8, 3);
+    const char *paths[] = {folder};
+    for (int is_film = 0; is_film < 2; is_film++) {
+        struct face_input_options options = {.folder_of_frames = is_film};
+        struct rlimit files, none;
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+        none = (struct rlimit){0, files.rlim_max};
+        assert_int_equal(face_inputs_create(&inputs, paths, 1, &options, &err), STATUS_OK);
+        assert_true(face_inputs_next(inputs, &input));
+        face_input_free(&input);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        bool given = face_inputs_next(inputs, &input);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+        assert_true(given);
+        assert_non_null(strstr(input.error.message, scratch_path(folder, "a")));
+        assert_string_equal(input.path, is_film ? folder : scratch_path(folder, "a"));
+        assert_string_equal(input.target, is_film ? "" : "a");
+        face_input_free(&input);
+        if (!is_film) {
+            assert_true(face_inputs_next(inputs, &input));
+            assert_string_equal(input.path, scratch_path(folder, "b/inside.png"));
+            assert_int_equal(input.error.code, STATUS_OK);
+            assert_int_equal(input.file, 2);
+            face_input_free(&input);
+        }
+        assert_false(face_inputs_next(inputs, &input)); /* frames behind it would bear wrong numbers */
+        face_inputs_free(inputs);
+    }
+    scratch_remove(folder);
 }
 
 static void patterns_are_followed(void **state)
@@ -111,6 +153,7 @@ static void inputs_end_at_any_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_folder_that_cannot_be_listed_is_one_error),
         cmocka_unit_test(folders_are_searched_in_order), cmocka_unit_test(patterns_are_followed),
 #ifdef RMFER_HAVE_FFMPEG
         cmocka_unit_test(videos_become_frames),
