@@ -6,10 +6,14 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "rmfer/base/threads.h"
 #include "rmfer/faces/inputs.h"
 #include "support/predict_case.h"
 #include "support/scratch.h"
+#include "support/tasks.h"
+#include "support/video_file.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -106,6 +110,51 @@ static void videos_become_frames(void **state)
     static const char *const expected[] = {"clip.avi", "clip.avi", "clip.avi", "!cut.avi", "two.png"};
     check_inputs(paths, COUNT(paths), expected, COUNT(expected));
 }
+
+static void write_video(const char *folder, const char *name)
+{
+    struct image frame;
+    const int times[] = {0, 40};
+    size_t size;
+    assert_int_equal(image_create(&frame, 32, 32, NULL), STATUS_OK);
+    const struct image frames[] = {frame, frame};
+    uint8_t *bytes = video_file_mkv(frames, times, 2, VIDEO_FILE_PNG, &size);
+    scratch_write(folder, name, bytes, size);
+    free(bytes);
+    image_free(&frame);
+}
+
+static void *take_frame(void *inputs)
+{
+    struct face_input input;
+    assert_true(face_inputs_next(inputs, &input));
+    assert_true(input.is_frame);
+    face_input_free(&input);
+    return NULL;
+}
+
+/* No thread but the program's own where one is asked for, though another thread opens the video. */
+static void decoders_take_the_programs_threads(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    const char *paths[] = {scratch_path(folder, "png.mkv")};
+    write_video(folder, "png.mkv");
+    const size_t before = tasks_running();
+    const int kept = threads_get();
+    struct error err = {0};
+    struct face_inputs *inputs;
+    struct face_input_options options = {.every = 1};
+    pthread_t thread;
+    threads_set(1);
+    assert_int_equal(face_inputs_create(&inputs, paths, 1, &options, &err), STATUS_OK);
+    assert_int_equal(thread_start(&thread, take_frame, inputs, "a thread", &err), STATUS_OK);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(tasks_settle(before));
+    face_inputs_free(inputs);
+    threads_set(kept);
+    scratch_remove(folder);
+}
 #endif
 
 /* Pictures of a folder as the frames of one film: numbered in order of names, every second one wanted. */
@@ -157,6 +206,7 @@ int main(void)
         cmocka_unit_test(folders_are_searched_in_order), cmocka_unit_test(patterns_are_followed),
 #ifdef RMFER_HAVE_FFMPEG
         cmocka_unit_test(videos_become_frames),
+        cmocka_unit_test(decoders_take_the_programs_threads),
 #endif
         cmocka_unit_test(folders_can_be_films),          cmocka_unit_test(inputs_end_at_any_time),
     };

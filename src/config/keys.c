@@ -61,7 +61,7 @@ static const struct config_key keys[] = {
     REAL(data, max_bad, "0.01", 0, 1, "with skip: the largest share of unreadable pictures"),
     CHOICE(data, sampler, "balanced", "balanced shuffle",
            "balanced: drawn with replacement, weight 1/count(class); shuffle: each sample once an epoch"),
-    WHOLE(data, workers, "0", 0, 256, "threads that decode pictures (0: as many as the process may use)"),
+    WHOLE(data, workers, "0", 0, 256, "threads that decode pictures (0: as many as --threads)"),
     WHOLE(data, prefetch, "4", 1, 1024, "batches made ahead"),
     WHOLE(data, cache, "256", 0, 1048576, "MiB of decoded pictures kept in memory (0: none)"),
     WHOLE(data, image_size, "260", 32, 2048, "side of the network's input in pixels"),

@@ -7,6 +7,7 @@
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
+#include "rmfer/base/threads.h"
 #include "rmfer/data/picture_file.h"
 #include "rmfer/data/video.h"
 
@@ -59,6 +60,8 @@ status face_inputs_create(struct face_inputs **out, const char *const *paths, si
     inputs->path_count = count;
     inputs->options = *options;
     if (inputs->options.every < 1) inputs->options.every = 1;
+    /* Videos are opened by the threads of a pipeline, which do not know what was set for the program's own. */
+    if (inputs->options.threads < 1) inputs->options.threads = threads_get();
     return STATUS_OK;
 }
 
@@ -178,7 +181,8 @@ static struct video_options video_options(const struct face_inputs *inputs)
 {
     return (struct video_options){.every = inputs->options.every,
                                   .every_seconds = inputs->options.every_seconds,
-                                  .most_pixels = inputs->options.most_pixels};
+                                  .most_pixels = inputs->options.most_pixels,
+                                  .threads = inputs->options.threads};
 }
 
 /* Takes `path` and `target` over. Of a folder, pictures that cannot be read are counted by their kind and passed over. */
