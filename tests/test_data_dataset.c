@@ -255,6 +255,7 @@ static void test_affectnet_later(void **state)
         snprintf(name, sizeof name, "train_set/images/%s", pictures[i]);
         touch(folder, name);
     }
+    scratch_text(folder, "train_set/images/Thumbs.db", "not of the data set");
     int64_t four = 4;
     double five = 5;
     uint8_t big[4] = {0, 0, 0, 6};
@@ -278,7 +279,11 @@ static void test_affectnet_later(void **state)
     }
     assert_note(&dataset, "labelled No-Face (10)", 1, "13.jpg");
     assert_note(&dataset, "without an annotation", 1, "14.jpg");
+    assert_note(&dataset, "not a picture by name", 1, "Thumbs.db");
     dataset_free(&dataset);
+    options.images = folder;
+    assert_error(&options, SPLIT_TRAIN, "not in AffectNet's later release");
+    options.images = empty;
     write_npy(folder, "train_set/annotations/0_exp.npy", "<U1", "x\0\0", 4);
     assert_error(&options, SPLIT_TRAIN, "the expression of 0.jpg is not an id");
     scratch_text(folder, "train_set/annotations/0_exp.npy", "3");
@@ -443,6 +448,13 @@ static void test_rafdb_official(void **state)
     assert_true(box->x == 10.5 && box->y == 20 && box->width == 100 && box->height == 120);
     assert_true(sample_of(&dataset, "train_00002.jpg")->box.width == 0);
     dataset_free(&dataset);
+    /* A list may name the aligned pictures, too. */
+    scratch_text(folder, "basic/EmoLabel/list_patition_label.txt",
+                 "train_00001_aligned.jpg 5\ntrain_00002_aligned.jpg 1\n");
+    dataset = opened(&options, SPLIT_TRAIN);
+    assert_int_equal(dataset.count, 2);
+    assert_true(sample_of(&dataset, "train_00001.jpg")->box.width == 100);
+    dataset_free(&dataset);
     scratch_text(folder, "basic/Annotation/boundingbox/train_00001_boundingbox.txt", "10.5 20 110.5\n");
     assert_error(&options, SPLIT_TRAIN, "train_00001_boundingbox.txt: not the four numbers of a box");
     scratch_text(folder, "basic/Annotation/boundingbox/train_00001_boundingbox.txt", "1 2 3 4\n");
@@ -464,6 +476,8 @@ static void test_rafdb_rearranged(void **state)
     touch(folder, "DATASET/train/6/train_00002_aligned.jpg");
     touch(folder, "DATASET/train/6/not_in_the_list.jpg");
     touch(folder, "DATASET/test/7/test_0001_aligned.jpg");
+    scratch_text(folder, "DATASET/test/7/Thumbs.db", "not of the data set");
+    scratch_text(folder, "DATASET/test/1/empty.txt", "");
     struct config_data options = options_of(DATA_RAFDB, folder);
     struct dataset dataset = opened(&options, SPLIT_TRAIN);
     assert_int_equal(dataset.count, 2);
@@ -472,6 +486,7 @@ static void test_rafdb_rearranged(void **state)
     dataset = opened(&options, SPLIT_TEST); /* without a list: by folder */
     assert_int_equal(dataset.count, 1);
     assert_int_equal(dataset.samples[0].label, 0);
+    assert_note(&dataset, "not a picture by name", 2, "empty.txt");
     dataset_free(&dataset);
     scratch_text(folder, "train_labels.csv", "image,label\ntrain_00001_aligned.jpg,0\n");
     assert_error(&options, SPLIT_TRAIN, "train_labels.csv:2: label '0'");
@@ -573,6 +588,13 @@ static void test_ferplus_folders(void **state)
     assert_true(dataset.samples[0].box.width == 0);
     assert_true(dataset.samples[1].box.x == 4 && dataset.samples[1].box.width == 40);
     dataset_free(&dataset);
+    options.crop_margin = 0.5; /* of boxes, not of whole pictures */
+    dataset = opened(&options, SPLIT_TRAIN);
+    assert_true(dataset.samples[0].box.width == 0);
+    assert_true(dataset.samples[1].box.x == 4 - 10 && dataset.samples[1].box.width == 60);
+    assert_true(dataset.samples[1].box.y == 2 - 11.5 && dataset.samples[1].box.height == 69);
+    dataset_free(&dataset);
+    options.crop_margin = 0;
     dataset = opened(&options, SPLIT_VALID);
     assert_int_equal(dataset.count, 1);
     assert_int_equal(dataset.samples[0].label, 6);

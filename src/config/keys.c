@@ -35,7 +35,7 @@
 static const struct config_key keys[] = {
     CHOICE(data, kind, "affectnet", "affectnet rafdb ferplus folder csv", "how the data set is laid out"),
     PATH(data, root, "", "the data set's folder"),
-    PATH(data, images, "", "affectnet: the folder of the pictures where it is not root"),
+    PATH(data, images, "", "affectnet, original release: the folder of the pictures where it is not root"),
     STRING(data, train, "", "list file or folder of the training split, under root (empty: the usual one)"),
     STRING(data, valid, "", "list file or folder of the validation split, under root (empty: the usual one, if any)"),
     STRING(data, test, "", "list file or folder of the test split, under root (empty: the usual one)"),

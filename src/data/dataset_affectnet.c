@@ -33,15 +33,14 @@ static int output_of_id(const struct dataset_reader *reader, int64_t id, const c
 }
 
 /* NULL, -1 and anything else that is not a box with an area: no box. */
-static struct image_box parse_box(const struct csv_reader *csv, const struct columns *columns, double margin)
+static struct image_box parse_box(const struct dataset_reader *reader, const struct csv_reader *csv,
+                                  const struct columns *columns)
 {
     double x, y, width, height;
     bool found = text_to_real(csv_field(csv, columns->x), &x) && text_to_real(csv_field(csv, columns->y), &y) &&
                  text_to_real(csv_field(csv, columns->width), &width) &&
                  text_to_real(csv_field(csv, columns->height), &height);
-    if (!found || width <= 0 || height <= 0) return (struct image_box){0};
-    return (struct image_box){x - width * margin / 2, y - height * margin / 2, width * (1 + margin),
-                              height * (1 + margin)};
+    return found ? reader_box(reader, x, y, width, height) : (struct image_box){0};
 }
 
 /* What is no number from -1 to 1 is none: nobody's faces are left out for it. */
@@ -72,7 +71,7 @@ static status add_row(struct dataset_reader *reader, const struct csv_reader *cs
         row.affect = affect;
     }
     if (reader->options->crop == CROP_BOX) {
-        row.box = parse_box(csv, columns, reader->options->crop_margin);
+        row.box = parse_box(reader, csv, columns);
         if (row.box.width == 0) return reader_leave_out(reader, "without a face box", csv->line, name, err);
     }
     return reader_add(reader, &row, err);
@@ -259,7 +258,7 @@ static status add_annotated(struct dataset_reader *reader, const struct annotati
         int output = work->ids[i] < 0 ? CLASS_DROPPED : output_of_id(reader, work->ids[i], &reason);
         struct dataset_row row = {.folder = images, .name = name, .label = output};
         if (work->affect != NULL) row.affect = work->affect + 2 * i;
-        status result = output < 0 ? reader_leave_out(reader, reason, 0, name, err) : reader_add(reader, &row, err);
+        status result = reader_add_entry(reader, &row, reason, err);
         if (result != STATUS_OK) return result;
     }
     return STATUS_OK;
@@ -289,7 +288,10 @@ static status read_annotated_folder(struct dataset_reader *reader, const char *f
 
 static status read_later(struct dataset_reader *reader, bool *exists, struct error *err)
 {
-    const char *wanted = reader_wanted(reader);
+    const char *wanted = reader_wanted(reader), *given = reader->options->images;
+    if (given != NULL && given[0] != '\0')
+        return error_set_usage(
+            err, "data.images = %s: not in AffectNet's later release, whose pictures are in images/", given);
     if (reader->part == PART_VALID && wanted[0] == '\0') return STATUS_OK;
     char *folder = reader_path(reader, wanted, reader->part == PART_TRAIN ? "train_set" : "val_set", err);
     if (folder == NULL) return STATUS_FAILED;

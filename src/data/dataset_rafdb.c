@@ -28,9 +28,9 @@ struct official {
     char *images, *boxes; /* folders */
 };
 
-/* "x1 y1 x2 y2", with the margin; what has no area is no box. */
-static status parse_box(const uint8_t *bytes, size_t size, const char *path, double margin, struct image_box *box,
-                        struct error *err)
+/* "x1 y1 x2 y2"; what has no area is no box. */
+static status parse_box(const struct dataset_reader *reader, const uint8_t *bytes, size_t size, const char *path,
+                        struct image_box *box, struct error *err)
 {
     struct csv_reader csv;
     double edges[4];
@@ -42,10 +42,7 @@ static status parse_box(const uint8_t *bytes, size_t size, const char *path, dou
     csv_close(&csv);
     if (result != STATUS_OK) return result;
     if (!complete) return error_set(err, "%s: not the four numbers of a box", path);
-    double width = edges[2] - edges[0], height = edges[3] - edges[1];
-    if (width > 0 && height > 0)
-        *box = (struct image_box){edges[0] - width * margin / 2, edges[1] - height * margin / 2, width * (1 + margin),
-                                  height * (1 + margin)};
+    *box = reader_box(reader, edges[0], edges[1], edges[2] - edges[0], edges[3] - edges[1]);
     return STATUS_OK;
 }
 
@@ -60,14 +57,23 @@ static status read_box(const struct dataset_reader *reader, const char *folder, 
     status result = text_append_format(&path, err, "%s/%s_boundingbox.txt", folder, stem);
     if (result == STATUS_OK)
         result = file_read_if_there(text_string(&path), BOX_MOST_BYTES, &there, &bytes, &size, err);
-    if (result == STATUS_OK && there)
-        result = parse_box(bytes, size, text_string(&path), reader->options->crop_margin, box, err);
+    if (result == STATUS_OK && there) result = parse_box(reader, bytes, size, text_string(&path), box, err);
     memory_free(bytes);
     text_free(&path);
     return result;
 }
 
-/* train_00001.jpg is train_00001_aligned.jpg in the aligned folder; a list may name either. */
+/* train_00001.jpg is train_00001_aligned.jpg in the aligned folder; a list may name either. Fills `stem`, which is
+ * the original's, and `file`, the name in the folder that is read. */
+static void name_picture(const char *name, bool aligned, char stem[128], char file[160])
+{
+    static const char ending[] = "_aligned";
+    const char *dot = strrchr(name, '.');
+    snprintf(stem, 128, "%.*s", (int)(dot == NULL ? strlen(name) : (size_t)(dot - name)), name);
+    if (text_ends_with_ignoring_case(stem, ending)) stem[strlen(stem) - strlen(ending)] = '\0';
+    snprintf(file, 160, "%s%s%s", stem, aligned ? ending : "", dot == NULL ? ".jpg" : dot);
+}
+
 static status add_official(struct dataset_reader *reader, const struct csv_reader *csv,
                            const struct official *folders, struct error *err)
 {
@@ -81,12 +87,9 @@ static status add_official(struct dataset_reader *reader, const struct csv_reade
     status result = parse_label(reader, csv, csv_field(csv, 1), &output, err);
     if (result != STATUS_OK) return result;
     if (output < 0) return reader_leave_out(reader, dropped, csv->line, name, err);
-    const char *dot = strrchr(name, '.');
     char stem[128], file[160];
-    snprintf(stem, sizeof stem, "%.*s", (int)(dot == NULL ? strlen(name) : (size_t)(dot - name)), name);
     bool aligned = reader->options->rafdb_images == RAFDB_ALIGNED;
-    const char *ending = aligned && strstr(stem, "_aligned") == NULL ? "_aligned" : "";
-    snprintf(file, sizeof file, "%s%s%s", stem, ending, dot == NULL ? ".jpg" : dot);
+    name_picture(name, aligned, stem, file);
     struct dataset_row row = {.folder = folders->images, .name = file, .row = csv->line, .label = output};
     if (!aligned && reader->options->crop == CROP_BOX) result = read_box(reader, folders->boxes, stem, &row.box, err);
     return result == STATUS_OK ? reader_add(reader, &row, err) : result;
@@ -164,8 +167,7 @@ static status read_label_folder(struct dataset_reader *reader, const char *folde
     int output = reader->output_of[rafdb_expression(label)];
     for (size_t i = 0; i < list.count && result == STATUS_OK; i++) {
         struct dataset_row row = {.folder = path, .name = list.names[i], .label = output};
-        result =
-            output < 0 ? reader_leave_out(reader, dropped, 0, list.names[i], err) : reader_add(reader, &row, err);
+        result = reader_add_entry(reader, &row, dropped, err);
     }
     folder_list_free(&list);
     memory_free(path);

@@ -52,6 +52,14 @@ const char *reader_list(const struct dataset_reader *reader);
 /* Adds a sample. A picture that was already listed with the same box is left out with a note. */
 status reader_add(struct dataset_reader *reader, const struct dataset_row *row, struct error *err) MUST_CHECK;
 
+/* The same of a file that a folder holds, whatever else people and systems put there: left out with a note where its
+ * name is none of a picture or, for `dropped`, where its label is no output. */
+status reader_add_entry(struct dataset_reader *reader, const struct dataset_row *row, const char *dropped,
+                        struct error *err) MUST_CHECK;
+
+/* A list's box, grown by data.crop_margin; none (width 0) where it has no area. */
+struct image_box reader_box(const struct dataset_reader *reader, double x, double y, double width, double height);
+
 /* Adds a sample whose PIXEL_SIDE^2 gray pixels are given. */
 status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row *row, const uint8_t *pixels,
                          struct error *err) MUST_CHECK;

@@ -231,6 +231,22 @@ status reader_add(struct dataset_reader *reader, const struct dataset_row *row, 
     return result;
 }
 
+status reader_add_entry(struct dataset_reader *reader, const struct dataset_row *row, const char *dropped,
+                        struct error *err)
+{
+    bool is_picture = image_kind_of_name(row->name) != IMAGE_UNKNOWN;
+    if (is_picture && row->label >= 0) return reader_add(reader, row, err);
+    return reader_leave_out(reader, is_picture ? dropped : "not a picture by name", row->row, row->name, err);
+}
+
+struct image_box reader_box(const struct dataset_reader *reader, double x, double y, double width, double height)
+{
+    double margin = reader->options->crop_margin;
+    if (!(width > 0) || !(height > 0)) return (struct image_box){0};
+    return (struct image_box){x - width * margin / 2, y - height * margin / 2, width * (1 + margin),
+                              height * (1 + margin)};
+}
+
 status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row *row, const uint8_t *pixels,
                          struct error *err)
 {
