@@ -1,6 +1,6 @@
 #!/bin/sh
-# A bad machine: allocation, read, write, sync or rename number N fails, in training, evaluating, predicting (a picture, a
-# video), importing, exporting, drawing and building an RMset; and power lost after every operation of a run. Whatever fails,
+# A bad machine: allocation, read, write, sync or rename number N fails, in training, evaluating, predicting (a picture, the
+# faces in one, a video), importing, exporting, drawing and building an RMset; and power lost after every operation of a run. Whatever fails,
 # the program ends by itself and not by a crash; says 0 only where its result is what it is without the fault, or where it
 # warns that a video's damaged places were passed over, and else gives a message; leaves no half file, and a run that goes on
 # to the very checkpoint of an undisturbed one.
@@ -15,7 +15,7 @@ library=$(cd "$RMFER_TESTS" && pwd)/libfaults.so
 tries=${FAULT_TRIES:-2}
 seed=${FAULT_SEED:-$(git rev-parse HEAD 2>/dev/null | cut -c1-4)}
 seed=$(printf '%d' "0x${seed:-1}" 2>/dev/null || echo 1)
-wanted=${FAULT_COMMANDS:-train eval predict import named export synth film rmset power}
+wanted=${FAULT_COMMANDS:-train eval predict faces import named export synth film rmset power}
 kinds=${FAULT_KINDS:-allocate own read write sync rename}
 share=${FAULT_SHARE:-1/1}
 injected=0 gone_on=
@@ -54,7 +54,10 @@ last=$folder/reference/last.safetensors
 weights=$folder/reference/best_overall.safetensors # half of last's bytes: no momenta
 tiny=$folder/tiny.safetensors                      # another's small network, imported
 picture=$(find "$folder/faces/affectnet" -name '*.jpg' | sort | head -n 1)
-mkdir "$folder/made"
+# A detector that finds white squares, and a picture with two (tests/support/predict_case.h).
+squares=$folder/squares
+mkdir "$squares" "$folder/made"
+check "makes a detector" "$RMFER_TESTS/test_cmd_predict_npy" --fixtures "$squares"
 
 # The commands; each leaves its result in $folder/made or on standard output.
 command_of() {
@@ -62,6 +65,7 @@ command_of() {
     train) echo "train --config $folder/small.ini --quiet --threads 1 --out $folder/made/run" ;;
     eval) echo "eval --checkpoint $weights --quiet --threads 1 --json $folder/made/eval.json" ;;
     predict) echo "predict --checkpoint $tiny --json --threads 1 --features $folder/made/f.npy $picture" ;;
+    faces) echo "predict --checkpoint $tiny --json --threads 1 --detector $squares/squares.onnx $squares/two.png" ;;
     film) echo "predict --checkpoint $tiny --json --threads 1 --detector none --every 48 $folder/faces/mashups/mashup0.mp4" ;;
     import) echo "import tests/golden/ckpt/timm_plain.pth -o $folder/made/imported.safetensors --arch tiny_tf_64_1" \
         "--image-size 32 --classes Anger,Disgust,Fear,Happiness,Neutral,Sadness,Surprise" ;;
@@ -153,7 +157,7 @@ faults() {
     [ "$total" -eq 0 ] || echo "$1, $2:$3: $((injected - before)) of $total, $((failed - wrong)) wrong"
 }
 
-names="train eval predict import named export synth"
+names="train eval predict faces import named export synth"
 if [ -f "$folder/faces/mashups/mashup0.mp4" ]; then names="$names film rmset"; fi
 if [ $mashups -eq 1 ] && ! [ -f "$folder/faces/mashups/mashup0.mp4" ]; then skip "rmset build, without FFmpeg"; fi
 for name in $names; do

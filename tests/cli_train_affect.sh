@@ -119,6 +119,11 @@ refuses "another weight when going on" 2 "va.weight" train $sam --set va.weight=
 # What cannot be.
 refuses "a data set without them" 1 "no training picture of this data set has valence and arousal" train \
     --set data.kind=rafdb --set data.root=faces/rafdb --set "data.classes=Neutral, Happiness" --set train.batch=4 --out none
+# Nor does it help that the validation list has them.
+awk -F , 'NR == 1 || $3 == "train" { print $1 "," $2 }' faces/csv/list.csv >faces/csv/train.csv
+grep -v -e ',train,' -e ',test,' faces/csv/list.csv >faces/csv/valid.csv
+refuses "a training list without them" 1 "no training picture of this data set has valence and arousal" train \
+    --set data.kind=csv --set data.root=faces/csv --set eval.select=valid --out none
 for method in mixmatch remixmatch; do
     refuses "$method" 2 "whose valence and arousal are nobody's" train --set train.method=$method --set data.labelled=64 --out none
 done

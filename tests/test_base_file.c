@@ -81,6 +81,32 @@ static void test_reading_files(void **state)
     scratch_remove(folder);
 }
 
+static void test_a_file_that_need_not_be_there(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct error err = {0};
+    uint8_t *bytes;
+    size_t size;
+    bool there = true;
+    scratch_text(folder, "full", "hello");
+    assert_int_equal(file_read_if_there(scratch_path(folder, "none"), 9, &there, &bytes, &size, &err), STATUS_OK);
+    assert_true(!there && bytes == NULL && size == 0);
+    assert_int_equal(file_read_if_there(scratch_path(folder, "full"), 9, &there, &bytes, &size, &err), STATUS_OK);
+    assert_true(there && size == 5);
+    memory_free(bytes);
+    /* What is there and cannot be read is an error: too large, a folder, something below a file. */
+    static const char *const wrong[] = {"full", ".", "full/none"};
+    for (size_t i = 0; i < 3; i++) {
+        const char *path = scratch_path(folder, wrong[i]);
+        error_clear(&err);
+        assert_int_equal(file_read_if_there(path, 4, &there, &bytes, &size, &err), STATUS_FAILED);
+        assert_non_null(strstr(err.message, path));
+        assert_null(bytes);
+    }
+    scratch_remove(folder);
+}
+
 static void test_making_folders(void **state)
 {
     (void)state;
@@ -341,6 +367,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reading_files),
+        cmocka_unit_test(test_a_file_that_need_not_be_there),
         cmocka_unit_test(test_making_folders),
         cmocka_unit_test(test_atomic_files),
         cmocka_unit_test(test_targets_that_are_no_files),

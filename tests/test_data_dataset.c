@@ -255,6 +255,7 @@ static void test_affectnet_later(void **state)
         snprintf(name, sizeof name, "train_set/images/%s", pictures[i]);
         touch(folder, name);
     }
+    scratch_text(folder, "train_set/images/Thumbs.db", "not of the data set");
     int64_t four = 4;
     double five = 5;
     uint8_t big[4] = {0, 0, 0, 6};
@@ -278,11 +279,46 @@ static void test_affectnet_later(void **state)
     }
     assert_note(&dataset, "labelled No-Face (10)", 1, "13.jpg");
     assert_note(&dataset, "without an annotation", 1, "14.jpg");
+    assert_note(&dataset, "not a picture by name", 1, "Thumbs.db");
     dataset_free(&dataset);
+    options.images = folder;
+    assert_error(&options, SPLIT_TRAIN, "not in AffectNet's later release");
+    options.images = empty;
     write_npy(folder, "train_set/annotations/0_exp.npy", "<U1", "x\0\0", 4);
     assert_error(&options, SPLIT_TRAIN, "the expression of 0.jpg is not an id");
     scratch_text(folder, "train_set/annotations/0_exp.npy", "3");
     assert_error(&options, SPLIT_TRAIN, "the expression of 0.jpg is not an id");
+    scratch_text(folder, "train_set/annotations/0_exp.npy", "");
+    assert_error(&options, SPLIT_TRAIN, "the expression of 0.jpg is not an id");
+    scratch_remove(folder);
+}
+
+/* A folder where the file should be stands for every file that is there and that cannot be read: those are not the
+ * files that were never written. */
+static void test_unreadable_annotations_are_errors(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    for (int i = 0; i < 40; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "val_set/images/%d.jpg", i);
+        touch(folder, name);
+        snprintf(name, sizeof name, "val_set/annotations/%d_exp.npy", i);
+        write_npy(folder, name, "|S1", "2", 1);
+    }
+    scratch_text(folder, "val_set/annotations/38_aro.npy/inside", "");
+    struct config_data options = options_of(DATA_AFFECTNET, folder);
+    struct dataset dataset = opened(&options, SPLIT_TEST); /* nobody reads 38_aro.npy */
+    assert_int_equal(dataset.count, 40);
+    dataset_free(&dataset);
+    options.reads_affect = true;
+    assert_error(&options, SPLIT_TEST, "val_set/annotations/38_aro.npy: not a regular file");
+    touch(folder, "val_set/images/x.jpg");
+    touch(folder, "val_set/images/a.jpg");
+    scratch_text(folder, "val_set/annotations/x_exp.npy/inside", "");
+    scratch_text(folder, "val_set/annotations/a_exp.npy/inside", "");
+    options.reads_affect = false;
+    assert_error(&options, SPLIT_TEST, "val_set/annotations/a_exp.npy: not a regular file"); /* the first of them */
     scratch_remove(folder);
 }
 
@@ -362,6 +398,16 @@ static void test_affect_of_lists(void **state)
     assert_affect(&dataset, "c.jpg", NAN, NAN);
     assert_affect(&dataset, "d.jpg", NAN, NAN); /* half of it is nothing */
     dataset_free(&dataset);
+    /* What the validation split knows is nothing to training, whose rows are read behind it. */
+    scratch_text(folder, "valid.csv", "path,label,valence,arousal\nc.jpg,1,0.5,0.5\nd.jpg,1,0.5,0.5\n");
+    scratch_text(folder, "train.csv", "path,label\na.jpg,1\nb.jpg,2\n");
+    dataset = opened(&options, SPLIT_TRAIN);
+    assert_null(dataset.affect);
+    assert_int_equal(dataset_affect_count(&dataset), 0);
+    dataset_free(&dataset);
+    dataset = opened(&options, SPLIT_VALID);
+    assert_int_equal(dataset_affect_count(&dataset), 2);
+    dataset_free(&dataset);
     scratch_text(folder, "train.csv", "path,label,valence,arousal\na.jpg,1,0.5,0.5\nb.jpg,1,1.5,0\n");
     assert_error(&options, SPLIT_TRAIN_WHOLE, "train.csv:3: valence '1.5' is no number from -1 to 1");
     options.reads_affect = false;
@@ -402,6 +448,18 @@ static void test_rafdb_official(void **state)
     assert_true(box->x == 10.5 && box->y == 20 && box->width == 100 && box->height == 120);
     assert_true(sample_of(&dataset, "train_00002.jpg")->box.width == 0);
     dataset_free(&dataset);
+    /* A list may name the aligned pictures, too. */
+    scratch_text(folder, "basic/EmoLabel/list_patition_label.txt",
+                 "train_00001_aligned.jpg 5\ntrain_00002_aligned.jpg 1\n");
+    dataset = opened(&options, SPLIT_TRAIN);
+    assert_int_equal(dataset.count, 2);
+    assert_true(sample_of(&dataset, "train_00001.jpg")->box.width == 100);
+    dataset_free(&dataset);
+    scratch_text(folder, "basic/Annotation/boundingbox/train_00001_boundingbox.txt", "10.5 20 110.5\n");
+    assert_error(&options, SPLIT_TRAIN, "train_00001_boundingbox.txt: not the four numbers of a box");
+    scratch_text(folder, "basic/Annotation/boundingbox/train_00001_boundingbox.txt", "1 2 3 4\n");
+    scratch_text(folder, "basic/Annotation/boundingbox/train_00002_boundingbox.txt/inside", "");
+    assert_error(&options, SPLIT_TRAIN, "train_00002_boundingbox.txt: not a regular file");
     scratch_text(folder, "basic/EmoLabel/list_patition_label.txt", "train_00001.jpg 5\ntrain_00002.jpg 8\n");
     assert_error(&options, SPLIT_TRAIN, "list_patition_label.txt:2: label '8': not one of RAF-DB");
     scratch_text(folder, "basic/EmoLabel/list_patition_label.txt", "img_1.jpg 5\n");
@@ -418,6 +476,8 @@ static void test_rafdb_rearranged(void **state)
     touch(folder, "DATASET/train/6/train_00002_aligned.jpg");
     touch(folder, "DATASET/train/6/not_in_the_list.jpg");
     touch(folder, "DATASET/test/7/test_0001_aligned.jpg");
+    scratch_text(folder, "DATASET/test/7/Thumbs.db", "not of the data set");
+    scratch_text(folder, "DATASET/test/1/empty.txt", "");
     struct config_data options = options_of(DATA_RAFDB, folder);
     struct dataset dataset = opened(&options, SPLIT_TRAIN);
     assert_int_equal(dataset.count, 2);
@@ -426,6 +486,7 @@ static void test_rafdb_rearranged(void **state)
     dataset = opened(&options, SPLIT_TEST); /* without a list: by folder */
     assert_int_equal(dataset.count, 1);
     assert_int_equal(dataset.samples[0].label, 0);
+    assert_note(&dataset, "not a picture by name", 2, "empty.txt");
     dataset_free(&dataset);
     scratch_text(folder, "train_labels.csv", "image,label\ntrain_00001_aligned.jpg,0\n");
     assert_error(&options, SPLIT_TRAIN, "train_labels.csv:2: label '0'");
@@ -527,6 +588,13 @@ static void test_ferplus_folders(void **state)
     assert_true(dataset.samples[0].box.width == 0);
     assert_true(dataset.samples[1].box.x == 4 && dataset.samples[1].box.width == 40);
     dataset_free(&dataset);
+    options.crop_margin = 0.5; /* of boxes, not of whole pictures */
+    dataset = opened(&options, SPLIT_TRAIN);
+    assert_true(dataset.samples[0].box.width == 0);
+    assert_true(dataset.samples[1].box.x == 4 - 10 && dataset.samples[1].box.width == 60);
+    assert_true(dataset.samples[1].box.y == 2 - 11.5 && dataset.samples[1].box.height == 69);
+    dataset_free(&dataset);
+    options.crop_margin = 0;
     dataset = opened(&options, SPLIT_VALID);
     assert_int_equal(dataset.count, 1);
     assert_int_equal(dataset.samples[0].label, 6);
@@ -692,6 +760,26 @@ static void test_missing_files(void **state)
     scratch_remove(folder);
 }
 
+/* The row is there where the shard that is read is: ".tar" in any case, an offset in digits. */
+static void test_shards_are_looked_up(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    touch(folder, "s.TAR");
+    touch(folder, "t.tar");
+    touch(folder, "odd.tar#+5");
+    scratch_text(folder, "train.csv", "s.TAR#0,0\nt.tar#512,1\nodd.tar#+5,2\nt.tar#+5,3\nu.tar#0,4\n");
+    struct config_data options = options_of(DATA_CSV, folder);
+    options.max_bad = 1;
+    struct dataset dataset = opened(&options, SPLIT_TRAIN_WHOLE);
+    assert_int_equal(dataset.count, 3);
+    assert_int_equal(dataset.unreadable, 2);
+    assert_int_equal(sample_of(&dataset, "s.TAR#0")->label, 0);
+    assert_int_equal(sample_of(&dataset, "odd.tar#+5")->label, 2);
+    dataset_free(&dataset);
+    scratch_remove(folder);
+}
+
 /* ---- splits --------------------------------------------------------------------------------------------------- */
 
 /* A list of `each` samples of each of eight classes, and their files. */
@@ -747,6 +835,44 @@ static void test_validation_share(void **state)
     dataset_free(&train);
     dataset_free(&valid);
     dataset_free(&whole);
+    scratch_remove(folder);
+}
+
+/* A picture that nobody reads has its place in the split, whatever becomes of it there. */
+static void test_unread_kinds_leave_the_split_alone(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct config_data options = options_of(DATA_CSV, folder);
+    struct dataset valid[2], train[2];
+    options.valid_fraction = 0.25;
+    static const char *const kinds[] = {"jpg", "heic"};
+    for (int i = 0; i < 2; i++) {
+        struct text list = {0};
+        for (int row = 0; row < 60; row++) {
+            char name[32];
+            snprintf(name, sizeof name, "%d.%s", row, kinds[row % 10 == 7 ? i : 0]);
+            assert_int_equal(text_append_format(&list, NULL, "%s,%d\n", name, row % 2), STATUS_OK);
+            touch(folder, name);
+        }
+        scratch_text(folder, "train.csv", list.bytes);
+        text_free(&list);
+        valid[i] = opened(&options, SPLIT_VALID);
+        train[i] = opened(&options, SPLIT_TRAIN);
+    }
+    size_t unread = 0;
+    for (size_t note = 0; note < valid[1].note_count; note++) unread += valid[1].notes[note].count;
+    for (size_t note = 0; note < train[1].note_count; note++) unread += train[1].notes[note].count;
+    assert_int_equal(unread, 6);
+    assert_int_equal(valid[0].count + train[0].count, 60);
+    assert_int_equal(valid[1].count + train[1].count, 54);
+    assert_int_equal(common_samples(&valid[0], &valid[1]), valid[1].count);
+    assert_int_equal(common_samples(&train[0], &train[1]), train[1].count);
+    assert_note(&train[1], "HEIF or AVIF is not supported", train[0].count - train[1].count, "train.csv:");
+    for (int i = 0; i < 2; i++) {
+        dataset_free(&valid[i]);
+        dataset_free(&train[i]);
+    }
     scratch_remove(folder);
 }
 
@@ -874,6 +1000,7 @@ int main(void)
         cmocka_unit_test(test_classes_reorder_and_drop),
         cmocka_unit_test(test_affectnet_errors_name_the_row),
         cmocka_unit_test(test_affectnet_later),
+        cmocka_unit_test(test_unreadable_annotations_are_errors),
         cmocka_unit_test(test_affect_of_affectnet),
         cmocka_unit_test(test_affect_of_affectnet_later),
         cmocka_unit_test(test_affect_of_lists),
@@ -884,7 +1011,9 @@ int main(void)
         cmocka_unit_test(test_class_folders),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_missing_files),
+        cmocka_unit_test(test_shards_are_looked_up),
         cmocka_unit_test(test_validation_share),
+        cmocka_unit_test(test_unread_kinds_leave_the_split_alone),
         cmocka_unit_test(test_labelled_subset),
         cmocka_unit_test(test_rafdb_with_4000_labels),
         cmocka_unit_test(test_split_names),

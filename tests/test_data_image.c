@@ -206,6 +206,77 @@ static void test_failing_allocation_is_an_error(void **state)
     image_free(&image);
 }
 
+/* PNG's checksum, CRC-32 of the type and the data. */
+static uint32_t png_checksum(const uint8_t *bytes, size_t size)
+{
+    uint32_t sum = UINT32_MAX;
+    for (size_t i = 0; i < size; i++) {
+        sum ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++) sum = (sum >> 1) ^ ((sum & 1) != 0 ? 0xedb88320u : 0);
+    }
+    return ~sum;
+}
+
+/* The PNG with an eXIf chunk at `place`; malloc'ed. */
+static uint8_t *with_exif(const uint8_t *png, size_t size, size_t place, uint8_t orientation, size_t *new_size)
+{
+    uint8_t chunk[] = {0,    0, 0, 26, 'e', 'X', 'I', 'f', 'M',         'M', 0, 42, 0, 0, 0, 8, 0, 1, 1,
+                       0x12, 0, 3, 0,  0,   0,   1,   0,   orientation, 0,   0, 0,  0, 0, 0, 0, 0, 0, 0};
+    uint32_t sum = png_checksum(chunk + 4, sizeof chunk - 8);
+    for (int i = 0; i < 4; i++) chunk[sizeof chunk - 4 + (size_t)i] = (uint8_t)(sum >> (24 - 8 * i));
+    uint8_t *whole = malloc(size + sizeof chunk);
+    assert_non_null(whole);
+    memcpy(whole, png, place);
+    memcpy(whole + place, chunk, sizeof chunk);
+    memcpy(whole + place + sizeof chunk, png + place, size - place);
+    *new_size = size + sizeof chunk;
+    return whole;
+}
+
+/* Orientation 6: what is stored is turned by a quarter clockwise. */
+static void assert_turned(const struct image *image, const struct image *stored)
+{
+    assert_int_equal(image->width, stored->height);
+    assert_int_equal(image->height, stored->width);
+    for (int y = 0; y < image->height; y++)
+        for (int x = 0; x < image->width; x++)
+            assert_memory_equal(image->rgb + (y * image->width + x) * 3,
+                                stored->rgb + ((stored->height - 1 - x) * stored->width + y) * 3, 3);
+}
+
+static void test_pngs_stand_upright(void **state)
+{
+    (void)state;
+    struct image stored = drawn(20, 13), image;
+    struct image_options as_stored = {.ignore_orientation = true};
+    struct error err = {0};
+    uint8_t *png;
+    size_t size;
+    assert_int_equal(image_encode_png(&stored, &png, &size, NULL), STATUS_OK);
+    const size_t places[] = {33, size - 12}; /* behind IHDR, before IEND */
+    for (size_t i = 0; i < 2; i++) {
+        size_t new_size;
+        uint8_t *turned = with_exif(png, size, places[i], 6, &new_size);
+        assert_int_equal(image_decode(turned, new_size, NULL, &image, &err), STATUS_OK);
+        assert_turned(&image, &stored);
+        image_free(&image);
+        assert_int_equal(image_decode(turned, new_size, &as_stored, &image, &err), STATUS_OK);
+        assert_int_equal(image.width, 20);
+        image_free(&image);
+        turned[places[i] + 12]++; /* a checksum that is wrong */
+        assert_int_equal(image_decode(turned, new_size, NULL, &image, &err), STATUS_FAILED);
+        error_clear(&err);
+        free(turned);
+        uint8_t *upright = with_exif(png, size, places[i], 9, &new_size); /* there is no such orientation */
+        assert_int_equal(image_decode(upright, new_size, NULL, &image, &err), STATUS_OK);
+        assert_memory_equal(image.rgb, stored.rgb, 20 * 13 * 3);
+        image_free(&image);
+        free(upright);
+    }
+    memory_free(png);
+    image_free(&stored);
+}
+
 static void test_size_limits(void **state)
 {
     (void)state;
@@ -329,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_cut_pictures_are_errors),
         cmocka_unit_test(test_changed_pictures_do_no_harm),
         cmocka_unit_test(test_failing_allocation_is_an_error),
+        cmocka_unit_test(test_pngs_stand_upright),
         cmocka_unit_test(test_size_limits),
         cmocka_unit_test(test_boxes),
         cmocka_unit_test(test_members_of_tar_files),

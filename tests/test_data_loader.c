@@ -9,6 +9,7 @@
 
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/base/threads.h"
 #include "rmfer/data/image.h"
 #include "rmfer/data/loader.h"
 #include "rmfer/data/picture_file.h"
@@ -16,8 +17,10 @@
 #include "rmfer/data/rmset_index.h"
 #include "support/loader_case.h"
 #include "support/scratch.h"
+#include "support/tasks.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -268,6 +271,26 @@ static void assert_stops(const struct loader_options *options, int batches, cons
     if (result == STATUS_OK) fail_msg("no error where '%s' was expected", wanted);
     if (strstr(err.message, wanted) == NULL) fail_msg("'%s' lacks '%s'", err.message, wanted);
     loader_free(loader);
+}
+
+/* As many workers as the program was told to use threads, whatever the machine has. */
+static void test_workers_are_the_programs_threads(void **state)
+{
+    (void)state;
+    struct dataset dataset = opened();
+    struct loader_options options = training(&dataset, 0);
+    const size_t before = tasks_running();
+    if (before == 0) skip();
+    const int kept = threads_get();
+    for (int threads = 1; threads <= 3 && threads <= omp_get_thread_limit(); threads++) {
+        threads_set(threads);
+        struct loader *loader = loader_case_made(&options);
+        assert_int_equal(tasks_running() - before, threads);
+        loader_free(loader);
+        assert_true(tasks_settle(before));
+    }
+    threads_set(kept);
+    dataset_free(&dataset);
 }
 
 static void test_too_many_bad_pictures(void **state)
@@ -565,6 +588,7 @@ int main(void)
         cmocka_unit_test(test_workers_and_cache_change_nothing),
         cmocka_unit_test(test_starting_anywhere),
         cmocka_unit_test(test_pixels_are_those_of_the_pictures),
+        cmocka_unit_test(test_workers_are_the_programs_threads),
         cmocka_unit_test(test_too_many_bad_pictures),
         cmocka_unit_test(test_contrastive_pictures),
         cmocka_unit_test(test_contrastive_pictures_that_cannot_be_read),

@@ -144,14 +144,20 @@ static void test_paths_are_found(void **state)
 {
     (void)state;
     write_csv("\xef\xbb\xbfvideo,frame,face,path,x,y,w,h,score\r\na,0,0,one.jpg,1,2,3,4,0.5\r\n\r\n"
-              "a,1,0,\"two, \"\"2\"\".jpg\"\r\n\"b\",0,7,where.jpg\r\nb,4,7,s/1.tar#512\r\nb,5,7,odd#512");
+              "a,1,0,\"two, \"\"2\"\".jpg\"\r\n\"b\",0,7,where.jpg\r\nb,4,7,s/1.tar#512\r\nb,5,7,odd#512\r\n"
+              "b,6,7,S.Tar#0\r\nb,7,7,s.tar#+5\r\nb,8,7,s.tar#\r\nb,9,7,s.tar#-1\r\nb,10,7,s.tar# 5");
     struct rmset_index *index = open_with(1, 1, 5, 30);
-    assert_int_equal(rmset_index_faces(index), 5);
+    assert_int_equal(rmset_index_faces(index), 10);
     assert_path(index, 0, "one.jpg", -1);
     assert_path(index, 1, "two, \"2\".jpg", -1);
     assert_path(index, 2, "where.jpg", -1);
     assert_path(index, 3, "s/1.tar", 512);
     assert_path(index, 4, "odd#512", -1);
+    assert_path(index, 5, "S.Tar", 0);
+    assert_path(index, 6, "s.tar#+5", -1);
+    assert_path(index, 7, "s.tar#", -1);
+    assert_path(index, 8, "s.tar#-1", -1);
+    assert_path(index, 9, "s.tar# 5", -1);
     struct rmset_face face = rmset_index_face(index, 3);
     assert_int_equal(face.video, 1);
     assert_int_equal(face.frame, 4);
@@ -190,15 +196,25 @@ static void assert_outside(struct rmset_index *index, uint64_t row)
     if (strstr(err.message, "rmset.allow_outside") == NULL) fail_msg("row %d: %s", (int)row, err.message);
 }
 
+/* A file outside under a name of the folder. */
+static void link_outside(const char *name)
+{
+    char path[120];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+}
+
 static void test_rows_stay_in_their_folder(void **state)
 {
     (void)state;
-    char link_path[120], inner[120];
-    write_csv(HEADER "a,0,0,../../etc/passwd\na,1,0,/etc/passwd\na,2,0,link\na,3,0,x/..\na,4,0,link.tar#512\na,5,0,x..y\n");
-    snprintf(link_path, sizeof link_path, "%s/link", folder);
-    assert_int_equal(symlink("/etc/passwd", link_path), 0);
-    snprintf(link_path, sizeof link_path, "%s/link.tar", folder);
-    assert_int_equal(symlink("/etc/passwd", link_path), 0);
+    char inner[120];
+    write_csv(HEADER
+              "a,0,0,../../etc/passwd\na,1,0,/etc/passwd\na,2,0,link\na,3,0,x/..\na,4,0,link.tar#512\na,5,0,x..y\n"
+              "a,6,0,plain.tar#+5\na,7,0,LINK.Tar#0\n");
+    link_outside("link");
+    link_outside("link.tar");
+    link_outside("plain.tar#+5"); /* no member's name: a file of its own */
+    link_outside("LINK.Tar");
     snprintf(inner, sizeof inner, "%s/x..y", folder);
     FILE *file = fopen(inner, "wb");
     assert_non_null(file);
@@ -206,6 +222,7 @@ static void test_rows_stay_in_their_folder(void **state)
     fclose(file);
     struct rmset_index *index = open_with(1, 1, 5, 30);
     for (uint64_t row = 0; row < 5; row++) assert_outside(index, row);
+    for (uint64_t row = 6; row < 8; row++) assert_outside(index, row);
     uint8_t *bytes = NULL;
     size_t size = 0;
     err = (struct error){0};

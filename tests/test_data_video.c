@@ -152,7 +152,7 @@ static void frames_are_chosen_by_time(void **state)
     (void)state;
     char *folder = scratch_make();
     make_frames(frames, 5);
-    uint8_t *bytes = video_file_mkv(frames, times, FRAMES, &size);
+    uint8_t *bytes = video_file_mkv(frames, times, FRAMES, VIDEO_FILE_JPEG, &size);
     scratch_write(folder, "a.mkv", bytes, size);
     if (video_open(&video, scratch_path(folder, "a.mkv"), &options, &err) != STATUS_OK) fail_msg("%s", err.message);
     for (;; count++) {

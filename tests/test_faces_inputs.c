@@ -6,11 +6,16 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "rmfer/base/threads.h"
 #include "rmfer/faces/inputs.h"
 #include "support/predict_case.h"
 #include "support/scratch.h"
+#include "support/tasks.h"
+#include "support/video_file.h"
 
+#include <pthread.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* ---- inputs
  * -------------------------------------------------------------------------------------------------------- */
@@ -45,6 +50,47 @@ static void folders_are_searched_in_order(void **state)
     check_inputs(paths, COUNT(paths), expected, COUNT(expected));
 }
 
+/* A folder that cannot be listed (no more files may be opened) is an error at its place; what follows is given. */
+static void a_folder_that_cannot_be_listed_is_one_error(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct error err = {0};
+    struct face_inputs *inputs;
+    struct face_input input;
+    scratch_picture(folder, "0.png", 8, 8, 1);
+    scratch_picture(folder, "a/inside.png", 8, 8, 2);
+    scratch_picture(folder, "b/inside.png", 8, 8, 3);
+    const char *paths[] = {folder};
+    for (int is_film = 0; is_film < 2; is_film++) {
+        struct face_input_options options = {.folder_of_frames = is_film};
+        struct rlimit files, none;
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+        none = (struct rlimit){0, files.rlim_max};
+        assert_int_equal(face_inputs_create(&inputs, paths, 1, &options, &err), STATUS_OK);
+        assert_true(face_inputs_next(inputs, &input));
+        face_input_free(&input);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        bool given = face_inputs_next(inputs, &input);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+        assert_true(given);
+        assert_non_null(strstr(input.error.message, scratch_path(folder, "a")));
+        assert_string_equal(input.path, is_film ? folder : scratch_path(folder, "a"));
+        assert_string_equal(input.target, is_film ? "" : "a");
+        face_input_free(&input);
+        if (!is_film) {
+            assert_true(face_inputs_next(inputs, &input));
+            assert_string_equal(input.path, scratch_path(folder, "b/inside.png"));
+            assert_int_equal(input.error.code, STATUS_OK);
+            assert_int_equal(input.file, 2);
+            face_input_free(&input);
+        }
+        assert_false(face_inputs_next(inputs, &input)); /* frames behind it would bear wrong numbers */
+        face_inputs_free(inputs);
+    }
+    scratch_remove(folder);
+}
+
 static void patterns_are_followed(void **state)
 {
     (void)state;
@@ -63,6 +109,51 @@ static void videos_become_frames(void **state)
                            scratch_path(predict_case_folder(), "two.png")};
     static const char *const expected[] = {"clip.avi", "clip.avi", "clip.avi", "!cut.avi", "two.png"};
     check_inputs(paths, COUNT(paths), expected, COUNT(expected));
+}
+
+static void write_video(const char *folder, const char *name)
+{
+    struct image frame;
+    const int times[] = {0, 40};
+    size_t size;
+    assert_int_equal(image_create(&frame, 32, 32, NULL), STATUS_OK);
+    const struct image frames[] = {frame, frame};
+    uint8_t *bytes = video_file_mkv(frames, times, 2, VIDEO_FILE_PNG, &size);
+    scratch_write(folder, name, bytes, size);
+    free(bytes);
+    image_free(&frame);
+}
+
+static void *take_frame(void *inputs)
+{
+    struct face_input input;
+    assert_true(face_inputs_next(inputs, &input));
+    assert_true(input.is_frame);
+    face_input_free(&input);
+    return NULL;
+}
+
+/* No thread but the program's own where one is asked for, though another thread opens the video. */
+static void decoders_take_the_programs_threads(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    const char *paths[] = {scratch_path(folder, "png.mkv")};
+    write_video(folder, "png.mkv");
+    const size_t before = tasks_running();
+    const int kept = threads_get();
+    struct error err = {0};
+    struct face_inputs *inputs;
+    struct face_input_options options = {.every = 1};
+    pthread_t thread;
+    threads_set(1);
+    assert_int_equal(face_inputs_create(&inputs, paths, 1, &options, &err), STATUS_OK);
+    assert_int_equal(thread_start(&thread, take_frame, inputs, "a thread", &err), STATUS_OK);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(tasks_settle(before));
+    face_inputs_free(inputs);
+    threads_set(kept);
+    scratch_remove(folder);
 }
 #endif
 
@@ -111,9 +202,11 @@ static void inputs_end_at_any_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_folder_that_cannot_be_listed_is_one_error),
         cmocka_unit_test(folders_are_searched_in_order), cmocka_unit_test(patterns_are_followed),
 #ifdef RMFER_HAVE_FFMPEG
         cmocka_unit_test(videos_become_frames),
+        cmocka_unit_test(decoders_take_the_programs_threads),
 #endif
         cmocka_unit_test(folders_can_be_films),          cmocka_unit_test(inputs_end_at_any_time),
     };

@@ -178,6 +178,48 @@ static void a_failed_step_is_one_pictures_error(void **state)
     take_down(&bench);
 }
 
+/* In picture 0 three faces, of which the middle one lies outside; in picture 3 one without an extent of landmarks. */
+static status find_at_the_edge(const void *context, struct face_picture *picture, struct face_worker *worker,
+                               struct error *err)
+{
+    static const struct image_box boxes[] = {{60, 30, 24, 32}, {900, 30, 24, 32}, {0, 0, 24, 32}};
+    (void)context;
+    (void)worker;
+    picture->is_detected = true;
+    if (picture->number != 0 && picture->number != 3) return STATUS_OK;
+    picture->faces = memory_allocate(3, sizeof *picture->faces, "faces", err);
+    picture->face_count = 3;
+    for (size_t i = 0; i < 3; i++) {
+        picture->faces[i].shape.box = boxes[i];
+        picture->faces[i].score = (double)i;
+        for (int j = 0; j < FACE_LANDMARKS && picture->number == 0; j++)
+            for (int k = 0; k < 2; k++) picture->faces[i].shape.landmarks[j][k] = 20 + 10 * crop_template[j][k];
+    }
+    return STATUS_OK;
+}
+
+/* Only a face outside of the picture is left out; what else keeps a face from being cut out is said. */
+static void a_face_that_cannot_be_cut_is_an_error(void **state)
+{
+    (void)state;
+    struct bench bench;
+    set_up(&bench, 2);
+    bench.settings.steps.find = find_at_the_edge;
+    bench.crops.crop.kind = CROP_FACE_ALIGNED;
+    start(&bench);
+    struct face_picture *picture = face_pipeline_receive(bench.pipeline);
+    assert_int_equal(picture->input.error.code, STATUS_OK);
+    assert_int_equal(picture->face_count, 2);
+    assert_true(picture->faces[0].score == 0 && picture->faces[1].score == 2);
+    for (int i = 0; i < 3; i++) {
+        face_pipeline_release(bench.pipeline);
+        picture = face_pipeline_receive(bench.pipeline);
+    }
+    assert_int_equal(picture->face_count, 0);
+    assert_non_null(strstr(picture->input.error.message, "landmarks coincide"));
+    take_down(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +227,7 @@ int main(void)
         cmocka_unit_test(assigning_is_in_order),
         cmocka_unit_test(pipelines_stop_at_any_time),
         cmocka_unit_test(a_failed_step_is_one_pictures_error),
+        cmocka_unit_test(a_face_that_cannot_be_cut_is_an_error),
     };
     return cmocka_run_group_tests_name("faces pipeline", tests, predict_case_begin, predict_case_end);
 }

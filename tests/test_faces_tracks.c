@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "cmd/predict_tracks.h"
 #include "rmfer/faces/scene_cuts.h"
 #include "rmfer/faces/tracks.h"
 
@@ -123,6 +124,36 @@ static void ended_tracks_are_forgotten(void **state)
     face_tracker_free(&tracker);
 }
 
+/* A film of which one frame in 48 is looked at: the frames between are not those in which a face was missing. */
+static void patience_counts_what_was_looked_at(void **state)
+{
+    (void)state;
+    struct video_tracker video = video_tracker();
+    struct face_tracker *tracker = &video.tracker;
+    struct detected_face face = face_at(50, 50, 20);
+    int64_t id;
+    for (int64_t frame = 0; frame < 480; frame += 48) {
+        match(tracker, frame, &face, 1, &id);
+        assert_int_equal(id, 0);
+    }
+    /* Missing twice it comes back, missing three times it is somebody new. */
+    match(tracker, 480, NULL, 0, NULL);
+    match(tracker, 528, NULL, 0, NULL);
+    match(tracker, 576, &face, 1, &id);
+    assert_int_equal(id, 0);
+    for (int64_t frame = 624; frame <= 720; frame += 48) match(tracker, frame, NULL, 0, NULL);
+    match(tracker, 768, &face, 1, &id);
+    assert_int_equal(id, 1);
+    /* Every frame looked at: 30 frames, as ever. */
+    for (int64_t frame = 769; frame < 798; frame++) match(tracker, frame, NULL, 0, NULL);
+    match(tracker, 798, &face, 1, &id);
+    assert_int_equal(id, 1);
+    for (int64_t frame = 799; frame < 829; frame++) match(tracker, frame, NULL, 0, NULL);
+    match(tracker, 829, &face, 1, &id);
+    assert_int_equal(id, 2);
+    video_tracker_free(&video);
+}
+
 /* Fills a rectangle with one value. */
 static void fill(struct image *image, int x, int y, int width, int height, int value)
 {
@@ -158,6 +189,7 @@ int main(void)
         cmocka_unit_test(references_follow_when_asked),
         cmocka_unit_test(tracks_say_why_they_end),
         cmocka_unit_test(ended_tracks_are_forgotten),
+        cmocka_unit_test(patience_counts_what_was_looked_at),
         cmocka_unit_test(only_changes_of_the_whole_are_cuts),
     };
     return cmocka_run_group_tests_name("faces tracks", tests, NULL, NULL);

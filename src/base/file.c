@@ -12,22 +12,33 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Opens a regular file and tells its size. */
-static status open_regular(const char *path, int *descriptor, size_t *size, struct error *err)
+/* Without blocking: opening a pipe would wait for a writer before it could be refused. */
+static int open_for_reading(const char *path)
 {
-    /* Without blocking: opening a pipe would wait for a writer before it could be refused. */
-    *descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (*descriptor < 0) return error_set_errno(err, "%s", path);
+    return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* Tells the size of the regular file that `descriptor`, of open_for_reading, is; closes what is none. */
+static status check_opened(int descriptor, const char *path, size_t *size, struct error *err)
+{
+    if (descriptor < 0) return error_set_errno(err, "%s", path);
     struct stat facts;
     status result = STATUS_OK;
-    if (fstat(*descriptor, &facts) != 0) {
+    if (fstat(descriptor, &facts) != 0) {
         result = error_set_errno(err, "%s", path);
     } else if (!S_ISREG(facts.st_mode)) {
         result = error_set(err, "%s: not a regular file", path);
     }
-    if (result != STATUS_OK) close(*descriptor);
+    if (result != STATUS_OK) close(descriptor);
     else *size = (size_t)facts.st_size;
     return result;
+}
+
+/* Opens a regular file and tells its size. */
+static status open_regular(const char *path, int *descriptor, size_t *size, struct error *err)
+{
+    *descriptor = open_for_reading(path);
+    return check_opened(*descriptor, path, size, err);
 }
 
 status file_map(struct mapped_file *file, const char *path, struct error *err)
@@ -96,12 +107,11 @@ status file_load(struct mapped_file *file, const char *path, struct error *err)
     return result;
 }
 
-status file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size, struct error *err)
+/* The whole of an opened file, which is closed. */
+static status read_opened(int descriptor, const char *path, size_t limit, uint8_t **bytes, size_t *size,
+                          struct error *err)
 {
-    int descriptor;
-    *bytes = NULL;
-    *size = 0;
-    status result = open_regular(path, &descriptor, size, err);
+    status result = check_opened(descriptor, path, size, err);
     if (result != STATUS_OK) return result;
     uint8_t *block = NULL;
     if (*size > limit) {
@@ -117,6 +127,23 @@ status file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size, 
     }
     *bytes = block;
     return result;
+}
+
+status file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size, struct error *err)
+{
+    *bytes = NULL;
+    *size = 0;
+    return read_opened(open_for_reading(path), path, limit, bytes, size, err);
+}
+
+status file_read_if_there(const char *path, size_t limit, bool *there, uint8_t **bytes, size_t *size,
+                          struct error *err)
+{
+    *bytes = NULL;
+    *size = 0;
+    int descriptor = open_for_reading(path);
+    *there = descriptor >= 0 || errno != ENOENT;
+    return *there ? read_opened(descriptor, path, limit, bytes, size, err) : STATUS_OK;
 }
 
 bool file_exists(const char *path)

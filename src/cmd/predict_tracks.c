@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { PATIENCE = 30 };
+enum { PATIENCE = 30, MISSES = 3 };
 static const double LEAST_OVERLAP = 0.3, FOLLOW = 0.75; /* a face may move a third of its width a frame */
 
 /* ---- tracks -----------------------------------------------------------------------------------------------------
@@ -13,9 +13,12 @@ static const double LEAST_OVERLAP = 0.3, FOLLOW = 0.75; /* a face may move a thi
 
 struct video_tracker video_tracker(void)
 {
-    return (struct video_tracker){
-        .tracker.options = {.overlap = LEAST_OVERLAP, .follow = FOLLOW, .enter = true, .patience = PATIENCE},
-        .file = UINT64_MAX};
+    return (struct video_tracker){.tracker.options = {.overlap = LEAST_OVERLAP,
+                                                      .follow = FOLLOW,
+                                                      .enter = true,
+                                                      .patience = PATIENCE,
+                                                      .misses = MISSES},
+                                  .file = UINT64_MAX};
 }
 
 void video_tracker_free(struct video_tracker *tracker)

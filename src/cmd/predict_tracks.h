@@ -13,7 +13,8 @@ struct video_tracker {
     uint64_t file;
 };
 
-/* Boxes follow their faces; a face that was away for 30 frames, and everybody after a scene cut, is somebody new. */
+/* Boxes follow their faces; a face that was away for 30 frames, of which at least 3 were looked at, and everybody
+ * after a scene cut, is somebody new. */
 struct video_tracker video_tracker(void);
 
 /* The pipeline's assigning step, with a struct video_tracker: gives the faces of frames ids, those of pictures none. */

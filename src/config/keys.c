@@ -35,7 +35,7 @@
 static const struct config_key keys[] = {
     CHOICE(data, kind, "affectnet", "affectnet rafdb ferplus folder csv", "how the data set is laid out"),
     PATH(data, root, "", "the data set's folder"),
-    PATH(data, images, "", "affectnet: the folder of the pictures where it is not root"),
+    PATH(data, images, "", "affectnet, original release: the folder of the pictures where it is not root"),
     STRING(data, train, "", "list file or folder of the training split, under root (empty: the usual one)"),
     STRING(data, valid, "", "list file or folder of the validation split, under root (empty: the usual one, if any)"),
     STRING(data, test, "", "list file or folder of the test split, under root (empty: the usual one)"),
@@ -61,7 +61,7 @@ static const struct config_key keys[] = {
     REAL(data, max_bad, "0.01", 0, 1, "with skip: the largest share of unreadable pictures"),
     CHOICE(data, sampler, "balanced", "balanced shuffle",
            "balanced: drawn with replacement, weight 1/count(class); shuffle: each sample once an epoch"),
-    WHOLE(data, workers, "0", 0, 256, "threads that decode pictures (0: as many as the process may use)"),
+    WHOLE(data, workers, "0", 0, 256, "threads that decode pictures (0: as many as --threads)"),
     WHOLE(data, prefetch, "4", 1, 1024, "batches made ahead"),
     WHOLE(data, cache, "256", 0, 1048576, "MiB of decoded pictures kept in memory (0: none)"),
     WHOLE(data, image_size, "260", 32, 2048, "side of the network's input in pixels"),

@@ -13,10 +13,10 @@ const double crop_template[FACE_LANDMARKS][2] = {
 };
 static const double TEMPLATE_HEIGHT = 1.40;
 
-static bool touches(const struct image_box *box, double width, double height)
+bool crop_face_exists(const struct image_box *face, int width, int height)
 {
-    return box->width > 0 && box->height > 0 && box->x < width && box->y < height && box->x + box->width > 0 &&
-           box->y + box->height > 0;
+    return face->width > 0 && face->height > 0 && face->x < width && face->y < height && face->x + face->width > 0 &&
+           face->y + face->height > 0;
 }
 
 /* Moves [begin, begin + length] inside of [0, limit] where it fits, then cuts it there. */
@@ -39,7 +39,7 @@ static void cut_inside(double *begin, double *length, double limit)
 
 struct image_box crop_region(enum crop_kind kind, double margin, const struct image_box *box, int width, int height)
 {
-    if (!touches(box, width, height)) return (struct image_box){0};
+    if (!crop_face_exists(box, width, height)) return (struct image_box){0};
     struct image_box region = *box;
     region.width *= 1 + margin;
     region.x -= (region.width - box->width) / 2;
@@ -196,7 +196,7 @@ static status crop_aligned(const struct image *image, const struct face_shape *f
 status crop_face(const struct image *image, const struct face_shape *face, const struct crop_options *options,
                  int side, uint8_t *rgb, struct crop_workspace *workspace, struct error *err)
 {
-    if (!touches(&face->box, image->width, image->height))
+    if (!crop_face_exists(&face->box, image->width, image->height))
         return error_set(err, "the face's box lies outside of the picture");
     if (options->kind == CROP_FACE_ALIGNED) return crop_aligned(image, face, options, side, rgb, workspace, err);
     struct image_box region = crop_region(options->kind, options->margin, &face->box, image->width, image->height);

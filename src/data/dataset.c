@@ -94,10 +94,18 @@ static status read_part(struct dataset_reader *reader, enum dataset_part part, b
     return kinds[reader->options->kind].read(reader, exists, err);
 }
 
-/* Forgets rows, keeps classes: after looking whether there is a validation split. */
+static void forget_targets(struct dataset *dataset)
+{
+    memory_free(dataset->targets);
+    memory_free(dataset->affect);
+    dataset->targets = dataset->affect = NULL;
+}
+
+/* Forgets rows and what they are taught, keeps classes: after looking whether there is a validation split. */
 static void forget_rows(struct dataset_reader *reader)
 {
     struct dataset *dataset = reader->dataset;
+    forget_targets(dataset);
     for (size_t i = 0; i < dataset->note_count; i++) {
         memory_free(dataset->notes[i].reason);
         memory_free(dataset->notes[i].example);
@@ -151,9 +159,7 @@ static status choose_rows(struct dataset *dataset, const struct config_data *opt
     memory_free(keep);
     if (result != STATUS_OK || (split != SPLIT_UNLABELLED && split != SPLIT_TRAIN_WHOLE_UNLABELLED)) return result;
     for (size_t i = 0; i < dataset->count; i++) dataset->samples[i].label = -1;
-    memory_free(dataset->targets);
-    memory_free(dataset->affect);
-    dataset->targets = dataset->affect = NULL;
+    forget_targets(dataset);
     return STATUS_OK;
 }
 
@@ -193,10 +199,12 @@ static status drop_bad_files(struct dataset *dataset, const struct config_data *
 
 static status check_samples(struct dataset *dataset, const struct config_data *options, struct error *err)
 {
+    status result = dataset_leave_out_unread(dataset, err);
+    if (result != STATUS_OK) return result;
     bool *bad = memory_allocate(dataset->count, sizeof *bad, "the check of the files", err);
     if (bad == NULL) return STATUS_FAILED;
     size_t count = 0;
-    status result = dataset_check_files(dataset, bad, &count, err);
+    result = dataset_check_files(dataset, bad, &count, err);
     if (result == STATUS_OK && count > 0) result = drop_bad_files(dataset, options, bad, count, err);
     memory_free(bad);
     return result;

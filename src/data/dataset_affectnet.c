@@ -9,6 +9,7 @@
 #include "rmfer/data/csv.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 enum { NOT_AN_EXPRESSION = 8, LAST_ID = 10, READING_THREADS = 16, NPY_MOST_BYTES = 1 << 16 };
@@ -32,15 +33,14 @@ static int output_of_id(const struct dataset_reader *reader, int64_t id, const c
 }
 
 /* NULL, -1 and anything else that is not a box with an area: no box. */
-static struct image_box parse_box(const struct csv_reader *csv, const struct columns *columns, double margin)
+static struct image_box parse_box(const struct dataset_reader *reader, const struct csv_reader *csv,
+                                  const struct columns *columns)
 {
     double x, y, width, height;
     bool found = text_to_real(csv_field(csv, columns->x), &x) && text_to_real(csv_field(csv, columns->y), &y) &&
                  text_to_real(csv_field(csv, columns->width), &width) &&
                  text_to_real(csv_field(csv, columns->height), &height);
-    if (!found || width <= 0 || height <= 0) return (struct image_box){0};
-    return (struct image_box){x - width * margin / 2, y - height * margin / 2, width * (1 + margin),
-                              height * (1 + margin)};
+    return found ? reader_box(reader, x, y, width, height) : (struct image_box){0};
 }
 
 /* What is no number from -1 to 1 is none: nobody's faces are left out for it. */
@@ -71,7 +71,7 @@ static status add_row(struct dataset_reader *reader, const struct csv_reader *cs
         row.affect = affect;
     }
     if (reader->options->crop == CROP_BOX) {
-        row.box = parse_box(csv, columns, reader->options->crop_margin);
+        row.box = parse_box(reader, csv, columns);
         if (row.box.width == 0) return reader_leave_out(reader, "without a face box", csv->line, name, err);
     }
     return reader_add(reader, &row, err);
@@ -155,58 +155,95 @@ static status read_original(struct dataset_reader *reader, bool *exists, struct 
 
 /* ---- the later release ---------------------------------------------------------------------------------------- */
 
+enum { NO_ANNOTATION = -1, NOT_A_NUMBER = -2 };
+
 struct annotations {
     const char *folder;
     struct folder_list pictures;
-    int64_t *ids;  /* [count]; -1 = no annotation, -2 = not a number */
+    int64_t *ids;  /* [count]; or one of the two above */
     float *affect; /* [count, 2]; NULL = not wanted */
+    pthread_mutex_t lock;
+    size_t failed; /* the first picture of which an annotation is there and cannot be read; count = none */
+    struct error failure;
 };
 
-/* FOLDER/annotations/STEM_KIND.npy; false when it is missing, empty or larger than an annotation is. */
-static bool read_npy(const char *folder, const char *picture, const char *kind, uint8_t **bytes, size_t *size)
+/* FOLDER/annotations/STEM_KIND.npy; *there is false when it was never written. */
+static status read_npy(const char *folder, const char *picture, const char *kind, bool *there, uint8_t **bytes,
+                       size_t *size, struct error *err)
 {
     const char *dot = strrchr(picture, '.');
     struct text path = {0};
     int stem = (int)(dot == NULL ? strlen(picture) : (size_t)(dot - picture));
     *bytes = NULL;
-    bool found =
-        text_append_format(&path, NULL, "%s/annotations/%.*s_%s.npy", folder, stem, picture, kind) == STATUS_OK &&
-        file_read(text_string(&path), NPY_MOST_BYTES, bytes, size, NULL) == STATUS_OK && *size > 0;
+    status result = text_append_format(&path, err, "%s/annotations/%.*s_%s.npy", folder, stem, picture, kind);
+    if (result == STATUS_OK) result = file_read_if_there(text_string(&path), NPY_MOST_BYTES, there, bytes, size, err);
     text_free(&path);
-    return found;
+    return result;
 }
 
-static int64_t read_expression(const char *folder, const char *picture)
+static status read_expression(const char *folder, const char *picture, int64_t *id, struct error *err)
 {
     uint8_t *bytes;
     size_t size;
-    int64_t id = -1;
-    if (read_npy(folder, picture, "exp", &bytes, &size) && !npy_whole_number(bytes, size, &id)) id = -2;
+    bool there;
+    status result = read_npy(folder, picture, "exp", &there, &bytes, &size, err);
+    *id = NO_ANNOTATION;
+    if (result == STATUS_OK && there && !npy_whole_number(bytes, size, id)) *id = NOT_A_NUMBER;
     memory_free(bytes);
-    return id;
+    return result;
 }
 
-static void read_affect(const char *folder, const char *picture, float affect[2])
+static status read_affect(const char *folder, const char *picture, float affect[2], struct error *err)
 {
     static const char *const kinds[] = {"val", "aro"};
-    for (size_t i = 0; i < 2; i++) {
+    status result = STATUS_OK;
+    for (size_t i = 0; i < 2 && result == STATUS_OK; i++) {
         uint8_t *bytes;
         size_t size;
         double number;
-        bool known = read_npy(folder, picture, kinds[i], &bytes, &size) && npy_number(bytes, size, &number) &&
-                     reader_affect(number, &affect[i]);
+        bool there;
+        result = read_npy(folder, picture, kinds[i], &there, &bytes, &size, err);
+        bool known =
+            result == STATUS_OK && there && npy_number(bytes, size, &number) && reader_affect(number, &affect[i]);
         if (!known) affect[i] = NAN;
         memory_free(bytes);
     }
+    return result;
+}
+
+/* Of several, the first in the folder's order is told, whichever thread came first. */
+static void note_failure(struct annotations *work, size_t picture, const struct error *failure)
+{
+    pthread_mutex_lock(&work->lock);
+    if (picture < work->failed) {
+        work->failed = picture;
+        work->failure = *failure;
+    }
+    pthread_mutex_unlock(&work->lock);
 }
 
 static void read_annotations(void *context, size_t begin, size_t end)
 {
     struct annotations *work = context;
+    struct error err = {0};
     for (size_t i = begin; i < end; i++) {
-        work->ids[i] = read_expression(work->folder, work->pictures.names[i]);
-        if (work->affect != NULL) read_affect(work->folder, work->pictures.names[i], work->affect + 2 * i);
+        const char *name = work->pictures.names[i];
+        status result = read_expression(work->folder, name, &work->ids[i], &err);
+        if (result == STATUS_OK && work->affect != NULL)
+            result = read_affect(work->folder, name, work->affect + 2 * i, &err);
+        if (result == STATUS_OK) continue;
+        note_failure(work, i, &err);
+        return;
     }
+}
+
+/* A label that is there and cannot be read ends the run, as a list that cannot be read does, whatever data.on_error
+ * says of pictures: without it the split would be another one. */
+static status read_all_annotations(struct annotations *work, struct error *err)
+{
+    work->failed = work->pictures.count;
+    parallel_run(work->pictures.count, READING_THREADS, read_annotations, work);
+    return work->failed < work->pictures.count ? error_set(err, "%s", work->failure.message) : STATUS_OK;
 }
 
 static status add_annotated(struct dataset_reader *reader, const struct annotations *work, const char *images,
@@ -214,14 +251,14 @@ static status add_annotated(struct dataset_reader *reader, const struct annotati
 {
     for (size_t i = 0; i < work->pictures.count; i++) {
         const char *name = work->pictures.names[i];
-        if (work->ids[i] == -2 || work->ids[i] > LAST_ID)
+        if (work->ids[i] == NOT_A_NUMBER || work->ids[i] > LAST_ID)
             return error_set(err, "%s/annotations: the expression of %s is not an id of AffectNet (0 to 10)",
                              work->folder, name);
         const char *reason = "without an annotation";
         int output = work->ids[i] < 0 ? CLASS_DROPPED : output_of_id(reader, work->ids[i], &reason);
         struct dataset_row row = {.folder = images, .name = name, .label = output};
         if (work->affect != NULL) row.affect = work->affect + 2 * i;
-        status result = output < 0 ? reader_leave_out(reader, reason, 0, name, err) : reader_add(reader, &row, err);
+        status result = reader_add_entry(reader, &row, reason, err);
         if (result != STATUS_OK) return result;
     }
     return STATUS_OK;
@@ -229,7 +266,7 @@ static status add_annotated(struct dataset_reader *reader, const struct annotati
 
 static status read_annotated_folder(struct dataset_reader *reader, const char *folder, struct error *err)
 {
-    struct annotations work = {.folder = folder};
+    struct annotations work = {.folder = folder, .lock = PTHREAD_MUTEX_INITIALIZER};
     char *images = path_join(folder, "images", err);
     status result = images == NULL ? STATUS_FAILED : folder_list_read(&work.pictures, images, err);
     if (result == STATUS_OK) {
@@ -240,10 +277,8 @@ static status read_annotated_folder(struct dataset_reader *reader, const char *f
         work.affect = memory_allocate(work.pictures.count, 2 * sizeof *work.affect, "annotations", err);
         if (work.affect == NULL) result = STATUS_FAILED;
     }
-    if (result == STATUS_OK) {
-        parallel_run(work.pictures.count, READING_THREADS, read_annotations, &work);
-        result = add_annotated(reader, &work, images, err);
-    }
+    if (result == STATUS_OK) result = read_all_annotations(&work, err);
+    if (result == STATUS_OK) result = add_annotated(reader, &work, images, err);
     memory_free(work.ids);
     memory_free(work.affect);
     folder_list_free(&work.pictures);
@@ -253,7 +288,10 @@ static status read_annotated_folder(struct dataset_reader *reader, const char *f
 
 static status read_later(struct dataset_reader *reader, bool *exists, struct error *err)
 {
-    const char *wanted = reader_wanted(reader);
+    const char *wanted = reader_wanted(reader), *given = reader->options->images;
+    if (given != NULL && given[0] != '\0')
+        return error_set_usage(
+            err, "data.images = %s: not in AffectNet's later release, whose pictures are in images/", given);
     if (reader->part == PART_VALID && wanted[0] == '\0') return STATUS_OK;
     char *folder = reader_path(reader, wanted, reader->part == PART_TRAIN ? "train_set" : "val_set", err);
     if (folder == NULL) return STATUS_FAILED;
@@ -263,18 +301,21 @@ static status read_later(struct dataset_reader *reader, bool *exists, struct err
     return result;
 }
 
-static bool is_later_release(const struct dataset_reader *reader)
+static status find_release(const struct dataset_reader *reader, bool *is_later, struct error *err)
 {
-    if (reader->options->affectnet_release != AFFECTNET_AUTO)
-        return reader->options->affectnet_release == AFFECTNET_LATER;
     static const char *const folders[] = {"train_set", "val_set"};
-    char *folder = first_existing(reader, folders, 2, folder_exists, NULL);
-    bool found = folder != NULL;
+    *is_later = reader->options->affectnet_release == AFFECTNET_LATER;
+    if (reader->options->affectnet_release != AFFECTNET_AUTO) return STATUS_OK;
+    char *folder = first_existing(reader, folders, 2, folder_exists, err);
+    *is_later = folder != NULL;
     memory_free(folder);
-    return found;
+    return err != NULL ? err->code : STATUS_OK;
 }
 
 status affectnet_read(struct dataset_reader *reader, bool *exists, struct error *err)
 {
-    return is_later_release(reader) ? read_later(reader, exists, err) : read_original(reader, exists, err);
+    bool is_later;
+    status result = find_release(reader, &is_later, err);
+    if (result != STATUS_OK) return result;
+    return is_later ? read_later(reader, exists, err) : read_original(reader, exists, err);
 }

@@ -88,7 +88,6 @@ static bool parse_pixels(const char *text, uint8_t pixels[PIXELS])
 struct pair {
     struct csv_reader pixels, votes;
     size_t pixel_column, usage_column; /* of fer2013.csv: emotion,pixels,Usage */
-    size_t row;                        /* number of the row pair, from 1 */
 };
 
 static const char *usage_of_part(enum dataset_part part)
@@ -171,13 +170,12 @@ static status read_lists(struct dataset_reader *reader, const char *pixels, cons
 /* ---- the folders ---------------------------------------------------------------------------------------------- */
 
 /* "(0, 0, 48, 48)": left, top, right, bottom. A box of the whole picture is none. */
-static struct image_box parse_box(const char *text)
+static struct image_box parse_box(const struct dataset_reader *reader, const char *text)
 {
     double left, top, right, bottom;
     if (sscanf(text, " (%lf , %lf , %lf , %lf )", &left, &top, &right, &bottom) != 4) return (struct image_box){0};
     bool is_whole = left == 0 && top == 0 && right == PIXEL_SIDE && bottom == PIXEL_SIDE;
-    if (is_whole || !(right > left) || !(bottom > top)) return (struct image_box){0};
-    return (struct image_box){left, top, right - left, bottom - top};
+    return is_whole ? (struct image_box){0} : reader_box(reader, left, top, right - left, bottom - top);
 }
 
 /* name, box, ten votes; or without the box. */
@@ -193,7 +191,7 @@ static status add_labelled(struct dataset_reader *reader, const struct csv_reade
     status result = parse_votes(csv, has_box ? 2 : 1, votes, err);
     if (result == STATUS_OK) result = label_row(reader, votes, target, &row, &keep, err);
     if (result != STATUS_OK || !keep) return result;
-    if (has_box && reader->options->crop == CROP_BOX) row.box = parse_box(csv_field(csv, 1));
+    if (has_box && reader->options->crop == CROP_BOX) row.box = parse_box(reader, csv_field(csv, 1));
     return reader_add(reader, &row, err);
 }
 

@@ -3,10 +3,12 @@
 #include "data/dataset_reader.h"
 #include "data/parallel.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/data/picture_file.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -80,19 +82,23 @@ void folder_list_free(struct folder_list *list)
     *list = (struct folder_list){0};
 }
 
+static bool is_file_with_bytes(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size > 0;
+}
+
 /* A shard's member is not looked up, the shard is. */
 static bool is_there(const char *path)
 {
-    struct stat facts;
-    if (stat(path, &facts) == 0) return S_ISREG(facts.st_mode) && facts.st_size > 0;
-    const char *mark = strrchr(path, '#');
-    if (mark == NULL || mark - path < 4 || strncmp(mark - 4, ".tar", 4) != 0) return false;
-    char *shard = memory_copy_string(path, NULL);
-    if (shard == NULL) return false;
-    shard[mark - path] = '\0';
-    bool found = stat(shard, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size > 0;
-    memory_free(shard);
-    return found;
+    size_t shard_length;
+    int64_t offset;
+    char shard[PATH_MAX];
+    if (!picture_file_split(path, &shard_length, &offset)) return is_file_with_bytes(path);
+    if (shard_length >= sizeof shard) return false; /* no file is called that */
+    memcpy(shard, path, shard_length);
+    shard[shard_length] = '\0';
+    return is_file_with_bytes(shard);
 }
 
 struct file_check {

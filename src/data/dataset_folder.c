@@ -29,12 +29,7 @@ static status read_class(struct dataset_reader *reader, const char *folder, int 
     if (result != STATUS_OK) return result;
     for (size_t i = 0; i < list.count && result == STATUS_OK; i++) {
         struct dataset_row row = {.folder = folder, .name = list.names[i], .label = label};
-        if (image_kind_of_name(list.names[i]) == IMAGE_UNKNOWN)
-            result = reader_leave_out(reader, "not a picture by name", 0, list.names[i], err);
-        else if (label < 0)
-            result = reader_leave_out(reader, dropped, 0, list.names[i], err);
-        else
-            result = reader_add(reader, &row, err);
+        result = reader_add_entry(reader, &row, dropped, err);
     }
     folder_list_free(&list);
     return result;

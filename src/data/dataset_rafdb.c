@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LABELS = 7 };
+enum { LABELS = 7, BOX_MOST_BYTES = 1 << 16 };
 
 static const char dropped[] = "of a class that data.classes does not name";
 
@@ -28,30 +28,52 @@ struct official {
     char *images, *boxes; /* folders */
 };
 
-/* "x1 y1 x2 y2" in Annotation/boundingbox/STEM_boundingbox.txt; no such file is no box. */
-static struct image_box read_box(const struct dataset_reader *reader, const char *folder, const char *stem)
+/* "x1 y1 x2 y2"; what has no area is no box. */
+static status parse_box(const struct dataset_reader *reader, const uint8_t *bytes, size_t size, const char *path,
+                        struct image_box *box, struct error *err)
 {
-    struct text path = {0};
     struct csv_reader csv;
-    struct image_box box = {0};
     double edges[4];
-    bool found = false, complete = true;
-    if (text_append_format(&path, NULL, "%s/%s_boundingbox.txt", folder, stem) == STATUS_OK &&
-        file_exists(text_string(&path)) && csv_open(&csv, text_string(&path), CSV_BLANKS, NULL) == STATUS_OK) {
-        complete = csv_next(&csv, &found, NULL) == STATUS_OK && found;
-        for (size_t i = 0; i < 4 && complete; i++) complete = text_to_real(csv_field(&csv, i), &edges[i]);
-        csv_close(&csv);
-        double width = complete ? edges[2] - edges[0] : 0, height = complete ? edges[3] - edges[1] : 0;
-        double margin = reader->options->crop_margin;
-        if (width > 0 && height > 0)
-            box = (struct image_box){edges[0] - width * margin / 2, edges[1] - height * margin / 2,
-                                     width * (1 + margin), height * (1 + margin)};
-    }
-    text_free(&path);
-    return box;
+    bool complete;
+    csv_open_bytes(&csv, bytes, size, path, CSV_BLANKS);
+    status result = csv_next(&csv, &complete, err);
+    for (size_t i = 0; i < 4 && complete && result == STATUS_OK; i++)
+        complete = text_to_real(csv_field(&csv, i), &edges[i]);
+    csv_close(&csv);
+    if (result != STATUS_OK) return result;
+    if (!complete) return error_set(err, "%s: not the four numbers of a box", path);
+    *box = reader_box(reader, edges[0], edges[1], edges[2] - edges[0], edges[3] - edges[1]);
+    return STATUS_OK;
 }
 
-/* train_00001.jpg is train_00001_aligned.jpg in the aligned folder; a list may name either. */
+/* Annotation/boundingbox/STEM_boundingbox.txt; no such file is no box. */
+static status read_box(const struct dataset_reader *reader, const char *folder, const char *stem,
+                       struct image_box *box, struct error *err)
+{
+    struct text path = {0};
+    uint8_t *bytes = NULL;
+    size_t size;
+    bool there = false;
+    status result = text_append_format(&path, err, "%s/%s_boundingbox.txt", folder, stem);
+    if (result == STATUS_OK)
+        result = file_read_if_there(text_string(&path), BOX_MOST_BYTES, &there, &bytes, &size, err);
+    if (result == STATUS_OK && there) result = parse_box(reader, bytes, size, text_string(&path), box, err);
+    memory_free(bytes);
+    text_free(&path);
+    return result;
+}
+
+/* train_00001.jpg is train_00001_aligned.jpg in the aligned folder; a list may name either. Fills `stem`, which is
+ * the original's, and `file`, the name in the folder that is read. */
+static void name_picture(const char *name, bool aligned, char stem[128], char file[160])
+{
+    static const char ending[] = "_aligned";
+    const char *dot = strrchr(name, '.');
+    snprintf(stem, 128, "%.*s", (int)(dot == NULL ? strlen(name) : (size_t)(dot - name)), name);
+    if (text_ends_with_ignoring_case(stem, ending)) stem[strlen(stem) - strlen(ending)] = '\0';
+    snprintf(file, 160, "%s%s%s", stem, aligned ? ending : "", dot == NULL ? ".jpg" : dot);
+}
+
 static status add_official(struct dataset_reader *reader, const struct csv_reader *csv,
                            const struct official *folders, struct error *err)
 {
@@ -65,15 +87,12 @@ static status add_official(struct dataset_reader *reader, const struct csv_reade
     status result = parse_label(reader, csv, csv_field(csv, 1), &output, err);
     if (result != STATUS_OK) return result;
     if (output < 0) return reader_leave_out(reader, dropped, csv->line, name, err);
-    const char *dot = strrchr(name, '.');
     char stem[128], file[160];
-    snprintf(stem, sizeof stem, "%.*s", (int)(dot == NULL ? strlen(name) : (size_t)(dot - name)), name);
     bool aligned = reader->options->rafdb_images == RAFDB_ALIGNED;
-    const char *ending = aligned && strstr(stem, "_aligned") == NULL ? "_aligned" : "";
-    snprintf(file, sizeof file, "%s%s%s", stem, ending, dot == NULL ? ".jpg" : dot);
+    name_picture(name, aligned, stem, file);
     struct dataset_row row = {.folder = folders->images, .name = file, .row = csv->line, .label = output};
-    if (!aligned && reader->options->crop == CROP_BOX) row.box = read_box(reader, folders->boxes, stem);
-    return reader_add(reader, &row, err);
+    if (!aligned && reader->options->crop == CROP_BOX) result = read_box(reader, folders->boxes, stem, &row.box, err);
+    return result == STATUS_OK ? reader_add(reader, &row, err) : result;
 }
 
 static status read_official(struct dataset_reader *reader, const char *list, const struct official *folders,
@@ -148,8 +167,7 @@ static status read_label_folder(struct dataset_reader *reader, const char *folde
     int output = reader->output_of[rafdb_expression(label)];
     for (size_t i = 0; i < list.count && result == STATUS_OK; i++) {
         struct dataset_row row = {.folder = path, .name = list.names[i], .label = output};
-        result =
-            output < 0 ? reader_leave_out(reader, dropped, 0, list.names[i], err) : reader_add(reader, &row, err);
+        result = reader_add_entry(reader, &row, dropped, err);
     }
     folder_list_free(&list);
     memory_free(path);

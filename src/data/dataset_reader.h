@@ -49,9 +49,16 @@ status csv_list_read(struct dataset_reader *reader, bool *exists, struct error *
 status reader_begin_list(struct dataset_reader *reader, const char *path, struct error *err) MUST_CHECK;
 const char *reader_list(const struct dataset_reader *reader);
 
-/* Adds a sample. A picture in a format that is not supported, and one that was already listed with the same box, are
- * left out with a note. */
+/* Adds a sample. A picture that was already listed with the same box is left out with a note. */
 status reader_add(struct dataset_reader *reader, const struct dataset_row *row, struct error *err) MUST_CHECK;
+
+/* The same of a file that a folder holds, whatever else people and systems put there: left out with a note where its
+ * name is none of a picture or, for `dropped`, where its label is no output. */
+status reader_add_entry(struct dataset_reader *reader, const struct dataset_row *row, const char *dropped,
+                        struct error *err) MUST_CHECK;
+
+/* A list's box, grown by data.crop_margin; none (width 0) where it has no area. */
+struct image_box reader_box(const struct dataset_reader *reader, double x, double y, double width, double height);
 
 /* Adds a sample whose PIXEL_SIDE^2 gray pixels are given. */
 status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row *row, const uint8_t *pixels,
@@ -99,6 +106,10 @@ status split_choose(const struct dataset *dataset, const struct config_data *opt
 
 /* Removes the samples that are not kept. */
 void dataset_keep(struct dataset *dataset, const bool *keep);
+
+/* Leaves pictures of kinds that this build does not read out, with a note. Once the split is chosen: which kinds are
+ * read must not change it. */
+status dataset_leave_out_unread(struct dataset *dataset, struct error *err) MUST_CHECK;
 
 /* Counts labels again. */
 void dataset_count_classes(struct dataset *dataset);

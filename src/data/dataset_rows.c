@@ -47,14 +47,20 @@ const char *reader_list(const struct dataset_reader *reader)
     return reader->dataset->lists[reader->list];
 }
 
-status reader_leave_out(struct dataset_reader *reader, const char *reason, size_t row, const char *name,
-                        struct error *err)
+static struct dataset_note *find_note(struct dataset *dataset, const char *reason)
 {
-    struct dataset *dataset = reader->dataset;
-    dataset->listed++;
-    for (size_t i = 0; i < dataset->note_count; i++) {
-        if (strcmp(dataset->notes[i].reason, reason) != 0) continue;
-        dataset->notes[i].count++;
+    for (size_t i = 0; i < dataset->note_count; i++)
+        if (strcmp(dataset->notes[i].reason, reason) == 0) return &dataset->notes[i];
+    return NULL;
+}
+
+/* Counts one more of that reason; the first is the example, with its line of the list where it has one. */
+static status add_note(struct dataset *dataset, const char *reason, uint32_t list, size_t row, const char *name,
+                       struct error *err)
+{
+    struct dataset_note *earlier = find_note(dataset, reason);
+    if (earlier != NULL) {
+        earlier->count++;
         return STATUS_OK;
     }
     struct dataset_note *notes =
@@ -67,7 +73,7 @@ status reader_leave_out(struct dataset_reader *reader, const char *reason, size_
     note->reason = memory_copy_string(reason, err);
     status result = note->reason == NULL ? STATUS_FAILED : STATUS_OK;
     if (result == STATUS_OK && row > 0)
-        result = text_append_format(&example, err, "%s:%zu: %s", path_name(reader_list(reader)), row, name);
+        result = text_append_format(&example, err, "%s:%zu: %s", path_name(dataset->lists[list]), row, name);
     else if (result == STATUS_OK)
         result = text_append_format(&example, err, "%s", name);
     if (example.bytes != NULL) text_make_printable(example.bytes);
@@ -75,19 +81,14 @@ status reader_leave_out(struct dataset_reader *reader, const char *reason, size_
     return result;
 }
 
-/* ---- samples -------------------------------------------------------------------------------------------------- */
-
-/* What a picture is that this build cannot read, by its name and, as names lie, by its bytes; IMAGE_UNKNOWN when it can,
- * or when reading it will tell. */
-static enum image_kind unread_kind(const char *path)
+status reader_leave_out(struct dataset_reader *reader, const char *reason, size_t row, const char *name,
+                        struct error *err)
 {
-    uint8_t bytes[PICTURE_FIRST_BYTES];
-    enum image_kind named = image_kind_of_name(path);
-    if (named == IMAGE_UNKNOWN || image_kind_is_read(named)) return IMAGE_UNKNOWN;
-    size_t size;
-    if (picture_file_begin(path, bytes, &size, NULL) != STATUS_OK) return IMAGE_UNKNOWN;
-    return image_kind_is_read(image_kind_of_bytes(bytes, size)) ? IMAGE_UNKNOWN : named;
+    reader->dataset->listed++;
+    return add_note(reader->dataset, reason, reader->list, row, name, err);
 }
+
+/* ---- samples -------------------------------------------------------------------------------------------------- */
 
 static status grow_samples(struct dataset *dataset, struct error *err)
 {
@@ -217,13 +218,6 @@ status reader_add(struct dataset_reader *reader, const struct dataset_row *row, 
     status result = grow_seen(reader, err);
     if (result == STATUS_OK) result = add_name(dataset, row->folder, row->name, &path, err);
     if (result != STATUS_OK) return result;
-    enum image_kind unread = unread_kind(dataset->names.bytes + path);
-    if (unread != IMAGE_UNKNOWN) {
-        char reason[64];
-        dataset->names.length = path;
-        snprintf(reason, sizeof reason, "%s is not supported", image_kind_name(unread));
-        return reader_leave_out(reader, reason, row->row, row->name, err);
-    }
     const struct dataset_sample *earlier = row->may_repeat ? NULL : find_seen(reader, path, &row->box);
     if (earlier != NULL) {
         dataset->names.length = path;
@@ -235,6 +229,22 @@ status reader_add(struct dataset_reader *reader, const struct dataset_row *row, 
     result = add_sample(reader, row, NO_PIXELS, path, err);
     if (result == STATUS_OK && !row->may_repeat) remember(reader, dataset->count - 1);
     return result;
+}
+
+status reader_add_entry(struct dataset_reader *reader, const struct dataset_row *row, const char *dropped,
+                        struct error *err)
+{
+    bool is_picture = image_kind_of_name(row->name) != IMAGE_UNKNOWN;
+    if (is_picture && row->label >= 0) return reader_add(reader, row, err);
+    return reader_leave_out(reader, is_picture ? dropped : "not a picture by name", row->row, row->name, err);
+}
+
+struct image_box reader_box(const struct dataset_reader *reader, double x, double y, double width, double height)
+{
+    double margin = reader->options->crop_margin;
+    if (!(width > 0) || !(height > 0)) return (struct image_box){0};
+    return (struct image_box){x - width * margin / 2, y - height * margin / 2, width * (1 + margin),
+                              height * (1 + margin)};
 }
 
 status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row *row, const uint8_t *pixels,
@@ -279,6 +289,43 @@ void dataset_keep(struct dataset *dataset, const bool *keep)
         kept++;
     }
     dataset->count = kept;
+}
+
+/* ---- pictures of kinds that are not read ----------------------------------------------------------------------- */
+
+/* What a picture is that this build cannot read, by its name and, as names lie, by its bytes; IMAGE_UNKNOWN when it
+ * can, or when reading it will tell. */
+static enum image_kind unread_kind(const char *path)
+{
+    uint8_t bytes[PICTURE_FIRST_BYTES];
+    enum image_kind named = image_kind_of_name(path);
+    if (named == IMAGE_UNKNOWN || image_kind_is_read(named)) return IMAGE_UNKNOWN;
+    size_t size;
+    if (picture_file_begin(path, bytes, &size, NULL) != STATUS_OK) return IMAGE_UNKNOWN;
+    return image_kind_is_read(image_kind_of_bytes(bytes, size)) ? IMAGE_UNKNOWN : named;
+}
+
+static status leave_out_if_unread(struct dataset *dataset, size_t sample, bool *keep, struct error *err)
+{
+    const struct dataset_sample *s = &dataset->samples[sample];
+    const char *path = dataset_path(dataset, sample);
+    enum image_kind unread = s->pixels == NO_PIXELS ? unread_kind(path) : IMAGE_UNKNOWN;
+    char reason[64];
+    *keep = unread == IMAGE_UNKNOWN;
+    if (*keep) return STATUS_OK;
+    snprintf(reason, sizeof reason, "%s is not supported", image_kind_name(unread));
+    return add_note(dataset, reason, s->list, s->row, path, err);
+}
+
+status dataset_leave_out_unread(struct dataset *dataset, struct error *err)
+{
+    bool *keep = memory_allocate(dataset->count, sizeof *keep, "the check of the kinds", err);
+    status result = keep == NULL ? STATUS_FAILED : STATUS_OK;
+    for (size_t i = 0; i < dataset->count && result == STATUS_OK; i++)
+        result = leave_out_if_unread(dataset, i, &keep[i], err);
+    if (result == STATUS_OK) dataset_keep(dataset, keep);
+    memory_free(keep);
+    return result;
 }
 
 void dataset_count_classes(struct dataset *dataset)

@@ -1,6 +1,6 @@
 /* Which samples of a training list belong to which split: a seeded, stratified share for validation, and a seeded,
- * stratified choice of labelled ones among the rest. A function of the list and the seed: which files are missing, or
- * which split is asked for, changes nothing. */
+ * stratified choice of labelled ones among the rest. A function of the list and the seed: which files are missing,
+ * which kinds of pictures this build reads, or which split is asked for, changes nothing. */
 #include "data/dataset_reader.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"

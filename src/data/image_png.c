@@ -1,5 +1,7 @@
 /* PNG through libpng. Checksums that do not match are errors in every chunk; chunks that say nothing about the pixels
- * as stored (texts, profiles, gamma) are skipped unread, so that they cannot ask for memory. */
+ * as stored (texts, profiles, gamma) are skipped unread, so that they cannot ask for memory. Of EXIF's the
+ * orientation is looked up where it lies. */
+#include "data/exif.h"
 #include "data/image_formats.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
@@ -10,7 +12,7 @@
 
 #include <png.h>
 
-enum { MESSAGE_BYTES = 128 };
+enum { MESSAGE_BYTES = 128, SIGNATURE_BYTES = 8, CHUNK_BYTES = 12 /* length, type and checksum */ };
 
 struct png_session {
     png_structp png;
@@ -107,6 +109,20 @@ static status read_session(struct png_session *session, const struct image_optio
     return read_pixels(session, options, image, err);
 }
 
+/* Of a file that was decoded, so that its chunks' checksums are right; eXIf may stand before the pixels or behind
+ * them. */
+static int find_orientation(const uint8_t *bytes, size_t size)
+{
+    for (size_t at = SIGNATURE_BYTES; at < size && size - at >= CHUNK_BYTES;) {
+        const uint8_t *chunk = bytes + at;
+        size_t length = (size_t)chunk[0] << 24 | (size_t)chunk[1] << 16 | (size_t)chunk[2] << 8 | chunk[3];
+        if (length > size - at - CHUNK_BYTES || memcmp(chunk + 4, "IEND", 4) == 0) break;
+        if (memcmp(chunk + 4, "eXIf", 4) == 0) return exif_orientation(chunk + 8, length);
+        at += CHUNK_BYTES + length;
+    }
+    return 1;
+}
+
 status image_png_decode(const uint8_t *bytes, size_t size, const struct image_options *options, struct image *image,
                         struct error *err)
 {
@@ -119,6 +135,8 @@ status image_png_decode(const uint8_t *bytes, size_t size, const struct image_op
     else
         result = read_session(&session, options, image, err);
     png_destroy_read_struct(&session.png, &session.info, NULL);
+    if (result == STATUS_OK && !options->ignore_orientation)
+        result = image_turn_upright(image, find_orientation(bytes, size), err);
     if (result != STATUS_OK) image_free(image);
     return result;
 }

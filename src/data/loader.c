@@ -245,7 +245,7 @@ static void count_batches(struct loader *loader)
 
 static status start_workers(struct loader *loader, struct error *err)
 {
-    int workers = loader->options.workers > 0 ? loader->options.workers : threads_available();
+    int workers = loader->options.workers > 0 ? loader->options.workers : threads_get();
     loader->threads = memory_allocate((size_t)workers, sizeof *loader->threads, "the loader's threads", err);
     loader->workspaces = memory_allocate((size_t)workers, sizeof *loader->workspaces, "the loader's threads", err);
     if (loader->threads == NULL || loader->workspaces == NULL) return STATUS_FAILED;

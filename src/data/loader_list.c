@@ -42,6 +42,6 @@ void loader_load_pictures(const char *const *paths, size_t count, const struct p
                           float *images, struct error *errors, size_t *bad)
 {
     struct picture_list list = {.paths = paths, .format = format, .images = images, .errors = errors};
-    parallel_run(count, workers > 0 ? workers : threads_available(), load_range, &list);
+    parallel_run(count, workers > 0 ? workers : threads_get(), load_range, &list);
     *bad = atomic_load(&list.bad);
 }

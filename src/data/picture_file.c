@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -126,37 +127,41 @@ static status read_member(int descriptor, const char *path, uint64_t offset, uin
     return STATUS_OK;
 }
 
-/* Splits "SHARD.tar#OFFSET"; NULL when the path is not of that form. The caller frees. */
-static char *shard_of(const char *path, uint64_t *offset)
+bool picture_file_split(const char *path, size_t *shard_length, int64_t *offset)
 {
+    static const char ending[] = ".tar";
+    const size_t ending_length = sizeof ending - 1;
     const char *mark = strrchr(path, '#');
-    int64_t value;
-    if (mark == NULL || mark[1] < '0' || mark[1] > '9' || !text_to_integer(mark + 1, &value)) return NULL;
-    char *shard = memory_copy_string(path, NULL);
-    if (shard == NULL) return NULL;
-    shard[mark - path] = '\0';
-    if (text_ends_with_ignoring_case(shard, ".tar")) {
-        *offset = (uint64_t)value;
-        return shard;
-    }
+    if (mark == NULL || (size_t)(mark - path) < ending_length) return false;
+    if (strncasecmp(mark - ending_length, ending, ending_length) != 0) return false;
+    if (mark[1] < '0' || mark[1] > '9' || !text_to_integer(mark + 1, offset)) return false;
+    *shard_length = (size_t)(mark - path);
+    return true;
+}
+
+/* The member of the shard that the first `shard_length` bytes of `path` name. */
+static status read_shard(const char *path, size_t shard_length, int64_t offset, uint8_t **bytes, size_t *size,
+                         struct error *err)
+{
+    char *shard = memory_copy_string(path, err);
+    if (shard == NULL) return STATUS_FAILED;
+    shard[shard_length] = '\0';
+    int descriptor = open(shard, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    status result = descriptor < 0 ? error_set_errno(err, "%s", path)
+                                   : read_member(descriptor, path, (uint64_t)offset, bytes, size, err);
+    if (descriptor >= 0) close(descriptor);
     memory_free(shard);
-    return NULL;
+    return result;
 }
 
 status picture_file_read(const char *path, uint8_t **bytes, size_t *size, struct error *err)
 {
     *bytes = NULL;
     *size = 0;
-    uint64_t offset;
-    char *shard = shard_of(path, &offset);
-    if (shard != NULL) {
-        int descriptor = open(shard, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-        status result = descriptor < 0 ? error_set_errno(err, "%s", path)
-                                       : read_member(descriptor, path, offset, bytes, size, err);
-        if (descriptor >= 0) close(descriptor);
-        memory_free(shard);
-        return result;
-    }
+    size_t shard_length;
+    int64_t offset;
+    if (picture_file_split(path, &shard_length, &offset))
+        return read_shard(path, shard_length, offset, bytes, size, err);
     status result = file_read(path, IMAGE_MOST_BYTES, bytes, size, err);
     if (result != STATUS_OK) return result;
     if (*size > 0) return STATUS_OK;

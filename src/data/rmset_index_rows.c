@@ -102,12 +102,14 @@ static status check_row_path(const struct rmset_index *index, const struct rmset
     return refuse_outside(index, shown, err);
 }
 
-/* Whether the file, links followed, is in the CSV's folder. What does not exist is for the reader to tell. */
+/* Whether the file that is opened, links followed, is in the CSV's folder. What does not exist is for the reader to
+ * tell; a file of which nobody can say where it is may lead out. */
 static status check_links(const struct rmset_index *index, const char *path, struct error *err)
 {
     char real[PATH_MAX];
     size_t length = strlen(index->real_folder);
-    if (index->options.allow_outside || realpath(path, real) == NULL) return STATUS_OK;
+    if (index->options.allow_outside) return STATUS_OK;
+    if (realpath(path, real) == NULL) return errno == ENOENT ? STATUS_OK : error_set_errno(err, "%s", path);
     bool inside = length == 1 || (strncmp(real, index->real_folder, length) == 0 && real[length] == '/');
     return inside ? STATUS_OK : refuse_outside(index, path, err);
 }
@@ -162,12 +164,11 @@ static status append_face_path(const struct rmset_index *index, uint64_t row_num
 /* Cuts "#OFFSET" off a path in a tar shard; -1 where there is none. */
 static int64_t cut_offset(struct text *path)
 {
-    char *hash = strrchr(path->bytes, '#');
+    size_t shard_length;
     int64_t offset;
-    if (hash == NULL || hash - path->bytes < 4 || memcmp(hash - 4, ".tar", 4) != 0) return -1;
-    if (!text_to_integer(hash + 1, &offset) || offset < 0) return -1;
-    *hash = '\0';
-    path->length = (size_t)(hash - path->bytes);
+    if (!picture_file_split(text_string(path), &shard_length, &offset)) return -1;
+    path->bytes[shard_length] = '\0';
+    path->length = shard_length;
     return offset;
 }
 
@@ -193,7 +194,6 @@ status rmset_index_read(const struct rmset_index *index, uint64_t row, uint8_t *
     text_free(&path);
     return result;
 }
-
 
 /* ---- a named face -----------------------------------------------------------------------------------------------
  */

@@ -200,7 +200,7 @@ static status open_video(struct video **out, struct byte_stream *stream, const c
     }
     result = open_container(video, err);
     if (result == STATUS_OK)
-        result = open_decoder(video, options->threads > 0 ? options->threads : threads_available(), err);
+        result = open_decoder(video, options->threads > 0 ? options->threads : threads_get(), err);
     if (result == STATUS_OK)
         *out = video;
     else

@@ -32,16 +32,19 @@ static size_t cut_bytes(const void *context, const struct face_picture *picture)
 static status cut(const void *context, struct face_picture *picture, struct face_worker *worker, struct error *err)
 {
     const struct face_crops *crops = context;
+    const struct image *image = &picture->input.image;
     size_t bytes = face_bytes(crops), kept = 0;
     picture->crops = memory_allocate(picture->face_count, bytes, "the faces", err);
     if (picture->crops == NULL) return STATUS_FAILED;
     if (!picture->is_detected)
-        return image_resize_into(&picture->input.image, NULL, crops->crop.filter, crops->side, crops->side,
-                                 picture->crops, &worker->crop.resize, err);
+        return image_resize_into(image, NULL, crops->crop.filter, crops->side, crops->side, picture->crops,
+                                 &worker->crop.resize, err);
     for (size_t i = 0; i < picture->face_count; i++) {
-        if (crop_face(&picture->input.image, &picture->faces[i].shape, &crops->crop, crops->side,
-                      picture->crops + kept * bytes, &worker->crop, NULL) != STATUS_OK)
-            continue;
+        const struct face_shape *shape = &picture->faces[i].shape;
+        if (!crop_face_exists(&shape->box, image->width, image->height)) continue;
+        status result =
+            crop_face(image, shape, &crops->crop, crops->side, picture->crops + kept * bytes, &worker->crop, err);
+        if (result != STATUS_OK) return result;
         if (picture->ids != NULL) picture->ids[kept] = picture->ids[i];
         picture->faces[kept++] = picture->faces[i];
     }

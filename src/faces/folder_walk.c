@@ -76,16 +76,18 @@ static status read_names(struct level *level, struct error *err)
 /* ---- the tree ---------------------------------------------------------------------------------------------------
  */
 
-/* Takes `path` and `below` over. */
+/* Takes `path` and `below` over where it works. */
 static status enter(struct folder_walk *walk, char *path, char *below, struct error *err)
 {
     struct level *level = &walk->levels[walk->depth];
     *level = (struct level){.path = path, .below = below};
     status result = read_names(level, err);
-    if (result == STATUS_OK)
+    if (result == STATUS_OK) {
         walk->depth++;
-    else
-        level_free(level);
+        return STATUS_OK;
+    }
+    level->path = level->below = NULL;
+    level_free(level);
     return result;
 }
 
@@ -94,14 +96,10 @@ status folder_walk_open(struct folder_walk **out, const char *folder, struct err
     struct folder_walk *walk = *out = memory_allocate(1, sizeof *walk, "a folder's names", err);
     if (walk == NULL) return STATUS_FAILED;
     char *path = memory_copy_string(folder, err), *below = memory_copy_string("", err);
-    status result = STATUS_FAILED;
-    if (path != NULL && below != NULL) {
-        result = enter(walk, path, below, err);
-    } else {
+    status result = path == NULL || below == NULL ? STATUS_FAILED : enter(walk, path, below, err);
+    if (result != STATUS_OK) {
         memory_free(path);
         memory_free(below);
-    }
-    if (result != STATUS_OK) {
         folder_walk_close(walk);
         *out = NULL;
     }
@@ -127,41 +125,57 @@ double folder_walk_share(const struct folder_walk *walk, double inner)
     return share + one * inner;
 }
 
-/* A link to a folder is not one: it may lead back to where we are. */
-static bool is_own_folder(const char *path)
+/* A link to a folder is not one: it may lead back to where we are. What went away since it was listed is nothing. */
+static status find_folder(const char *path, bool *is_folder, struct error *err)
 {
     struct stat info;
-    return lstat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    *is_folder = false;
+    if (lstat(path, &info) != 0) return errno == ENOENT ? STATUS_OK : error_set_errno(err, "%s", path);
+    *is_folder = S_ISDIR(info.st_mode);
+    return STATUS_OK;
+}
+
+/* Goes into the folder `path` where that is what it is. */
+static status enter_folder(struct folder_walk *walk, char *path, char *below, bool *is_entered, struct error *err)
+{
+    bool is_folder;
+    *is_entered = false;
+    status result = find_folder(path, &is_folder, err);
+    if (result != STATUS_OK || !is_folder) return result;
+    if (walk->depth > MOST_FOLDER_DEPTH) return error_set(err, "%s: folders in folders, too deep", path);
+    if (access(path, R_OK | X_OK) != 0) return error_set_errno(err, "%s", path);
+    result = enter(walk, path, below, err);
+    *is_entered = result == STATUS_OK;
+    return result;
+}
+
+/* The name that follows in the folder being read or in those around it; NULL behind the last. */
+static const char *next_name(struct folder_walk *walk)
+{
+    while (walk->depth > 0) {
+        struct level *level = &walk->levels[walk->depth - 1];
+        if (level->next < level->count) return level->names[level->next++];
+        level_free(level);
+        walk->depth--;
+    }
+    return NULL;
 }
 
 status folder_walk_next(struct folder_walk *walk, char **path, char **below, bool *found, struct error *err)
 {
     *found = false;
-    while (walk->depth > 0) {
-        struct level *level = &walk->levels[walk->depth - 1];
-        if (level->next == level->count) {
-            level_free(level);
-            walk->depth--;
-            continue;
-        }
-        const char *name = level->names[level->next++];
-        char *entry = path_join(level->path, name, err), *target = path_join(level->below, name, err);
-        status result = entry == NULL || target == NULL ? STATUS_FAILED : STATUS_OK;
-        bool is_folder = result == STATUS_OK && is_own_folder(entry);
-        bool is_open = is_folder && walk->depth <= MOST_FOLDER_DEPTH && access(entry, R_OK | X_OK) == 0;
-        if (is_open) {
-            result = enter(walk, entry, target, err);
-            if (result != STATUS_OK) return result;
-            continue;
-        }
-        if (is_folder || (result == STATUS_OK && (image_kind_of_name(name) != IMAGE_UNKNOWN || video_is_named(name)))) {
-            *path = entry;
-            *below = target;
-            *found = true;
-            return STATUS_OK;
-        }
-        memory_free(entry);
-        memory_free(target);
+    for (const char *name; (name = next_name(walk)) != NULL;) {
+        const struct level *level = &walk->levels[walk->depth - 1];
+        *path = path_join(level->path, name, err);
+        *below = path_join(level->below, name, err);
+        bool is_entered = false, is_named = *path != NULL && *below != NULL;
+        status result = is_named ? enter_folder(walk, *path, *below, &is_entered, err) : STATUS_FAILED;
+        if (is_entered) continue;
+        bool is_wanted = image_kind_of_name(name) != IMAGE_UNKNOWN || video_is_named(name);
+        *found = is_named && (result != STATUS_OK || is_wanted);
+        if (*found) return result;
+        memory_free(*path);
+        memory_free(*below);
         if (result != STATUS_OK) return result;
     }
     return STATUS_OK;

@@ -16,8 +16,8 @@ void folder_walk_close(struct folder_walk *walk);
 
 /* The next file: its path, and its name below the folder that was opened; the caller owns both. *found is false
  * behind the last. Hidden files are passed over (among them the "._" twins that some systems put beside pictures) and
- * links to folders are not followed. A folder in it that cannot be listed is given like a file: reading it will say
- * why. */
+ * links to folders are not followed. An error with *found set is that of the entry that is given, mostly a folder
+ * that cannot be listed: the next call goes on behind it. One without ends the walk. */
 status folder_walk_next(struct folder_walk *walk, char **path, char **below, bool *found,
                         struct error *err) MUST_CHECK;
 

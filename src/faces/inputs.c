@@ -7,6 +7,7 @@
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
+#include "rmfer/base/threads.h"
 #include "rmfer/data/picture_file.h"
 #include "rmfer/data/video.h"
 
@@ -59,6 +60,8 @@ status face_inputs_create(struct face_inputs **out, const char *const *paths, si
     inputs->path_count = count;
     inputs->options = *options;
     if (inputs->options.every < 1) inputs->options.every = 1;
+    /* Videos are opened by the threads of a pipeline, which do not know what was set for the program's own. */
+    if (inputs->options.threads < 1) inputs->options.threads = threads_get();
     return STATUS_OK;
 }
 
@@ -156,11 +159,30 @@ static bool give_error(struct face_inputs *inputs, struct face_input *input, con
     return true;
 }
 
+/* The same of an entry of a folder; takes `path` and `target` over. */
+static bool give_failed_entry(struct face_inputs *inputs, struct face_input *input, char *path, char *target,
+                              const struct error *error)
+{
+    inputs->folder_given++;
+    input->file = inputs->files++;
+    bool is_ours = take_place(inputs, input);
+    if (is_ours) {
+        input->path = path;
+        input->target = target;
+        input->error = *error;
+    } else {
+        memory_free(path);
+        memory_free(target);
+    }
+    return is_ours;
+}
+
 static struct video_options video_options(const struct face_inputs *inputs)
 {
     return (struct video_options){.every = inputs->options.every,
                                   .every_seconds = inputs->options.every_seconds,
-                                  .most_pixels = inputs->options.most_pixels};
+                                  .most_pixels = inputs->options.most_pixels,
+                                  .threads = inputs->options.threads};
 }
 
 /* Takes `path` and `target` over. Of a folder, pictures that cannot be read are counted by their kind and passed over. */
@@ -289,15 +311,21 @@ static status end_folder(const struct face_inputs *inputs, struct error *err)
     return result;
 }
 
+/* What cannot be listed or looked at is an error at its place, and the others are done. Not among frames, which are
+ * counted: there it ends the film. */
 static bool next_of_folder(struct face_inputs *inputs, struct face_input *input)
 {
     struct error error = {0};
     char *path, *target;
-    bool found;
+    bool found, is_film = inputs->options.folder_of_frames;
     status result = folder_walk_next(inputs->walk, &path, &target, &found, &error);
     if (result == STATUS_OK && found)
-        return inputs->options.folder_of_frames ? give_folder_frame(inputs, input, path, target)
-                                                : start_file(inputs, input, path, target);
+        return is_film ? give_folder_frame(inputs, input, path, target) : start_file(inputs, input, path, target);
+    if (found && !is_film) return give_failed_entry(inputs, input, path, target, &error);
+    if (found) {
+        memory_free(path);
+        memory_free(target);
+    }
     if (result == STATUS_OK) result = end_folder(inputs, &error);
     bool given = result != STATUS_OK && give_error(inputs, input, inputs->folder, &error);
     close_folder(inputs);

@@ -99,7 +99,8 @@ static void end_lost(struct face_tracker *tracker, int64_t frame)
     for (size_t i = 0; i < tracker->count; i++) {
         struct face_track *track = &tracker->tracks[i];
         int64_t seen = track->last >= 0 ? track->last : track->first;
-        if (track->end == TRACK_OPEN && frame - seen > tracker->options.patience) end_track(track, TRACK_LOST, frame);
+        bool is_lost = frame - seen > tracker->options.patience && track->missed >= tracker->options.misses;
+        if (track->end == TRACK_OPEN && is_lost) end_track(track, TRACK_LOST, frame);
     }
     forget_ended(tracker);
 }
@@ -142,6 +143,7 @@ static void take_match(struct face_tracker *tracker, struct face_track *track, c
     double share = tracker->options.follow;
     if (track->last < 0) track->first = frame;
     track->last = frame;
+    track->missed = 0;
     track->faces++;
     move_toward(&track->reference.x, box->x, share);
     move_toward(&track->reference.y, box->y, share);
@@ -149,11 +151,11 @@ static void take_match(struct face_tracker *tracker, struct face_track *track, c
     move_toward(&track->reference.height, box->height, share);
 }
 
-status face_tracker_match(struct face_tracker *tracker, int64_t frame, const struct detected_face *faces, size_t count,
-                          int64_t *ids, struct error *err)
+/* Best pairs first; who is not matched misses the frame. */
+static status match_pairs(struct face_tracker *tracker, int64_t frame, const struct detected_face *faces,
+                          size_t count, int64_t *ids, struct error *err)
 {
-    end_lost(tracker, frame);
-    for (size_t f = 0; f < count; f++) ids[f] = -1;
+    for (size_t t = 0; t < tracker->count; t++) tracker->tracks[t].missed++;
     if (count == 0) return STATUS_OK;
     struct pair *pairs = memory_allocate(size_multiply(tracker->count, count), sizeof *pairs, "the tracks", err);
     if (pairs == NULL) return STATUS_FAILED;
@@ -167,7 +169,15 @@ status face_tracker_match(struct face_tracker *tracker, int64_t frame, const str
         take_match(tracker, track, &faces[pairs[i].face].shape.box, frame);
     }
     memory_free(pairs);
-    status result = STATUS_OK;
+    return STATUS_OK;
+}
+
+status face_tracker_match(struct face_tracker *tracker, int64_t frame, const struct detected_face *faces,
+                          size_t count, int64_t *ids, struct error *err)
+{
+    end_lost(tracker, frame);
+    for (size_t f = 0; f < count; f++) ids[f] = -1;
+    status result = match_pairs(tracker, frame, faces, count, ids, err);
     for (size_t f = 0; f < count && tracker->options.enter && result == STATUS_OK; f++) {
         if (ids[f] >= 0) continue;
         result = face_tracker_begin(tracker, &faces[f].shape.box, frame, err);

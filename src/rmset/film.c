@@ -371,6 +371,7 @@ status film_build(const struct film_job *job, struct film_facts *facts, struct e
     struct face_input_options wanted = {.every = options->every,
                                         .every_seconds = options->every_seconds,
                                         .most_pixels = options->most_pixels,
+                                        .threads = options->threads,
                                         .folder_of_frames = true};
     struct face_inputs *inputs = NULL;
     struct film_writer *writer = NULL;

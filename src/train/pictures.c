@@ -20,7 +20,7 @@ static status open_data(struct pictures *pictures, const struct config *config, 
     if (pictures->training.count < (size_t)config->train.batch)
         return error_set(err, "%s: the training split has %zu pictures, fewer than train.batch = %lld",
                          config->data.root, pictures->training.count, (long long)config->train.batch);
-    if (config->va.weight > 0 && pictures->training.affect == NULL)
+    if (config->va.weight > 0 && dataset_affect_count(&pictures->training) == 0)
         return error_set(err,
                          "%s: va.weight = %g, but no training picture of this data set has valence and arousal (AffectNet's "
                          "lists have them, and data.kind = csv with columns valence and arousal)",

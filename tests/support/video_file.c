@@ -128,13 +128,15 @@ static void put_master(struct riff *out, uint32_t id, struct riff *inner)
     *inner = (struct riff){0};
 }
 
-static void put_cluster(struct riff *out, const struct image *frame, int time)
+static void put_cluster(struct riff *out, const struct image *frame, int time, enum video_file_codec codec)
 {
     struct riff cluster = {0}, block = {0};
     struct error err = {0};
     uint8_t *bytes;
     size_t size;
-    if (image_encode_jpeg(frame, 95, &bytes, &size, &err) != STATUS_OK) abort();
+    if ((codec == VIDEO_FILE_PNG ? image_encode_png(frame, &bytes, &size, &err)
+                                 : image_encode_jpeg(frame, 95, &bytes, &size, &err)) != STATUS_OK)
+        abort();
     put_whole(&cluster, 0xe7, (uint64_t)time);
     put(&block, "\x81\0\0\x80", 4); /* track 1, at the cluster's time, a key frame */
     put(&block, bytes, size);
@@ -143,7 +145,19 @@ static void put_cluster(struct riff *out, const struct image *frame, int time)
     memory_free(bytes);
 }
 
-uint8_t *video_file_mkv(const struct image *frames, const int *times, size_t count, size_t *size)
+static void put_codec(struct riff *track, enum video_file_codec codec)
+{
+    uint8_t header[40] = {40, [12] = 1, [14] = 24, [16] = 'M', 'P', 'N', 'G'}; /* BITMAPINFOHEADER */
+    if (codec == VIDEO_FILE_JPEG) {
+        put_element(track, 0x86, "V_MJPEG", 7);
+        return;
+    }
+    put_element(track, 0x86, "V_MS/VFW/FOURCC", 15);
+    put_element(track, 0x63a2, header, sizeof header);
+}
+
+uint8_t *video_file_mkv(const struct image *frames, const int *times, size_t count, enum video_file_codec codec,
+                        size_t *size)
 {
     struct riff out = {0}, header = {0}, segment = {0}, inner = {0}, track = {0}, tracks = {0};
     put_element(&header, 0x4282, "matroska", 8);
@@ -153,13 +167,13 @@ uint8_t *video_file_mkv(const struct image *frames, const int *times, size_t cou
     put_whole(&track, 0xd7, 1);
     put_whole(&track, 0x73c5, 1);
     put_whole(&track, 0x83, 1);
-    put_element(&track, 0x86, "V_MJPEG", 7);
+    put_codec(&track, codec);
     put_whole(&inner, 0xb0, (uint64_t)frames[0].width);
     put_whole(&inner, 0xba, (uint64_t)frames[0].height);
     put_master(&track, 0xe0, &inner);
     put_master(&tracks, 0xae, &track);
     put_master(&segment, 0x1654ae6b, &tracks);
-    for (size_t i = 0; i < count; i++) put_cluster(&segment, &frames[i], times[i]);
+    for (size_t i = 0; i < count; i++) put_cluster(&segment, &frames[i], times[i], codec);
     put_master(&out, 0x18538067, &segment);
     *size = out.size;
     return out.bytes;

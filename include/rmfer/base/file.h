@@ -23,6 +23,11 @@ void file_unmap(struct mapped_file *file);
 /* Reads a whole regular file into memory (NUL-terminated; release with memory_free); refuses more than `limit` bytes. */
 status file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size, struct error *err) MUST_CHECK;
 
+/* The same of a file that need not be there: then *there is false, and no error. Everything else that keeps it from
+ * being read (a disk, a server, memory) is one, as otherwise a bad day looks like a file that nobody wrote. */
+status file_read_if_there(const char *path, size_t limit, bool *there, uint8_t **bytes, size_t *size,
+                          struct error *err) MUST_CHECK;
+
 bool file_exists(const char *path);
 bool folder_exists(const char *path);
 

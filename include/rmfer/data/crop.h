@@ -70,8 +70,12 @@ struct crop_workspace {
 
 void crop_workspace_free(struct crop_workspace *workspace);
 
+/* Whether the face's box has an area and some of it lies in the `width` x `height` picture: of others nothing can be
+ * cut out. */
+bool crop_face_exists(const struct image_box *face, int width, int height);
+
 /* Cuts the face out and resizes it into `rgb`, [side, side, 3]. Beyond the picture's edge an aligned crop repeats the
- * pixels of the edge. An error when the box lies outside of the picture or the landmarks coincide. */
+ * pixels of the edge. An error when the face does not exist there or the landmarks of an aligned crop coincide. */
 status crop_face(const struct image *image, const struct face_shape *face, const struct crop_options *options,
                  int side, uint8_t *rgb, struct crop_workspace *workspace, struct error *err) MUST_CHECK;
 

@@ -42,7 +42,7 @@ struct loader_options {
                          groups of 1 */
     int image_size;
     enum config_resize resize;
-    int workers;        /* 0 = threads_available() */
+    int workers;        /* 0 = threads_get() */
     int prefetch;       /* batches made ahead, at least 1 */
     size_t cache_bytes; /* decoded pictures kept in memory, first come, first kept; 0 = none */
     struct picture_room *room; /* instead where the machine's processes keep them together; borrowed; NULL = they do not */
@@ -86,7 +86,7 @@ struct picture_format {
     double mean[3], std[3];
 };
 
-/* Loads pictures by path ("SHARD.tar#OFFSET" too) on `workers` threads (0 = threads_available()) into images
+/* Loads pictures by path ("SHARD.tar#OFFSET" too) on `workers` threads (0 = threads_get()) into images
  * [count,H,W,3]. errors[i] tells what was wrong with picture i, whose row is then zeros (`errors` may be NULL). *bad
  * is the number of those. */
 void loader_load_pictures(const char *const *paths, size_t count, const struct picture_format *format, int workers,

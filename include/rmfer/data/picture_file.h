@@ -4,8 +4,14 @@
 
 #include "rmfer/base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Whether `path` names a member of a tar file, "SHARD.tar#OFFSET" (".tar" in whatever case, OFFSET in digits); then
+ * the shard's own path is the first *shard_length bytes of it. Everybody who has to know which file is opened asks
+ * here. */
+bool picture_file_split(const char *path, size_t *shard_length, int64_t *offset);
 
 /* Reads the encoded picture named by `path` (release with memory_free; at most IMAGE_MOST_BYTES). In
  * "SHARD.tar#OFFSET", OFFSET is the place, in bytes, of the member's 512-byte header or of its data behind the

@@ -25,7 +25,7 @@ struct video_options {
      * changes nothing. */
     double every_seconds;
     size_t most_pixels; /* of a frame; 0 = IMAGE_MOST_PIXELS */
-    int threads;        /* of the decoder; 0 = threads_available() */
+    int threads;        /* of the decoder; 0 = threads_get() */
 };
 
 struct video_frame {

@@ -37,6 +37,7 @@ struct face_input_options {
     int64_t every;         /* only frames 0, every, 2 every, ...; 0 counts as 1 */
     double every_seconds;  /* above 0: instead by time, see data/video.h */
     size_t most_pixels;    /* of a frame; 0 = IMAGE_MOST_PIXELS */
+    int threads;           /* of a video's decoder; 0 = threads_get() where the inputs are created */
     bool null_separated;   /* the list on standard input */
     bool folder_of_frames; /* the pictures of a folder are frames 0, 1, 2 ... of one film */
     bool quiet;            /* nothing is said of what a folder holds besides */

@@ -12,6 +12,7 @@ struct face_tracker_options {
     double follow;    /* after a match the reference moves toward the face by this share of the way; 0 = fixed */
     bool enter;       /* a face that matches nothing begins a track */
     int64_t patience; /* frames without its face after which a track ends; 0 = it may always come back */
+    int64_t misses;   /* ... but not before so many frames were looked at in vain: of a film not every frame may be */
     bool keep_ended;  /* ended tracks stay in the list */
 };
 
@@ -26,6 +27,7 @@ struct face_track {
     struct image_box reference;
     int64_t first, last; /* frames with its face; last = -1 where it never came */
     size_t faces;
+    int64_t missed; /* frames looked at since then */
     enum track_end end;
     int64_t end_frame; /* of an end that is not the film's */
 };
