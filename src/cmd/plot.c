@@ -70,6 +70,7 @@ static status plot_runs(const struct plot_command *command, figure_draw draw, co
     size_t count;
     status result = run_groups_read(&groups, &count, words, word_count, err);
     struct runs_figure figure = {command, groups, count};
+    if (result == STATUS_OK) result = run_groups_check_output(groups, count, command->out, err);
     if (result == STATUS_OK) result = figure_file_write(command->out, command->png, draw, &figure, stdout, err);
     run_groups_free(groups, count);
     return result;
@@ -84,6 +85,8 @@ static status take_word(const struct plot_command *command, const char *word, bo
     struct evaluation_request request = command->request;
     status result = checkpoint_word_read(&checkpoint, word, err);
     request.checkpoint = checkpoint.path;
+    if (result == STATUS_OK) result = file_check_output(command->out, checkpoint.path, err);
+    if (result == STATUS_OK) result = file_check_output(command->out, request.config, err);
     if (result == STATUS_OK)
         result = answers_of_checkpoint(answers, &request, checkpoint.name, (size_t)command->sample, command->seed, tells, err);
     checkpoint_word_free(&checkpoint);
@@ -123,8 +126,6 @@ static status run(const struct plot_command *command, const struct option_list *
         return plot_anchor(&figure, words->items + 1, words->count - 1, err);
     }
     status result = figure_file_check("rmfer plot", command->out, command->png, err);
-    for (size_t i = 1; i < words->count && result == STATUS_OK; i++)
-        result = file_check_output(command->out, words->items[i], err);
     if (result != STATUS_OK) return result;
     if (is_curves || is_confusion)
         return plot_runs(command, is_curves ? draw_curves : draw_confusion, words->items + 1, words->count - 1, err);

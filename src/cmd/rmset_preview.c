@@ -2,6 +2,7 @@
 #include "cmd/rmset.h"
 #include "cmd/rmset_attention.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/text.h"
 #include "rmfer/ckpt/detector_onnx.h"
@@ -113,7 +114,10 @@ static status preview_film(struct preview_command *command, const char *film, st
     command->preview.area_count = command->areas.count;
     status result = check_out(command->out, err);
     if (result == STATUS_OK) result = choose_out(command->out, film, &out, err);
+    command->preview.out = text_string(&out);
+    if (result == STATUS_OK) result = file_check_output(command->preview.out, command->preview.detections, err);
     if (result == STATUS_OK) result = read_detector(command, &detector, err);
+    if (result == STATUS_OK) result = file_check_output(command->preview.out, command->detector, err);
     if (result == STATUS_OK) result = rmset_preview_make(&preview, film, &command->preview, err);
     if (result == STATUS_OK) result = write_picture(text_string(&out), &preview.sheet, err);
     if (result == STATUS_OK) {
@@ -146,6 +150,7 @@ static status preview_anchor(const struct preview_command *command, const char *
     const struct rmset_attention_options options = {
         .folder = set,
         .anchor = command->anchor,
+        .out = command->out,
         .checkpoints = command->checkpoints.items,
         .checkpoint_count = command->checkpoints.count,
         .settings = command->settings.items,

@@ -1,6 +1,7 @@
 /* Runs of one name, from the command line's words. */
 #include "rmfer/plot/run.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 
 #include <stdbool.h>
@@ -90,4 +91,30 @@ void run_groups_free(struct run_group *groups, size_t count)
         memory_free(groups[i].name);
     }
     memory_free(groups);
+}
+
+/* ---- outputs -----------------------------------------------------------------------------------------------------
+ */
+
+static status check_output(const struct run *run, const char *output, struct error *err)
+{
+    static const char *const files[] = {
+        "metrics.jsonl",    "config.ini",          "log.txt", "best_overall.safetensors", "best_average.safetensors",
+        "last.safetensors", "previous.safetensors"};
+    status result = file_check_output(output, run->folder, err);
+    for (size_t i = 0; i < sizeof files / sizeof files[0] && result == STATUS_OK; i++) {
+        char *path = path_join(run->folder, files[i], err);
+        result = path == NULL ? STATUS_FAILED : file_check_output(output, path, err);
+        memory_free(path);
+    }
+    return result;
+}
+
+status run_groups_check_output(const struct run_group *groups, size_t count, const char *output, struct error *err)
+{
+    status result = STATUS_OK;
+    for (size_t g = 0; g < count; g++)
+        for (size_t i = 0; i < groups[g].count && result == STATUS_OK; i++)
+            result = check_output(&groups[g].runs[i], output, err);
+    return result;
 }
