@@ -39,6 +39,23 @@ expect "NaN alone leaves the rest" 0 'learning rate' n.svg "$RMFER" plot curves 
 if grep -qi 'nan[ ",]' n.svg; then fail "a coordinate is NaN"; else pass; fi
 expect "200,000 steps" 0 'loss' l.svg "$RMFER" plot curves long -o l.svg
 if [ "$(wc -c <l.svg)" -lt 100000 ]; then pass; else fail "a long run makes a large figure"; fi
+# Many names: every line is there, and no two have the same stroke.
+many=
+for name in 01 02 03 04 05 06 07 08 09 10 11 12 13 14 15 16 17 18 19 20 21 22; do
+    mkdir "m$name"
+    for epoch in 1 2; do
+        echo "{\"step\": $epoch, \"epoch\": $epoch, \"phase\": 1, \"loss\": 1.$name, \"loss_a\": 2.$name, \"loss_b\": 3.$name, \"loss_c\": 4.$name, \"loss_d\": 5.$name}"
+    done >"m$name/metrics.jsonl"
+    many="$many m$name"
+done
+# shellcheck disable=SC2086 # words
+{
+    expect "22 names of 5 losses" 0 'm22: loss_d' m.svg "$RMFER" plot curves $many -o m.svg
+    holds "every line is there" [ "$(grep -o 'm[0-9][0-9]: loss[_a-d]*<' m.svg | sort -u | wc -l)" -eq 110 ]
+    expect "22 names of one number" 0 'm22' w.svg "$RMFER" plot curves $many --key loss -o w.svg
+}
+# Those of the legend, each beside its name.
+holds "no two have the same stroke" [ "$(grep '<path d="M664.0 [0-9.]*L690.0' w.svg | sed 's/.*fill="none"//' | sort -u | wc -l)" -eq 22 ]
 expect "no line" 1 'no line of metrics yet' err "$RMFER" plot curves none -o e.svg
 expect "no evaluation" 1 'no evaluation yet' err "$RMFER" plot confusion none -o e.svg
 expect "no such number" 1 "number 'zzz'" err "$RMFER" plot curves long --key zzz -o e.svg
