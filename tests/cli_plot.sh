@@ -74,12 +74,12 @@ expect "a report of a run with nothing" 0 'No evaluation yet' r.html "$RMFER" re
 expect "a long report" 0 '</html>' r.html "$RMFER" report long -o r.html
 expect "Markdown" 0 '| a | 2 | 70.00 ± 0.00 | 68.75 ± 0.00 |' out "$RMFER" table a-seed0 a-seed1
 expect "LaTeX" 0 'x.. & 1 & 70.00 & 68.75' out "$RMFER" table 'x_=a-seed0' --format latex
-expect "CSV" 0 '"x""",1,70.00,,,,68.75,,,$' out "$RMFER" table 'x"=a-seed0' --format csv
+expect "CSV" 0 '"x""",1,70.00,,,,68.75,,,,"valid",""$' out "$RMFER" table 'x"=a-seed0' --format csv
 mkdir known
 sed 's/"overall_accuracy": 0.7,/& "overall_interval": [0.3968, 0.8922],/; s/"average_accuracy": 0.6875,/& "average_interval": [0.41, 0.85],/' \
     a-seed0/metrics.jsonl >known/metrics.jsonl
 expect "intervals" 0 '| known | 1 | 70.00 \[39.68, 89.22\] | 68.75 \[41.00, 85.00\] |' out "$RMFER" table known
-expect "intervals as CSV" 0 '"known",1,70.00,,39.68,89.22,68.75,,41.00,85.00$' out "$RMFER" table known --format csv
+expect "intervals as CSV" 0 '"known",1,70.00,,39.68,89.22,68.75,,41.00,85.00,"valid",""$' out "$RMFER" table known --format csv
 expect "an unknown format" 2 'markdown, csv, latex' err "$RMFER" table a-seed0 --format pdf
 
 # ---- figures of checkpoints ----

@@ -38,7 +38,8 @@ static char *name_of_folder(char *folder)
 
 static struct run_group *group_of(struct run_group **groups, size_t *count, const char *name, struct error *err)
 {
-    if (*count > 0 && strcmp((*groups)[*count - 1].name, name) == 0) return &(*groups)[*count - 1];
+    for (size_t g = 0; g < *count; g++)
+        if (strcmp((*groups)[g].name, name) == 0) return &(*groups)[g];
     struct run_group *grown = memory_grow(*groups, *count, *count + 1, sizeof *grown, "runs", err);
     if (grown == NULL) return NULL;
     *groups = grown;
