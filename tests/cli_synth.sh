@@ -36,4 +36,14 @@ refuses "--set alone" 2 'rmfer: error: --set belongs to --from' "$RMFER" synth x
 refuses "a folder that cannot be" 1 'rmfer: error: from.ini: cannot make the folder: File exists' \
     "$RMFER" synth from.ini/x
 
+# Only a build that cannot encode goes without videos: a disk that is full behind the pictures is an error.
+(trap '' XFSZ; ulimit -f 1800; exec "$RMFER" synth lim --faces 64 --size 32) >out 2>err
+code=$?
+if grep -q 'no mashup videos: .*\(FFmpeg\|lib\)' err; then
+    skip "a full disk under videos, as none can be encoded here"
+else
+    if [ $code -eq 1 ] && grep -q '^rmfer: error: lim/mashups/.*File too large$' err; then pass; else fail "a full disk: exit $code"; fi
+    check "nothing half is left" test -z "$(find lim/mashups -name '*.mp4')"
+fi
+
 finish
