@@ -62,6 +62,19 @@ expect "no such number" 1 "number 'zzz'" err "$RMFER" plot curves long --key zzz
 expect "no folder" 1 'metrics.jsonl' err "$RMFER" plot curves nowhere -o e.svg
 expect "no figure" 2 'curves or confusion' err "$RMFER" plot pie a-seed0 -o e.svg
 expect "no target" 2 'needs -o' err "$RMFER" plot curves a-seed0
+# Options that the figure would pass over.
+expect "curves of the last" 2 'last belongs to confusion, not to curves' err "$RMFER" plot curves a-seed0 -o e.svg --last
+expect "curves of a split" 2 'split belongs to mds, similarity, calibration, attention, not to curves' err \
+    "$RMFER" plot curves a-seed0 -o e.svg --split train
+for option in "--sample 7" "--config nope.ini" "--dataset csv" "--data x" "--set train.batch=2"; do
+    # shellcheck disable=SC2086 # words
+    expect "curves with $option" 2 "${option%% *} belongs to .*, not to curves" err "$RMFER" plot curves a-seed0 -o e.svg $option
+done
+expect "a number of a confusion" 2 'key belongs to curves, not to confusion' err "$RMFER" plot confusion a-seed0 -o e.svg --key loss
+expect "a sample of a reliability diagram" 2 'sample belongs to mds, similarity, attention, not to calibration' err \
+    "$RMFER" plot calibration a-seed0 -o e.svg --sample 7
+expect "a sheet with a split" 2 'split belongs to .*, not to attention --rmset' err \
+    "$RMFER" plot attention a-seed0 --rmset x --anchor y:0:0 -o e.jpg --split train
 mkdir bad && echo '{broken' >bad/metrics.jsonl
 expect "a damaged line" 1 'metrics.jsonl:1' err "$RMFER" plot curves bad -o e.svg
 echo '{"epoch": 1, "split": "valid", "confusion": [[1, 2], [3]]}' >bad/metrics.jsonl
@@ -122,8 +135,9 @@ check "the same" cmp sheet.jpg preview.jpg
 expect "a sheet is a picture" 2 'FILE.jpg or FILE.png' err "$RMFER" plot attention drawn --rmset faces/rmset --anchor "$anchor" -o e.svg
 expect "a sheet of what" 2 'belong together' err "$RMFER" plot attention drawn --rmset faces/rmset -o e.jpg
 expect "a sheet is no plane" 2 'for rmfer plot attention' err "$RMFER" plot mds drawn --rmset faces/rmset --anchor "$anchor" -o e.jpg
-check "two seeds choose" "$RMFER" plot mds drawn --split valid --sample 9 --seed 1 -o s.svg
-if cmp -s s.svg one.svg; then fail "the seed changes nothing"; else pass; fi
+check "one seed chooses" "$RMFER" plot mds drawn --split valid --sample 9 --seed 0 -o nine.svg
+check "another" "$RMFER" plot mds drawn --split valid --sample 9 --seed 1 -o s.svg
+if cmp -s s.svg nine.svg; then fail "the seed changes nothing"; else pass; fi
 if "$RMFER" plot curves long -o p.png >out 2>err; then
     holds "a PNG is a PNG" [ "$(head -c 4 p.png | tail -c 3)" = PNG ]
     check "both" "$RMFER" plot confusion a-seed0 -o q.svg --png

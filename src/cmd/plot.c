@@ -111,21 +111,38 @@ static status plot_checkpoints(const struct plot_command *command, const char *k
     return result;
 }
 
-static status run(const struct plot_command *command, const struct option_list *words, struct error *err)
+#define EVERY_FIGURE   "curves|confusion|mds|similarity|calibration|attention"
+#define OF_CHECKPOINTS "mds|similarity|calibration|attention"
+/* The sheet of an anchor is a form of its own. */
+#define OF_ANCHOR "attention --rmset"
+static const struct option_forms forms[] = {
+    {"png", EVERY_FIGURE},      {"title", EVERY_FIGURE},
+    {"key", "curves"},          {"last", "confusion"},
+    {"split", OF_CHECKPOINTS},  {"sample", "mds|similarity|attention"},
+    {"config", OF_CHECKPOINTS}, {"dataset", OF_CHECKPOINTS},
+    {"data", OF_CHECKPOINTS},   {"set", OF_CHECKPOINTS "|" OF_ANCHOR},
+};
+
+static status run(const struct plot_command *command, const struct command_line *line, struct error *err)
 {
+    const struct option_list *words = &line->positional;
     const char *kind = words->count > 0 ? words->items[0] : "";
     bool is_curves = strcmp(kind, "curves") == 0, is_confusion = strcmp(kind, "confusion") == 0;
     if (words->count < 2 || (!is_curves && !is_confusion && !answer_figure_is_kind(kind)))
         return error_set_usage(err, "rmfer plot needs a figure (curves or confusion, mds, similarity, calibration, attention) "
                                     "and run folders or checkpoints");
-    if (command->rmset != NULL || command->anchor != NULL) {
+    bool is_anchor = command->rmset != NULL || command->anchor != NULL;
+    if (is_anchor && strcmp(kind, "attention") != 0)
+        return error_set_usage(err, "--rmset and --anchor are for rmfer plot attention");
+    status result =
+        options_check_form(line, forms, sizeof forms / sizeof forms[0], is_anchor ? OF_ANCHOR : kind, err);
+    if (result != STATUS_OK) return result;
+    if (is_anchor) {
         const struct plot_anchor figure = {command->rmset, command->anchor, command->out, &command->request.overrides,
                                            command->seed};
-        if (strcmp(kind, "attention") != 0)
-            return error_set_usage(err, "--rmset and --anchor are for rmfer plot attention");
         return plot_anchor(&figure, words->items + 1, words->count - 1, err);
     }
-    status result = figure_file_check("rmfer plot", command->out, command->png, err);
+    result = figure_file_check("rmfer plot", command->out, command->png, err);
     if (result != STATUS_OK) return result;
     if (is_curves || is_confusion)
         return plot_runs(command, is_curves ? draw_curves : draw_confusion, words->items + 1, words->count - 1, err);
@@ -177,7 +194,7 @@ int command_plot(int argc, char **argv)
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
     command.seed = line.seed < 0 ? 0 : (uint64_t)line.seed;
-    if (result == STATUS_OK && !line.help_shown) result = run(&command, &line.positional, &err);
+    if (result == STATUS_OK && !line.help_shown) result = run(&command, &line, &err);
     options_free(&line);
     return command_finish(result, &err);
 }

@@ -60,6 +60,11 @@ static status mash_up(struct synth_command *command, struct error *err)
     return result;
 }
 
+static const struct option_forms forms[] = {
+    {"faces", "drawn faces"}, {"size", "drawn faces"}, {"mashups", "drawn faces"}, {"persons", "--from"},
+    {"moments", "--from"},    {"videos", "--from"},    {"agreement", "--from"},    {"set", "--from"},
+};
+
 static status run(struct synth_command *command, const struct command_line *line, struct error *err)
 {
     if (line->positional.count != 1)
@@ -67,9 +72,10 @@ static status run(struct synth_command *command, const struct command_line *line
     uint64_t seed = line->seed < 0 ? 0 : (uint64_t)line->seed;
     command->draw.folder = command->mashup.folder = line->positional.items[0];
     command->draw.seed = command->mashup.seed = seed;
-    if (command->from != NULL) return mash_up(command, err);
-    if (command->overrides.count > 0) return error_set_usage(err, "--set belongs to --from");
-    return draw(command, err);
+    status result = options_check_form(line, forms, sizeof forms / sizeof forms[0],
+                                       command->from != NULL ? "--from" : "drawn faces", err);
+    if (result != STATUS_OK) return result;
+    return command->from != NULL ? mash_up(command, err) : draw(command, err);
 }
 
 int command_synth(int argc, char **argv)
