@@ -35,6 +35,8 @@ expect "one key" 0 'loss_new' k.svg "$RMFER" plot curves 'x<y=a-seed0,a-seed1' -
 if grep -q 'x<y' k.svg; then fail "a hostile name stands raw"; else pass; fi
 expect "confusion" 0 '75.0 %' f.svg "$RMFER" plot confusion a-seed0 -o f.svg
 expect "an escaped class" 0 'A&lt;b' f.svg "$RMFER" plot confusion a-seed0 -o f.svg
+echo "$evaluation" | sed 's/"epoch": 2, //' >result.json
+expect "confusion of a result" 0 'result, valid split: overall accuracy 70.00 %' j.svg "$RMFER" plot confusion result.json -o j.svg
 expect "NaN alone leaves the rest" 0 'learning rate' n.svg "$RMFER" plot curves gaps -o n.svg
 if grep -qi 'nan[ ",]' n.svg; then fail "a coordinate is NaN"; else pass; fi
 expect "200,000 steps" 0 'loss' l.svg "$RMFER" plot curves long -o l.svg

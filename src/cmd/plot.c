@@ -41,12 +41,15 @@ static status draw_confusion(const void *data, enum canvas_format format, struct
     const struct run_evaluation *evaluation = command->last ? &run->last : &run->best;
     if (evaluation->confusion.classes == 0) return error_set(err, "%s: no evaluation yet", run->folder);
     const double *limits = evaluation->overall_limits;
-    char interval[32] = "";
+    char interval[32] = "", epoch[32] = "";
     if (!isnan(limits[0]) && !isnan(limits[1]))
         snprintf(interval, sizeof interval, " [%.2f, %.2f]", 100 * limits[0], 100 * limits[1]);
+    if (!isnan(evaluation->epoch))
+        snprintf(epoch, sizeof epoch, ", epoch %.4g", evaluation->epoch); /* eval --json knows none */
     struct text title = {0};
-    status result = text_append_format(&title, err, "%.60s, %s split, epoch %.4g: overall accuracy %.2f %%%s",
-                                       figure->groups[0].name, run->split, evaluation->epoch, 100 * evaluation->overall, interval);
+    status result =
+        text_append_format(&title, err, "%.60s, %s split%s: overall accuracy %.2f %%%s", figure->groups[0].name,
+                           run->split, epoch, 100 * evaluation->overall, interval);
     if (result == STATUS_OK)
         result = figure_confusion(&evaluation->confusion, (const char *const *)run->classes, run->class_count,
                                   command->title != NULL ? command->title : text_string(&title), format, out, err);
