@@ -44,19 +44,11 @@ static status check_out(const char *out, struct error *err)
 }
 
 /* -o, else NAME.preview.jpg in the present folder. */
-static status choose_out(const char *out, const char *name, struct text *path, struct error *err)
+static status choose_out(const char *out, const char *film, struct text *path, struct error *err)
 {
     if (out != NULL) return text_append_format(path, err, "%s", out);
-    size_t length = strlen(name);
-    while (length > 1 && name[length - 1] == '/') length--;
-    size_t begin = length;
-    while (begin > 0 && name[begin - 1] != '/') begin--;
-    for (size_t at = length; at > begin + 1; at--)
-        if (name[at - 1] == '.') {
-            length = at - 1;
-            break;
-        }
-    return text_append_format(path, err, "%.*s.preview.jpg", (int)(length - begin), name + begin);
+    struct rmset_stem stem = rmset_film_stem(film);
+    return text_append_format(path, err, "%.*s.preview.jpg", (int)(stem.end - stem.begin), film + stem.begin);
 }
 
 static status write_picture(const char *path, const struct image *image, struct error *err)
