@@ -79,7 +79,7 @@ MISSING_MPI := $(if $(MPI_LIBS),,$(OPENMPI))
 endif
 TRANSPORT := src/dist/transport_$(if $(MPI),mpi,single).c
 
-CPPFLAGS += -Iinclude -Isrc -D_POSIX_C_SOURCE=200809L -DRMFER_VERSION='"$(VERSION)"' -DRMFER_PREFIX='"$(PREFIX)"' $(FEATURES) $(EXTRA_DEFINES)
+CPPFLAGS += -Iinclude -Isrc -D_POSIX_C_SOURCE=200809L -DRMFER_VERSION='"$(VERSION)"' $(FEATURES) $(EXTRA_DEFINES)
 BASE_CFLAGS := -std=c11 -g $(OPTIMISE) $(SANITIZE) $(HARDEN_CFLAGS) $(WARNINGS) -fopenmp -pthread
 LDFLAGS += $(HARDEN_LDFLAGS)
 ifneq ($(LIBRARIES),)
@@ -149,6 +149,22 @@ help:
 	@echo 'make format     clang-format over the sources'
 	@echo 'make clean      removes what was built'
 
+# ---- what it was built with -----------------------------------------------------------------------------------------
+# Written only where it differs from last time: a compiler, a flag or a library that was installed since makes objects anew.
+BUILT_WITH := $(CC) | $(CPPFLAGS) | $(BASE_CFLAGS) $(ISA_FLAGS_avx512) $(ISA_FLAGS_avx2) | $(LIBRARY_CFLAGS) $(MPI_CFLAGS) | $(CFLAGS) | $(LDFLAGS) | $(LDLIBS)
+$(OUT)/flags: export WANTED := $(BUILT_WITH)
+# One file alone knows where `make install` puts things, which often is said for that one target.
+$(OUT)/prefix: export WANTED := $(PREFIX)
+$(OUT)/src/cmd/lookup.o: CPPFLAGS += -DRMFER_PREFIX='"$(PREFIX)"'
+$(OUT)/src/cmd/lookup.o: $(OUT)/prefix
+
+$(OUT)/flags $(OUT)/prefix: always
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$WANTED" | cmp -s - $@ || printf '%s\n' "$$WANTED" >$@
+
+.PHONY: always
+always:
+
 # ---- the program ----------------------------------------------------------------------------------------------------
 rmfer: $(OUT)/rmfer
 	@ln -f $< $@ 2>/dev/null || cp $< $@
@@ -167,13 +183,13 @@ $(OUT)/librmfer_double.a: $(DOUBLE_OBJECTS)
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $^
 
-$(OUT)/double/%.o: %.c | need-build
+$(OUT)/double/%.o: %.c $(OUT)/flags | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The thread sanitizer asks after every access. Kernels have no threads, and whoever calls them is asked: spared, its tests end.
-$(OUT)/src/kern/kernels_%.o: src/kern/kernels_%.c | need-build
+$(OUT)/src/kern/kernels_%.o: src/kern/kernels_%.c $(OUT)/flags | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(ISA_FLAGS_$*) $(if $(filter thread,$(SAN)),-fno-sanitize=thread) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -181,7 +197,7 @@ $(OUT)/src/kern/kernels_%.o: src/kern/kernels_%.c | need-build
 # The only files that see MPI's headers.
 $(OUT)/src/dist/transport_mpi.o $(OUT)/double/src/dist/transport_mpi.o: LIBRARY_CFLAGS += $(MPI_CFLAGS)
 
-$(OUT)/%.o: %.c | need-build
+$(OUT)/%.o: %.c $(OUT)/flags | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -248,12 +264,12 @@ deps-ci:
 
 TEST_LIBS = $(shell $(PKG_CONFIG) --cflags --libs cmocka)
 
-$(OUT)/tests/double/%.o: tests/double/%.c | need-build
+$(OUT)/tests/double/%.o: tests/double/%.c $(OUT)/flags | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) -Itests -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(OUT)/tests/%.o: tests/%.c | need-build
+$(OUT)/tests/%.o: tests/%.c $(OUT)/flags | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -262,7 +278,7 @@ $(OUT)/tests/many/%: $(OUT)/tests/many/%.o $(MANY_SUPPORT:%.c=$(OUT)/%.o) $(OUT)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(OUT)/tests/double/many/%.o: tests/many/%.c | need-build
+$(OUT)/tests/double/many/%.o: tests/many/%.c $(OUT)/flags | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) -Itests -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -279,7 +295,7 @@ $(TESTS): %: %.o $(TEST_SUPPORT) $(OUT)/librmfer.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(LDLIBS)
 
-$(OUT)/tests/libfaults.so: tests/faults/faults.c tests/faults/trace.h
+$(OUT)/tests/libfaults.so: tests/faults/faults.c tests/faults/trace.h $(OUT)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) -std=c11 -O1 -g $(WARNINGS) -fPIC -shared -o $@ $< -ldl
@@ -297,7 +313,7 @@ FUZZ_CC := clang -std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-reco
 FUZZ_OBJECTS := $(FUZZED:%.c=$(OUT)/fuzz/objects/%.o)
 .SECONDARY: $(FUZZ_OBJECTS) # kept for the next run
 
-$(OUT)/fuzz/objects/%.o: %.c | need-build
+$(OUT)/fuzz/objects/%.o: %.c $(OUT)/flags | need-build
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer-no-link $(CPPFLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<

@@ -59,12 +59,25 @@ of_variant() {
     case -$1- in *-"$2"[0-9]*) echo "-$1-" | sed "s/.*-$2\([0-9.]*\)-.*/\1/" ;; *) echo "$3" ;; esac
 }
 
-# LABELS AGREEMENT: the simulated RMset's folder.
+# LABELS CHOICE AGREEMENT: the simulated RMset's folder.
 rmset_of() {
-    folder=$out/rmset-labels$1-agreement$2
+    folder=$out/rmset-labels$1-agreement$3
     make_rmset "$folder" --from "$here/configs/ferplus-4000labels-mutual.ini" --set data.root="$data" --set data.labelled="$1" \
-        --set data.labelled_per_class="$(labels_of "$1")" --agreement "$2"
+        --set data.labelled_per_class="$2" --agreement "$3"
     echo "$folder"
+}
+
+# NAME: ends with a message where it names a row, a number of labels or a variant that there is not.
+check_row() {
+    variant=
+    case $1 in *@*) variant=${1#*@} ;; esac
+    settings_of "${1%%@*}" >/dev/null
+    labels=$(of_variant "$variant" labels 4000)
+    labels_of "$labels" >/dev/null
+    case -$variant in
+    - | -labels[0-9]* | -agreement[0-9]* | -rmset[0-9]*) ;;
+    *) echo "$0: no variant $variant (labelsN, agreementP, rmsetPERCENT)" >&2; exit 2 ;;
+    esac
 }
 
 # NAME: the start that a row goes on from.
@@ -79,18 +92,23 @@ run_row() {
     [ ! -f "$results/$name-seed$seed.json" ] || return 0
     labels=$(of_variant "$variant" labels 4000) agreement=$(of_variant "$variant" agreement 0.8)
     fraction=$(of_variant "$variant" rmset 100) epochs=$(epochs_of "$method" "$labels")
-    # shellcheck disable=SC2046 # words
-    set -- $(settings_of "$method")
+    choice=$(labels_of "$labels")
+    settings=$(settings_of "$method")
+    # shellcheck disable=SC2086 # words
+    set -- $settings
     preset=$here/configs/ferplus-4000labels-$1.ini
     shift
-    set -- "$@" data.labelled="$labels" data.labelled_per_class="$(labels_of "$labels")" train.epochs="$epochs" \
+    set -- "$@" data.labelled="$labels" data.labelled_per_class="$choice" train.epochs="$epochs" \
         train.seed="$seed" data.root="$data" eval.every=$((epochs / 3 > 0 ? epochs / 3 : 1))
     case $method in
     start) set -- "$@" train.warmup_epochs="$epochs" ;;
     fixmatch | uda | mixmatch | remixmatch | adacm) ;;
-    consensus* | both) set -- "$@" rmset.root="$(rmset_of "$labels" "$agreement")" consensus.refresh=$(((4 * 4000 + labels / 2) / labels)) ;;
-    *) set -- "$@" rmset.root="$(rmset_of "$labels" "$agreement")" ;;
+    *)
+        rmset=$(rmset_of "$labels" "$choice" "$agreement")
+        set -- "$@" rmset.root="$rmset"
+        ;;
     esac
+    case $method in consensus* | both) set -- "$@" consensus.refresh=$(((4 * 4000 + labels / 2) / labels)) ;; esac
     [ "$fraction" = 100 ] || set -- "$@" rmset.fraction="$(echo "$fraction" | awk '{ print $1 / 100 }')"
     [ "$method" = start ] || set -- "$@" model.init="$out/$(start_of "$name")-seed$seed/last.safetensors"
     # shellcheck disable=SC2086 # words
@@ -112,6 +130,7 @@ pair_row() {
     evaluate "$results/paired/$1-seed$2.json" --compare "$first" "$second" --split valid
 }
 
+for row in $rows; do check_row "$row"; done
 for seed in $seeds; do
     for row in $rows; do
         run_row "$(start_of "$row")" "$seed"

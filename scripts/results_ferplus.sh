@@ -34,10 +34,11 @@ settings_of() {
 run_row() {
     row=$1 name=$1-seed$2
     [ ! -f "$results/$name-valid-argmax.json" ] || return 0
+    settings=$(settings_of "$row")
     # All training faces as a simulated RMset.
     [ "$row" != consensus ] || make_rmset "$out/rmset" --from "$config" --set data.root="$data" --set acl.far=30
-    # shellcheck disable=SC2046 # words
-    set -- data.root="$data" train.seed="$2" $(settings_of "$row")
+    # shellcheck disable=SC2086 # words
+    set -- data.root="$data" train.seed="$2" $settings
     [ "$row" = scratch ] || set -- "$@" model.init="${start:-$out/scratch-seed$seed/last.safetensors}"
     train_row "$name" "$config" "$@"
     # The last checkpoint, which no evaluation chose. What run_row looks for is written last.
@@ -60,6 +61,7 @@ make_model() {
     "$rmfer" plot curves "rmfer=$out/scratch-seed0" --key overall_accuracy --title "FERPlus, validation accuracy" -o "$out/curve.svg"
 }
 
+for row in ${ROWS:-scratch}; do settings_of "$row" >/dev/null; done
 for seed in ${SEEDS:-0}; do
     for row in ${ROWS:-scratch}; do
         if [ "$row" != scratch ] && [ -z "$start" ]; then run_row scratch "$seed"; fi

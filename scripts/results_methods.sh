@@ -23,11 +23,15 @@ case $rmfer in */*) rmfer=$(cd "$(dirname "$rmfer")" && pwd)/${rmfer##*/} ;; esa
 
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-[ -f "$out/faces/affectnet/validation.csv" ] ||
-    { "$rmfer" synth "$out/drawing" --faces 2000 --size 48 --mashups 0 --seed 11 && mv "$out/drawing" "$out/faces"; }
+if [ ! -f "$out/faces/affectnet/validation.csv" ]; then
+    "$rmfer" synth "$out/drawing" --faces 2000 --size 48 --mashups 0 --seed 11
+    mv "$out/drawing" "$out/faces"
+fi
 case $rows in *moment*)
-    [ -f "$out/moments/rmset/index.csv" ] ||
-        { "$rmfer" synth "$out/drawing" --faces 96 --size 48 --seed 11 && mv "$out/drawing" "$out/moments"; } ;;
+    if [ ! -f "$out/moments/rmset/index.csv" ]; then
+        "$rmfer" synth "$out/drawing" --faces 96 --size 48 --seed 11
+        mv "$out/drawing" "$out/moments"
+    fi ;;
 esac
 cat >"$out/methods.ini" <<INI
 [data]
@@ -112,12 +116,14 @@ settings_of() {
 # ROW SEED: leaves ROW-seedN.
 train_row() {
     run=$out/$1-seed$2 row=$1 seed=$2
-    # shellcheck disable=SC2046 # words
-    set -- $(settings_of "$row" "$seed")
+    settings=$(settings_of "$row" "$seed")
+    # shellcheck disable=SC2086 # words
+    set -- $settings
     for key; do set -- "$@" --set "$key"; shift; done
     set -- "$@" --set "train.seed=$seed" --set "data.split_seed=$seed"
     if [ -f "$run/last.safetensors" ]; then set -- "$@" --resume; fi
-    (cd "$out" && "$rmfer" train --config methods.ini "$@" --out "$run") >"$run.log" 2>&1
+    (cd "$out" && "$rmfer" train --config methods.ini "$@" --out "$run") >"$run.log" 2>&1 ||
+        { tail -n 3 "$run.log" >&2; exit 1; }
 }
 
 # ROW SEED
@@ -127,7 +133,10 @@ run_row() {
     box-*) ;;
     *-linear | *-tuned)
         start=${1%-*}
-        [ -f "$out/$start-seed$2.done" ] || { train_row "$start" "$2" && : >"$out/$start-seed$2.done"; } ;;
+        if [ ! -f "$out/$start-seed$2.done" ]; then
+            train_row "$start" "$2"
+            : >"$out/$start-seed$2.done"
+        fi ;;
     esac
     train_row "$1" "$2"
     "$rmfer" eval --checkpoint "$run/last.safetensors" --split test --json "$run.part" >"$run.txt" 2>>"$run.log"

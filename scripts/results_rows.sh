@@ -1,10 +1,13 @@
 # shellcheck shell=sh disable=SC2034 # used by those who read it
 # What scripts of results share, for `.`: where things are, and runs that can be stopped. Sets rmfer, threads, here, data, out
 # and results from RMFER, THREADS and the arguments FERPLUS_FOLDER OUT RESULTS.
+# What a $(...) tells is assigned first, then used: within the words of another command nobody hears that it failed.
 rmfer=${RMFER:-./rmfer} threads=${THREADS:-$(nproc)}
 here=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$2" "$3"
-data=$(cd "$1" && pwd) out=$(cd "$2" && pwd) results=$(cd "$3" && pwd)
+data=$(cd "$1" && pwd)
+out=$(cd "$2" && pwd)
+results=$(cd "$3" && pwd)
 case $rmfer in /*) ;; *) rmfer=$PWD/$rmfer ;; esac
 
 # FOLDER OPTION...: what rmfer synth --from makes, if it is not there. A run beside this one may make it too: it is made under
@@ -13,8 +16,9 @@ make_rmset() {
     folder=$1
     shift
     [ ! -f "$folder/index.csv" ] || return 0
-    "$rmfer" synth "$folder.$$" "$@" --persons 8 --quiet >&2
+    "$rmfer" synth "$folder.$$" "$@" --persons 8 --quiet >&2 || exit 1
     mv -T "$folder.$$" "$folder" 2>/dev/null || rm -r "$folder.$$"
+    [ -f "$folder/index.csv" ] || { echo "$0: $folder cannot be made" >&2; exit 1; }
 }
 
 # NAME CONFIG KEY=VALUE...: trains OUT/NAME, from where it was stopped.

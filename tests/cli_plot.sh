@@ -35,16 +35,48 @@ expect "one key" 0 'loss_new' k.svg "$RMFER" plot curves 'x<y=a-seed0,a-seed1' -
 if grep -q 'x<y' k.svg; then fail "a hostile name stands raw"; else pass; fi
 expect "confusion" 0 '75.0 %' f.svg "$RMFER" plot confusion a-seed0 -o f.svg
 expect "an escaped class" 0 'A&lt;b' f.svg "$RMFER" plot confusion a-seed0 -o f.svg
+echo "$evaluation" | sed 's/"epoch": 2, //' >result.json
+expect "confusion of a result" 0 'result, valid split: overall accuracy 70.00 %' j.svg "$RMFER" plot confusion result.json -o j.svg
 expect "NaN alone leaves the rest" 0 'learning rate' n.svg "$RMFER" plot curves gaps -o n.svg
 if grep -qi 'nan[ ",]' n.svg; then fail "a coordinate is NaN"; else pass; fi
 expect "200,000 steps" 0 'loss' l.svg "$RMFER" plot curves long -o l.svg
 if [ "$(wc -c <l.svg)" -lt 100000 ]; then pass; else fail "a long run makes a large figure"; fi
+# Many names: every line is there, and no two have the same stroke.
+many=
+for name in 01 02 03 04 05 06 07 08 09 10 11 12 13 14 15 16 17 18 19 20 21 22; do
+    mkdir "m$name"
+    for epoch in 1 2; do
+        echo "{\"step\": $epoch, \"epoch\": $epoch, \"phase\": 1, \"loss\": 1.$name, \"loss_a\": 2.$name, \"loss_b\": 3.$name, \"loss_c\": 4.$name, \"loss_d\": 5.$name}"
+    done >"m$name/metrics.jsonl"
+    many="$many m$name"
+done
+# shellcheck disable=SC2086 # words
+{
+    expect "22 names of 5 losses" 0 'm22: loss_d' m.svg "$RMFER" plot curves $many -o m.svg
+    holds "every line is there" [ "$(grep -o 'm[0-9][0-9]: loss[_a-d]*<' m.svg | sort -u | wc -l)" -eq 110 ]
+    expect "22 names of one number" 0 'm22' w.svg "$RMFER" plot curves $many --key loss -o w.svg
+}
+# Those of the legend, each beside its name.
+holds "no two have the same stroke" [ "$(grep '<path d="M664.0 [0-9.]*L690.0' w.svg | sed 's/.*fill="none"//' | sort -u | wc -l)" -eq 22 ]
 expect "no line" 1 'no line of metrics yet' err "$RMFER" plot curves none -o e.svg
 expect "no evaluation" 1 'no evaluation yet' err "$RMFER" plot confusion none -o e.svg
 expect "no such number" 1 "number 'zzz'" err "$RMFER" plot curves long --key zzz -o e.svg
 expect "no folder" 1 'metrics.jsonl' err "$RMFER" plot curves nowhere -o e.svg
 expect "no figure" 2 'curves or confusion' err "$RMFER" plot pie a-seed0 -o e.svg
 expect "no target" 2 'needs -o' err "$RMFER" plot curves a-seed0
+# Options that the figure would pass over.
+expect "curves of the last" 2 'last belongs to confusion, not to curves' err "$RMFER" plot curves a-seed0 -o e.svg --last
+expect "curves of a split" 2 'split belongs to mds, similarity, calibration, attention, not to curves' err \
+    "$RMFER" plot curves a-seed0 -o e.svg --split train
+for option in "--sample 7" "--config nope.ini" "--dataset csv" "--data x" "--set train.batch=2"; do
+    # shellcheck disable=SC2086 # words
+    expect "curves with $option" 2 "${option%% *} belongs to .*, not to curves" err "$RMFER" plot curves a-seed0 -o e.svg $option
+done
+expect "a number of a confusion" 2 'key belongs to curves, not to confusion' err "$RMFER" plot confusion a-seed0 -o e.svg --key loss
+expect "a sample of a reliability diagram" 2 'sample belongs to mds, similarity, attention, not to calibration' err \
+    "$RMFER" plot calibration a-seed0 -o e.svg --sample 7
+expect "a sheet with a split" 2 'split belongs to .*, not to attention --rmset' err \
+    "$RMFER" plot attention a-seed0 --rmset x --anchor y:0:0 -o e.jpg --split train
 mkdir bad && echo '{broken' >bad/metrics.jsonl
 expect "a damaged line" 1 'metrics.jsonl:1' err "$RMFER" plot curves bad -o e.svg
 echo '{"epoch": 1, "split": "valid", "confusion": [[1, 2], [3]]}' >bad/metrics.jsonl
@@ -57,12 +89,12 @@ expect "a report of a run with nothing" 0 'No evaluation yet' r.html "$RMFER" re
 expect "a long report" 0 '</html>' r.html "$RMFER" report long -o r.html
 expect "Markdown" 0 '| a | 2 | 70.00 ± 0.00 | 68.75 ± 0.00 |' out "$RMFER" table a-seed0 a-seed1
 expect "LaTeX" 0 'x.. & 1 & 70.00 & 68.75' out "$RMFER" table 'x_=a-seed0' --format latex
-expect "CSV" 0 '"x""",1,70.00,,,,68.75,,,$' out "$RMFER" table 'x"=a-seed0' --format csv
+expect "CSV" 0 '"x""",1,70.00,,,,68.75,,,,"valid",""$' out "$RMFER" table 'x"=a-seed0' --format csv
 mkdir known
 sed 's/"overall_accuracy": 0.7,/& "overall_interval": [0.3968, 0.8922],/; s/"average_accuracy": 0.6875,/& "average_interval": [0.41, 0.85],/' \
     a-seed0/metrics.jsonl >known/metrics.jsonl
 expect "intervals" 0 '| known | 1 | 70.00 \[39.68, 89.22\] | 68.75 \[41.00, 85.00\] |' out "$RMFER" table known
-expect "intervals as CSV" 0 '"known",1,70.00,,39.68,89.22,68.75,,41.00,85.00$' out "$RMFER" table known --format csv
+expect "intervals as CSV" 0 '"known",1,70.00,,39.68,89.22,68.75,,41.00,85.00,"valid",""$' out "$RMFER" table known --format csv
 expect "an unknown format" 2 'markdown, csv, latex' err "$RMFER" table a-seed0 --format pdf
 
 # ---- figures of checkpoints ----
@@ -105,8 +137,9 @@ check "the same" cmp sheet.jpg preview.jpg
 expect "a sheet is a picture" 2 'FILE.jpg or FILE.png' err "$RMFER" plot attention drawn --rmset faces/rmset --anchor "$anchor" -o e.svg
 expect "a sheet of what" 2 'belong together' err "$RMFER" plot attention drawn --rmset faces/rmset -o e.jpg
 expect "a sheet is no plane" 2 'for rmfer plot attention' err "$RMFER" plot mds drawn --rmset faces/rmset --anchor "$anchor" -o e.jpg
-check "two seeds choose" "$RMFER" plot mds drawn --split valid --sample 9 --seed 1 -o s.svg
-if cmp -s s.svg one.svg; then fail "the seed changes nothing"; else pass; fi
+check "one seed chooses" "$RMFER" plot mds drawn --split valid --sample 9 --seed 0 -o nine.svg
+check "another" "$RMFER" plot mds drawn --split valid --sample 9 --seed 1 -o s.svg
+if cmp -s s.svg nine.svg; then fail "the seed changes nothing"; else pass; fi
 if "$RMFER" plot curves long -o p.png >out 2>err; then
     holds "a PNG is a PNG" [ "$(head -c 4 p.png | tail -c 3)" = PNG ]
     check "both" "$RMFER" plot confusion a-seed0 -o q.svg --png

@@ -96,7 +96,7 @@ says "recalls of the classes that a run names" '| A.<b | C&"d |$'
 says "its own" '| one | 1 | 70.00 | 68.75 | 75.0 | 66.7 |$'
 says "another names none" '| base | 1 | 60.00 | 68.75 | – | – |$'
 check "recalls as CSV" "$RMFER" table one --recalls --format csv
-says "with quoted names" '"recall_A<b","recall_A<b_deviation","recall_C&""d","recall_C&""d_deviation"$'
+says "with quoted names" '"recall_A<b","recall_A<b_deviation","recall_C&""d","recall_C&""d_deviation",split,dataset$'
 check "a page of several" "$RMFER" report base-seed0 base-seed1 base-seed2 full-seed0 full-seed1 full-seed2 -o several.html
 whole several.html
 holds "marks of significance" grep -q '+11.00 ± 1.00 \[8.52, 13.48\] \*\*' several.html
@@ -107,6 +107,38 @@ echo "{\"classes\": [\"x\", \"y\"], $evaluation, \"same_class_similarity\": 0.5,
 check "results of eval --json" "$RMFER" table results/even-seed1.json results/even-seed2.json results/odd-seed7/valid.json --features
 says "two files of one name" '| even | 2 | 70.00 ± 0.00 | 68.75 ± 0.00 | 0.500 ± 0.000 | 0.125 ± 0.000 | 0.375 ± 0.000 | 0.250 ± 0.000 |'
 says "a file named after its folder" '| odd | 1 |'
+# A number is of a split and a data set, which is said; another one's is neither averaged nor taken for a gain without a word.
+object="{\"classes\": [\"x\", \"y\"], $evaluation}"
+echo "$object" | sed 's/{/{"dataset": "ferplus", /' | tee results/v-seed1.json >results/w-seed1.json
+echo "$object" | sed 's/{/{"dataset": "rafdb", /; s/"valid"/"test"/' >results/t_-seed1.json
+echo "$object" | sed 's/{/{"dataset": "rafdb", /' >results/r-seed1.json
+check "two rows of one source" "$RMFER" table results/v-seed1.json results/w-seed1.json --gain
+holds "a line below names it" [ "$(tail -n 2 out)" = "
+Evaluated on the valid split of ferplus." ]
+holds "and nothing is warned of" [ ! -s err ]
+check "a gain across sources" "$RMFER" table results/v-seed1.json results/w-seed1.json results/t_-seed1.json --gain
+says "it" 'warning: t_ is of the test split of rafdb, the first row of the valid split of ferplus: '
+says "below, with the rows" '^Evaluated on the valid split of ferplus: v, w; on the test split of rafdb: t._\.$'
+check "the same as CSV" "$RMFER" table results/v-seed1.json results/t_-seed1.json --format csv
+says "CSV" ',split,dataset$'
+says "CSV" ',"test","rafdb"$'
+check "the same as LaTeX" "$RMFER" table results/v-seed1.json results/t_-seed1.json --format latex
+says "LaTeX" '^% Evaluated on the valid split of ferplus: v; on the test split of rafdb: t._\.$'
+check "a page of both" "$RMFER" report results/v-seed1.json results/t_-seed1.json -o both.html
+holds "says so too" grep -q '<p class="note">Evaluated on the valid split of ferplus: v; on the test split of rafdb: t_.</p>' both.html
+whole both.html
+refuses "no mean of two splits" 2 'both: runs on the valid split of rafdb and on the test split of rafdb' \
+    "$RMFER" table both=results/r-seed1.json,results/t_-seed1.json
+refuses "nor of two data sets" 2 'both: runs on the valid split of ferplus and on the valid split of rafdb' \
+    "$RMFER" table both=results/v-seed1.json,results/r-seed1.json
+printf '[data]\nkind = ferplus\n' | cat - base-seed0/config.ini >with-kind
+mkdir kind-seed0 && cp with-kind kind-seed0/config.ini && cp base-seed0/metrics.jsonl kind-seed0
+check "a run folder knows its own" "$RMFER" table kind-seed0
+says "it" '^Evaluated on the valid split of ferplus\.$'
+# One name is one row, wherever its seeds stand in the list.
+check "seeds by turns" "$RMFER" table base-seed0 full-seed0 base-seed1 full-seed1 base-seed2 full-seed2 --gain
+says "two rows" '| full | 3 | 72.00 ± 2.00 | +11.00 ± 1.00 \[8.52, 13.48\] \\\*\\\* |'
+holds "not more" [ "$(grep -c '^| [bf]' out)" -eq 2 ]
 echo '{"x": 1}' >results/no.json
 refuses "another JSON" 1 'no result of rmfer eval' "$RMFER" table results/no.json
 

@@ -86,6 +86,10 @@ check "what it suggests can be given" rmset preview $mashups/mashup2.mp4 -o give
     --remove "$(sed -n 1p given)" --remove "$(sed -n 2p given)" --frames 4
 run rmset preview $mashups/mashup2.mp4 -o $mashups/mashup2.mp4
 holds "no video is written over" test $code -eq 2
+mkdir cut.v1
+cp set/mashup0/0000000_0.jpg set/mashup0/0000001_0.jpg cut.v1
+check "a folder of frames with a dot in its name" rmset preview cut.v1/
+holds "its sheet is named after it" test -s cut.v1.preview.jpg
 run rmset preview nowhere.mp4
 holds "no video" test $code -eq 1
 : >nothing.mp4

@@ -32,8 +32,29 @@ check "overrides reach it" "$RMFER" synth "$folder/mashup2" --from "$folder/from
 cd "$folder" || exit 1
 refuses "no folder" 2 'rmfer: error: rmfer synth needs the folder to write, and nothing else' "$RMFER" synth
 refuses "too few faces" 2 'rmfer: error: --faces 3: must be between 64 and 1e+06' "$RMFER" synth x --faces 3
-refuses "--set alone" 2 'rmfer: error: --set belongs to --from' "$RMFER" synth x --set data.root=y
+refuses "--set alone" 2 'rmfer: error: --set belongs to --from, not to drawn faces' "$RMFER" synth x --set data.root=y
+# What one of the two forms would pass over.
+for option in "--persons 4" "--moments 9" "--videos 1" "--agreement 0.1"; do
+    # shellcheck disable=SC2086 # words
+    refuses "$option alone" 2 "rmfer: error: ${option% *} belongs to --from, not to drawn faces" "$RMFER" synth x $option
+done
+for option in "--faces 64" "--size 32" "--mashups 0"; do
+    # shellcheck disable=SC2086 # words
+    refuses "$option with --from" 2 "rmfer: error: ${option% *} belongs to drawn faces, not to --from" \
+        "$RMFER" synth x --from from.ini $option
+done
+check "nothing was made" test ! -e x
 refuses "a folder that cannot be" 1 'rmfer: error: from.ini: cannot make the folder: File exists' \
     "$RMFER" synth from.ini/x
+
+# Only a build that cannot encode goes without videos: a disk that is full behind the pictures is an error.
+(trap '' XFSZ; ulimit -f 1800; exec "$RMFER" synth lim --faces 64 --size 32) >out 2>err
+code=$?
+if grep -q 'no mashup videos: .*\(FFmpeg\|lib\)' err; then
+    skip "a full disk under videos, as none can be encoded here"
+else
+    if [ $code -eq 1 ] && grep -q '^rmfer: error: lim/mashups/.*File too large$' err; then pass; else fail "a full disk: exit $code"; fi
+    check "nothing half is left" test -z "$(find lim/mashups -name '*.mp4')"
+fi
 
 finish

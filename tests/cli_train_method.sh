@@ -43,14 +43,7 @@ going_on() {
     shift
     check "train $method" train --set "train.method=$method" "$@"
     mv run "straight-$method"
-    "$RMFER" train --config fixmatch.ini --threads 1 --set "train.method=$method" "$@" >/dev/null 2>&1 &
-    pid=$!
-    for _ in $(seq 1500); do
-        [ -f run/metrics.jsonl ] && [ "$(wc -l <run/metrics.jsonl)" -ge 3 ] && break
-        sleep 0.02
-    done
-    kill -TERM $pid
-    wait $pid
+    stopped 3 "$RMFER" train --config fixmatch.ini --threads 1 --set "train.method=$method" "$@"
     check "$method goes on after a signal" train --set "train.method=$method" --resume "$@"
     check "$method: the same bits as a run that never stopped" cmp run/last.safetensors "straight-$method/last.safetensors"
     mv run "run-$method"

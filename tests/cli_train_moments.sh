@@ -47,11 +47,7 @@ train() { "$RMFER" train --config mutual.ini --threads 1 "$@"; }
 # Goes on after a signal in the run's later half; the bits are those of the run that was not stopped, in straight/.
 resumes() {
     mv run straight
-    "$RMFER" train "$@" --threads 1 >/dev/null 2>&1 &
-    pid=$!
-    for _ in $(seq 1500); do [ -f run/metrics.jsonl ] && [ "$(wc -l <run/metrics.jsonl)" -ge 11 ] && break; sleep 0.02; done
-    kill -TERM $pid
-    wait $pid
+    stopped 11 "$RMFER" train "$@" --threads 1
     check "going on after a signal" "$RMFER" train "$@" --threads 1 --resume
     check "the same bits as a run that never stopped" cmp run/last.safetensors straight/last.safetensors
 }

@@ -43,11 +43,7 @@ lines=$(grep -c '"loss_fer": [0-9.]*[1-9].*"loss_moco": [0-9.]*[1-9].*"pair_simi
 [ "$lines" -eq 8 ] && pass || fail "every line has both losses and the similarities, $lines"
 grep -aq '"method.queue":{"dtype":"F32","shape":\[10,128\]' run/last.safetensors && pass || fail "the queue is remembered"
 mv run straight
-"$RMFER" train --config pairs.ini --threads 1 >/dev/null 2>&1 &
-pid=$!
-for _ in $(seq 1500); do [ -f run/metrics.jsonl ] && [ "$(wc -l <run/metrics.jsonl)" -ge 3 ] && break; sleep 0.02; done
-kill -TERM $pid
-wait $pid
+stopped 3 "$RMFER" train --config pairs.ini --threads 1
 check "going on after a signal" train --resume
 check "the same bits as a run that never stopped" cmp run/last.safetensors straight/last.safetensors
 

@@ -118,20 +118,55 @@ holds "to the same end, bit by bit" cmp -s "$last" "$folder/whole.safetensors"
 
 # ---- no output goes over an input, under whatever name ----
 ln -s "$last" "$folder/other.safetensors"
+kept=$last
+# written_over NAME COMMAND...: it refuses, and $kept is as it was.
 written_over() {
     name=$1
     shift
-    before=$(cksum <"$last")
+    before=$(cksum <"$kept")
     run "$RMFER" "$@"
     holds "$name refuses to write over what it reads" [ $code -eq 2 ]
     says "$name" "is read here, and would be written over"
-    holds "$name leaves it as it was" [ "$(cksum <"$last")" = "$before" ]
+    holds "$name leaves it as it was" [ "$(cksum <"$kept")" = "$before" ]
 }
 written_over export export "$last" -o "$folder/other.safetensors"
 written_over import import "$last" -o "$folder/other.safetensors"
 written_over eval eval --checkpoint "$last" --json "$folder/other.safetensors"
 written_over plot plot mds "$last" -o "$folder/other.safetensors"
 written_over predict predict --checkpoint "$last" --allow-untrained --features "$folder/other.safetensors" "$folder/faces/affectnet"
+written_over "plot of a named checkpoint" plot mds "a=$last" -o "$folder/other.safetensors"
+# A run is named by its folder, or NAME=RUN,RUN; the files in it are meant.
+for file in metrics.jsonl config.ini log.txt best_overall.safetensors last.safetensors; do
+    kept=$folder/run/$file
+    written_over "report on $file" report "$folder/run" -o "$kept" --no-data
+    written_over "plot on $file" plot curves "a=$folder/run" -o "$kept"
+done
+check "evaluates" "$RMFER" eval --checkpoint "$last" --json "$folder/result.json"
+kept=$folder/result.json
+written_over "report of a result" report "Q=$folder/run,$kept" -o "$kept" --no-data
+written_over "plot of a result" plot confusion "Q=$kept" -o "$kept"
+# Pictures that a sheet is made of, also through a link with another name.
+mkdir "$folder/frames"
+cp "$picture" "$folder/frames/0001.jpg"
+cp "$picture" "$folder/frames/0002.jpg"
+kept=$folder/frames/0002.jpg
+ln -s "$kept" "$folder/frame.png"
+written_over "a sheet on a frame" rmset preview "$folder/frames" -o "$kept"
+written_over "a sheet on a frame's link" rmset preview "$folder/frames/" -o "$folder/frame.png"
+set=$folder/faces/rmset
+anchor=$(sed -n 2p "$set/index.csv" | awk -F, '{ print $1 ":" $2 ":" $3 }')
+kept=$set/$(grep '\.jpg,' "$set/index.csv" | tail -n 1 | cut -d , -f 4) # of all faces, not of those drawn
+ln -s "$kept" "$folder/face.png"
+for out in "$kept" "$folder/face.png"; do
+    written_over "a sheet on a face" rmset preview "$set" --anchor "$anchor" -o "$out" --set rmset.every=7
+    written_over "a figure on a face" plot attention "$last" --rmset "$set" --anchor "$anchor" -o "$out"
+done
+kept=$(find "$set/shards" -name '*.tar' | head -n 1)
+ln -s "$kept" "$folder/shard.png"
+written_over "a sheet on a shard" rmset preview "$set" --anchor "$anchor" -o "$folder/shard.png"
+check "a sheet beside the faces" "$RMFER" rmset preview "$set" --anchor "$anchor" -o "$set/sheet.jpg"
+check "and again" "$RMFER" rmset preview "$set" --anchor "$anchor" -o "$set/sheet.jpg"
+kept=$last
 
 # ---- outputs that are no files ----
 check "evaluates into a device" "$RMFER" eval --checkpoint "$last" --json /dev/null

@@ -60,6 +60,22 @@ static void bears_few_and_equal_pairs(void **state)
     assert_true(fabs(paired_t_test(first, raised, 2).mean - 1) < 1e-12);
 }
 
+/* Accuracies of counts: one picture more of 3,555 in each run is the same difference, though not to the last bit. */
+static void takes_no_rounding_for_spread(void **state)
+{
+    (void)state;
+    const double all = 3555, first[3] = {100 * (2400 / all), 100 * (2412 / all), 100 * (2461 / all)};
+    const double equal[3] = {100 * (2401 / all), 100 * (2413 / all), 100 * (2462 / all)};
+    const double spread[3] = {100 * (2401 / all), 100 * (2414 / all), 100 * (2462 / all)};
+    assert_true(equal[0] - first[0] < equal[1] - first[1] || equal[0] - first[0] > equal[1] - first[1]);
+    for (size_t n = 2; n <= 3; n++) {
+        struct paired_test test = paired_t_test(first, equal, n);
+        assert_true(isnan(test.p) && isnan(test.limits[0]) && isnan(test.limits[1]));
+        assert_true(fabs(test.mean - 100 / all) < 1e-12);
+        assert_true(!isnan(paired_t_test(first, spread, n).p));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -67,6 +83,7 @@ int main(void)
         cmocka_unit_test(inverts),
         cmocka_unit_test(tests_pairs),
         cmocka_unit_test(bears_few_and_equal_pairs),
+        cmocka_unit_test(takes_no_rounding_for_spread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

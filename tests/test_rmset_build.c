@@ -13,6 +13,7 @@
 #include "rmfer/data/rmset_index.h"
 #include "rmfer/rmset/build.h"
 #include "rmfer/rmset/check.h"
+#include "rmset/film_windows.h"
 #include "support/scratch.h"
 
 #include <math.h>
@@ -299,6 +300,42 @@ static void check_finds_what_is_broken(void **state)
     assert_int_equal(complaints.count, 3);
 }
 
+/* A list may hold faces beyond the picture, some of whose squares reach into it: they are no persons, and the set is
+ * whole. */
+static void faces_outside_are_nobody(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct rmset_counts counts;
+    struct rmset_stats stats;
+    struct rmset_complaints complaints = {.tell = count_complaints};
+    const char *set = scratch_path(folder, "outside");
+    struct rmset_build_options options = options_of(set);
+    options.detections = scratch_path(folder, "outside.csv");
+    scratch_text(folder, "outside.csv",
+                 "frame,x,y,w,h\n0,4000,4000,20,20\n0,20,30,40,50\n1,20,30,40,50\n1,4000,4000,20,20\n0,201,30,20,20\n"
+                 "1,201,30,20,20\n2,-500,10,20,20\n");
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    assert_string_equal(last_failure, "");
+    /* Number 1 is whom film.faces.csv added, who is never found. */
+    char *tracks = content_of("outside/tracks.csv");
+    assert_string_equal(tracks, "video,face,first,last,faces,end\nfilm,0,0,1,2,not found after frame 1\n"
+                                "film,2,0,1,2,not found after frame 1\n");
+    assert_int_equal(rmset_check(set, 1, &complaints, &stats, &err), STATUS_OK);
+    assert_int_equal(complaints.count, 0);
+    assert_int_equal(stats.persons, 2);
+    memory_free(tracks);
+}
+
+/* Memory is planned for the largest search. */
+static void windows_are_looked_for_closely(void **state)
+{
+    (void)state;
+    assert_int_equal(film_windows_largest_size(&(struct detector_options){.detect_size = 640}), 2048);
+    assert_int_equal(film_windows_largest_size(&(struct detector_options){.detect_size = 4096}), 4096);
+    assert_int_equal(film_windows_largest_size(&(struct detector_options){.detect_size = 0}), 0);
+}
+
 static void bad_notes_are_named(void **state)
 {
     (void)state;
@@ -344,6 +381,8 @@ int main(void)
         cmocka_unit_test(another_film_is_refused),
         cmocka_unit_test(another_list_is_refused),
         cmocka_unit_test(check_finds_what_is_broken),
+        cmocka_unit_test(faces_outside_are_nobody),
+        cmocka_unit_test(windows_are_looked_for_closely),
         cmocka_unit_test(bad_notes_are_named),
     };
     return cmocka_run_group_tests_name("rmset build", tests, make_film, remove_film);

@@ -149,6 +149,54 @@ static void the_sheet_shows_faces_and_areas(void **state)
     rmset_preview_free(&preview);
 }
 
+/* Below each tile its frame's number; pictures of a folder have no times. */
+static void a_folders_frames_have_no_times(void **state)
+{
+    (void)state;
+    static const struct color paper = {250, 250, 250}, ink = {30, 30, 30};
+    const struct rmset_preview_options options = {.frames = 6};
+    struct error err = {0};
+    struct rmset_preview preview;
+    struct image caption = {0};
+    preview_of(make_film("times", NULL, 0, 0), &options, &preview);
+    assert_int_equal(image_create(&caption, 640, 22, &err), STATUS_OK);
+    draw_rectangle(&caption, 0, 0, caption.width, caption.height, paper);
+    draw_text(&caption, 0, 4, 2, "frame 3  0 faces", ink);
+    size_t top = 42 + (size_t)(HEIGHT * 640 + WIDTH / 2) / WIDTH, width = (size_t)preview.sheet.width;
+    for (size_t y = 0; y < 22; y++)
+        assert_memory_equal(preview.sheet.rgb + 3 * ((top + y) * width + 12), caption.rgb + 3 * y * 640, 3 * 640);
+    image_free(&caption);
+    rmset_preview_free(&preview);
+}
+
+/* The name of a folder may hold a dot, and a slash may follow: its notes are the same. */
+static void a_folder_has_one_stem(void **state)
+{
+    (void)state;
+    const struct rmset_preview_options options = {.frames = 6, .lists_first = true};
+    const char *film = make_film("cut.v1", NULL, 0, 0);
+    char with_slash[512];
+    snprintf(with_slash, sizeof with_slash, "%s/", film);
+    scratch_text(folder, "cut.v1.film.csv", "x,y,w,h\n1,2,3,4\n");
+    scratch_text(folder, "cut.film.csv", "no numbers\nat all\n");
+    const char *const films[] = {film, with_slash};
+    for (int i = 0; i < 2; i++) {
+        struct rmset_notes notes = {0};
+        struct rmset_preview preview;
+        struct error err = {0};
+        struct rmset_stem stem = rmset_film_stem(films[i]);
+        assert_int_equal(stem.end, strlen(film));
+        assert_int_equal(stem.end - stem.begin, strlen("cut.v1"));
+        assert_int_equal(rmset_notes_read(&notes, films[i], NULL, true, &err), STATUS_OK);
+        assert_int_equal(notes.area_count, 1);
+        rmset_notes_free(&notes);
+        preview_of(films[i], &options, &preview);
+        rmset_preview_free(&preview);
+    }
+    assert_int_equal(rmset_film_stem("some/film.part.mp4").end, strlen("some/film.part"));
+    assert_int_equal(rmset_film_stem("some.where/.film").end, strlen("some.where/.film"));
+}
+
 static void what_is_no_film_is_said(void **state)
 {
     (void)state;
@@ -169,6 +217,8 @@ int main(void)
         cmocka_unit_test(a_new_layout_is_a_new_area),
         cmocka_unit_test(nothing_stands_out_without_a_window),
         cmocka_unit_test(the_sheet_shows_faces_and_areas),
+        cmocka_unit_test(a_folders_frames_have_no_times),
+        cmocka_unit_test(a_folder_has_one_stem),
         cmocka_unit_test(what_is_no_film_is_said),
     };
     return cmocka_run_group_tests_name("rmset preview", tests, make_folder, remove_folder);

@@ -102,8 +102,10 @@ static status unknown(const char *given, const struct option *all, size_t count,
     return error_set_usage(err, "unknown option --%s (did you mean --%s?)", name, nearest);
 }
 
-/* One argument that starts with a dash; *next is its value's index when it takes one. */
-static status parse_option(const struct option *all, size_t count, int argc, char **argv, int *at, struct error *err)
+/* One argument that starts with a dash; *at becomes its value's index when it takes one, *given_bits gets the
+ * option's bit. */
+static status parse_option(const struct option *all, size_t count, int argc, char **argv, int *at,
+                           uint64_t *given_bits, struct error *err)
 {
     const char *given = argv[*at];
     const char *equals = strchr(given, '=');
@@ -115,6 +117,7 @@ static status parse_option(const struct option *all, size_t count, int argc, cha
         option = find(all, count, NULL, 0, given[1]);
     }
     if (option == NULL) return unknown(given, all, count, err);
+    *given_bits |= (uint64_t)1 << (option - all);
     if (option->kind == OPTION_FLAG) {
         if (equals != NULL) return error_set_usage(err, "--%s takes no value", option->name);
         return store(option, NULL, err);
@@ -163,6 +166,7 @@ status options_parse(struct command_line *line, int argc, char **argv, struct er
     struct common common = {0};
     line->threads = threads_available();
     line->seed = -1;
+    line->given = 0;
     size_t count = join_options(line, &common, all);
     status result = make_lists(line, argc, err);
     bool only_paths = false;
@@ -170,7 +174,8 @@ status options_parse(struct command_line *line, int argc, char **argv, struct er
         if (!only_paths && strcmp(argv[i], "--") == 0) only_paths = true;
         else if (only_paths || argv[i][0] != '-' || argv[i][1] == '\0')
             line->positional.items[line->positional.count++] = argv[i];
-        else result = parse_option(all, count, argc, argv, &i, err);
+        else
+            result = parse_option(all, count, argc, argv, &i, &line->given, err);
     }
     if (result != STATUS_OK) return result;
     if (common.help) {
@@ -182,6 +187,36 @@ status options_parse(struct command_line *line, int argc, char **argv, struct er
     cap_threads(line);
     threads_set((int)line->threads);
     return STATUS_OK;
+}
+
+/* Whether `form` stands in "FORM|FORM". */
+static bool has_form(const char *forms, const char *form)
+{
+    size_t length = strlen(form);
+    for (const char *at = forms; at != NULL; at = strchr(at, '|')) {
+        at += *at == '|';
+        if (strncmp(at, form, length) == 0 && (at[length] == '|' || at[length] == '\0')) return true;
+    }
+    return false;
+}
+
+status options_check_form(const struct command_line *line, const struct option_forms *table, size_t count,
+                          const char *form, struct error *err)
+{
+    struct text others = {0};
+    status result = STATUS_OK;
+    for (size_t i = 0; i < line->option_count && result == STATUS_OK; i++)
+        for (size_t k = 0; k < count && result == STATUS_OK; k++) {
+            if ((line->given >> i & 1) == 0 || strcmp(table[k].option, line->options[i].name) != 0) continue;
+            if (has_form(table[k].forms, form)) continue;
+            for (const char *at = table[k].forms; *at != '\0' && result == STATUS_OK; at++)
+                result = *at == '|' ? text_append(&others, ", ", 2, err) : text_append(&others, at, 1, err);
+            if (result == STATUS_OK)
+                result = error_set_usage(err, "--%s belongs to %s, not to %s", table[k].option, text_string(&others),
+                                         form);
+        }
+    text_free(&others);
+    return result;
 }
 
 void options_free(struct command_line *line)

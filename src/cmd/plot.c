@@ -41,12 +41,15 @@ static status draw_confusion(const void *data, enum canvas_format format, struct
     const struct run_evaluation *evaluation = command->last ? &run->last : &run->best;
     if (evaluation->confusion.classes == 0) return error_set(err, "%s: no evaluation yet", run->folder);
     const double *limits = evaluation->overall_limits;
-    char interval[32] = "";
+    char interval[32] = "", epoch[32] = "";
     if (!isnan(limits[0]) && !isnan(limits[1]))
         snprintf(interval, sizeof interval, " [%.2f, %.2f]", 100 * limits[0], 100 * limits[1]);
+    if (!isnan(evaluation->epoch))
+        snprintf(epoch, sizeof epoch, ", epoch %.4g", evaluation->epoch); /* eval --json knows none */
     struct text title = {0};
-    status result = text_append_format(&title, err, "%.60s, %s split, epoch %.4g: overall accuracy %.2f %%%s",
-                                       figure->groups[0].name, run->split, evaluation->epoch, 100 * evaluation->overall, interval);
+    status result =
+        text_append_format(&title, err, "%.60s, %s split%s: overall accuracy %.2f %%%s", figure->groups[0].name,
+                           run->split, epoch, 100 * evaluation->overall, interval);
     if (result == STATUS_OK)
         result = figure_confusion(&evaluation->confusion, (const char *const *)run->classes, run->class_count,
                                   command->title != NULL ? command->title : text_string(&title), format, out, err);
@@ -70,6 +73,7 @@ static status plot_runs(const struct plot_command *command, figure_draw draw, co
     size_t count;
     status result = run_groups_read(&groups, &count, words, word_count, err);
     struct runs_figure figure = {command, groups, count};
+    if (result == STATUS_OK) result = run_groups_check_output(groups, count, command->out, err);
     if (result == STATUS_OK) result = figure_file_write(command->out, command->png, draw, &figure, stdout, err);
     run_groups_free(groups, count);
     return result;
@@ -84,6 +88,8 @@ static status take_word(const struct plot_command *command, const char *word, bo
     struct evaluation_request request = command->request;
     status result = checkpoint_word_read(&checkpoint, word, err);
     request.checkpoint = checkpoint.path;
+    if (result == STATUS_OK) result = file_check_output(command->out, checkpoint.path, err);
+    if (result == STATUS_OK) result = file_check_output(command->out, request.config, err);
     if (result == STATUS_OK)
         result = answers_of_checkpoint(answers, &request, checkpoint.name, (size_t)command->sample, command->seed, tells, err);
     checkpoint_word_free(&checkpoint);
@@ -108,23 +114,38 @@ static status plot_checkpoints(const struct plot_command *command, const char *k
     return result;
 }
 
-static status run(const struct plot_command *command, const struct option_list *words, struct error *err)
+#define EVERY_FIGURE   "curves|confusion|mds|similarity|calibration|attention"
+#define OF_CHECKPOINTS "mds|similarity|calibration|attention"
+/* The sheet of an anchor is a form of its own. */
+#define OF_ANCHOR "attention --rmset"
+static const struct option_forms forms[] = {
+    {"png", EVERY_FIGURE},      {"title", EVERY_FIGURE},
+    {"key", "curves"},          {"last", "confusion"},
+    {"split", OF_CHECKPOINTS},  {"sample", "mds|similarity|attention"},
+    {"config", OF_CHECKPOINTS}, {"dataset", OF_CHECKPOINTS},
+    {"data", OF_CHECKPOINTS},   {"set", OF_CHECKPOINTS "|" OF_ANCHOR},
+};
+
+static status run(const struct plot_command *command, const struct command_line *line, struct error *err)
 {
+    const struct option_list *words = &line->positional;
     const char *kind = words->count > 0 ? words->items[0] : "";
     bool is_curves = strcmp(kind, "curves") == 0, is_confusion = strcmp(kind, "confusion") == 0;
     if (words->count < 2 || (!is_curves && !is_confusion && !answer_figure_is_kind(kind)))
         return error_set_usage(err, "rmfer plot needs a figure (curves or confusion, mds, similarity, calibration, attention) "
                                     "and run folders or checkpoints");
-    if (command->rmset != NULL || command->anchor != NULL) {
+    bool is_anchor = command->rmset != NULL || command->anchor != NULL;
+    if (is_anchor && strcmp(kind, "attention") != 0)
+        return error_set_usage(err, "--rmset and --anchor are for rmfer plot attention");
+    status result =
+        options_check_form(line, forms, sizeof forms / sizeof forms[0], is_anchor ? OF_ANCHOR : kind, err);
+    if (result != STATUS_OK) return result;
+    if (is_anchor) {
         const struct plot_anchor figure = {command->rmset, command->anchor, command->out, &command->request.overrides,
                                            command->seed};
-        if (strcmp(kind, "attention") != 0)
-            return error_set_usage(err, "--rmset and --anchor are for rmfer plot attention");
         return plot_anchor(&figure, words->items + 1, words->count - 1, err);
     }
-    status result = figure_file_check("rmfer plot", command->out, command->png, err);
-    for (size_t i = 1; i < words->count && result == STATUS_OK; i++)
-        result = file_check_output(command->out, words->items[i], err);
+    result = figure_file_check("rmfer plot", command->out, command->png, err);
     if (result != STATUS_OK) return result;
     if (is_curves || is_confusion)
         return plot_runs(command, is_curves ? draw_curves : draw_confusion, words->items + 1, words->count - 1, err);
@@ -176,7 +197,7 @@ int command_plot(int argc, char **argv)
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
     command.seed = line.seed < 0 ? 0 : (uint64_t)line.seed;
-    if (result == STATUS_OK && !line.help_shown) result = run(&command, &line.positional, &err);
+    if (result == STATUS_OK && !line.help_shown) result = run(&command, &line, &err);
     options_free(&line);
     return command_finish(result, &err);
 }

@@ -18,6 +18,7 @@ static status draw(const struct plot_anchor *figure, const char *const *checkpoi
     const struct rmset_attention_options options = {
         .folder = figure->folder,
         .anchor = figure->anchor,
+        .out = figure->out,
         .checkpoints = checkpoints,
         .checkpoint_count = count,
         .settings = figure->settings->items,

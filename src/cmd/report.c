@@ -4,7 +4,6 @@
 
 #include "cmd/report_extra.h"
 
-#include "rmfer/base/file.h"
 #include "rmfer/base/file_write.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
@@ -138,6 +137,7 @@ static status write_page(const struct report_command *command, const struct opti
     size_t count;
     struct text page = {0};
     status result = run_groups_read(&groups, &count, runs->items, runs->count, err);
+    if (result == STATUS_OK) result = run_groups_check_output(groups, count, command->out, err);
     *goes_on = result == STATUS_OK && command->seconds > 0 && any_is_running(groups, count);
     if (result == STATUS_OK && parts->parts == NULL) result = parts_init(parts, count_runs(groups, count), err);
     if (result == STATUS_OK && !command->no_data) result = renew_parts(parts, groups, count, &command->extra, err);
@@ -156,10 +156,7 @@ static status make_report(const struct report_command *command, const struct opt
     bool goes_on = true;
     if (runs->count == 0 || command->out == NULL)
         return error_set_usage(err, "rmfer report needs run folders and -o FILE.html");
-    status result = STATUS_OK;
-    for (size_t i = 0; i < runs->count && result == STATUS_OK; i++)
-        result = file_check_output(command->out, runs->items[i], err);
-    if (result == STATUS_OK) result = write_page(command, runs, &parts, &goes_on, err);
+    status result = write_page(command, runs, &parts, &goes_on, err);
     if (result == STATUS_OK) {
         text_print_name(command->out, stdout);
         printf("\n");

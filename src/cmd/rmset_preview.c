@@ -2,6 +2,7 @@
 #include "cmd/rmset.h"
 #include "cmd/rmset_attention.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/text.h"
 #include "rmfer/ckpt/detector_onnx.h"
@@ -43,19 +44,11 @@ static status check_out(const char *out, struct error *err)
 }
 
 /* -o, else NAME.preview.jpg in the present folder. */
-static status choose_out(const char *out, const char *name, struct text *path, struct error *err)
+static status choose_out(const char *out, const char *film, struct text *path, struct error *err)
 {
     if (out != NULL) return text_append_format(path, err, "%s", out);
-    size_t length = strlen(name);
-    while (length > 1 && name[length - 1] == '/') length--;
-    size_t begin = length;
-    while (begin > 0 && name[begin - 1] != '/') begin--;
-    for (size_t at = length; at > begin + 1; at--)
-        if (name[at - 1] == '.') {
-            length = at - 1;
-            break;
-        }
-    return text_append_format(path, err, "%.*s.preview.jpg", (int)(length - begin), name + begin);
+    struct rmset_stem stem = rmset_film_stem(film);
+    return text_append_format(path, err, "%.*s.preview.jpg", (int)(stem.end - stem.begin), film + stem.begin);
 }
 
 static status write_picture(const char *path, const struct image *image, struct error *err)
@@ -113,7 +106,10 @@ static status preview_film(struct preview_command *command, const char *film, st
     command->preview.area_count = command->areas.count;
     status result = check_out(command->out, err);
     if (result == STATUS_OK) result = choose_out(command->out, film, &out, err);
+    command->preview.out = text_string(&out);
+    if (result == STATUS_OK) result = file_check_output(command->preview.out, command->preview.detections, err);
     if (result == STATUS_OK) result = read_detector(command, &detector, err);
+    if (result == STATUS_OK) result = file_check_output(command->preview.out, command->detector, err);
     if (result == STATUS_OK) result = rmset_preview_make(&preview, film, &command->preview, err);
     if (result == STATUS_OK) result = write_picture(text_string(&out), &preview.sheet, err);
     if (result == STATUS_OK) {
@@ -146,6 +142,7 @@ static status preview_anchor(const struct preview_command *command, const char *
     const struct rmset_attention_options options = {
         .folder = set,
         .anchor = command->anchor,
+        .out = command->out,
         .checkpoints = command->checkpoints.items,
         .checkpoint_count = command->checkpoints.count,
         .settings = command->settings.items,

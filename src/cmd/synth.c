@@ -2,6 +2,7 @@
 #include "rmfer/base/log.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/options.h"
+#include "rmfer/data/video_writer.h"
 #include "rmfer/synth/synth.h"
 
 #include <stdio.h>
@@ -14,7 +15,8 @@ struct synth_command {
     struct option_list overrides;
 };
 
-/* Videos that nobody asked for are left out with a word where they cannot be encoded. */
+/* Videos that nobody asked for are left out with a word where this build cannot encode any. What else goes wrong, a
+ * full disk say, is an error. */
 static status draw_videos(const struct synth_command *command, bool *drawn, struct error *err)
 {
     bool asked = command->videos >= 0;
@@ -22,11 +24,13 @@ static status draw_videos(const struct synth_command *command, bool *drawn, stru
     struct error problem = {0};
     *drawn = false;
     if (count == 0) return STATUS_OK;
-    *drawn = synth_write_videos(&command->draw, count, &problem) == STATUS_OK;
-    if (*drawn) return STATUS_OK;
-    if (asked) return error_set(err, "%s", problem.message);
-    log_warning("no mashup videos: %s", problem.message);
-    return STATUS_OK;
+    if (!asked && video_writer_check(&problem) != STATUS_OK) {
+        log_warning("no mashup videos: %s", problem.message);
+        return STATUS_OK;
+    }
+    status result = synth_write_videos(&command->draw, count, err);
+    *drawn = result == STATUS_OK;
+    return result;
 }
 
 static status draw(const struct synth_command *command, struct error *err)
@@ -56,6 +60,11 @@ static status mash_up(struct synth_command *command, struct error *err)
     return result;
 }
 
+static const struct option_forms forms[] = {
+    {"faces", "drawn faces"}, {"size", "drawn faces"}, {"mashups", "drawn faces"}, {"persons", "--from"},
+    {"moments", "--from"},    {"videos", "--from"},    {"agreement", "--from"},    {"set", "--from"},
+};
+
 static status run(struct synth_command *command, const struct command_line *line, struct error *err)
 {
     if (line->positional.count != 1)
@@ -63,9 +72,10 @@ static status run(struct synth_command *command, const struct command_line *line
     uint64_t seed = line->seed < 0 ? 0 : (uint64_t)line->seed;
     command->draw.folder = command->mashup.folder = line->positional.items[0];
     command->draw.seed = command->mashup.seed = seed;
-    if (command->from != NULL) return mash_up(command, err);
-    if (command->overrides.count > 0) return error_set_usage(err, "--set belongs to --from");
-    return draw(command, err);
+    status result = options_check_form(line, forms, sizeof forms / sizeof forms[0],
+                                       command->from != NULL ? "--from" : "drawn faces", err);
+    if (result != STATUS_OK) return result;
+    return command->from != NULL ? mash_up(command, err) : draw(command, err);
 }
 
 int command_synth(int argc, char **argv)

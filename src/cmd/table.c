@@ -48,8 +48,12 @@ int command_table(int argc, char **argv)
         .description =
             "Prints one row a name: overall and average accuracy, mean and sample standard deviation over its\n"
             "runs, and in brackets the 95 % interval that the number of pictures allows (the runs' mean limits).\n"
-            "A RUN is a run folder or a file of eval --json; those that differ in -seedN alone are one row.\n"
-            "Gains have the mean's 95 % interval over seeds in brackets (Student's distribution); marks: * p < .05, ** p < .01, *** p < .001, paired t-test over seeds, two-sided.",
+            "A RUN is a run folder or a file of eval --json; those that differ in -seedN alone are one row, and have "
+            "to\n"
+            "be of one split and data set, which is named below the table (CSV: in the last two columns; LaTeX: a "
+            "comment).\n"
+            "Gains have the mean's 95 % interval over seeds in brackets (Student's distribution); marks: * p < .05, "
+            "** p < .01, *** p < .001, paired t-test over seeds, two-sided.",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };

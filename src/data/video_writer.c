@@ -35,11 +35,25 @@ static status fail(const struct video_writer *writer, const char *what, int code
     return error_set(err, "%s: %s: %s", writer->path, what, text);
 }
 
+static const AVCodec *find_encoder(const struct ffmpeg *ffmpeg, struct error *err)
+{
+    const AVCodec *codec = ffmpeg->avcodec_find_encoder(AV_CODEC_ID_MPEG4);
+    if (codec == NULL) error_set(err, "FFmpeg's libraries have no MPEG-4 encoder");
+    return codec;
+}
+
+status video_writer_check(struct error *err)
+{
+    struct ffmpeg ffmpeg;
+    status result = ffmpeg_load(&ffmpeg, err);
+    return result == STATUS_OK && find_encoder(&ffmpeg, err) == NULL ? STATUS_FAILED : result;
+}
+
 static status open_encoder(struct video_writer *writer, struct error *err)
 {
     struct ffmpeg *f = &writer->ffmpeg;
-    const AVCodec *codec = f->avcodec_find_encoder(AV_CODEC_ID_MPEG4);
-    if (codec == NULL) return error_set(err, "%s: FFmpeg's libraries have no MPEG-4 encoder", writer->path);
+    const AVCodec *codec = find_encoder(f, err);
+    if (codec == NULL) return error_add_context(err, "%s", writer->path);
     writer->encoder = f->avcodec_alloc_context3(codec);
     if (writer->encoder == NULL) return error_set(err, "%s: no memory for the encoder", writer->path);
     AVCodecContext *encoder = writer->encoder;
@@ -219,6 +233,11 @@ void video_writer_free(struct video_writer *writer)
 }
 
 #else
+
+status video_writer_check(struct error *err)
+{
+    return error_set(err, "this build has no FFmpeg, so videos cannot be written");
+}
 
 status video_writer_create(struct video_writer **out, const char *path, const struct video_writer_options *options,
                            struct error *err)

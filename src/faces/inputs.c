@@ -274,7 +274,8 @@ static bool give_folder_frame(struct face_inputs *inputs, struct face_input *inp
                                      .target = target,
                                      .file = inputs->files - 1,
                                      .is_frame = true,
-                                     .frame = inputs->folder_frame};
+                                     .frame = inputs->folder_frame,
+                                     .time = NAN};
     } else {
         memory_free(target);
     }

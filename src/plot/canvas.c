@@ -9,12 +9,12 @@
 #include <string.h>
 
 /* Okabe and Ito 2008, without the yellow that vanishes on white; black, which vanishes on dark, is gray. */
-static const char *const palette[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#808080",
-                                      "#8c510a"};
+static const char *const palette[PALETTE_COLOURS] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                                     "#56b4e9", "#e69f00", "#808080", "#8c510a"};
 
 const char *palette_colour(size_t number)
 {
-    return palette[number % (sizeof palette / sizeof palette[0])];
+    return palette[number % PALETTE_COLOURS];
 }
 
 void palette_shade(double share, char colour[8])

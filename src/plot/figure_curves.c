@@ -18,7 +18,6 @@ enum {
     LEGEND_LINE = 18,
     TOP = 72,
     BUCKETS = WIDTH - LEFT - LEGEND, /* one a pixel */
-    MOST_LINES = 64,
     NAME = 128
 };
 
@@ -43,7 +42,7 @@ struct panel {
     enum naming naming;
     const char *title, *unit; /* heading, and the title of the axis of y */
     bool is_percent;
-    struct line *lines; /* [MOST_LINES] */
+    struct line *lines; /* room for those of any panel */
     size_t count;
     double last_epoch, low, high;
 };
@@ -273,26 +272,7 @@ static bool is_asked_for(const struct run *run, const struct series *series, con
     return series->is_evaluation || run_series(run, key, true) == NULL || strncmp(key, "loss", 4) == 0;
 }
 
-/* Lines of a group: the series of its first run that belong into the panel. */
-static void add_lines(struct panel *panel, const struct run_group *group, size_t number, bool several,
-                      bool (*belongs)(const struct series *), const char *key)
-{
-    size_t place_in_group = 0;
-    for (size_t i = 0; group->count > 0 && i < group->runs[0].series_count && panel->count < MOST_LINES; i++) {
-        const struct series *series = &group->runs[0].series[i];
-        bool wanted =
-            key != NULL ? is_asked_for(&group->runs[0], series, key) : belongs(series) && !is_silent(series);
-        if (!wanted || series->count == 0) continue;
-        struct line *line = &panel->lines[panel->count++];
-        line->group = group;
-        line->sample = series;
-        line->colour = several ? number : place_in_group;
-        line->dash = place_in_group; /* of one run too: its colours may lie over each other */
-        place_in_group++;
-        panel->last_epoch = fmax(panel->last_epoch, series->epochs[series->count - 1]);
-    }
-}
-
+/* What the panels are about, one after the other. */
 static const struct {
     const char *title, *unit;
     bool is_percent;
@@ -306,6 +286,71 @@ static const struct {
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
+static size_t kinds_of(const char *key)
+{
+    return key != NULL ? 1 : KINDS;
+}
+
+static bool is_wanted(const struct run *run, const struct series *series, size_t kind, const char *key)
+{
+    if (series->count == 0) return false;
+    return key != NULL ? is_asked_for(run, series, key) : kinds[kind].belongs(series) && !is_silent(series);
+}
+
+/* Lines of a group: the series of its first run that belong into the panel. */
+static size_t count_lines(const struct run_group *group, size_t kind, const char *key)
+{
+    size_t lines = 0;
+    for (size_t i = 0; group->count > 0 && i < group->runs[0].series_count; i++)
+        lines += is_wanted(&group->runs[0], &group->runs[0].series[i], kind, key);
+    return lines;
+}
+
+/* Of the panel that has most. */
+static size_t most_lines(const struct run_group *groups, size_t count, const char *key)
+{
+    size_t most = 0;
+    for (size_t k = 0; k < kinds_of(key); k++) {
+        size_t lines = 0;
+        for (size_t g = 0; g < count; g++) lines += count_lines(&groups[g], k, key);
+        most = lines > most ? lines : most;
+    }
+    return most;
+}
+
+static void add_lines(struct panel *panel, const struct run_group *group, size_t first_dash, size_t kind,
+                      const char *key)
+{
+    size_t place_in_group = 0;
+    for (size_t i = 0; group->count > 0 && i < group->runs[0].series_count; i++) {
+        const struct series *series = &group->runs[0].series[i];
+        if (!is_wanted(&group->runs[0], series, kind, key)) continue;
+        struct line *line = &panel->lines[panel->count++];
+        line->group = group;
+        line->sample = series;
+        line->colour = place_in_group;
+        line->dash = first_dash + place_in_group; /* of one run too: its colours may lie over each other */
+        place_in_group++;
+        panel->last_epoch = fmax(panel->last_epoch, series->epochs[series->count - 1]);
+    }
+}
+
+/* A colour for each of several groups; where colours begin anew, dashes go on behind those in use. */
+static void add_groups(struct panel *panel, const struct run_group *groups, size_t count, size_t kind,
+                       const char *key)
+{
+    size_t widest = 0;
+    for (size_t g = 0; g < count; g++) {
+        size_t lines = count_lines(&groups[g], kind, key);
+        widest = lines > widest ? lines : widest;
+    }
+    for (size_t g = 0; g < count; g++) {
+        size_t first = panel->count;
+        add_lines(panel, &groups[g], g / PALETTE_COLOURS * widest, kind, key);
+        for (size_t i = first; i < panel->count && count > 1; i++) panel->lines[i].colour = g;
+    }
+}
+
 static struct panel panel_of(size_t kind, const char *key, const struct run_group *groups, size_t count,
                              struct line *lines)
 {
@@ -317,7 +362,7 @@ static struct panel panel_of(size_t kind, const char *key, const struct run_grou
         if (panel.is_percent) panel.unit = kinds[1].unit;
     }
     panel.naming = count == 1 ? NAMED_BY_NUMBER : key != NULL ? NAMED_BY_GROUP : NAMED_BY_BOTH;
-    for (size_t g = 0; g < count; g++) add_lines(&panel, &groups[g], g, count > 1, kinds[kind].belongs, key);
+    add_groups(&panel, groups, count, kind, key);
     return panel;
 }
 
@@ -325,7 +370,7 @@ static struct panel panel_of(size_t kind, const char *key, const struct run_grou
 static double panels_height(const char *key, const struct run_group *groups, size_t count, struct line *lines)
 {
     double height = 0;
-    for (size_t k = 0; k < (key != NULL ? 1 : KINDS); k++) {
+    for (size_t k = 0; k < kinds_of(key); k++) {
         struct panel panel = panel_of(k, key, groups, count, lines);
         if (panel.count > 0) height += panel_height(&panel);
     }
@@ -338,7 +383,7 @@ static status draw_panels(const struct run_group *groups, size_t count, const ch
     double height = panels_height(key, groups, count, lines), top = TOP;
     struct canvas canvas = canvas_begin(out, WIDTH, TOP + height, title, format, err);
     canvas_heading(&canvas, 12, 24, title);
-    for (size_t k = 0; k < (key != NULL ? 1 : KINDS); k++) {
+    for (size_t k = 0; k < kinds_of(key); k++) {
         struct panel panel = panel_of(k, key, groups, count, lines);
         if (panel.count == 0) continue;
         draw_panel(&canvas, &panel, top);
@@ -350,7 +395,7 @@ static status draw_panels(const struct run_group *groups, size_t count, const ch
 status figure_curves(const struct run_group *groups, size_t count, const char *key, const char *title,
                      enum canvas_format format, struct text *out, struct error *err)
 {
-    struct line *lines = memory_allocate(MOST_LINES, sizeof *lines, "curves", err);
+    struct line *lines = memory_allocate(most_lines(groups, count, key), sizeof *lines, "curves", err);
     if (lines == NULL) return STATUS_FAILED;
     status result = STATUS_OK;
     if (panels_height(key, groups, count, lines) > 0)

@@ -54,13 +54,15 @@ double student_quantile(double p, double freedom)
 struct paired_test paired_t_test(const double *first, const double *second, size_t n)
 {
     struct paired_test test = {n, 0, NAN, {NAN, NAN}};
-    double squares = 0;
+    double squares = 0, largest = 0;
+    for (size_t i = 0; i < n; i++) largest = fmax(largest, fmax(fabs(first[i]), fabs(second[i])));
     for (size_t i = 0; i < n; i++) test.mean += (second[i] - first[i]) / (double)n;
     for (size_t i = 0; i < n; i++) squares += pow(second[i] - first[i] - test.mean, 2);
     if (n < 2) return test;
     double error = sqrt(squares / (double)(n - 1) / (double)n);
-    /* What rounding leaves of equal differences is no spread. */
-    if (error <= 1e-14 * fabs(test.mean)) return test;
+    /* What rounding leaves of equal differences is no spread; its size is that of the values, however little
+     * they differ. */
+    if (error <= 1e-13 * largest) return test;
     double reach = student_quantile(0.05, (double)(n - 1)) * error;
     test.p = student_two_sided(test.mean / error, (double)(n - 1));
     test.limits[0] = test.mean - reach;

@@ -209,19 +209,29 @@ static int64_t seed_of_name(const char *path)
     return seed;
 }
 
+/* What stands behind `key`, "\nNAME = ", in `section`, "[NAME]", cut at the room's end; false when it is not there.
+ */
+static bool find_value(const char *text, const char *section, const char *key, char *value, size_t size)
+{
+    const char *begin = strstr(text, section), *line = begin == NULL ? NULL : strstr(begin, key);
+    const char *next = begin == NULL ? NULL : strstr(begin, "\n[");
+    if (line == NULL || (next != NULL && line > next)) return false;
+    line += strlen(key);
+    snprintf(value, size, "%.*s", (int)strcspn(line, "\n"), line);
+    return true;
+}
+
 /* train.seed; -1 when it is not there. */
 static int64_t find_seed(const char *text)
 {
     int64_t seed;
-    const char *section = strstr(text, "[train]"), *line = section == NULL ? NULL : strstr(section, "\nseed = ");
-    const char *next = section == NULL ? NULL : strstr(section, "\n[");
-    if (line == NULL || (next != NULL && line > next)) return -1;
     char number[24];
-    snprintf(number, sizeof number, "%.*s", (int)strcspn(line + 8, "\n"), line + 8);
-    return text_to_integer(number, &seed) ? seed : -1;
+    return find_value(text, "[train]", "\nseed = ", number, sizeof number) && text_to_integer(number, &seed) ? seed
+                                                                                                             : -1;
 }
 
-/* The lines "classes = ..." and "seed = ..." alone, so that the configuration of any version of the program serves. */
+/* The lines "classes = ...", "kind = ..." and "seed = ..." alone, so that the configuration of any version of the
+ * program serves. */
 static status read_settings(struct run *run, const char *path, struct error *err)
 {
     uint8_t *bytes;
@@ -231,6 +241,7 @@ static status read_settings(struct run *run, const char *path, struct error *err
     if (result != STATUS_OK) return result;
     int64_t seed = find_seed((char *)bytes);
     if (seed >= 0) run->seed = seed;
+    if (!find_value((char *)bytes, "[data]", "\nkind = ", run->dataset, sizeof run->dataset)) run->dataset[0] = '\0';
     char *found = strstr((char *)bytes, "\nclasses = ");
     if (found != NULL) {
         found += strlen("\nclasses = ");
@@ -245,7 +256,9 @@ static status read_settings(struct run *run, const char *path, struct error *err
 static status take_object(struct run *run, const cJSON *object, struct error *err)
 {
     const cJSON *classes = cJSON_GetObjectItemCaseSensitive(object, "classes"), *name = NULL;
+    const char *dataset = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "dataset"));
     if (!cJSON_HasObjectItem(object, "confusion")) return error_set(err, "no result of rmfer eval --json");
+    snprintf(run->dataset, sizeof run->dataset, "%s", dataset == NULL ? "" : dataset);
     cJSON_ArrayForEach(name, classes)
     {
         status result = cJSON_IsString(name) ? add_class(run, name->valuestring, err) : STATUS_OK;

@@ -1,6 +1,7 @@
 /* Runs of one name, from the command line's words. */
 #include "rmfer/plot/run.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 
 #include <stdbool.h>
@@ -37,7 +38,8 @@ static char *name_of_folder(char *folder)
 
 static struct run_group *group_of(struct run_group **groups, size_t *count, const char *name, struct error *err)
 {
-    if (*count > 0 && strcmp((*groups)[*count - 1].name, name) == 0) return &(*groups)[*count - 1];
+    for (size_t g = 0; g < *count; g++)
+        if (strcmp((*groups)[g].name, name) == 0) return &(*groups)[g];
     struct run_group *grown = memory_grow(*groups, *count, *count + 1, sizeof *grown, "runs", err);
     if (grown == NULL) return NULL;
     *groups = grown;
@@ -90,4 +92,30 @@ void run_groups_free(struct run_group *groups, size_t count)
         memory_free(groups[i].name);
     }
     memory_free(groups);
+}
+
+/* ---- outputs -----------------------------------------------------------------------------------------------------
+ */
+
+static status check_output(const struct run *run, const char *output, struct error *err)
+{
+    static const char *const files[] = {
+        "metrics.jsonl",    "config.ini",          "log.txt", "best_overall.safetensors", "best_average.safetensors",
+        "last.safetensors", "previous.safetensors"};
+    status result = file_check_output(output, run->folder, err);
+    for (size_t i = 0; i < sizeof files / sizeof files[0] && result == STATUS_OK; i++) {
+        char *path = path_join(run->folder, files[i], err);
+        result = path == NULL ? STATUS_FAILED : file_check_output(output, path, err);
+        memory_free(path);
+    }
+    return result;
+}
+
+status run_groups_check_output(const struct run_group *groups, size_t count, const char *output, struct error *err)
+{
+    status result = STATUS_OK;
+    for (size_t g = 0; g < count; g++)
+        for (size_t i = 0; i < groups[g].count && result == STATUS_OK; i++)
+            result = check_output(&groups[g].runs[i], output, err);
+    return result;
 }

@@ -1,8 +1,10 @@
 /* The table of runs as Markdown, CSV, LaTeX (booktabs) and HTML: columns that are chosen, each written for the format. */
 #include "rmfer/plot/table.h"
 
+#include "evaluated_on.h"
 #include "spread.h"
 
+#include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/plot/canvas.h"
 
@@ -125,7 +127,7 @@ static status append_csv_head(struct text *out, const struct column *columns, si
             bool is_there = k < 2 || columns[c].is_gain || (k > 2 && columns[c].has_limits);
             if (is_there) result = append_csv_heading(out, &columns[c], suffixes[k], err);
         }
-    return result == STATUS_OK ? append(out, "\n", err) : result;
+    return result == STATUS_OK ? append(out, ",split,dataset\n", err) : result;
 }
 
 /* A capital letter first, percent as LaTeX wants it. */
@@ -233,8 +235,18 @@ static status append_cell(struct text *out, const struct run_group *groups, size
     return result == STATUS_OK && column->has_limits ? append_limits(out, spread.limits, format, err) : result;
 }
 
+/* CSV's last columns. */
+static status append_csv_source(struct text *out, const struct evaluated_on *on, struct error *err)
+{
+    status result = append(out, ",", err);
+    if (result == STATUS_OK) result = append_name(out, on->split, TABLE_CSV, err);
+    if (result == STATUS_OK) result = append(out, ",", err);
+    return result == STATUS_OK ? append_name(out, on->dataset, TABLE_CSV, err) : result;
+}
+
 static status append_row(struct text *out, const struct run_group *groups, size_t g, bool last,
-                         const struct column *columns, size_t count, enum table_format format, struct error *err)
+                         const struct evaluated_on *on, const struct column *columns, size_t count,
+                         enum table_format format, struct error *err)
 {
     size_t runs = spread_of(&groups[g], last, &(struct run_measure){VALUE_OVERALL, NULL}).n;
     status result = append(out, formats[format].row, err);
@@ -244,7 +256,71 @@ static status append_row(struct text *out, const struct run_group *groups, size_
         result = append(out, formats[format].between, err);
         if (result == STATUS_OK) result = append_cell(out, groups, g, last, &columns[c], format, err);
     }
+    if (result == STATUS_OK && format == TABLE_CSV) result = append_csv_source(out, on, err);
     return result == STATUS_OK ? append(out, formats[format].end, err) : result;
+}
+
+/* ---- what the rows are about -------------------------------------------------------------------------------------
+ */
+
+/* Of every row, sources [count]. */
+static status find_sources(const struct run_group *groups, size_t count, bool gain, struct evaluated_on *sources,
+                           struct error *err)
+{
+    status result = STATUS_OK;
+    for (size_t g = 0; g < count && result == STATUS_OK; g++) {
+        result = evaluated_on_of(&groups[g], &sources[g], err);
+        if (result == STATUS_OK && gain && !evaluated_on_same(&sources[0], &sources[g]))
+            log_warning("%s is of the %s, the first row of the %s: a gain from other pictures tells nothing",
+                        groups[g].name, sources[g].text, sources[0].text);
+    }
+    return result;
+}
+
+/* Whether row `g` is the first of its source, one that is known. */
+static bool is_first_of_source(const struct evaluated_on *sources, size_t g)
+{
+    for (size_t i = 0; i < g; i++)
+        if (strcmp(sources[i].text, sources[g].text) == 0) return false;
+    return sources[g].text[0] != '\0';
+}
+
+/* ": base, new": the rows of the source of row `g`. */
+static status append_rows_of(struct text *out, const struct run_group *groups, const struct evaluated_on *sources,
+                             size_t count, size_t g, enum table_format format, struct error *err)
+{
+    const char *between = ": ";
+    status result = STATUS_OK;
+    for (size_t i = g; i < count && result == STATUS_OK; i++) {
+        if (strcmp(sources[i].text, sources[g].text) != 0) continue;
+        result = append(out, between, err);
+        if (result == STATUS_OK) result = append_name(out, groups[i].name, format, err);
+        between = ", ";
+    }
+    return result;
+}
+
+/* "Evaluated on the valid split of ferplus.", with the rows' names where not all are of one source. CSV has columns.
+ */
+static status append_caption(struct text *out, const struct run_group *groups, const struct evaluated_on *sources,
+                             size_t count, enum table_format format, struct error *err)
+{
+    static const char *const openings[] = {
+        [TABLE_MARKDOWN] = "\n", [TABLE_LATEX] = "% ", [TABLE_HTML] = "<p class=\"note\">"};
+    size_t told = 0;
+    bool is_mixed = false;
+    status result = STATUS_OK;
+    if (format == TABLE_CSV) return STATUS_OK;
+    for (size_t g = 1; g < count; g++) is_mixed = is_mixed || strcmp(sources[0].text, sources[g].text) != 0;
+    for (size_t g = 0; g < count && result == STATUS_OK; g++) {
+        if (!is_first_of_source(sources, g)) continue;
+        result = told++ == 0 ? text_append_format(out, err, "%sEvaluated on the ", openings[format])
+                             : append(out, "; on the ", err);
+        if (result == STATUS_OK) result = append_name(out, sources[g].text, format, err);
+        if (result == STATUS_OK && is_mixed) result = append_rows_of(out, groups, sources, count, g, format, err);
+    }
+    if (result != STATUS_OK || told == 0) return result;
+    return append(out, format == TABLE_HTML ? ".</p>\n" : ".\n", err);
 }
 
 status table_runs(const struct run_group *groups, size_t count, const struct table_options *options,
@@ -252,10 +328,15 @@ status table_runs(const struct run_group *groups, size_t count, const struct tab
 {
     size_t column_count;
     struct column *columns = choose_columns(groups, count, options, &column_count, err);
-    if (columns == NULL) return STATUS_FAILED;
-    status result = append_head(out, columns, column_count, format, err);
+    struct evaluated_on *sources = memory_allocate(count, sizeof *sources, "a table", err);
+    status result = columns == NULL || sources == NULL ? STATUS_FAILED : STATUS_OK;
+    if (result == STATUS_OK) result = find_sources(groups, count, options->gain, sources, err);
+    if (result == STATUS_OK) result = append_head(out, columns, column_count, format, err);
     for (size_t g = 0; g < count && result == STATUS_OK; g++)
-        result = append_row(out, groups, g, options->last, columns, column_count, format, err);
+        result = append_row(out, groups, g, options->last, &sources[g], columns, column_count, format, err);
+    if (result == STATUS_OK) result = append(out, formats[format].after, err);
+    if (result == STATUS_OK) result = append_caption(out, groups, sources, count, format, err);
     memory_free(columns);
-    return result == STATUS_OK ? append(out, formats[format].after, err) : result;
+    memory_free(sources);
+    return result;
 }

@@ -1,6 +1,8 @@
 /* The draw, its pictures, and the checkpoints' scores of it; one checkpoint in memory at a time. */
+#define _GNU_SOURCE /* realpath */
 #include "rmfer/rmset/attention.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/ckpt/checkpoint.h"
@@ -12,6 +14,7 @@
 #include "rmfer/method/rmfer.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 void rmset_attention_free(struct rmset_attention *attention)
@@ -53,7 +56,7 @@ static status parse_anchor(const char *anchor, struct text *video, uint32_t *fra
     return STATUS_OK;
 }
 
-static status open_index(const struct rmset_attention_options *options, const struct config *config,
+static status open_index(const struct rmset_attention_options *options, const struct config *config, int64_t every,
                          struct rmset_index **index, struct error *err)
 {
     char *csv = path_join(options->folder, "index.csv", err);
@@ -61,7 +64,7 @@ static status open_index(const struct rmset_attention_options *options, const st
     if (csv == NULL) return STATUS_FAILED;
     const struct rmset_options wanted = {
         .csv = csv,
-        .every = config->rmset.every,
+        .every = every,
         .fraction = 1,
         .near = config->acl.near,
         .far = config->acl.far,
@@ -72,6 +75,53 @@ static status open_index(const struct rmset_attention_options *options, const st
     memory_free(csv);
     return result;
 }
+
+/* ---- the output -------------------------------------------------------------------------------------------------
+ */
+
+/* Whether the file is in the RMset's folder, links followed. */
+static bool lies_in(const char *folder, const char *file)
+{
+    char *real_folder = realpath(folder, NULL), *real_file = realpath(file, NULL);
+    size_t length = real_folder == NULL ? 0 : strlen(real_folder);
+    bool inside = length > 0 && real_file != NULL && strncmp(real_file, real_folder, length) == 0 &&
+                  (real_folder[length - 1] == '/' || real_file[length] == '/');
+    free(real_folder); /* realpath's own */
+    free(real_file);
+    return inside;
+}
+
+static status check_faces(const struct rmset_index *index, const char *out, struct error *err)
+{
+    struct text path = {0};
+    int64_t offset;
+    status result = STATUS_OK;
+    for (uint64_t row = 0; row < rmset_index_faces(index) && result == STATUS_OK; row++) {
+        result = rmset_index_path(index, row, &path, &offset, err);
+        if (result == STATUS_OK) result = file_check_output(out, text_string(&path), err);
+    }
+    text_free(&path);
+    return result;
+}
+
+/* No face of the set, drawn or not, nor a checkpoint goes under the sheet. Whoever writes elsewhere does not wait for
+ * a look at every row. */
+static status check_out(const struct rmset_attention_options *options, const struct config *config, struct error *err)
+{
+    struct rmset_index *index = NULL;
+    status result = STATUS_OK;
+    for (size_t i = 0; i < options->checkpoint_count && result == STATUS_OK; i++)
+        result = file_check_output(options->out, options->checkpoints[i], err);
+    if (result != STATUS_OK || options->out == NULL || !file_exists(options->out)) return result;
+    if (!config->rmset.allow_outside && !lies_in(options->folder, options->out)) return STATUS_OK;
+    result = open_index(options, config, 1, &index, err);
+    if (result == STATUS_OK) result = check_faces(index, options->out, err);
+    rmset_index_close(index);
+    return result;
+}
+
+/* ---- the draw's pictures ----------------------------------------------------------------------------------------
+ */
 
 static status read_face(const struct rmset_index *index, uint64_t row, struct attention_face *face, struct error *err)
 {
@@ -116,7 +166,7 @@ static status draw(struct rmset_attention *attention, const struct rmset_attenti
     attention->positives = (size_t)config->acl.n_pos;
     attention->negatives = (size_t)config->acl.n_neg;
     status result = parse_anchor(options->anchor, &attention->video, &frame, &face, err);
-    if (result == STATUS_OK) result = open_index(options, config, &index, err);
+    if (result == STATUS_OK) result = open_index(options, config, config->rmset.every, &index, err);
     if (result == STATUS_OK)
         result = rmset_index_find(index, text_string(&attention->video), frame, face, &anchor, err);
     if (result == STATUS_OK) result = draw_faces(attention, index, anchor, options->seed, err);
@@ -266,6 +316,7 @@ status rmset_attention_make(struct rmset_attention *attention, const struct rmse
         return error_set_usage(err, "%zu checkpoints: at most %d fit one sheet", options->checkpoint_count,
                                (int)MOST_ATTENTION_CHECKPOINTS);
     status result = read_first_config(options, &config, err);
+    if (result == STATUS_OK) result = check_out(options, &config, err);
     if (result == STATUS_OK) result = draw(attention, options, &config, err);
     if (result == STATUS_OK && options->checkpoint_count > 0)
         result = score(attention, options, config.acl.gamma, err);

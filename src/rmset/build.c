@@ -13,28 +13,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LONGEST_NAME = 80 };
 
-/* The film's name in the lists: its file's stem, with what a list, a path or a terminal may stumble over made "_". */
+/* The film's name in the lists: its stem, with what a list, a path or a terminal may stumble over made "_". */
 static void film_name(const char *path, char name[LONGEST_NAME])
 {
-    size_t end = strlen(path);
-    while (end > 1 && path[end - 1] == '/') end--;
-    size_t begin = end;
-    while (begin > 0 && path[begin - 1] != '/') begin--;
-    struct stat facts;
-    bool is_folder = stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
-    for (size_t at = end; !is_folder && at > begin + 1; at--)
-        if (path[at - 1] == '.') {
-            end = at - 1;
-            break;
-        }
-    size_t length = end - begin < LONGEST_NAME - 1 ? end - begin : LONGEST_NAME - 1;
+    struct rmset_stem stem = rmset_film_stem(path);
+    size_t whole = stem.end - stem.begin, length = whole < LONGEST_NAME - 1 ? whole : LONGEST_NAME - 1;
+    path += stem.begin;
     static const char kept[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-    for (size_t i = 0; i < length; i++) name[i] = strchr(kept, path[begin + i]) != NULL ? path[begin + i] : '_';
+    for (size_t i = 0; i < length; i++) name[i] = strchr(kept, path[i]) != NULL ? path[i] : '_';
     name[length] = '\0';
     if (name[0] == '.') name[0] = '_';
 }

@@ -60,6 +60,21 @@ static bool waits_for_windows(const void *context)
     return work->job->options->windows && !atomic_load(&work->has_windows);
 }
 
+/* Without the film's faces, and those of a list of which no pixel lies in the picture: they would be tracked, and
+ * make no file. */
+static void keep_cuttable(const struct film_work *work, struct face_picture *picture)
+{
+    const struct rmset_crop *crop = &work->job->options->crop;
+    size_t kept = 0;
+    for (size_t i = 0; i < picture->face_count; i++) {
+        const struct image_box *box = &picture->faces[i].shape.box;
+        if (!rmset_notes_hide(work->job->notes, picture->input.frame, box) &&
+            rmset_crop_exists(&picture->input.image, box, crop))
+            picture->faces[kept++] = picture->faces[i];
+    }
+    picture->face_count = kept;
+}
+
 static status find_faces(const void *context, struct face_picture *picture, struct face_worker *worker,
                          struct error *err)
 {
@@ -75,10 +90,7 @@ static status find_faces(const void *context, struct face_picture *picture, stru
         result = look_for_faces(work, picture, worker, err);
     }
     if (result != STATUS_OK) return result;
-    size_t kept = 0;
-    for (size_t i = 0; i < picture->face_count; i++)
-        if (!rmset_notes_hide(notes, frame, &picture->faces[i].shape.box)) picture->faces[kept++] = picture->faces[i];
-    picture->face_count = kept;
+    keep_cuttable(work, picture);
     return STATUS_OK;
 }
 
@@ -203,7 +215,6 @@ static void merge_sums(struct pixel_sums *sums, const struct pixel_sums *other)
     }
 }
 
-/* A face of which no pixel lies in the picture makes no file. */
 static status cut_faces(const void *context, struct face_picture *picture, struct face_worker *worker,
                         struct error *err)
 {
@@ -213,21 +224,16 @@ static status cut_faces(const void *context, struct face_picture *picture, struc
     (void)worker;
     picture->files = memory_allocate(picture->face_count, sizeof *picture->files, "the faces", err);
     if (picture->files == NULL) return STATUS_FAILED;
-    size_t kept = 0;
     for (size_t i = 0; i < picture->face_count; i++) {
         struct image face = {0};
-        struct face_file *file = &picture->files[kept];
-        if (!rmset_crop_exists(&picture->input.image, &picture->faces[i].shape.box, crop)) continue;
+        struct face_file *file = &picture->files[i];
         status result = rmset_crop_cut(&picture->input.image, &picture->faces[i].shape.box, crop, &face, err);
         if (result != STATUS_OK) return result;
         add_pixels(&sums, &face);
         result = image_encode_jpeg(&face, (int)crop->quality, &file->bytes, &file->size, err);
         image_free(&face);
         if (result != STATUS_OK) return result;
-        picture->ids[kept] = picture->ids[i];
-        picture->faces[kept++] = picture->faces[i];
     }
-    picture->face_count = kept;
     pthread_mutex_lock(&work->shared->lock);
     merge_sums(&work->shared->sums, &sums);
     pthread_mutex_unlock(&work->shared->lock);
@@ -303,8 +309,9 @@ static status require_memory(const struct rmset_build_options *options, const st
 {
     size_t bytes = face_pipeline_bytes(pipeline, (size_t)FULL_HD * FULL_HD * 16 / 9), searching = 0;
     const struct detector_options *detection = &options->detection;
+    int largest = options->windows ? film_windows_largest_size(detection) : detection->detect_size;
     if (options->detector != NULL)
-        searching = detector_workspace_bytes(options->detector, detection->detect_size, detection->threads);
+        searching = detector_workspace_bytes(options->detector, largest, detection->threads);
     bytes = size_add(bytes, size_multiply((size_t)options->threads, searching));
     return memory_require(bytes, "rmset build (--detect-size and --threads say how much)", err);
 }

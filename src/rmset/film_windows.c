@@ -9,7 +9,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { WINDOW_SIDE = 128 }; /* a face of a third of it is found with every weight of the detector's middle level */
+enum {
+    WINDOW_SIDE = 128, /* a face of a third of it is found with every weight of the detector's middle level */
+    CLOSE_SIZE = 2048, /* a whole picture is searched at its own size up to here: larger ones have larger faces */
+};
 static const double WINDOW_FACES = 3;
 
 status film_windows_set(struct film_windows *windows, const struct image_box *boxes, size_t count, struct error *err)
@@ -147,11 +150,17 @@ status film_find_closely(const struct detector *detector, const struct detector_
     size_t count = 0;
     status result = face_find(detector, detection, picture, worker, err);
     if (detection->detect_size == 0) return result;
-    own.detect_size = 2048; /* at its own size up to here: larger ones have larger faces */
+    own.detect_size = CLOSE_SIZE;
     if (result == STATUS_OK)
         result = detector_find(detector, &worker->detector, &picture->input.image, &own, &faces, &count, err);
     if (result == STATUS_OK) result = append_faces(picture, faces, count, err);
     memory_free(faces);
     choose_faces(picture, detection);
     return result;
+}
+
+int film_windows_largest_size(const struct detector_options *detection)
+{
+    bool is_closest = detection->detect_size == 0 || detection->detect_size > CLOSE_SIZE;
+    return is_closest ? detection->detect_size : CLOSE_SIZE;
 }

@@ -25,4 +25,7 @@ status film_windows_find(const struct film_windows *windows, const struct detect
 status film_find_closely(const struct detector *detector, const struct detector_options *detection,
                          struct face_picture *picture, struct face_worker *worker, struct error *err) MUST_CHECK;
 
+/* The detect size of the largest search of the two, for what they take of memory; 0 = never scaled. */
+int film_windows_largest_size(const struct detector_options *detection);
+
 #endif

@@ -134,16 +134,28 @@ static status read_rows(struct rmset_notes *notes, const char *path,
     return result;
 }
 
+struct rmset_stem rmset_film_stem(const char *film)
+{
+    struct rmset_stem stem = {0, strlen(film)};
+    bool is_folder = folder_exists(film);
+    while (stem.end > 1 && film[stem.end - 1] == '/') stem.end--;
+    stem.begin = stem.end;
+    while (stem.begin > 0 && film[stem.begin - 1] != '/') stem.begin--;
+    for (size_t at = stem.end; !is_folder && at > stem.begin + 1; at--)
+        if (film[at - 1] == '.') {
+            stem.end = at - 1;
+            break;
+        }
+    return stem;
+}
+
 /* The same of STEM.`ending`, where there is one. */
 static status read_beside(struct rmset_notes *notes, const char *film, const char *ending,
                           status (*row)(struct rmset_notes *, const struct csv_reader *, struct error *), bool *there,
                           struct error *err)
 {
     struct text path = {0};
-    const char *name = path_name(film), *dot = strrchr(name, '.');
-    size_t stem = dot == NULL || dot == name ? strlen(film) : (size_t)(dot - film);
-    while (stem > 1 && film[stem - 1] == '/') stem--;
-    status result = text_append_format(&path, err, "%.*s.%s", (int)stem, film, ending);
+    status result = text_append_format(&path, err, "%.*s.%s", (int)rmset_film_stem(film).end, film, ending);
     *there = result == STATUS_OK && file_exists(text_string(&path));
     if (*there) result = read_rows(notes, text_string(&path), row, err);
     text_free(&path);

@@ -2,6 +2,7 @@
  * kept, scaled, for the sheet. Drawing comes last, when the areas are known. */
 #include "rmfer/rmset/preview.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/faces/inputs.h"
 #include "rmset/preview_sheet.h"
@@ -108,17 +109,20 @@ static status take_frame(struct look *look, struct face_input *input, struct err
     return result;
 }
 
-/* Frames in all: as the container says, else counted. */
-static status count_frames(const char *film, size_t most_pixels, int64_t *frames, struct error *err)
+/* Frames in all: as the container says, else counted. None of them, of a folder every one, is where the sheet will
+ * go. */
+static status count_frames(const struct rmset_preview_options *options, const char *film, int64_t *frames,
+                           struct error *err)
 {
     struct face_input_options wanted = {
-        .every = 1, .most_pixels = most_pixels, .folder_of_frames = true, .quiet = true};
+        .every = 1, .most_pixels = options->most_pixels, .folder_of_frames = true, .quiet = true};
     struct face_inputs *inputs;
     struct face_input input;
     bool is_known = false;
     *frames = 0;
     status result = face_inputs_create(&inputs, &film, 1, &wanted, err);
     while (result == STATUS_OK && !is_known && face_inputs_next(inputs, &input)) {
+        result = file_check_output(options->out, input.path, err);
         is_known = input.error.code != STATUS_OK || input.frames > 0;
         *frames = input.frames > 0 ? input.frames : *frames + 1;
         face_input_free(&input);
@@ -130,7 +134,7 @@ static status count_frames(const char *film, size_t most_pixels, int64_t *frames
 static status look_through(struct look *look, const char *film, struct error *err)
 {
     struct rmset_preview *preview = look->preview;
-    status result = count_frames(film, look->options->most_pixels, &preview->frames, err);
+    status result = count_frames(look->options, film, &preview->frames, err);
     if (result != STATUS_OK) return result;
     int64_t every = preview->frames / LOOKED_AT > 1 ? preview->frames / LOOKED_AT : 1;
     struct face_input_options wanted = {

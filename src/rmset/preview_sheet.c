@@ -131,8 +131,10 @@ static status draw_heading(const struct preview_sheet *sheet, struct image *imag
 {
     const struct rmset_preview *preview = sheet->preview;
     struct text line = {0};
-    status result = text_append_format(&line, err, "%.60s  %d x %d", path_name(sheet->film), preview->width,
-                                       preview->height);
+    const char *name = sheet->film + rmset_film_stem(sheet->film).begin;
+    size_t length = strcspn(name, "/"); /* a folder may have been named with one */
+    status result = text_append_format(&line, err, "%.*s  %d x %d", (int)(length < 60 ? length : 60), name,
+                                       preview->width, preview->height);
     if (result == STATUS_OK && preview->frames > 0)
         result = text_append_format(&line, err, ", %" PRId64 " frames", preview->frames);
     if (result == STATUS_OK && preview->rate > 0)
@@ -143,6 +145,15 @@ static status draw_heading(const struct preview_sheet *sheet, struct image *imag
     if (result == STATUS_OK) draw_text(image, GAP, GAP, TEXT, text_string(&line), ink);
     text_free(&line);
     return result;
+}
+
+/* The frame's number, its time where it is known, and how many faces. */
+static void draw_caption(const struct preview_tile *tile, struct image *image, int x, int y)
+{
+    char caption[64], time[24] = "";
+    if (!isnan(tile->time)) snprintf(time, sizeof time, "  %.2f s", tile->time);
+    snprintf(caption, sizeof caption, "frame %" PRId64 "%s  %zu faces", tile->frame, time, tile->face_count);
+    draw_text(image, x, y, TEXT, caption, ink);
 }
 
 status preview_sheet_draw(const struct preview_sheet *sheet, struct image *image, struct error *err)
@@ -160,15 +171,12 @@ status preview_sheet_draw(const struct preview_sheet *sheet, struct image *image
         struct preview_tile *tile = &sheet->tiles[i];
         int x = GAP + (int)(i % COLUMNS) * (TILE_WIDTH + GAP);
         int y = HEADING + GAP + (int)(i / COLUMNS) * (tall + CAPTION + GAP);
-        char caption[64];
         draw_grid(&tile->image, preview->width, preview->height, scale);
         draw_faces(tile, sheet, scale);
         draw_areas(tile, &preview->suggested, scale, "suggested", suggested_color);
         draw_areas(tile, sheet->given, scale, "given", given_color);
         copy_tile(image, &tile->image, x, y);
-        snprintf(caption, sizeof caption, "frame %" PRId64 "  %.2f s  %zu faces", tile->frame, tile->time,
-                 tile->face_count);
-        draw_text(image, x, y + tall + 4, TEXT, caption, ink);
+        draw_caption(tile, image, x, y + tall + 4);
     }
     if (result != STATUS_OK) image_free(image);
     return result;

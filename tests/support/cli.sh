@@ -78,6 +78,27 @@ normalize = imagenet
 INI
 }
 
+# stopped LINES COMMAND...: a training into run/, which SIGTERM ends once it has written so many lines of metrics; begun anew where it
+# came to its end before the signal did.
+stopped() {
+    least_lines=$1
+    shift
+    for _ in 1 2 3 4 5 6; do
+        rm -rf run
+        "$@" >/dev/null 2>&1 &
+        pid=$!
+        for _ in $(seq 1500); do
+            [ -f run/metrics.jsonl ] && [ "$(wc -l <run/metrics.jsonl)" -ge "$least_lines" ] && break
+            sleep 0.02
+        done
+        kill -TERM $pid
+        wait $pid
+        code=$?
+        [ $code -eq 0 ] || break
+    done
+    holds "the signal ended it: exit $code" [ $code -eq 143 ]
+}
+
 # train_on_drawn_faces: draws faces/ and trains two steps on them into drawn/, by run.ini.
 train_on_drawn_faces() {
     cat >run.ini <<INI

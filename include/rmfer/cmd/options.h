@@ -42,11 +42,21 @@ struct command_line {
     bool help_shown; /* --help was given and printed: the command ends with 0 */
     int64_t threads; /* common options */
     int64_t seed;    /* -1 when not given */
+    uint64_t given;  /* bit i: options[i] was given */
+};
+
+/* Which forms of its command an option is for, "curves|confusion"; options without a row are for all. */
+struct option_forms {
+    const char *option, *forms;
 };
 
 /* Parses argv[1..]; common options (--threads --seed --quiet --verbose --help) are understood everywhere and
  * --threads and the log level take effect at once. Unknown options name the nearest known one. */
 status options_parse(struct command_line *line, int argc, char **argv, struct error *err) MUST_CHECK;
+
+/* Refuses, as a usage error, an option that was given though this form of the command would pass it over. */
+status options_check_form(const struct command_line *line, const struct option_forms *table, size_t count,
+                          const char *form, struct error *err) MUST_CHECK;
 
 void options_free(struct command_line *line);
 

@@ -15,6 +15,10 @@ struct video_writer_options {
     int frames_per_second;
 };
 
+/* An error that says why where no video can be written at all: a build without FFmpeg, libraries that are not there,
+ * or ones without the encoder. */
+status video_writer_check(struct error *err) MUST_CHECK;
+
 /* Starts the file, which is not seen before it is finished (file_write.h); its name's ending chooses the container (.mp4,
  * .mkv). */
 status video_writer_create(struct video_writer **writer, const char *path, const struct video_writer_options *options,

@@ -79,6 +79,7 @@ void canvas_shorten(const char *name, size_t most, char *out, size_t size);
 status markup_append(struct text *out, const char *text, struct error *err) MUST_CHECK;
 
 /* The colour of a line or class by its number: Okabe and Ito's palette, told apart by colour-blind people too. */
+enum { PALETTE_COLOURS = 8 }; /* then they begin anew */
 const char *palette_colour(size_t number);
 
 /* White to Okabe and Ito's blue, for a share of 0 .. 1, and the ink that is read on it. */

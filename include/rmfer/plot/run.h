@@ -39,6 +39,7 @@ struct run {
     size_t evaluation_count;
     struct run_evaluation best, last; /* by overall accuracy, the first of equals; empty without evaluations */
     char split[32];
+    char dataset[32]; /* its kind, as a JSON file or config.ini has it; "" where neither tells */
     char **classes; /* as config.ini names them */
     size_t class_count;
     int64_t seed; /* train.seed of config.ini; -1 where the folder does not tell */
@@ -61,10 +62,16 @@ struct run_group {
 };
 
 /* Reads "NAME=RUN[,RUN...]", or "RUN", whose name is its folder's without a last "-seedN" (of a
- * JSON file: its own, or its folder's where that ends in -seedN). Neighbours in the list
- * with one name become one group. The caller frees with run_groups_free even after a failure. */
+ * JSON file: its own, or its folder's where that ends in -seedN). Those
+ * of one name become one group, where the first of them stands. The caller frees with run_groups_free even after a
+ * failure. */
 status run_groups_read(struct run_group **groups, size_t *count, const char *const *arguments, size_t argument_count,
                        struct error *err) MUST_CHECK;
 void run_groups_free(struct run_group *groups, size_t count);
+
+/* Refuses, as a usage error, an output that is one of the runs' files: of a folder its metrics, configuration, log
+ * and checkpoints, read or not, else the JSON file. */
+status run_groups_check_output(const struct run_group *groups, size_t count, const char *output,
+                               struct error *err) MUST_CHECK;
 
 #endif

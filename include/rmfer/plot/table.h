@@ -22,8 +22,10 @@ struct table_options {
 extern const char table_marks[];
 
 /* Appends the table: runs with an evaluation, overall and average accuracy in percent as mean ± sample standard
- * deviation (of two runs or more), in brackets the 95 % interval that the number of pictures allows. Names are escaped for
- * the format. */
+ * deviation (of two runs or more), in brackets the 95 % interval that the number of pictures allows. Names are
+ * escaped for the format. Which split of which data set the numbers are of stands below it, in LaTeX as a comment, or
+ * in CSV's last two columns. Runs of one name on different splits or data sets are a usage error; gains across them
+ * are warned of. */
 status table_runs(const struct run_group *groups, size_t count, const struct table_options *options,
                   enum table_format format, struct text *out, struct error *err) MUST_CHECK;
 

@@ -13,6 +13,7 @@ enum { MOST_ATTENTION_CHECKPOINTS = 7 };
 struct rmset_attention_options {
     const char *folder;             /* of the RMset */
     const char *anchor;             /* "VIDEO:FRAME:FACE", the columns of index.csv */
+    const char *out; /* where the sheet will go, or NULL: refused where it is a face of the RMset or a checkpoint */
     const char *const *checkpoints; /* at most MOST_ATTENTION_CHECKPOINTS; none = nothing is scored */
     size_t checkpoint_count;
     /* KEY=VALUE over each checkpoint's configuration. The first one's (the defaults' where there is none) says what is

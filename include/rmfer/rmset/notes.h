@@ -1,5 +1,6 @@
 /* What a person says about a film: where the film they watch is shown (removal areas), faces that the detector missed
- * or invented in the first frame, and detections of another detector. In CSV files beside the film, named after it:
+ * or invented in the first frame, and detections of another detector. In CSV files beside the film, named after it
+ * (of a folder of frames, FOLDER.film.csv, with dots and all):
  *
  *   STEM.film.csv        x,y,w,h[,from,to]   frames from .. to, both included; without them all frames
  *   STEM.faces.csv       x,y,w,h[,action]    action add (default): a face's box, in place of one found there;
@@ -27,6 +28,13 @@ struct rmset_detection {
     struct image_box box;
     double score;
 };
+
+/* The stem of a film's path: [0, end) is what files beside it are named after, [begin, end) its name. Slashes at the
+ * end do not belong to it, nor does a file's ending; a folder has none, whatever dots are in its name. */
+struct rmset_stem {
+    size_t begin, end;
+};
+struct rmset_stem rmset_film_stem(const char *film);
 
 /* Zeroed is empty. */
 struct rmset_notes {

@@ -9,6 +9,7 @@ struct rmset_preview_options {
     const struct detector *detector; /* NULL: lists beside the film, or no faces */
     struct detector_options detection;
     const char *detections; /* a list, or NULL */
+    const char *out;        /* where the sheet will go, or NULL: refused where it is the film or one of its frames */
     bool lists_first;       /* a list beside the film is used rather than the detector */
     const char *const *areas; /* --remove */
     size_t area_count;

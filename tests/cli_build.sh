@@ -1,0 +1,71 @@
+#!/bin/sh
+# The Makefile on a program of three files: what was built with other flags, or before a library was installed, is built anew, and
+# nothing else is.
+. tests/support/cli.sh
+if ! make --version 2>/dev/null | grep -q '^GNU Make'; then
+    skip "building, without GNU make"
+    finish
+    exit
+fi
+tree=$folder/tree
+mkdir -p "$tree/scripts" "$tree/configs" "$tree/src/config" "$tree/src/cmd" "$tree/src/dist"
+cp Makefile "$tree"
+cp scripts/embed_presets.sh "$tree/scripts"
+cp configs/quickstart.ini "$tree/configs"
+cp src/config/presets.h "$tree/src/config"
+cd "$tree" || exit 1
+cat >src/main.c <<'C'
+#include <stdio.h>
+extern const char prefix[];
+int main(void)
+{
+#ifdef RMFER_HAVE_CAIRO
+    puts("cairo");
+#endif
+#ifdef CHOSEN
+    puts("chosen");
+#endif
+    puts(prefix);
+    return 0;
+}
+C
+echo 'extern const char prefix[]; const char prefix[] = RMFER_PREFIX;' >src/cmd/lookup.c
+echo 'extern int transports; int transports = 1;' >src/dist/transport_single.c
+# Every library that is needed is here; of the others cairo, once it is installed.
+cat >pkg-config <<'SH'
+#!/bin/sh
+[ "$1" = --exists ] || exit 0
+case $2 in
+cairo) [ -e "${0%/*}/cairo-is-here" ] ;;
+libtiff* | libgif* | libwebp* | libav* | libsw*) exit 1 ;;
+esac
+SH
+chmod +x pkg-config
+
+# build OPTION...: without what the make that runs these tests was given.
+build() {
+    run env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u V -u SAN -u MPI -u HARDEN -u PREFIX -u BUILD -u CFLAGS \
+        make --no-print-directory PKG_CONFIG="$PWD/pkg-config" rmfer "$@"
+}
+compiled() { grep -c '^  CC' "$folder/out"; }
+# builds WHAT COUNT OPTION...: so many files are compiled.
+builds() {
+    what=$1 wanted=$2
+    shift 2
+    if build "$@" && [ "$(compiled)" -eq "$wanted" ]; then pass; else fail "$what: exit $code, $(compiled) files, not $wanted"; fi
+}
+builds "all of it" 4
+builds "once more" 0
+holds "and links nothing" [ "$(grep -c LINK "$folder/out")" -eq 0 ]
+[ "$(./rmfer)" = /usr/local ] && pass || fail "the prefix is told"
+: >cairo-is-here
+builds "after a library was installed" 4
+[ "$(./rmfer | head -n 1)" = cairo ] && pass || fail "the program has it"
+builds "other flags" 4 CFLAGS=-DCHOSEN
+[ "$(./rmfer | sed -n 2p)" = chosen ] && pass || fail "the program has them"
+builds "the same again" 0 CFLAGS=-DCHOSEN
+builds "without hardening" 4 HARDEN= CFLAGS=-DCHOSEN
+builds "another prefix: the file that knows it" 1 HARDEN= CFLAGS=-DCHOSEN PREFIX=/elsewhere
+[ "$(./rmfer | tail -n 1)" = /elsewhere ] && pass || fail "the program has that"
+
+finish

@@ -1,0 +1,88 @@
+#!/bin/sh
+# The scripts that make the pages of results, with a stand-in for rmfer that trains nothing: they end where a part of them fails, and
+# leave no result of what was not there.
+. tests/support/cli.sh
+scripts=$PWD/scripts
+for name in results_rows results_claim results_ferplus results_methods; do
+    mkdir -p "$folder/house/scripts"
+    cp "$scripts/$name.sh" "$folder/house/scripts"
+done
+cd "$folder" || exit 1
+mkdir data house/configs house/models
+
+# It notes its words, and ends with FAILS_WITH where they begin with FAILS.
+cat >stand-in <<'SH'
+#!/bin/sh
+echo "$*" >>"$CALLS"
+case $* in ${FAILS:-nothing}*) exit "$FAILS_WITH" ;; esac
+command=$1 folder=$2
+for word; do
+    case $last in --out) run=$word ;; --json) json=$word ;; -o) made=$word ;; esac
+    last=$word
+done
+case $command in
+synth)
+    mkdir -p "$folder/affectnet" "$folder/rmset"
+    : >"$folder/index.csv" >"$folder/affectnet/validation.csv" >"$folder/rmset/index.csv"
+    ;;
+train) mkdir -p "$run" && : >"$run/last.safetensors" ;;
+eval)
+    [ -z "$json" ] || echo '{"overall_accuracy": 0.5, "n": 10}' >"$json"
+    echo 'overall accuracy 50 %'
+    ;;
+export) : >"$made" ;;
+esac
+SH
+chmod +x stand-in
+CALLS=$folder/calls RMFER=$folder/stand-in THREADS=1
+export CALLS RMFER THREADS
+# script NAME [VARIABLE=VALUE]...: runs it into made/, from nothing.
+script() {
+    name=$1
+    shift
+    rm -rf made calls
+    : >calls
+    case $name in
+    methods) run env "$@" $shell house/scripts/results_methods.sh made ;;
+    *) run env "$@" $shell house/scripts/results_$name.sh data made made/results ;;
+    esac
+}
+# ends_without WHAT STATUS NAME [VARIABLE=VALUE]...: the script fails so, and leaves no result but a start's.
+ends_without() {
+    what="$1 ($shell)" wanted=$2
+    shift 2
+    script "$@"
+    holds "$what: exit $code" [ $code -eq "$wanted" ]
+    holds "$what: no result" [ -z "$(find made -name '*.json' ! -name 'start-*')" ]
+}
+for shell in sh dash bash; do
+    command -v $shell >/dev/null || continue
+    script claim ROWS="consensus@labels400"
+    holds "claim ends well ($shell)" [ $code -eq 0 -a -s made/results/consensus@labels400-seed0.json ]
+    holds "the row has its labels and its RMset" grep -q \
+        'data.labelled_per_class=146,107,.*rmset.root=[^ ]*/made/rmset-labels400-agreement0.8 .*--out [^ ]*/consensus@labels400-seed0' calls
+    ends_without "a number of labels that there is not" 2 claim ROWS="baseline consensus@labels500"
+    holds "before anything is trained" [ ! -s calls ]
+    ends_without "a row that there is not" 2 claim ROWS="consensus foo"
+    ends_without "a variant that there is not" 2 claim ROWS="consensus@label400"
+    ends_without "an RMset that cannot be made" 1 claim ROWS=consensus FAILS=synth FAILS_WITH=1
+    holds "nothing is trained without it" [ "$(grep -c '^train.*--out [^ ]*/consensus' calls)" -eq 0 ]
+    ends_without "a start that is stopped" 1 claim ROWS=consensus FAILS=train FAILS_WITH=143
+    run env ROWS=consensus $shell house/scripts/results_claim.sh nowhere made made/results
+    holds "a data set that is not there ($shell)" [ $code -ne 0 -a ! -e made/start-seed0 ]
+
+    script ferplus ROWS=scratch
+    holds "ferplus ends well ($shell)" [ $code -eq 0 -a -s made/results/scratch-seed0-valid-argmax.json ]
+    ends_without "a row that there is not" 2 ferplus ROWS=foo
+    holds "before anything is trained" [ ! -s calls ]
+    ends_without "a scratch that is stopped" 1 ferplus ROWS="scratch more" FAILS=train FAILS_WITH=143
+
+    script methods SEEDS=0 ROWS="simclr-linear plain"
+    holds "methods ends well ($shell)" [ $code -eq 0 -a -s made/simclr-linear-seed0.json -a -s made/plain-seed0.json ]
+    ends_without "a start that is stopped" 1 methods SEEDS=0 ROWS=simclr-linear FAILS="train --config methods.ini --set train.method=simclr " FAILS_WITH=143
+    holds "it is not done, and nothing goes on from it" [ ! -e made/simclr-seed0.done -a "$(grep -c '^train' calls)" -eq 1 ]
+    ends_without "faces that cannot be drawn" 1 methods SEEDS=0 ROWS=plain FAILS=synth FAILS_WITH=1
+    holds "nothing is trained without them" [ "$(grep -c '^train' calls)" -eq 0 ]
+done
+
+finish
