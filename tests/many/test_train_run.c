@@ -1,11 +1,14 @@
-/* A run over several processes that is told to stop at a moment that only one of them knows of. */
+/* A run over several processes that ends before its time: told to stop at a moment that only one of them knows of,
+ * and with a walk over pictures that one of them cannot begin. */
 #define _XOPEN_SOURCE 700 /* nftw, mkdtemp */
 #include "many/support/shared_case.h"
 
 #include "rmfer/base/log.h"
+#include "rmfer/base/memory.h"
 #include "rmfer/ckpt/checkpoint.h"
 #include "rmfer/synth/synth.h"
 #include "rmfer/train/trainer.h"
+#include "train/pictures.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -93,6 +96,28 @@ static void check_signal(struct many *many)
     many_check(many, "from which the run goes on", summary.end == TRAINING_COMPLETE && summary.steps == STEPS);
 }
 
+/* ---- a walk ---- */
+
+static void check_walk(struct many *many)
+{
+    struct error err = {0};
+    struct config config;
+    struct run_plan plan;
+    struct pictures pictures = {0};
+    struct pictures_walk walk = {0};
+    parse(&config, NULL, 0);
+    if (run_plan_init(&plan, &config, many->dist, &err) != STATUS_OK) give_up(&err);
+    if (pictures_open(&pictures, &plan, &err) != STATUS_OK) give_up(&err);
+    if (dist_rank(many->dist) == 1) memory_fail_after(1);
+    status result = pictures_walk_begin(&walk, &pictures, &plan, PICTURES_OF_TRAINING, 0, &err);
+    memory_fail_after(0);
+    many_check(many, "a walk that one process cannot begin is begun by none",
+               result != STATUS_OK && strncmp(err.message, "rank 1 of ", 10) == 0);
+    pictures_walk_end(&walk);
+    pictures_free(&pictures);
+    config_free(&config);
+}
+
 /* ---- the rest ---- */
 
 static void draw_faces(struct many *many)
@@ -127,6 +152,7 @@ int main(void)
     many_begin(&many);
     draw_faces(&many);
     check_signal(&many);
+    check_walk(&many);
     remove_faces(&many);
     return many_end(&many);
 }
