@@ -1,6 +1,8 @@
 /* Opening what the streams of a plan ask for, and keeping batches where a step meets them twice. */
 #include "pictures.h"
 
+#include "loader_peers.h"
+
 #include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/plan.h"
@@ -253,6 +255,7 @@ static status start_loader(struct pictures *pictures, const struct run_plan *pla
     options.drop_last = options.replace_bad = true;
     options.cache_bytes = pictures->cache_bytes;
     options.room = pictures->room;
+    options.peers = loader_peers_of(plan->dist);
     options.start_epoch = run_plan_epoch(plan, step);
     options.start_batch = run_plan_first_batch(plan, step);
     status result = init_orders(pictures, plan->config, err);
