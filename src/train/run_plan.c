@@ -82,6 +82,16 @@ double run_plan_epochs_done(const struct run_plan *plan, uint64_t steps)
     return (double)steps / (double)plan->steps_per_epoch;
 }
 
+double run_plan_progress(const struct run_plan *plan, uint64_t steps)
+{
+    return (double)steps / (double)plan->last_step;
+}
+
+double run_plan_phase_begin(const struct run_plan *plan, uint64_t step)
+{
+    return run_plan_progress(plan, run_plan_phase(plan, step)->first_epoch * plan->steps_per_epoch);
+}
+
 uint64_t run_plan_first_batch(const struct run_plan *plan, uint64_t step)
 {
     return step % plan->steps_per_epoch * (uint64_t)plan->config->train.accumulate;

@@ -37,6 +37,11 @@ void run_plan_count(struct run_plan *plan, uint64_t samples);
 uint64_t run_plan_epoch(const struct run_plan *plan, uint64_t step);
 double run_plan_epochs_done(const struct run_plan *plan, uint64_t steps);
 
+/* The share of the run that is done after so many steps, and that was done when the phase of the step `step` began:
+ * of its own steps, which train.max_steps may have made fewer than train.epochs says. */
+double run_plan_progress(const struct run_plan *plan, uint64_t steps);
+double run_plan_phase_begin(const struct run_plan *plan, uint64_t step);
+
 /* The first batch, within its epoch, of a step; its batches: train.accumulate, fewer at an epoch's end. */
 uint64_t run_plan_first_batch(const struct run_plan *plan, uint64_t step);
 size_t run_plan_batches(const struct run_plan *plan, uint64_t step);

@@ -79,6 +79,7 @@ struct method_step {
     const double *weights;     /* of the terms, of the present phase */
     double gradient_scale;     /* multiplies every gradient: 1 / accumulated batches */
     double progress;           /* share of the run that is done, 0 .. 1, for ramps */
+    double phase_begin;        /* what it was when the present phase began */
     double bn_momentum;        /* of running statistics; 0 = leave them alone (SAM's second pass) */
     uint64_t seed, draw;       /* keys of random draws; the same in both passes of SAM */
     size_t place;              /* which of the step's batches */
