@@ -17,6 +17,7 @@ struct run_plan {
     uint64_t batches_per_epoch, steps_per_epoch, last_step;
     uint64_t evaluation_steps, checkpoint_steps; /* between two of them */
     bool sharpness_aware;                        /* a step meets its batches twice */
+    bool adds_heads;                             /* the method has some of its own, in GROUP_METHOD */
 };
 
 /* The method and what it asks for; refuses an unknown one and settings that it cannot use. */
@@ -49,5 +50,8 @@ size_t run_plan_batches(const struct run_plan *plan, uint64_t step);
 /* The phase of a step, and its rates with the schedule's factor. */
 const struct phase *run_plan_phase(const struct run_plan *plan, uint64_t step);
 struct optimizer_rates run_plan_rates(const struct run_plan *plan, uint64_t step);
+
+/* At these rates that of the heads beside the classifier, of attention or the method's own; NaN where none learns. */
+double run_plan_head_rate(const struct run_plan *plan, const struct optimizer_rates *rates);
 
 #endif
