@@ -306,6 +306,26 @@ static void test_a_checkpoint_without_numbers_of_pictures_goes_on(void **state)
     assert_int_equal(summary.steps, 10);
 }
 
+/* The run goes on at a step whose evaluation the checkpoint does not know, makes it, and fails some steps later, as
+ * its rate is far too high: the checkpoint is there still. */
+static void test_the_last_good_checkpoint_is_named(void **state)
+{
+    (void)state;
+#define BROKEN                                                                                         \
+    "acl.weight=0", "ial.weight=0", "train.optimizer=sgd", "train.lr=1000", "train.schedule=constant", \
+        "output.checkpoint_every=100"
+    static const int64_t not_evaluated[] = {1, 0}; /* step, evaluated_step */
+    static const char *const first[] = {BROKEN, "train.max_steps=1", NULL};
+    static const char *const second[] = {BROKEN, "eval.every=0.01", NULL};
+#undef BROKEN
+    struct error err = {0};
+    struct training_summary summary;
+    if (run("named", first, false, &summary, &err) != STATUS_OK) fail_msg("%s", err.message);
+    forge("named", "trainer.position", not_evaluated, sizeof not_evaluated);
+    assert_int_equal(run("named", second, true, &summary, &err), STATUS_FAILED);
+    if (strstr(err.message, "named/last.safetensors, of step 1;") == NULL) fail_msg("%s", err.message);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_lack_of_memory_is_an_error),
         cmocka_unit_test(test_forged_memories_are_refused),
         cmocka_unit_test(test_a_checkpoint_without_numbers_of_pictures_goes_on),
+        cmocka_unit_test(test_the_last_good_checkpoint_is_named),
     };
     return cmocka_run_group_tests(tests, draw_faces, remove_faces);
 }

@@ -31,7 +31,8 @@ struct run_checkpoint {
     struct extra_tensors extra;
     struct checkpoint_info info;
     char arithmetic[ARITHMETIC_TEXT]; /* of this process */
-    int64_t step;                     /* of the last writing of last.safetensors in this session, -1 = none */
+    int64_t step;                     /* of last.safetensors as it is now, -1 = there is none */
+    bool is_stale;                    /* it does not know that its step was evaluated since */
     int64_t data_counts[DATA_COUNTS];
 };
 

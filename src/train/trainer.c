@@ -99,7 +99,7 @@ static status keep_best(struct trainer *t, const struct evaluation *evaluation, 
                             &position->best_average_step, position->step);
     position->evaluated_step = position->step;
     t->checkpoint.info.temperature = isnan(evaluation->temperature) ? 0 : evaluation->temperature;
-    if (t->checkpoint.step == position->step) t->checkpoint.step = -1; /* it does not know this evaluation */
+    t->checkpoint.is_stale = t->checkpoint.step == position->step;
     position->evaluations_without_better = overall || average ? 0 : position->evaluations_without_better + 1;
     status result = journal_report_evaluation(&t->journal, &t->state, &t->pictures.selection, evaluation, err);
     if (result == STATUS_OK && overall) result = write_best(t, t->journal.run.best_overall, err);
@@ -119,6 +119,7 @@ static status write_last(struct trainer *t, struct error *err)
 {
     int64_t step = t->state.position.step;
     t->checkpoint.step = step;
+    t->checkpoint.is_stale = false;
     if (!run_plan_writes(&t->plan)) return STATUS_OK;
     return run_checkpoint_write_last(&t->checkpoint, &t->journal.run, &t->learner, epochs_done(t), step,
                                      text_string(&t->journal.last_metrics), err);
@@ -127,7 +128,7 @@ static status write_last(struct trainer *t, struct error *err)
 /* Whether last.safetensors holds all that the run knows now. */
 static bool last_is_written(const struct trainer *t)
 {
-    return t->checkpoint.step == t->state.position.step;
+    return t->checkpoint.step == t->state.position.step && !t->checkpoint.is_stale;
 }
 
 /* What follows a step: its line, its evaluation, its checkpoint. What a signal cuts short is done after resuming. */
