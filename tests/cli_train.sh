@@ -144,6 +144,12 @@ check "another seed gives others" train $sam --seed 9 --out other
 check "a run with maps in bfloat16" train $sam --set train.saved=bfloat16 --set train.max_steps=4 --out brain
 check "really" sh -c '! cmp -s other/best_overall.safetensors run/best_overall.safetensors'
 
+# A name that is no text is shown as well as can be, and opened as it is.
+folder_name=$(printf 'runs/b\377d')
+check "a folder whose name is no UTF-8" train --set train.max_steps=4 --out "$folder_name"
+grep -q '^best overall accuracy .*% \[.*runs/b?d/best_overall.safetensors$' out && pass || fail "its best is found: $(cat out)"
+check "the files are there" test -s "$folder_name/best_overall.safetensors"
+
 # Data that changed between two parts of a run.
 check "the first part" train --set train.max_steps=22 --out parts
 for what in half more; do cp -r faces $what && cp -r parts on-$what; done
