@@ -119,8 +119,8 @@ TEST_SUPPORT := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/support/*.c))
 DOUBLE_SUPPORT := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/double/support/*.c))
 # What tests/cli_faults.sh puts before the C library, which a sanitizer would be in the way of, and what replays its records.
 FAULTS       := $(if $(SAN),,$(OUT)/tests/libfaults.so $(OUT)/tests/power_loss)
-# Over several processes, in float and, but for those about pictures, in double (make check-mpi).
-MANY_TESTS   := $(filter-out $(OUT)/tests/double/many/test_data_%,\
+# Over several processes, in float and, but for those about pictures and whole runs, in double (make check-mpi).
+MANY_TESTS   := $(filter-out $(OUT)/tests/double/many/test_data_% $(OUT)/tests/double/many/test_train_%,\
                   $(foreach kind,tests tests/double,$(patsubst tests/many/%.c,$(OUT)/$(kind)/many/%,$(wildcard tests/many/test_*.c))))
 MANY_SUPPORT := $(wildcard tests/many/support/*.c)
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -144,6 +144,25 @@ check "another seed gives others" train $sam --seed 9 --out other
 check "a run with maps in bfloat16" train $sam --set train.saved=bfloat16 --set train.max_steps=4 --out brain
 check "really" sh -c '! cmp -s other/best_overall.safetensors run/best_overall.safetensors'
 
+# A name that is no text is shown as well as can be, and opened as it is.
+folder_name=$(printf 'runs/b\377d')
+check "a folder whose name is no UTF-8" train --set train.max_steps=4 --out "$folder_name"
+grep -q '^best overall accuracy .*% \[.*runs/b?d/best_overall.safetensors$' out && pass || fail "its best is found: $(cat out)"
+check "the files are there" test -s "$folder_name/best_overall.safetensors"
+
+# Data that changed between two parts of a run.
+check "the first part" train --set train.max_steps=22 --out parts
+for what in half more; do cp -r faces $what && cp -r parts on-$what; done
+list=affectnet/training.csv
+head -n $(($(wc -l <faces/$list) / 2)) faces/$list >half/$list
+cp more/affectnet/1/training000000.jpg more/affectnet/1/another.jpg && sed -n '2s/training000000/another/p' faces/$list >>more/$list
+refuses "half the pictures" 2 'on-half/last.safetensors stands at step 22, which was epoch 2.00 of .* is epoch [345]' \
+    train --resume --out on-half --set data.root=half/affectnet --set train.max_steps=23
+check "a picture more" train --resume --out on-more --set data.root=more/affectnet --set train.max_steps=23
+grep -q 'was made with 88 training pictures, of which there are 89 now' err && pass || fail "is said: $(cat err)"
+check "the same pictures" train --resume --out parts --set train.max_steps=23
+! grep -q 'was made with' err && pass || fail "are no news"
+
 # Ends that are not the planned one.
 refuses "a loss that is not finite" 1 'not finite.*training.*\.jpg.*last good checkpoint: .*broken/last.safetensors' \
     train --out broken --set train.optimizer=sgd --set train.lr=1000 --set train.lr_warmup_epochs=0 \

@@ -64,6 +64,8 @@ least=1
 has fixmatch '"loss_unlabelled": [0-9.]*[1-9]'
 check "a weight of 0 is without the unlabelled loss" sh -c '! cmp -s none/last.safetensors straight-fixmatch/last.safetensors'
 
+! grep -q 'learning rates 0.01, heads' err && pass || fail "a method without heads has no rate of them"
+
 # The others, with half the labels.
 short="--set data.labelled=16"
 least=6
@@ -73,6 +75,8 @@ has uda '"loss_fer": .*"loss_unlabelled": [0-9.]*[1-9].*"accuracy": .*"sure_shar
 going_on mixmatch $short --set mixmatch.ramp=0.8
 has mixmatch '"loss_fer": .*"loss_unlabelled": [0-9.]*[1-9].*"accuracy": .*"ramp": 0\.[0-9]*[1-9]'
 going_on remixmatch $short
+grep -q 'phase 1, .*; learning rates 0.01, heads 0.01$' straight-remixmatch/log.txt && pass || fail "the head learns, and is said to"
+has remixmatch '"lr": 0.01, "lr_ial": 0.01'
 has remixmatch '"loss_unlabelled": .*"loss_strong": .*"loss_rotation": .*"rotation_accuracy": '
 going_on adacm $short --set adacm.floor=0.01
 has adacm '"loss_unlabelled": .*"loss_contrastive": .*"sure_share": .*"margin": 0\.0'

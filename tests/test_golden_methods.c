@@ -222,9 +222,13 @@ static void create_method(struct method_case *c)
     double shares[16];
     for (int k = 0; k < c->model.classes; k++)
         shares[k] = 2 * (k + 1.0) / (c->model.classes * (c->model.classes + 1.0));
-    struct method_setup setup = {
-        .config = &c->config, .model = &c->model, .average = &c->average_view, .class_shares = shares,
-        .rmset = c->rmset,    .places = 1};
+    struct method_setup setup = {.config = &c->config,
+                                 .model = &c->model,
+                                 .average = &c->average_view,
+                                 .class_shares = shares,
+                                 .validation_samples = WALK,
+                                 .rmset = c->rmset,
+                                 .places = 1};
     struct error err = {0};
     if (c->method->create(&c->self, &setup, &err) != STATUS_OK) fail_msg("%s", err.message);
 }
@@ -307,8 +311,12 @@ static void run_step(struct method_case *c, int step, int steps)
                         faces = start_walk(c, &c->faces);
     struct method_epoch epoch = {
         .epoch = (uint64_t)step / EPOCH_STEPS, .walk = &labelled, .validation = &validation, .faces = &faces};
+    /* All memory was there before: a lack of it that one of several processes met here would leave the others
+     * waiting. */
+    unsigned long allocations = memory_allocation_count();
     if (step % EPOCH_STEPS == 0 && c->method->begin_epoch != NULL)
         assert_int_equal(c->method->begin_epoch(c->self, &epoch, NULL), STATUS_OK);
+    assert_int_equal(memory_allocation_count(), allocations);
     fill_batch(c, step);
     parameters_zero_gradients(&c->model.parameters);
     c->method->step(c->self, &at, &outcome);

@@ -1,6 +1,6 @@
-/* One step of the learner that fails: the running statistics, which its first pass has moved by then, are put back, and
- * nothing else has changed. One along which nothing pulls. What a window's means
- * count. */
+/* One step of the learner that fails: the running statistics, which its first pass has moved by then, are put back,
+ * and nothing else has changed. One along which nothing pulls. What a window's means count. Which share of a run a
+ * step is. */
 #include "train/learner.h"
 
 #include "rmfer/base/log.h"
@@ -124,12 +124,44 @@ static void test_batches_without_a_pair_do_not_count(void **state)
     end(&b);
 }
 
+/* A run that train.max_steps ends sooner has fewer steps, not other ones: shares of it are of those it has. One that
+ * it does not end has, to the bit, the shares that its epochs say. */
+static void test_shares_of_a_run_are_of_its_own_steps(void **state)
+{
+    (void)state;
+    enum { SAMPLES = 1234, STEPS_AN_EPOCH = SAMPLES / 8 };
+    for (int64_t epochs = 2; epochs < 40; epochs++)
+        for (int64_t warmup = 1; warmup < epochs; warmup++) {
+            struct error err = {0};
+            struct config config;
+            struct run_plan plan;
+            char all_epochs[32], first[32];
+            const char *overrides[] = {"train.method=rmfer", "train.batch=8", all_epochs, first,
+                                       "train.max_steps=20"};
+            snprintf(all_epochs, sizeof all_epochs, "train.epochs=%d", (int)epochs);
+            snprintf(first, sizeof first, "train.warmup_epochs=%d", (int)warmup);
+            for (size_t count = 4; count <= 5; count++) {
+                assert_int_equal(config_defaults(&config, overrides, count, &err), STATUS_OK);
+                assert_int_equal(run_plan_init(&plan, &config, NULL, &err), STATUS_OK);
+                run_plan_count(&plan, SAMPLES);
+                double steps = count == 5 ? 20 : (double)(epochs * STEPS_AN_EPOCH);
+                uint64_t second = (uint64_t)(warmup * STEPS_AN_EPOCH);
+                assert_true(run_plan_phase_begin(&plan, second - 1) == 0);
+                assert_true(run_plan_phase_begin(&plan, second) == (double)second / steps);
+                assert_true(count == 5 || run_plan_phase_begin(&plan, second) == (double)warmup / (double)epochs);
+                assert_true(run_plan_progress(&plan, 5) == 5 / steps);
+                config_free(&config);
+            }
+        }
+}
+
 int main(void)
 {
     log_set_level(LOG_QUIET);
     threads_set(1);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_step_that_fails_changes_nothing),
                                        cmocka_unit_test(test_a_step_of_zero_gradients_is_noticed),
-                                       cmocka_unit_test(test_batches_without_a_pair_do_not_count)};
+                                       cmocka_unit_test(test_batches_without_a_pair_do_not_count),
+                                       cmocka_unit_test(test_shares_of_a_run_are_of_its_own_steps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -273,12 +273,70 @@ static void test_forged_memories_are_refused(void **state)
     }
 }
 
+/* Takes a tensor out of folder/name/last.safetensors, as a program wrote it that did not know of it. */
+static void forget(const char *name, const char *tensor_name)
+{
+    struct error err = {0};
+    struct safetensors file;
+    char path[256];
+    size_t count = 0, metadata = 0;
+    snprintf(path, sizeof path, "%s/last.safetensors", scratch_path(folder, name));
+    if (safetensors_open(&file, path, &err) != STATUS_OK) fail_msg("%s", err.message);
+    for (size_t i = 0; i < file.metadata_count; i++)
+        if (strncmp(file.metadata[i].key, "rmfer.checksum", 14) != 0) file.metadata[metadata++] = file.metadata[i];
+    for (size_t i = 0; i < file.count; i++)
+        if (strcmp(file.tensors[i].name, tensor_name) != 0) file.tensors[count++] = file.tensors[i];
+    assert_int_equal(count + 1, file.count);
+    if (safetensors_write(path, file.tensors, count, file.metadata, metadata, &err) != STATUS_OK)
+        fail_msg("%s", err.message);
+    file.count = count;
+    safetensors_close(&file);
+}
+
+static void test_a_checkpoint_without_numbers_of_pictures_goes_on(void **state)
+{
+    (void)state;
+    static const char *const part[] = {"acl.weight=0", "train.max_steps=5", NULL};
+    static const char *const whole[] = {"acl.weight=0", NULL};
+    struct error err = {0};
+    struct training_summary summary;
+    if (run("older", part, false, &summary, &err) != STATUS_OK) fail_msg("%s", err.message);
+    forget("older", "trainer.data_counts");
+    if (run("older", whole, true, &summary, &err) != STATUS_OK) fail_msg("%s", err.message);
+    assert_int_equal(summary.steps, 10);
+}
+
+/* The run goes on at a step whose evaluation the checkpoint does not know, makes it, and fails some steps later, as
+ * its rate is far too high: the checkpoint is there still. */
+static void test_the_last_good_checkpoint_is_named(void **state)
+{
+    (void)state;
+#define BROKEN                                                                                         \
+    "acl.weight=0", "ial.weight=0", "train.optimizer=sgd", "train.lr=1000", "train.schedule=constant", \
+        "output.checkpoint_every=100"
+    static const int64_t not_evaluated[] = {1, 0}; /* step, evaluated_step */
+    static const char *const first[] = {BROKEN, "train.max_steps=1", NULL};
+    static const char *const second[] = {BROKEN, "eval.every=0.01", NULL};
+#undef BROKEN
+    struct error err = {0};
+    struct training_summary summary;
+    if (run("named", first, false, &summary, &err) != STATUS_OK) fail_msg("%s", err.message);
+    forge("named", "trainer.position", not_evaluated, sizeof not_evaluated);
+    assert_int_equal(run("named", second, true, &summary, &err), STATUS_FAILED);
+    if (strstr(err.message, "named/last.safetensors, of step 1;") == NULL) fail_msg("%s", err.message);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_losses_of_weight_0_leave_no_trace), cmocka_unit_test(test_losses_of_another_weight_do),
-        cmocka_unit_test(test_sam_meets_the_same_batches_twice),  cmocka_unit_test(test_a_frozen_backbone_stays),
-        cmocka_unit_test(test_lack_of_memory_is_an_error),        cmocka_unit_test(test_forged_memories_are_refused),
+        cmocka_unit_test(test_losses_of_weight_0_leave_no_trace),
+        cmocka_unit_test(test_losses_of_another_weight_do),
+        cmocka_unit_test(test_sam_meets_the_same_batches_twice),
+        cmocka_unit_test(test_a_frozen_backbone_stays),
+        cmocka_unit_test(test_lack_of_memory_is_an_error),
+        cmocka_unit_test(test_forged_memories_are_refused),
+        cmocka_unit_test(test_a_checkpoint_without_numbers_of_pictures_goes_on),
+        cmocka_unit_test(test_the_last_good_checkpoint_is_named),
     };
     return cmocka_run_group_tests(tests, draw_faces, remove_faces);
 }

@@ -149,11 +149,11 @@ static status print_best(const char *what, const struct training_best *best, con
     return result;
 }
 
-/* The last lines of a run, and the exit code. */
+/* The last lines of a run, and the exit code. The folder's name is made fit for a terminal where it is printed, not
+ * before: it is opened under the name it has. */
 static int print_summary(const struct training_summary *summary, const struct config *config)
 {
     struct error err = {0};
-    text_make_printable(config->output.dir); /* a configuration may come from elsewhere */
     status result = print_best("overall", &summary->overall, summary->selected_on, config->output.dir, &err);
     if (result == STATUS_OK)
         result = print_best("average", &summary->average, summary->selected_on, config->output.dir, &err);

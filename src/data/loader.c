@@ -201,8 +201,9 @@ static status remember_samples(struct loader *loader, struct stream *stream, str
     size_t count = (size_t)stream->options->source.samples;
     if (count == 0) return STATUS_OK;
     stream->is_known_bad = memory_allocate(count, sizeof *stream->is_known_bad, "the list of bad pictures", err);
-    stream->is_counted_bad = memory_allocate(count, sizeof *stream->is_counted_bad, "the list of bad pictures", err);
-    if (stream->is_known_bad == NULL || stream->is_counted_bad == NULL) return STATUS_FAILED;
+    stream->badness = memory_allocate(count, sizeof *stream->badness, "the list of bad pictures", err);
+    stream->met_ids = memory_allocate(count, sizeof *stream->met_ids, "the list of bad pictures", err);
+    if (stream->is_known_bad == NULL || stream->badness == NULL || stream->met_ids == NULL) return STATUS_FAILED;
     if (loader->options.room != NULL) {
         picture_cache_share(&stream->cache, count, loader->options.room);
         return STATUS_OK;
@@ -225,7 +226,8 @@ static status plan(struct loader *loader, struct error *err)
         status result = remember_samples(loader, stream, err);
         if (result != STATUS_OK) return result;
     }
-    status result = arena_init(&loader->arena, lay_out(loader, NULL), "the ring of batches", err);
+    status result = loader_meet_peers(loader, err);
+    if (result == STATUS_OK) result = arena_init(&loader->arena, lay_out(loader, NULL), "the ring of batches", err);
     if (result == STATUS_OK) (void)lay_out(loader, &loader->arena);
     return result;
 }
@@ -307,8 +309,11 @@ void loader_free(struct loader *loader)
     for (int i = 0; i < loader->options.stream_count; i++) {
         picture_cache_free(&loader->streams[i].cache);
         memory_free(loader->streams[i].is_known_bad);
-        memory_free(loader->streams[i].is_counted_bad);
+        memory_free(loader->streams[i].badness);
+        memory_free(loader->streams[i].met_ids);
     }
+    memory_free(loader->met_by_all);
+    memory_free(loader->ids_of_all);
     arena_free(&loader->arena);
     memory_free(loader->slots);
     memory_free(loader->threads);

@@ -1,4 +1,5 @@
-/* The loader's insides, shared by loader.c (the ring and its workers), loader_make.c (pictures) and loader_deliver.c.
+/* The loader's insides, shared by loader.c (the ring and its workers), loader_make.c (pictures),
+ * loader_deliver.c and loader_unreadable.c.
  *
  * Who may touch a slot: while its batch is being made, the workers, each its own row; once every row is done, the
  * worker that finished last (repairs); then the consumer, until it asks for the next batch. */
@@ -40,14 +41,28 @@ struct slot {
     struct error exhausted; /* draw after draw cannot be read */
 };
 
+/* Unreadable pictures of a batch: samples that were not met before, where a source remembers them; else all, and the
+ * draws. */
+struct unreadable_met {
+    size_t samples, bad, drawn;
+};
+
+/* What is known of a sample that cannot be read. */
+enum badness { NOT_MET, MET, COUNTED };
+
 /* What the loader knows of a stream. */
 struct stream {
     const struct loader_stream *options;
     uint64_t groups; /* of a whole batch, wherever they are made */
     struct picture_cache cache;
     atomic_uchar *is_known_bad; /* [samples], named in the log already; NULL where samples are not remembered */
-    bool *is_counted_bad;       /* [samples], the consumer's */
-    size_t bad, drawn;          /* delivered */
+    /* The consumer's: */
+    unsigned char *badness;     /* [samples] */
+    int64_t *met_ids;           /* [samples], room for those of a batch */
+    struct unreadable_met met;  /* of a batch, by this process */
+    size_t bad, drawn;          /* delivered, to all processes */
+    int64_t last_bad;           /* sample, once there is one */
+    bool has_new;               /* the batch has another one */
     float *images[MOST_VIEWS];  /* [rows,H,W,3] each, the delivered ones */
 };
 
@@ -63,6 +78,8 @@ struct loader {
     atomic_size_t cached; /* bytes in all caches */
     double waited;
     atomic_int named;
+    struct unreadable_met *met_by_all; /* [peers, MOST_STREAMS], room */
+    int64_t *ids_of_all;               /* [peers, so many at once], room */
 
     pthread_mutex_t lock;
     pthread_cond_t work, ready;
@@ -84,6 +101,12 @@ bool loader_make_row(struct loader *loader, struct slot *slot, int stream, int r
 /* Puts readable pictures in place of unreadable ones: others of their kind in the group, else another draw of the
  * group. Without replace_bad it only counts. */
 void loader_repair(struct loader *loader, struct slot *slot, struct picture_workspace *workspace);
+
+/* Counts what of a batch cannot be read, in all processes, once it is made. Fails where that is too much, or where a
+ * slot has failed; with peers every process comes here with every batch. */
+status loader_check_unreadable(struct loader *loader, const struct slot *slot, struct error *err) MUST_CHECK;
+/* Room for what they tell. */
+status loader_meet_peers(struct loader *loader, struct error *err) MUST_CHECK;
 
 /* Row `to` becomes what row `from` is. */
 void loader_copy_row(struct loader *loader, struct slot *slot, int stream, int from, int to);

@@ -327,7 +327,7 @@ static double mutual_loss(struct consensus_method *method, const struct method_s
 {
     const struct batch_stream *moments = &step->batch->streams[MOMENTS];
     size_t n = (size_t)moments->rows;
-    double weight = step->weights[TERM_ACL] * mutual_ramp(method->config, step->progress);
+    double weight = step->weights[TERM_ACL] * mutual_ramp(method->config, step->progress, step->phase_begin);
     struct mutual_similarities similarities;
     mutual_tell_apart(method->config, method->index, moments->ids, n, method->apart);
     for (size_t i = 0; i < n; i++) copy_label(method, moments->ids[i], method->guesses + i * method->classes);

@@ -15,6 +15,8 @@
 static void place(struct moment_teacher *teacher, struct plan *plan)
 {
     teacher->logits = plan_reals(plan, teacher->rows * teacher->classes);
+    teacher->known_logits = plan_reals(plan, size_multiply(teacher->most_known, teacher->classes));
+    teacher->known_targets = plan_reals(plan, size_multiply(teacher->most_known, teacher->classes));
     if (!teacher->is_both_sided) return;
     teacher->mirrored_images = plan_reals(plan, size_multiply(teacher->rows, teacher->side * teacher->side * 3));
     teacher->mirrored_logits = plan_reals(plan, teacher->rows * teacher->classes);
@@ -32,6 +34,7 @@ status moment_teacher_init(struct moment_teacher *teacher, const struct method_s
         .faces = (size_t)rmset_index_chosen_faces(setup->rmset),
         .classes = (size_t)setup->model->classes,
         .is_both_sided = config->consensus.view == TEACHER_SEES_MIRRORED,
+        .most_known = config->consensus.temperature == 0 ? setup->validation_samples : 0,
     };
     struct plan plan = {0};
     place(teacher, &plan);
@@ -86,49 +89,23 @@ static void look(struct moment_teacher *teacher, const struct batch_stream *rows
 
 /* ---- the temperature ---- */
 
-/* The teacher's logits of a walk's labelled rows, with their targets. */
-struct known_rows {
-    real *logits, *targets; /* [capacity,classes] */
-    size_t count, capacity;
-};
-
-static status grow(struct known_rows *known, size_t classes, size_t rows, struct error *err)
-{
-    size_t wanted = size_add(known->count, rows);
-    if (wanted <= known->capacity) return STATUS_OK;
-    wanted = size_add(wanted, known->capacity);
-    real *logits = memory_grow(known->logits, known->capacity * classes, size_multiply(wanted, classes), sizeof *logits,
-                               "the teacher's temperature", err);
-    if (logits == NULL) return STATUS_FAILED;
-    known->logits = logits;
-    real *targets = memory_grow(known->targets, known->capacity * classes, size_multiply(wanted, classes),
-                                sizeof *targets, "the teacher's temperature", err);
-    if (targets == NULL) return STATUS_FAILED;
-    known->targets = targets;
-    known->capacity = wanted;
-    return STATUS_OK;
-}
-
 status moment_teacher_temperature(struct moment_teacher *teacher, const struct picture_walk *validation, double *temperature,
                                   struct error *err)
 {
-    struct known_rows known = {0};
     struct batch_stream rows;
-    size_t classes = teacher->classes;
+    size_t classes = teacher->classes, count = 0;
     status result = validation->next(validation->context, &rows, err);
     while (result == STATUS_OK && rows.rows > 0) {
-        size_t at = known.count * classes, n = (size_t)rows.rows;
-        result = grow(&known, classes, n, err);
-        if (result != STATUS_OK) break;
-        look(teacher, &rows, known.logits + at);
-        memcpy(known.targets + at, rows.targets, n * classes * sizeof(real));
-        known.count += n;
+        size_t n = (size_t)rows.rows;
+        BUG_UNLESS(n <= teacher->most_known - count);
+        look(teacher, &rows, teacher->known_logits + count * classes);
+        memcpy(teacher->known_targets + count * classes, rows.targets, n * classes * sizeof(real));
+        count += n;
         result = validation->next(validation->context, &rows, err);
     }
-    struct scored_rows scored = {.logits = known.logits, .targets = known.targets, .n = known.count, .classes = classes};
-    if (result == STATUS_OK) *temperature = known.count == 0 ? 1 : calibration_nearest_temperature(&scored);
-    memory_free(known.logits);
-    memory_free(known.targets);
+    struct scored_rows scored = {
+        .logits = teacher->known_logits, .targets = teacher->known_targets, .n = count, .classes = classes};
+    if (result == STATUS_OK) *temperature = count == 0 ? 1 : calibration_nearest_temperature(&scored);
     return result;
 }
 

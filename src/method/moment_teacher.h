@@ -17,6 +17,8 @@ struct moment_teacher {
     bool is_both_sided;                /* consensus.view = mirrored */
     real *logits;                      /* [rows,classes] */
     real *mirrored_images, *mirrored_logits; /* [rows,H,W,3], [rows,classes], where both sides are seen */
+    size_t most_known;                       /* rows of the validation split, where the temperature is fitted to it */
+    real *known_logits, *known_targets;      /* [most_known,classes] */
 };
 
 status moment_teacher_init(struct moment_teacher *teacher, const struct method_setup *setup, struct error *err) MUST_CHECK;
@@ -33,8 +35,9 @@ size_t moment_teacher_number(const struct moment_teacher *teacher, int64_t id);
 /* Takes up the average as it is now. */
 void moment_teacher_load(struct moment_teacher *teacher);
 
-/* The temperature that fits the walk's targets best, or the hottest or coldest that is sought; 1 where no row has any. The
- * walk is read to its end. */
+/* The temperature that fits the walk's targets best, or the hottest or coldest that is sought; 1 where no row has
+ * any. The walk, of at most the validation split's rows, is read to its end. Where consensus.temperature is 0, for
+ * which room is kept. */
 status moment_teacher_temperature(struct moment_teacher *teacher, const struct picture_walk *validation, double *temperature,
                                   struct error *err) MUST_CHECK;
 

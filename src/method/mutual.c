@@ -50,9 +50,8 @@ struct mutual_contrastive mutual_setup(const struct config *config, const struct
     return setup;
 }
 
-double mutual_ramp(const struct config *config, double progress)
+double mutual_ramp(const struct config *config, double progress, double joins)
 {
-    double joins = (double)config->train.warmup_epochs / (double)config->train.epochs;
     if (config->acl.ramp <= 0 || progress >= joins + config->acl.ramp) return 1;
     return progress <= joins ? 0 : (progress - joins) / config->acl.ramp;
 }

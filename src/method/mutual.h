@@ -34,8 +34,8 @@ struct mutual_contrastive mutual_setup(const struct config *config, const struct
                                        const double *class_shares);
 
 /* The share of lambda 2 that counts at `progress` (0 .. 1) of the run: rises from 0 over acl.ramp of it once ACL has
- * joined. */
-double mutual_ramp(const struct config *config, double progress);
+ * joined, which it does at `joins` of it. */
+double mutual_ramp(const struct config *config, double progress, double joins);
 
 /* Points at the model's head; place hands out room for setup.n rows. */
 void mutual_bind(struct mutual *mutual, const struct op_context *context, const struct model *model,

@@ -298,7 +298,7 @@ static void rmfer_step(void *self, const struct method_step *step, struct step_o
     objective.ial_weight = step->weights[RMFER_IAL];
     objective.acl_weight = step->weights[RMFER_ACL];
     objective.affect_weight = step->weights[RMFER_AFFECT];
-    if (rmfer->guesses != NULL) objective.acl_weight *= mutual_ramp(rmfer->config, step->progress);
+    if (rmfer->guesses != NULL) objective.acl_weight *= mutual_ramp(rmfer->config, step->progress, step->phase_begin);
     objective.gradient_scale = step->gradient_scale;
     objective.bn_momentum = step->bn_momentum;
     objective.last = step->last;

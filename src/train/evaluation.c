@@ -9,6 +9,7 @@
 #include "rmfer/ops/stem.h"
 
 #include "evaluation_gather.h"
+#include "loader_peers.h"
 
 #include <math.h>
 #include <string.h>
@@ -122,6 +123,7 @@ static status start_loader(struct evaluator *e, struct error *err)
         .cache_bytes = setup->cache_bytes,
         .on_error = setup->on_error,
         .max_bad = setup->max_bad,
+        .peers = loader_peers_of(setup->dist),
     };
     memcpy(options.streams[0].mean, setup->mean, sizeof setup->mean);
     memcpy(options.streams[0].std, setup->std, sizeof setup->std);
@@ -320,18 +322,11 @@ static void calibrate(struct evaluator *e)
     if (!isnan(out->temperature)) out->calibrated = calibration_measure(&rows, out->temperature);
 }
 
-static size_t unreadable_everywhere(const struct evaluator *e)
-{
-    double bad = (double)loader_bad_pictures(e->loader);
-    if (dist_is_many(e->setup.dist)) dist_sum(e->setup.dist, &bad, 1);
-    return (size_t)bad;
-}
-
 static status finish_run(struct evaluator *e, struct error *err)
 {
     struct evaluation *out = &e->evaluation;
     out->loss = out->n > 0 ? e->loss_sum / (double)out->n : NAN;
-    out->unreadable = unreadable_everywhere(e);
+    out->unreadable = loader_bad_pictures(e->loader);
     similarity_means(&e->similarity, &out->same_class_similarity, &out->different_class_similarity);
     if (e->ial_count > 0) {
         out->ial_accuracy = (double)e->ial_correct / (double)e->ial_count;

@@ -4,6 +4,7 @@
 
 #include "rmfer/base/log.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- the folder ---- */
@@ -53,19 +54,21 @@ static void log_lines(const char *text)
     }
 }
 
-static void report_phase(const struct method *method, const struct phase *phase)
+static void report_phase(const struct run_plan *plan, const struct phase *phase)
 {
+    const struct method *method = plan->method;
     const struct optimizer_rates *rates = &phase->rates;
-    char terms[128] = "";
+    double head_rate = run_plan_head_rate(plan, rates);
+    char terms[128] = "", heads[32] = "";
     size_t used = 0;
+    if (!isnan(head_rate)) snprintf(heads, sizeof heads, ", heads %g", head_rate);
     for (size_t i = 0; i < method->term_count; i++)
         if (phase->weights[i] > 0 && used < sizeof terms)
             used += (size_t)snprintf(terms + used, sizeof terms - used, "%s%s", used > 0 ? ", " : "",
                                      method->terms[i].label);
-    log_info("phase %d, epochs %llu to %llu: %s; learning rates %g, heads %g%s", phase->number,
+    log_info("phase %d, epochs %llu to %llu: %s; learning rates %g%s%s", phase->number,
              (unsigned long long)phase->first_epoch + 1, (unsigned long long)phase->end_epoch, terms,
-             rates->learning_rate[GROUP_FER], rates->learning_rate[GROUP_PROJECTION],
-             rates->frozen[GROUP_BACKBONE] ? "; backbone frozen" : "");
+             rates->learning_rate[GROUP_FER], heads, rates->frozen[GROUP_BACKBONE] ? "; backbone frozen" : "");
 }
 
 /* Average accuracy and the classifier's rows tell nothing of a class that is never shown; with a single one there is
@@ -105,7 +108,7 @@ status journal_report_data(const struct journal *journal, const struct pictures 
                  (unsigned long long)rmset_index_chosen_faces(index),
                  (unsigned long long)rmset_index_chosen_videos(index), (unsigned long long)rmset_index_faces(index),
                  (unsigned long long)rmset_index_videos(index));
-    for (size_t i = 0; i < plan->phases.count; i++) report_phase(plan->method, &plan->phases.phases[i]);
+    for (size_t i = 0; i < plan->phases.count; i++) report_phase(plan, &plan->phases.phases[i]);
     log_info("%llu steps of %lld x %lld pictures, %llu an epoch; an evaluation every %llu steps",
              (unsigned long long)plan->last_step, (long long)plan->config->train.accumulate,
              (long long)plan->config->train.batch, (unsigned long long)plan->steps_per_epoch,

@@ -100,6 +100,7 @@ status journal_report_window(struct journal *journal, struct run_state *state, s
 {
     struct stopwatch *watch = &journal->watch;
     struct optimizer_rates rates = run_plan_rates(journal->plan, (uint64_t)state->position.step - 1);
+    double head_rate = run_plan_head_rate(journal->plan, &rates);
     double wait = per(watch->wait_seconds - watch->window_wait_begin, watch->window_seconds);
     if (!journal->writes) {
         state->window = (struct loss_window){0};
@@ -109,7 +110,9 @@ status journal_report_window(struct journal *journal, struct run_state *state, s
     begin_line(journal, state, &json);
     add_losses(journal, state, &json, err);
     add_number(journal, state, &json, "", "lr", rates.learning_rate[GROUP_FER], err);
-    add_number(journal, state, &json, "", "lr_ial", rates.learning_rate[GROUP_IAL], err);
+    /* Whichever heads it is the rate of: readers of these lines know it by the name of the first that there were. */
+    add_number(journal, state, &json, "", "lr_ial", isnan(head_rate) ? rates.learning_rate[GROUP_IAL] : head_rate,
+               err);
     add_number(journal, state, &json, "", "images_per_s", per(watch->window_images, watch->window_seconds), err);
     add_number(journal, state, &json, "", "data_wait_share", wait, err);
     json_close(&json, '}');

@@ -115,6 +115,7 @@ status learner_create(struct learner *learner, const struct run_plan *plan, cons
         .average = learner->has_average ? &learner->average_view : NULL,
         .class_weights = learner->class_weights,
         .class_shares = learner->class_shares,
+        .validation_samples = pictures->selection.count,
         .rmset = pictures->index,
         .machines = dist_gradients_machines(learner->sums),
         .places = plan->sharpness_aware ? (size_t)config->train.accumulate : 1,

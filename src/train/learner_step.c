@@ -41,7 +41,8 @@ static status run_batch(const struct group *group, size_t place, bool again, str
         .batch = batch,
         .weights = run_plan_phase(plan, group->step)->weights,
         .gradient_scale = 1 / (double)group->batches,
-        .progress = (double)group->step / (double)plan->last_step,
+        .progress = run_plan_progress(plan, group->step),
+        .phase_begin = run_plan_phase_begin(plan, group->step),
         .bn_momentum = again ? 0 : plan->config->model.bn_momentum,
         .seed = (uint64_t)plan->config->train.seed,
         .draw = batch->epoch * plan->batches_per_epoch + batch->index,
@@ -161,8 +162,7 @@ static void update(struct group *group, double norm)
         weight_average_update(&learner->average, &learner->model.parameters,
                               weight_average_decay(train->ema_decay, group->step + 1));
     if (learner->method->after_update != NULL)
-        learner->method->after_update(learner->self,
-                                      (double)(group->step + 1) / (double)group->plan->last_step);
+        learner->method->after_update(learner->self, run_plan_progress(group->plan, group->step + 1));
 }
 
 static status begin_epoch(struct group *group, struct error *err)

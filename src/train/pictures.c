@@ -1,6 +1,8 @@
 /* Opening what the streams of a plan ask for, and keeping batches where a step meets them twice. */
 #include "pictures.h"
 
+#include "loader_peers.h"
+
 #include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/plan.h"
@@ -253,6 +255,7 @@ static status start_loader(struct pictures *pictures, const struct run_plan *pla
     options.drop_last = options.replace_bad = true;
     options.cache_bytes = pictures->cache_bytes;
     options.room = pictures->room;
+    options.peers = loader_peers_of(plan->dist);
     options.start_epoch = run_plan_epoch(plan, step);
     options.start_batch = run_plan_first_batch(plan, step);
     status result = init_orders(pictures, plan->config, err);
@@ -418,8 +421,7 @@ status pictures_next(struct pictures *pictures, const struct run_plan *plan, siz
 
 /* ---- a walk over pictures ---- */
 
-status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pictures, const struct run_plan *plan,
-                           enum pictures_of what, uint64_t epoch, struct error *err)
+static struct loader_options walk_options(const struct run_plan *plan, enum pictures_of what, uint64_t epoch)
 {
     const struct config *config = plan->config;
     struct loader_options options = options_of(config);
@@ -430,21 +432,36 @@ status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pi
     if (plan->method->walk_view != NULL) stream->kinds[0] = plan->method->walk_view(config);
     memcpy(stream->mean, mean, sizeof stream->mean);
     memcpy(stream->std, std, sizeof stream->std);
-    walk->dist = plan->dist;
     options.prefetch = 1;
     options.start_epoch = epoch; /* what views are drawn for */
-    options.end_epoch = walk->end = epoch + 1;
+    options.end_epoch = epoch + 1;
     options.stream_count = 1;
+    return options;
+}
+
+static status start_walk(struct pictures_walk *walk, const struct pictures *pictures, enum pictures_of what,
+                         struct loader_options *options, struct error *err)
+{
+    const struct dataset *dataset = what == PICTURES_OF_SELECTION ? &pictures->selection : &pictures->training;
     if (what == PICTURES_OF_RMSET) {
         walk->rmset = (struct rmset_source){.index = pictures->index};
-        stream->source = rmset_in_order(&walk->rmset);
-        return loader_create(&walk->loader, &options, err);
+        options->streams[0].source = rmset_in_order(&walk->rmset);
+        return loader_create(&walk->loader, options, err);
     }
-    const struct dataset *dataset = what == PICTURES_OF_SELECTION ? &pictures->selection : &pictures->training;
     status result = dataset_source_init(&walk->order, dataset, ORDER_SEQUENTIAL, 0, true, err);
     if (result != STATUS_OK) return result;
-    stream->source = dataset_picture_source(&walk->order);
-    return loader_create(&walk->loader, &options, err);
+    options->streams[0].source = dataset_picture_source(&walk->order);
+    return loader_create(&walk->loader, options, err);
+}
+
+status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pictures, const struct run_plan *plan,
+                           enum pictures_of what, uint64_t epoch, struct error *err)
+{
+    struct loader_options options = walk_options(plan, what, epoch);
+    walk->dist = plan->dist;
+    walk->end = options.end_epoch;
+    status result = start_walk(walk, pictures, what, &options, err);
+    return dist_agree(plan->dist, result, err);
 }
 
 status pictures_walk_next(void *context, struct batch_stream *rows, struct error *err)

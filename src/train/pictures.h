@@ -58,6 +58,7 @@ struct pictures_walk {
     struct dist *dist; /* what cannot be read somewhere ends the walk everywhere */
 };
 enum pictures_of { PICTURES_OF_TRAINING, PICTURES_OF_SELECTION, PICTURES_OF_RMSET };
+/* Every process comes here, and where one cannot begin none does: the others would wait for its rows. */
 status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pictures, const struct run_plan *plan,
                            enum pictures_of what, uint64_t epoch, struct error *err) MUST_CHECK;
 /* A picture_walk's `next`; `context` is the walk. */

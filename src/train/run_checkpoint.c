@@ -1,7 +1,7 @@
-/* What last.safetensors holds besides the model: optimizer.SLAB.PARAMETER, optimizer.group_steps [groups], ema.NAME for
- * every parameter and running statistic, method.NAME for what the method remembers, and in trainer.* the position, the
- * best accuracies and the sums of the line of metrics that is under way. Random numbers need no state: they are functions
- * of the seed and the position. */
+/* What last.safetensors holds besides the model: optimizer.SLAB.PARAMETER, optimizer.group_steps [groups], ema.NAME
+ * for every parameter and running statistic, method.NAME for what the method remembers, and in trainer.* the
+ * position, the best accuracies, how many pictures there were and the sums of the line of metrics that is under way.
+ * Random numbers need no state: they are functions of the seed and the position. */
 #include "run_checkpoint.h"
 
 #include "rmfer/base/file_write.h"
@@ -10,6 +10,7 @@
 #include "rmfer/config/keys.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,15 +79,16 @@ static status allocate_extra(struct extra_tensors *extra, size_t capacity, struc
     return failed ? STATUS_FAILED : STATUS_OK;
 }
 
-static status plan_extra(struct extra_tensors *extra, struct learner *learner, struct run_state *state,
+static status plan_extra(struct run_checkpoint *checkpoint, struct learner *learner, struct run_state *state,
                          struct error *err)
 {
+    struct extra_tensors *extra = &checkpoint->extra;
     struct optimizer_slab slabs[OPTIMIZER_MOST_SLABS];
     struct method_memory memories[MOST_MEMORIES] = {0};
     const struct parameters *parameters = &learner->model.parameters;
     size_t slab_count = optimizer_slabs(learner->optimizer, slabs), memory_count = 0;
     if (learner->method->memories != NULL) memory_count = learner->method->memories(learner->self, memories);
-    size_t capacity = (slab_count + (learner->has_average ? 1 : 0)) * parameters->count + memory_count + 4;
+    size_t capacity = (slab_count + (learner->has_average ? 1 : 0)) * parameters->count + memory_count + 5;
     status result = allocate_extra(extra, capacity, err);
     if (result != STATUS_OK) return result;
     for (size_t i = 0; i < slab_count; i++) add_slab(extra, parameters, &slabs[i]);
@@ -94,11 +96,21 @@ static status plan_extra(struct extra_tensors *extra, struct learner *learner, s
     add_memories(extra, memories, memory_count);
     add_vector(extra, TENSOR_U64, GROUP_COUNT, optimizer_group_steps(learner->optimizer), CHECKPOINT_OPTIMIZER "group_steps");
     add_vector(extra, TENSOR_I64, POSITION_INTEGERS, &state->position, CHECKPOINT_TRAINER "position");
+    add_vector(extra, TENSOR_I64, DATA_COUNTS, checkpoint->data_counts, CHECKPOINT_TRAINER "data_counts");
+    extra->limits[extra->count - 1].may_be_missing = true;
     add_vector(extra, TENSOR_F64, BESTS_DOUBLES, &state->best, CHECKPOINT_TRAINER "best");
     extra->limits[extra->count - 1].is_any = true; /* NaN before there are any */
     add_vector(extra, TENSOR_F64, LOSS_WINDOW_DOUBLES, &state->window, CHECKPOINT_TRAINER "window");
     extra->limits[extra->count - 1].is_any = true; /* for people only */
     return STATUS_OK;
+}
+
+static void count_data(int64_t *counts, const struct pictures *pictures)
+{
+    counts[TRAINING_PICTURES] = (int64_t)pictures->training.count;
+    counts[SELECTION_PICTURES] = (int64_t)pictures->selection.count;
+    counts[UNLABELLED_PICTURES] = (int64_t)pictures->unlabelled.count;
+    counts[RMSET_FACES] = pictures->index == NULL ? 0 : (int64_t)rmset_index_chosen_faces(pictures->index);
 }
 
 status run_checkpoint_init(struct run_checkpoint *checkpoint, const struct run_plan *plan,
@@ -118,7 +130,8 @@ status run_checkpoint_init(struct run_checkpoint *checkpoint, const struct run_p
     info->method = plan->method->name;
     info->arithmetic = arithmetic_describe(checkpoint->arithmetic);
     info->config = config_text;
-    return plan_extra(&checkpoint->extra, learner, state, err);
+    count_data(checkpoint->data_counts, pictures);
+    return plan_extra(checkpoint, learner, state, err);
 }
 
 void run_checkpoint_free(struct run_checkpoint *checkpoint)
@@ -233,10 +246,12 @@ static status check_values(const struct checkpoint *checkpoint, const struct ten
     return STATUS_OK;
 }
 
+/* Back to where it came from; what may be missing is left alone then. */
 static status restore_tensor(const struct checkpoint *checkpoint, const struct tensor *wanted,
                              const struct value_limits *limits, void *target, struct error *err)
 {
     const struct tensor *found = checkpoint_tensor(checkpoint, wanted->name);
+    if (found == NULL && limits->may_be_missing) return STATUS_OK;
     if (found == NULL || found->type != wanted->type || !tensor_has_shape(found, wanted->rank, wanted->shape))
         return error_set(err, "%s: %s is missing or of another type or shape: this run cannot go on from it",
                          checkpoint->path, wanted->name);
@@ -278,16 +293,51 @@ static status check_position(const struct position *p, const struct checkpoint *
     return STATUS_OK;
 }
 
+/* Phases, rates and what comes when are counted in epochs, and they in steps of the training pictures: with another
+ * number of them the run would jump. Checkpoints always knew their epoch. */
+static status check_epoch(const struct run_plan *plan, const struct checkpoint *from, const int64_t *counts,
+                          struct error *err)
+{
+    double then = from->info.epoch, now = run_plan_epochs_done(plan, (uint64_t)from->info.step);
+    if (then <= 0 || fabs(then - now) <= 1e-9 * now) return STATUS_OK;
+    return error_set_usage(
+        err,
+        "%s stands at step %lld, which was epoch %.2f of its training pictures and is epoch %.2f of the %lld "
+        "there are now: --resume goes on with the same data (another --out begins a new run, model.init takes "
+        "over its weights)",
+        from->path, (long long)from->info.step, then, now, (long long)counts[TRAINING_PICTURES]);
+}
+
+/* A few pictures more or fewer do not keep a run from going on. */
+static void warn_of_other_data(const struct checkpoint *from, const int64_t *then, const int64_t *now)
+{
+    static const char *const names[DATA_COUNTS] = {[TRAINING_PICTURES] = "training pictures",
+                                                   [SELECTION_PICTURES] = "pictures that choose the best checkpoint",
+                                                   [UNLABELLED_PICTURES] = "unlabelled pictures",
+                                                   [RMSET_FACES] = "faces of an RMset"};
+    for (int i = 0; i < DATA_COUNTS; i++)
+        if (then[i] != now[i])
+            log_warning(
+                "%s was made with %lld %s, of which there are %lld now: the run will not be the one that it was",
+                from->path, (long long)then[i], names[i], (long long)now[i]);
+}
+
 status run_checkpoint_restore(struct run_checkpoint *checkpoint, const struct run_plan *plan,
                               const struct checkpoint *from, struct learner *learner, struct run_state *state,
                               struct error *err)
 {
     const struct extra_tensors *extra = &checkpoint->extra;
+    int64_t now[DATA_COUNTS], then[DATA_COUNTS];
+    memcpy(now, checkpoint->data_counts, sizeof now);
     status result = checkpoint_load_model(from, &learner->model, err);
     for (size_t i = 0; i < extra->count && result == STATUS_OK; i++)
         result = restore_tensor(from, &extra->items[i], &extra->limits[i], extra->targets[i], err);
+    memcpy(then, checkpoint->data_counts, sizeof then);
+    memcpy(checkpoint->data_counts, now, sizeof now);
     if (result == STATUS_OK) result = check_position(&state->position, from, plan->last_step, err);
+    if (result == STATUS_OK) result = check_epoch(plan, from, now, err);
     if (result != STATUS_OK) return result;
+    warn_of_other_data(from, then, now);
     if (learner->has_average) weight_average_round(&learner->average, &learner->model.parameters);
     warn_of_other_bits(checkpoint, from, state->position.threads);
     state->position.threads = threads_get();

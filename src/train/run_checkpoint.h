@@ -12,6 +12,7 @@
 struct value_limits {
     double low, high; /* both included; NaN is not between them */
     bool is_any;      /* anything, NaN too */
+    bool may_be_missing; /* earlier programs did not write it: what is there stays */
 };
 
 /* The tensors besides the model's, named and shaped once. */
@@ -23,14 +24,20 @@ struct extra_tensors {
     size_t count, capacity;
 };
 
+/* What a run learns from and is chosen by. */
+enum { TRAINING_PICTURES, SELECTION_PICTURES, UNLABELLED_PICTURES, RMSET_FACES, DATA_COUNTS };
+
 struct run_checkpoint {
     struct extra_tensors extra;
     struct checkpoint_info info;
     char arithmetic[ARITHMETIC_TEXT]; /* of this process */
-    int64_t step;                     /* of the last writing of last.safetensors in this session, -1 = none */
+    int64_t step;                     /* of last.safetensors as it is now, -1 = there is none */
+    bool is_stale;                    /* it does not know that its step was evaluated since */
+    int64_t data_counts[DATA_COUNTS];
 };
 
-/* Names the tensors; `learner` and `state` must stay where they are. `config_text` is borrowed. */
+/* Names the tensors; `learner`, `state` and the checkpoint itself must stay where they are. `config_text` is
+ * borrowed. */
 status run_checkpoint_init(struct run_checkpoint *checkpoint, const struct run_plan *plan,
                            const struct pictures *pictures, struct learner *learner, struct run_state *state,
                            const char *config_text, struct error *err) MUST_CHECK;
@@ -50,7 +57,8 @@ status run_checkpoint_write_best(struct run_checkpoint *checkpoint, const char *
 status run_checkpoint_check(const struct run_plan *plan, const struct checkpoint *checkpoint, const char *folder,
                             struct error *err) MUST_CHECK;
 
-/* Reads everything that run_checkpoint_write_last wrote. */
+/* Reads everything that run_checkpoint_write_last wrote. Refuses a checkpoint whose step stands at another epoch now,
+ * as there are more or fewer pictures; warns of others, and where it will not go on to the same bits. */
 status run_checkpoint_restore(struct run_checkpoint *checkpoint, const struct run_plan *plan,
                               const struct checkpoint *from, struct learner *learner, struct run_state *state,
                               struct error *err) MUST_CHECK;

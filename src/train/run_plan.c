@@ -12,6 +12,13 @@ static bool learns_affect(const struct method *method)
     return false;
 }
 
+/* How many there are does not depend on the number of features. */
+static bool adds_heads(const struct method *method, const struct config *config)
+{
+    struct parameter entries[MOST_HEAD_ENTRIES] = {0};
+    return method->heads != NULL && method->heads(config, 1, entries) > 0;
+}
+
 status run_plan_init(struct run_plan *plan, const struct config *config, struct dist *dist, struct error *err)
 {
     *plan = (struct run_plan){.config = config, .method = method_find(config->train.method), .dist = dist};
@@ -29,6 +36,7 @@ status run_plan_init(struct run_plan *plan, const struct config *config, struct 
                                "va.weight = %g: train.method = %s does not learn valence and arousal (rmfer, consensus, "
                                "fixmatch, uda and adacm do)",
                                config->va.weight, plan->method->name);
+    plan->adds_heads = adds_heads(plan->method, config);
     plan->method->phases(config, &plan->phases);
     plan->stream_count = plan->method->streams(config, plan->streams);
     BUG_UNLESS(plan->stream_count >= 1 && plan->streams[0].source == STREAM_LABELLED);
@@ -82,6 +90,16 @@ double run_plan_epochs_done(const struct run_plan *plan, uint64_t steps)
     return (double)steps / (double)plan->steps_per_epoch;
 }
 
+double run_plan_progress(const struct run_plan *plan, uint64_t steps)
+{
+    return (double)steps / (double)plan->last_step;
+}
+
+double run_plan_phase_begin(const struct run_plan *plan, uint64_t step)
+{
+    return run_plan_progress(plan, run_plan_phase(plan, step)->first_epoch * plan->steps_per_epoch);
+}
+
 uint64_t run_plan_first_batch(const struct run_plan *plan, uint64_t step)
 {
     return step % plan->steps_per_epoch * (uint64_t)plan->config->train.accumulate;
@@ -105,4 +123,11 @@ struct optimizer_rates run_plan_rates(const struct run_plan *plan, uint64_t step
     double factor = schedule_factor(&plan->schedule, step);
     for (int i = 0; i < GROUP_COUNT; i++) rates.learning_rate[i] *= factor;
     return rates;
+}
+
+double run_plan_head_rate(const struct run_plan *plan, const struct optimizer_rates *rates)
+{
+    if (plan->method->has_attention_heads && !rates->frozen[GROUP_PROJECTION])
+        return rates->learning_rate[GROUP_PROJECTION];
+    return plan->adds_heads && !rates->frozen[GROUP_METHOD] ? rates->learning_rate[GROUP_METHOD] : NAN;
 }

@@ -17,6 +17,7 @@ struct run_plan {
     uint64_t batches_per_epoch, steps_per_epoch, last_step;
     uint64_t evaluation_steps, checkpoint_steps; /* between two of them */
     bool sharpness_aware;                        /* a step meets its batches twice */
+    bool adds_heads;                             /* the method has some of its own, in GROUP_METHOD */
 };
 
 /* The method and what it asks for; refuses an unknown one and settings that it cannot use. */
@@ -37,6 +38,11 @@ void run_plan_count(struct run_plan *plan, uint64_t samples);
 uint64_t run_plan_epoch(const struct run_plan *plan, uint64_t step);
 double run_plan_epochs_done(const struct run_plan *plan, uint64_t steps);
 
+/* The share of the run that is done after so many steps, and that was done when the phase of the step `step` began:
+ * of its own steps, which train.max_steps may have made fewer than train.epochs says. */
+double run_plan_progress(const struct run_plan *plan, uint64_t steps);
+double run_plan_phase_begin(const struct run_plan *plan, uint64_t step);
+
 /* The first batch, within its epoch, of a step; its batches: train.accumulate, fewer at an epoch's end. */
 uint64_t run_plan_first_batch(const struct run_plan *plan, uint64_t step);
 size_t run_plan_batches(const struct run_plan *plan, uint64_t step);
@@ -44,5 +50,8 @@ size_t run_plan_batches(const struct run_plan *plan, uint64_t step);
 /* The phase of a step, and its rates with the schedule's factor. */
 const struct phase *run_plan_phase(const struct run_plan *plan, uint64_t step);
 struct optimizer_rates run_plan_rates(const struct run_plan *plan, uint64_t step);
+
+/* At these rates that of the heads beside the classifier, of attention or the method's own; NaN where none learns. */
+double run_plan_head_rate(const struct run_plan *plan, const struct optimizer_rates *rates);
 
 #endif

@@ -55,9 +55,9 @@ static bool evaluation_is_due(const struct run_plan *plan, const struct position
     return is_last(plan, position) || (uint64_t)position->step % plan->evaluation_steps == 0;
 }
 
-static bool checkpoint_is_due(const struct run_plan *plan, const struct position *position, int64_t written)
+static bool checkpoint_is_due(const struct run_plan *plan, const struct position *position)
 {
-    if (position->step == 0 || written == position->step) return false;
+    if (position->step == 0) return false;
     return is_last(plan, position) || (uint64_t)position->step % plan->checkpoint_steps == 0;
 }
 
@@ -99,7 +99,7 @@ static status keep_best(struct trainer *t, const struct evaluation *evaluation, 
                             &position->best_average_step, position->step);
     position->evaluated_step = position->step;
     t->checkpoint.info.temperature = isnan(evaluation->temperature) ? 0 : evaluation->temperature;
-    if (t->checkpoint.step == position->step) t->checkpoint.step = -1; /* it does not know this evaluation */
+    t->checkpoint.is_stale = t->checkpoint.step == position->step;
     position->evaluations_without_better = overall || average ? 0 : position->evaluations_without_better + 1;
     status result = journal_report_evaluation(&t->journal, &t->state, &t->pictures.selection, evaluation, err);
     if (result == STATUS_OK && overall) result = write_best(t, t->journal.run.best_overall, err);
@@ -119,9 +119,16 @@ static status write_last(struct trainer *t, struct error *err)
 {
     int64_t step = t->state.position.step;
     t->checkpoint.step = step;
+    t->checkpoint.is_stale = false;
     if (!run_plan_writes(&t->plan)) return STATUS_OK;
     return run_checkpoint_write_last(&t->checkpoint, &t->journal.run, &t->learner, epochs_done(t), step,
                                      text_string(&t->journal.last_metrics), err);
+}
+
+/* Whether last.safetensors holds all that the run knows now. */
+static bool last_is_written(const struct trainer *t)
+{
+    return t->checkpoint.step == t->state.position.step && !t->checkpoint.is_stale;
 }
 
 /* What follows a step: its line, its evaluation, its checkpoint. What a signal cuts short is done after resuming. */
@@ -130,9 +137,7 @@ static status follow_up(struct trainer *t, struct error *err)
     const struct position *position = &t->state.position;
     status result = STATUS_OK;
     if (evaluation_is_due(&t->plan, position) && !must_stop(t)) result = evaluate(t, err);
-    bool ends = must_stop(t) || has_stalled(&t->plan, position);
-    if (result == STATUS_OK && (checkpoint_is_due(&t->plan, position, t->checkpoint.step) ||
-                                (ends && t->checkpoint.step != position->step)))
+    if (result == STATUS_OK && checkpoint_is_due(&t->plan, position) && !last_is_written(t))
         result = write_last(t, err);
     return result;
 }
@@ -142,7 +147,7 @@ static void keep_what_was_learned(struct trainer *t)
 {
     int64_t step = t->state.position.step;
     struct error later = {0};
-    if (!dist_is_many(t->options->dist) || step == 0 || t->checkpoint.step == step) return;
+    if (!dist_is_many(t->options->dist) || step == 0 || last_is_written(t)) return;
     if (write_last(t, &later) != STATUS_OK) log_warning("%s", later.message);
     else if (run_plan_writes(&t->plan)) log_info("%s is of step %lld", t->journal.run.last, (long long)step);
 }
@@ -173,6 +178,9 @@ static status run(struct trainer *t, struct error *err)
         result = agree(t, result, err);
         if (result == STATUS_OK) result = agree(t, follow_up(t, err), err);
     }
+    /* Here, as only the loop's end knows why it ends: a signal may come at any place, also where it cuts an
+     * evaluation short. */
+    if (result == STATUS_OK && !last_is_written(t)) result = agree(t, write_last(t, err), err);
     if (result != STATUS_OK) keep_what_was_learned(t);
     progress_hide(&t->journal.progress);
     return result;

@@ -19,7 +19,7 @@ count() {
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 for pair in 2:many/test_dist 3:many/test_dist 4:double/many/test_dist 2:double/many/test_method_shared \
-    4:double/many/test_method_shared 2:many/test_method_shared 2:many/test_data_picture_room; do
+    4:double/many/test_method_shared 2:many/test_method_shared 2:many/test_data_picture_room 2:many/test_train_run; do
     ranks "${pair%%:*}" "$out/tests/${pair#*:}" >"$log" 2>&1
     code=$?
     line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)

@@ -35,6 +35,9 @@ static status draw(void *context, const struct batch_place *place, uint64_t grou
     return STATUS_OK;
 }
 
+/* Every so many pictures one more is none. */
+static int64_t broken_ones;
+
 /* Picture 5 is none. */
 static status read_one(void *context, int64_t id, struct encoded_picture *picture, struct error *err)
 {
@@ -42,7 +45,8 @@ static status read_one(void *context, int64_t id, struct encoded_picture *pictur
     uint8_t rgb[SIDE * SIDE * 3];
     struct image image = {rgb, SIDE, SIDE};
     *picture = (struct encoded_picture){0};
-    if (id == 5) return error_set(err, "picture 5 is none");
+    if (id == 5 || (broken_ones > 0 && id % broken_ones == 0))
+        return error_set(err, "picture %lld is none", (long long)id);
     for (size_t i = 0; i < sizeof rgb; i++) rgb[i] = (uint8_t)((size_t)id * 31 + i * i % 251);
     atomic_fetch_add(&reads, 1);
     return image_encode_png(&image, &picture->bytes, &picture->size, err);
@@ -168,6 +172,56 @@ static void check_refusals(struct many *many)
     picture_room_free(room);
 }
 
+/* ---- what cannot be read ---- */
+
+static void gather(void *context, size_t units, size_t bytes, const void *own, void *all)
+{
+    dist_gather(context, units, bytes, own, all);
+}
+
+/* The batch at which there is too much that cannot be read, -1 = none; what is said of it into `told`. */
+static int64_t batch_of_refusal(struct many *many, const struct loader_options *options, struct error *told)
+{
+    struct loader *loader;
+    struct batch batch;
+    int64_t refused = -1;
+    if (loader_create(&loader, options, told) != STATUS_OK) give_up(told);
+    for (uint64_t i = 0; i < EPOCHS * loader_batches_per_epoch(loader) && refused < 0; i++) {
+        status result = loader_next(loader, &batch, told);
+        if (options->peers.size > 1) result = dist_agree(many->dist, result, told);
+        if (result != STATUS_OK) refused = (int64_t)i;
+    }
+    loader_free(loader);
+    return refused;
+}
+
+/* Against one process that reads whole batches. 12 of 96 are none: of a source that remembers them each counts once,
+ * whoever meets it in whichever epoch, so that 12 may be allowed; of one that does not, all that are drawn count. */
+static void check_bad(struct many *many, const char *what, uint64_t samples, double max_bad, bool is_refused)
+{
+    struct range own = threads_share(BATCH, dist_rank(many->dist), dist_size(many->dist));
+    struct loader_options alone = options_of(NULL, 0, BATCH),
+                          shared = options_of(NULL, (int)own.begin, (int)(own.end - own.begin));
+    struct error of_one = {0}, of_all = {0};
+    shared.peers = (struct loader_peers){dist_size(many->dist), many->dist, gather};
+    alone.streams[0].source.samples = shared.streams[0].source.samples = samples;
+    alone.max_bad = shared.max_bad = max_bad;
+    broken_ones = 9;
+    int64_t wanted = batch_of_refusal(many, &alone, &of_one), seen = batch_of_refusal(many, &shared, &of_all);
+    broken_ones = 0;
+    many_check(many, what, (wanted >= 0) == is_refused && seen == wanted);
+    const char *counts = strstr(of_all.message, " of 96 pictures");
+    many_check(many, what,
+               !is_refused || samples == 0 || (counts != NULL && strstr(of_one.message, counts - 2) != NULL));
+}
+
+static void check_max_bad(struct many *many)
+{
+    check_bad(many, "as much may be unreadable as in one process", SAMPLES, 12.0 / SAMPLES, false);
+    check_bad(many, "and no more", SAMPLES, 9.0 / SAMPLES, true);
+    check_bad(many, "of what was drawn too", 0, 0.015, true);
+}
+
 /* ---- what counts once ---- */
 
 /* Bytes of the mappings whose name has this in it: resident, and this process's part of them. */
@@ -253,6 +307,7 @@ int main(void)
     check_once(&many);
     check_no_memory(&many);
     check_refusals(&many);
+    check_max_bad(&many);
     check_memory(&many);
     check_index(&many);
     return many_end(&many);

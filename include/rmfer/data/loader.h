@@ -33,6 +33,16 @@ struct loader_stream {
     double mean[3], std[3];
 };
 
+/* The processes that share out batches: what any of them cannot read counts against max_bad, a sample once whoever
+ * met it; where that is too much loader_next fails in one of them at least. Each calls loader_next as often as the
+ * others, and it calls `gather`. Size 0 or 1 = there are no others. */
+struct loader_peers {
+    int size;
+    void *context;
+    /* all [units] from each process's share of them, here one each, of `bytes` bytes. */
+    void (*gather)(void *context, size_t units, size_t bytes, const void *own, void *all);
+};
+
 struct loader_options {
     int stream_count;
     struct loader_stream streams[MOST_STREAMS]; /* the first one sets how many batches an epoch has */
@@ -48,6 +58,7 @@ struct loader_options {
     struct picture_room *room; /* instead where the machine's processes keep them together; borrowed; NULL = they do not */
     enum config_on_error on_error;
     double max_bad; /* ON_ERROR_SKIP: the largest share of a source's samples, or of what was drawn */
+    struct loader_peers peers;
     uint64_t start_epoch, start_batch; /* where to begin (resuming) */
     uint64_t end_epoch;                /* epochs before this one are made; 0 = go on for ever */
 };
@@ -69,7 +80,8 @@ uint64_t loader_batches_per_epoch(const struct loader *loader);
 /* Seconds that loader_next has waited for the workers so far. */
 double loader_wait_seconds(const struct loader *loader);
 
-/* Unreadable pictures met so far: different ones where the source remembers its samples, else each time. */
+/* Unreadable pictures met so far, with those of peers: different ones where the source remembers its samples, else
+ * each time. */
 size_t loader_bad_pictures(const struct loader *loader);
 
 /* Bytes of the ring and of the cache as it stands, also where other processes have it in common. */

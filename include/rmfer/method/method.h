@@ -68,6 +68,7 @@ struct method_setup {
                                     after every step */
     const real *class_weights;   /* [classes] or NULL */
     const double *class_shares;  /* [classes] of the labelled samples, sum 1 */
+    size_t validation_samples;   /* of the split that chooses the best checkpoint: the most rows of a walk over it */
     const struct rmset_index *rmset; /* NULL without */
     const struct machines *machines; /* that a batch is shared out over: images hold stream_share_of's rows; NULL = none */
     size_t places;               /* batches of a step whose choices SAM's second pass needs again; at least 1 */
@@ -78,6 +79,7 @@ struct method_step {
     const double *weights;     /* of the terms, of the present phase */
     double gradient_scale;     /* multiplies every gradient: 1 / accumulated batches */
     double progress;           /* share of the run that is done, 0 .. 1, for ramps */
+    double phase_begin;        /* what it was when the present phase began */
     double bn_momentum;        /* of running statistics; 0 = leave them alone (SAM's second pass) */
     uint64_t seed, draw;       /* keys of random draws; the same in both passes of SAM */
     size_t place;              /* which of the step's batches */
@@ -165,7 +167,8 @@ struct method {
     /* Plans all memory a step needs. On failure *self is NULL. */
     status (*create)(void **self, const struct method_setup *setup, struct error *err);
     void (*free)(void *self); /* accepts NULL */
-    /* Before an epoch's first step; may allocate. NULL = nothing to do. */
+    /* Before an epoch's first step. Fails where a walk does and nowhere else: a failure that only one of several
+     * processes meets would leave the others waiting for it, and walks fail in all. NULL = nothing to do. */
     status (*begin_epoch)(void *self, const struct method_epoch *epoch, struct error *err);
     /* Forward, losses, backward: adds to the model's gradients. Allocates nothing. */
     void (*step)(void *self, const struct method_step *step, struct step_outcome *outcome);
