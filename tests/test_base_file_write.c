@@ -12,6 +12,7 @@
 #include "support/scratch.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -88,12 +89,30 @@ static void failures_leave_nothing(void **state)
     scratch_remove(folder);
 }
 
+/* A shell's >(...) and, behind |, /dev/stdout are links whose text is no path. */
+static void a_link_to_a_pipe_is_written_through(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    int ends[2];
+    char path[64], bytes[8] = {0};
+    assert_int_equal(pipe(ends), 0);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[1]);
+    if (access(path, W_OK) != 0) skip(); /* no /proc */
+    assert_int_equal(atomic_file_write_text(path, "through", &err), STATUS_OK);
+    assert_int_equal(read(ends[0], bytes, 7), 7);
+    assert_string_equal(bytes, "through");
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_written_once),
         cmocka_unit_test(links_are_not_followed),
         cmocka_unit_test(failures_leave_nothing),
+        cmocka_unit_test(a_link_to_a_pipe_is_written_through),
     };
     return cmocka_run_group_tests_name("file write", tests, NULL, NULL);
 }

@@ -101,16 +101,20 @@ static char *follow_links(const char *path, struct error *err)
     return NULL;
 }
 
-/* The target's stream, or that of a temporary file beside it; -1 and an error when there is none. */
-static int open_stream(struct atomic_file *file, struct error *err)
+/* A device or a pipe, opened under the name that was given: /dev/stdout and a shell's >(...) are links that lead to
+ * no path where they stand for pipes. */
+static int open_through(const char *path, struct error *err)
+{
+    int descriptor = open(path, O_WRONLY | O_CLOEXEC);
+    if (descriptor < 0) error_set_errno(err, "%s: cannot be written", path);
+    return descriptor;
+}
+
+/* A temporary file beside the target, which need not be there; -1 and an error when there can be none. */
+static int open_beside(struct atomic_file *file, struct error *err)
 {
     struct stat facts;
     bool exists = stat(file->path, &facts) == 0;
-    if (exists && !S_ISREG(facts.st_mode)) {
-        int descriptor = open(file->path, O_WRONLY | O_CLOEXEC);
-        if (descriptor < 0) error_set_errno(err, "%s: cannot be written", file->path);
-        return descriptor;
-    }
     struct text name = {0};
     int descriptor = temporary_file_open(file->path, &name, err);
     file->temporary = name.bytes;
@@ -124,9 +128,11 @@ static int open_stream(struct atomic_file *file, struct error *err)
 
 status atomic_file_open(struct atomic_file *file, const char *path, struct error *err)
 {
+    struct stat facts;
+    bool is_through = stat(path, &facts) == 0 && !S_ISREG(facts.st_mode);
     *file = (struct atomic_file){0};
-    file->path = follow_links(path, err);
-    int descriptor = file->path == NULL ? -1 : open_stream(file, err);
+    file->path = is_through ? memory_copy_string(path, err) : follow_links(path, err);
+    int descriptor = file->path == NULL ? -1 : is_through ? open_through(path, err) : open_beside(file, err);
     if (descriptor >= 0) file->stream = fdopen(descriptor, "wb");
     if (file->stream != NULL) return STATUS_OK;
     if (descriptor >= 0) {

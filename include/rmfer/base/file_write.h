@@ -12,10 +12,11 @@
  * unless `replace`; then it is replaced. Not synced: for results that can be made again, in thousands. */
 status file_write_whole(const char *path, const void *bytes, size_t size, bool replace, struct error *err) MUST_CHECK;
 
-/* A file being written. Nothing is seen at its path before atomic_file_commit: the bytes stand in a file of their own, which
- * has no name where the file system can hold such, so that a signal leaves nothing of it, and elsewhere stands beside it
- * (`path`.tmp.16 random digits). A link is followed to its file. What is no regular file (a device, a pipe) is opened and
- * written through. */
+/* A file being written. Nothing is seen at its path before atomic_file_commit: the bytes stand in a file of their
+ * own, which has no name where the file system can hold such, so that a signal leaves nothing of it, and elsewhere
+ * stands beside it
+ * (`path`.tmp.16 random digits). A link is followed to its file. What is no regular file (a device, a pipe, a link to
+ * one such as /dev/stdout) is opened and written through. */
 struct atomic_file {
     FILE *stream;
     char *path;      /* of the target, links followed */
