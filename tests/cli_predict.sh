@@ -377,6 +377,16 @@ refuses "--annotate --force over the picture itself" 1 \
     './two.png: --annotate would write over the picture itself; name another folder' \
     predict --force --annotate . two.png
 refuses "--features over a picture" 2 'two.png: is read here, and would be written over: take another name' predict --features two.png two.png
+# ---- what --annotate writes is not read again
+mkdir -p within/b && cp two.png within/a.png && cp none.png within/b/c.png
+check "--annotate into a folder of the folder that is searched" predict --csv --annotate within/b/out within
+holds "reads what was there" test "$(files)" = "within/a.png within/b/c.png "
+check "and again, over what it wrote" predict --csv --force --annotate within/b/out within
+holds "reads the same" test "$(files)" = "within/a.png within/b/c.png "
+check "by a pattern too" predict --csv --force --annotate within/b/out 'within/*' 'within/b/o*'
+holds "reads the same" test "$(files)" = "within/a.png within/b/c.png "
+refuses "--annotate into the folder that is searched" 2 \
+    './within: is where --annotate writes, and cannot be searched too: name another folder' predict --annotate within ./within
 i=0
 while [ $i -lt 300 ]; do echo none.png; echo none-2.png; i=$((i + 1)); done >list
 cp none.png none-2.png

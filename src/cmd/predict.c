@@ -75,6 +75,15 @@ static status check_features(const struct predict_command *command, const struct
     return result;
 }
 
+static status check_annotate(const struct predict_command *command, const struct option_list *paths, struct error *err)
+{
+    for (size_t i = 0; i < paths->count && command->annotate != NULL; i++)
+        if (folder_is_same(command->annotate, paths->items[i]))
+            return error_set_usage(err, "%s: is where --annotate writes, and cannot be searched too: name another folder",
+                                   paths->items[i]);
+    return STATUS_OK;
+}
+
 /* Launchers differ in who gets standard input; nobody would know what became of it. */
 static status check_standard_input(const struct predict_command *command, const struct option_list *paths, struct error *err)
 {
@@ -95,6 +104,7 @@ static status check_command(struct predict_command *command, const struct option
     if (command->smooth > 0 && !command->track) return error_set_usage(err, "--smooth needs --track");
     status result = check_standard_input(command, paths, err);
     if (result == STATUS_OK) result = check_features(command, paths, err);
+    if (result == STATUS_OK) result = check_annotate(command, paths, err);
     if (result != STATUS_OK || command->every == NULL) return result;
     return video_every_parse("every", command->every, &command->every_frames, &command->every_seconds, err);
 }
@@ -248,12 +258,12 @@ static status open_output(struct predict_work *work, struct error *err)
 static status set_up(struct predict_work *work, const struct option_list *paths, struct error *err)
 {
     const struct predict_command *command = work->command;
-    struct face_input_options options = {
-        .every = command->every_frames,
-                                        .every_seconds = command->every_seconds,
-                                        .most_pixels = most_pixels(command),
-                                        .null_separated = command->null_separated,
-                                        .quiet = !processes_speaks(command->dist)};
+    struct face_input_options options = {.every = command->every_frames,
+                                         .every_seconds = command->every_seconds,
+                                         .most_pixels = most_pixels(command),
+                                         .null_separated = command->null_separated,
+                                         .not_searched = command->annotate,
+                                         .quiet = !processes_speaks(command->dist)};
     if (dist_is_many(command->dist)) {
         options.share = (uint64_t)dist_rank(command->dist);
         options.shares = (uint64_t)dist_size(command->dist);
@@ -397,7 +407,7 @@ int command_predict(int argc, char **argv)
          0},
         {"pose", OPTION_FLAG, &command.pose, NULL, "each head's yaw, pitch and roll in degrees, roughly", 0, 0, 0},
         {"embedding", OPTION_FLAG, &command.embedding, NULL, "--json: each face's features, which --features writes to a file", 0, 0, 0},
-        {"annotate", OPTION_STRING, &command.annotate, "DIR", "write the pictures with boxes and expressions there",
+        {"annotate", OPTION_STRING, &command.annotate, "DIR", "write the pictures with boxes and expressions there; a search passes it over",
          0, 0, 0},
         {"track", OPTION_FLAG, &command.track, NULL, "faces of videos get numbers that last", 0, 0, 0},
         {"smooth", OPTION_REAL, &command.smooth, "S", "--track: mean over the last S seconds of each face (0)", 0, 60,

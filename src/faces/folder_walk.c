@@ -1,6 +1,7 @@
 /* A folder's tree is walked lazily: a stack of listed folders, from the one that was opened to the one being read. */
 #include "faces/folder_walk.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 #include "rmfer/data/image.h"
@@ -27,6 +28,7 @@ struct level {
 struct folder_walk {
     struct level levels[MOST_FOLDER_DEPTH + 1];
     size_t depth; /* levels in use */
+    const char *left_out; /* a folder, or NULL; borrowed */
 };
 
 /* ---- one folder -------------------------------------------------------------------------------------------------
@@ -127,6 +129,11 @@ double folder_walk_share(const struct folder_walk *walk, double inner)
     return share + one * inner;
 }
 
+void folder_walk_leave_out(struct folder_walk *walk, const char *folder)
+{
+    walk->left_out = folder;
+}
+
 /* A link to a folder is not one: it may lead back to where we are. */
 static bool is_own_folder(const char *path)
 {
@@ -148,6 +155,11 @@ status folder_walk_next(struct folder_walk *walk, char **path, char **below, boo
         char *entry = path_join(level->path, name, err), *target = path_join(level->below, name, err);
         status result = entry == NULL || target == NULL ? STATUS_FAILED : STATUS_OK;
         bool is_folder = result == STATUS_OK && is_own_folder(entry);
+        if (is_folder && walk->left_out != NULL && folder_is_same(walk->left_out, entry)) {
+            memory_free(entry);
+            memory_free(target);
+            continue;
+        }
         bool is_open = is_folder && walk->depth <= MOST_FOLDER_DEPTH && access(entry, R_OK | X_OK) == 0;
         if (is_open) {
             result = enter(walk, entry, target, err);
