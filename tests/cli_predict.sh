@@ -377,6 +377,23 @@ refuses "--annotate --force over the picture itself" 1 \
     './two.png: --annotate would write over the picture itself; name another folder' \
     predict --force --annotate . two.png
 refuses "--features over a picture" 2 'two.png: is read here, and would be written over: take another name' predict --features two.png two.png
+mkdir over && cp two.png none.png over/ && cp two.png over/kept
+ends "--features over a picture of a folder" 2 predict --quiet --features over/two.png over
+says "it" 'over/two.png: is read here, and would be written over: take another name'
+holds "which is whole" cmp over/two.png over/kept
+cp tiny.safetensors looked-up.safetensors
+ends "--features over the model that was looked up" 2 env RMFER_MODEL=looked-up.safetensors \
+    "$RMFER" predict --quiet --features looked-up.safetensors two.png
+says "it" 'looked-up.safetensors: is read here'
+cp squares.onnx looked-up.onnx
+ends "--features over the detector that was looked up" 2 env RMFER_DETECTOR=looked-up.onnx \
+    "$RMFER" predict --quiet --checkpoint tiny.safetensors --features looked-up.onnx two.png
+says "it" 'looked-up.onnx: is read here'
+holds "both are whole" sh -c 'cmp looked-up.safetensors tiny.safetensors && cmp looked-up.onnx squares.onnx'
+echo two.png >names
+run predict --features names - <names
+holds "--features over the list on standard input" test "$code $(cat names)" = "2 two.png"
+
 # ---- what --annotate writes is not read again
 mkdir -p within/b && cp two.png within/a.png && cp none.png within/b/c.png
 check "--annotate into a folder of the folder that is searched" predict --csv --annotate within/b/out within

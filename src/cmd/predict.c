@@ -11,6 +11,7 @@
 #include "cmd/predict_tracks.h"
 #include "rmfer/base/clock.h"
 #include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
@@ -64,14 +65,16 @@ struct predict_work {
 /* ---- setting up
  * ---------------------------------------------------------------------------------------------------- */
 
-/* No output goes over what is to be read. */
-static status check_features(const struct predict_command *command, const struct option_list *paths,
-                             struct error *err)
+/* No output goes over what is to be read, looked up or named; what is found in folders and lists is looked at as its
+ * results come (predict_output_put). */
+static status check_outputs(const struct predict_command *command, const struct option_list *paths, struct error *err)
 {
-    status result = file_check_output(command->features, command->checkpoint, err);
-    if (result == STATUS_OK) result = file_check_output(command->features, command->detector, err);
-    for (size_t i = 0; i < paths->count && result == STATUS_OK; i++)
-        result = file_check_output(command->features, paths->items[i], err);
+    const char *const weights[] = {command->checkpoint, command->detector};
+    status result = file_check_outputs(&command->features, 1, weights, sizeof weights / sizeof weights[0], err);
+    for (size_t i = 0; i < paths->count && result == STATUS_OK; i++) {
+        const char *path = strcmp(paths->items[i], "-") == 0 ? "/dev/stdin" : paths->items[i];
+        result = file_check_output(command->features, path, err);
+    }
     return result;
 }
 
@@ -103,7 +106,6 @@ static status check_command(struct predict_command *command, const struct option
         return error_set_usage(err, "--embedding needs --json (--features FILE writes an array of them)");
     if (command->smooth > 0 && !command->track) return error_set_usage(err, "--smooth needs --track");
     status result = check_standard_input(command, paths, err);
-    if (result == STATUS_OK) result = check_features(command, paths, err);
     if (result == STATUS_OK) result = check_annotate(command, paths, err);
     if (result != STATUS_OK || command->every == NULL) return result;
     return video_every_parse("every", command->every, &command->every_frames, &command->every_seconds, err);
@@ -353,6 +355,7 @@ static status predict(struct predict_command *command, const struct option_list 
     status result = check_command(command, paths, err);
     if (result == STATUS_OK) result = find_files(command, &found, err);
     if (result == STATUS_OK) result = check_face_options(command, err);
+    if (result == STATUS_OK) result = check_outputs(command, paths, err);
     if (result == STATUS_OK) result = set_up(&work, paths, err);
     result = dist_agree(command->dist, result, err);
     if (result == STATUS_OK) result = predict_all(&work, err);

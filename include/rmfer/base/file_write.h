@@ -45,6 +45,15 @@ void kept_file_release(struct kept_file *kept, bool keep);
 /* Bytes that way, unsynced. */
 status atomic_file_write_bytes(const char *path, const void *bytes, size_t size, struct error *err) MUST_CHECK;
 
+/* Whether a file could be written there, as far as that can be told beforehand: for results that take long to come
+ * by. What is no regular file is not opened. */
+status atomic_file_try(const char *path, struct error *err) MUST_CHECK;
+
+/* Refuses, as a usage error, outputs that are the same file as an input or as another output, there already or not,
+ * under whatever name. NULL is no file. */
+status file_check_outputs(const char *const *outputs, size_t output_count, const char *const *inputs,
+                          size_t input_count, struct error *err) MUST_CHECK;
+
 /* A whole text that way. */
 status atomic_file_write_text(const char *path, const char *text, struct error *err) MUST_CHECK;
 
