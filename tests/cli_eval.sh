@@ -95,6 +95,12 @@ refuses "one checkpoint" 2 'takes two checkpoints' "$RMFER" eval --compare $best
 refuses "three" 2 'takes two checkpoints' "$RMFER" eval --compare $best $best $best
 refuses "paths without --compare" 2 'takes options only' "$RMFER" eval $best
 
+# ---- a folder's name is no configuration text ----
+cp -r faces/affectnet 'odd $x '
+check "a data set of an odd name" "$RMFER" eval -q --checkpoint $best --dataset affectnet --data 'odd $x ' --set data.crop=none
+refuses "no kind of data set" 2 '^rmfer: error: --dataset: data.kind = nothing: unknown' \
+    "$RMFER" eval -q --checkpoint $best --dataset nothing --data faces
+
 # ---- every answer ----
 check "write every answer" "$RMFER" eval -q --checkpoint $best --config run.ini --split test --csv rows.csv --json rows.json
 says "the table is printed too" '^overall accuracy'

@@ -305,6 +305,21 @@ static double random_number(struct random_stream *stream, const struct config_ke
     return value < low ? low : value;
 }
 
+/* --out, --data and their like are names as they stand, not configuration text. */
+static void test_options_of_their_own_are_taken_literally(void **state)
+{
+    (void)state;
+    assert_int_equal(parse_set("", "--out:output.dir=/runs/ a$b ${c} "), STATUS_OK);
+    assert_string_equal(config.output.dir, "/runs/ a$b ${c} ");
+    struct text printed = {0};
+    assert_int_equal(config_print(&config, &printed, &err), STATUS_OK);
+    assert_int_equal(parse(text_string(&printed)), STATUS_OK);
+    assert_string_equal(config.output.dir, "/runs/ a$b ${c} ");
+    text_free(&printed);
+    assert_set_refused("", "--dataset:data.kind=nothing",
+                       "--dataset: data.kind = nothing: unknown (affectnet, rafdb, ferplus, folder, csv)");
+}
+
 /* An override with a value that may be anywhere in the key's domain. */
 static void random_override(struct random_stream *stream, const struct config_key *key, char *out, size_t bytes)
 {
@@ -500,6 +515,7 @@ int main(void)
         cmocka_unit_test_teardown(test_keys_are_checked_against_each_other, forget),
         cmocka_unit_test_teardown(test_training_asks_for_its_folders, forget),
         cmocka_unit_test_teardown(test_overrides_win_and_say_their_name, forget),
+        cmocka_unit_test_teardown(test_options_of_their_own_are_taken_literally, forget),
         cmocka_unit_test_teardown(test_sections_within_sections, forget),
         cmocka_unit_test_teardown(test_paths_expand_and_become_absolute, forget),
         cmocka_unit_test_teardown(test_a_file_is_the_base_of_its_paths, forget),

@@ -21,8 +21,8 @@ static status config_of_options(struct evaluation_work *work, struct error *err)
     struct text kind = {0}, root = {0};
     const char **all = memory_allocate(request->overrides.count + 2, sizeof *all, "settings", err);
     if (all == NULL) return STATUS_FAILED;
-    status result = text_append_format(&kind, err, "data.kind=%s", request->dataset);
-    if (result == STATUS_OK) result = text_append_format(&root, err, "data.root=%s", request->data);
+    status result = text_append_format(&kind, err, "--dataset:data.kind=%s", request->dataset);
+    if (result == STATUS_OK) result = text_append_format(&root, err, "--data:data.root=%s", request->data);
     all[0] = kind.bytes;
     all[1] = root.bytes;
     for (size_t i = 0; i < request->overrides.count; i++) all[i + 2] = request->overrides.items[i];

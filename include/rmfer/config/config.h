@@ -360,9 +360,10 @@ struct config {
 };
 
 /* Every loader below fills `config` from the defaults, then the file, then `overrides` ("section.key=value", paths in
- * them relative to the current folder), resolves it and checks it across keys. The caller frees it (config_free) even
- * after a failure. Mistakes are STATUS_USAGE with "FILE:LINE: section.key = value: what is wrong (what would do)"; a
- * file that cannot be read is STATUS_FAILED. */
+ * them relative to the current folder; in "--out:section.key=value" the value is taken as it stands, but for ~/, with
+ * its blanks and dollar signs, and messages name that option instead of --set), resolves it and checks it across
+ * keys. The caller frees it (config_free) even after a failure. Mistakes are STATUS_USAGE with "FILE:LINE:
+ * section.key = value: what is wrong (what would do)"; a file that cannot be read is STATUS_FAILED. */
 
 /* From a file; relative paths are relative to its folder. `path` may also name a preset ("affectnet8") when no such
  * file is there; its relative paths are then relative to the current folder. */
