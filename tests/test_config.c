@@ -474,6 +474,20 @@ static void test_junk_is_refused_without_harm(void **state)
     }
 }
 
+/* A list of a data set may stand elsewhere than below its root, and its name then tells as much as a path. */
+static void test_absolute_names_can_be_left_out(void **state)
+{
+    (void)state;
+    struct text out = {0};
+    const char *text =
+        "[data]\ntrain = /home/somebody/train.csv\nvalid = lists/valid.csv\ntest = \"/home/some body/a # b\"\n"
+        "classes = /a, ~b\n[rmset]\nindex = ~/index.csv";
+    assert_int_equal(config_without_paths(text, &out, &err), STATUS_OK);
+    assert_string_equal(text_string(&out), "[data]\ntrain =\nvalid = lists/valid.csv\ntest =\nclasses = /a, ~b\n"
+                                           "[rmset]\nindex =");
+    text_free(&out);
+}
+
 /* What is no path stands as it was, unknown keys and comments too. */
 static void test_paths_can_be_left_out(void **state)
 {
@@ -525,6 +539,7 @@ int main(void)
         cmocka_unit_test_teardown(test_ablations_change_only_what_they_say, forget),
         cmocka_unit_test_teardown(test_junk_is_refused_without_harm, forget),
         cmocka_unit_test(test_paths_can_be_left_out),
+        cmocka_unit_test(test_absolute_names_can_be_left_out),
         cmocka_unit_test_teardown(test_memory_shortage_is_an_error, forget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -393,8 +393,8 @@ void config_free(struct config *config);
 /* Appends the resolved configuration as INI text that config_parse reads back to the same values. */
 status config_print(const struct config *config, struct text *out, struct error *err) MUST_CHECK;
 
-/* Appends `text`, a configuration as config_print writes it, with the values of all paths left out: for a checkpoint that is
- * handed on. */
+/* Appends `text`, a configuration as config_print writes it, with the values of all paths left out, and of names of
+ * lists that are absolute: for a checkpoint that is handed on. */
 status config_without_paths(const char *text, struct text *out, struct error *err) MUST_CHECK;
 
 /* The text of a preset ("affectnet8"), NULL when there is none of that name. */
