@@ -370,6 +370,10 @@ ends "--annotate where a link stands" 1 predict --annotate linked none.png
 holds "what it leads to is whole" cmp target.png two.png
 ends "--annotate below a link" 1 predict --annotate linked tree
 says "it" 'linked/a: is a link, which --annotate does not follow'
+mkdir -p nested/a/deep && cp two.png nested/a/deep/x.png
+ends "--annotate far below a link" 1 predict --annotate linked nested
+says "it" 'linked/a: is a link, which --annotate does not follow'
+holds "and nothing is made where it leads" test ! -e tree/deep
 check "--annotate --force" predict --force --annotate linked none.png
 holds "replaces the link" test -f linked/none.png -a ! -h linked/none.png
 holds "and not what it leads to" cmp target.png two.png
