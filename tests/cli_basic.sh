@@ -68,6 +68,15 @@ refuses "two arguments" 2 'info takes one' info a b
 refuses "an unknown mode" 2 '--mode fly: unknown (train, infer, kernels, data)' bench --mode fly
 refuses "an unknown architecture" 2 "unknown architecture 'resnet50' (tf_efficientnet_b0 to b3" bench --arch resnet50
 refuses "pictures too small" 2 '--image-size 31: must be between 32' info tf_efficientnet_b0 --image-size 31
+for option in '--arch tiny_tf_16_1' '--batch 2' '--saved float32' --roofline; do
+    for mode in kernels data; do
+        refuses "bench: $option in another mode" 2 "--mode $mode has no ${option%% *}\$" bench --mode $mode --runs 1 $option
+    done
+done
+refuses "bench: a side of kernels" 2 '--mode kernels has no --image-size' bench --mode kernels --runs 1 --image-size 32
+for option in '--batch 2' '--image-size 64' '--classes 7' '--saved float16'; do
+    refuses "info: $option of a file" 2 'are for an ARCH' info models/ferplus-b0.safetensors $option
+done
 ends 2 info "$(printf 'no\033[31msuch')" && ! grep -q "$(printf '\033')" "$folder/err"
 note "a foreign name does not steer the terminal" $?
 

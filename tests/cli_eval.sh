@@ -152,6 +152,7 @@ if [ -e /dev/stdout ]; then
 else
     skip "a pipe named /dev/stdout, which is not there"
 fi
+refuses "--png without figures" 2 '--png needs --plots' "$RMFER" eval --checkpoint $best --png
 refuses "two results on one standard output" 2 'would both fill' "$RMFER" eval --checkpoint $best --csv - --json -
 refuses "the answers of two" 2 'one checkpoint' "$RMFER" eval --compare $best $other --csv rows.csv
 

@@ -533,6 +533,8 @@ mkfifo pipe.png
 refuses "a pipe" 1 'pipe.png: not a regular file' predict pipe.png
 
 # ---- models
+refuses "--force without --annotate" 2 '--force needs --annotate DIR' predict --force two.png
+refuses "--null without a list" 2 '--null needs -, the list on standard input' predict --null two.png
 refuses "no detector there" 1 'none.onnx: No such file or directory' predict --detector none.onnx two.png
 refuses "a detector that is none" 1 'two.png: the model is cut short or not ONNX' predict --detector two.png two.png
 refuses "no checkpoint there" 1 'none.safetensors: No such file or directory' \

@@ -147,6 +147,7 @@ static status run(struct eval_command *command, struct error *err)
     struct evaluation_work work = {0};
     const struct evaluation *evaluation;
     struct text description = {0}, found = {0};
+    if (command->png && command->plots == NULL) return error_set_usage(err, "--png needs --plots DIR");
     if (command->plots != NULL && figure_file_check("rmfer eval --plots", command->plots, command->png, err) != STATUS_OK)
         return err->code;
     if (is_standard_output(command->json) && is_standard_output(command->csv))
@@ -173,7 +174,7 @@ static status compare(struct eval_command *command, const struct command_line *l
     struct text table = {0}, object = {0};
     if (line->positional.count != 2 || command->request.checkpoint != NULL || command->request.calibrated != NULL)
         return error_set_usage(err, "rmfer eval --compare takes two checkpoints: --compare A B");
-    if (command->plots != NULL)
+    if (command->plots != NULL || command->png)
         return error_set_usage(err, "--plots draws one checkpoint; rmfer plot mds lays several side by side");
     if (command->csv != NULL) return error_set_usage(err, "--csv writes one checkpoint's answers: leave out --compare");
     status result = check_outputs(command, line->positional.items, line->positional.count, err);

@@ -90,10 +90,15 @@ static status check_annotate(const struct predict_command *command, const struct
 /* Launchers differ in who gets standard input; nobody would know what became of it. */
 static status check_standard_input(const struct predict_command *command, const struct option_list *paths, struct error *err)
 {
-    for (size_t i = 0; i < paths->count && dist_is_many(command->dist); i++)
-        if (strcmp(paths->items[i], "-") == 0)
-            return error_set_usage(err, "standard input cannot be shared out over %d processes: name files, folders or "
-                                        "patterns, or start one process", dist_size(command->dist));
+    bool is_read = false;
+    for (size_t i = 0; i < paths->count; i++) is_read |= strcmp(paths->items[i], "-") == 0;
+    if (is_read && dist_is_many(command->dist))
+        return error_set_usage(err,
+                               "standard input cannot be shared out over %d processes: name files, folders or "
+                               "patterns, or start one process",
+                               dist_size(command->dist));
+    if (command->null_separated && !is_read)
+        return error_set_usage(err, "--null needs -, the list on standard input");
     return STATUS_OK;
 }
 
@@ -104,6 +109,7 @@ static status check_command(struct predict_command *command, const struct option
     if (command->json && command->csv) return error_set_usage(err, "--json and --csv: give one of them");
     if (command->embedding && !command->json)
         return error_set_usage(err, "--embedding needs --json (--features FILE writes an array of them)");
+    if (command->force && command->annotate == NULL) return error_set_usage(err, "--force needs --annotate DIR");
     if (command->smooth > 0 && !command->track) return error_set_usage(err, "--smooth needs --track");
     status result = check_standard_input(command, paths, err);
     if (result == STATUS_OK) result = check_annotate(command, paths, err);
