@@ -74,9 +74,12 @@ for option in '--arch tiny_tf_16_1' '--batch 2' '--saved float32' --roofline; do
     done
 done
 refuses "bench: a side of kernels" 2 '--mode kernels has no --image-size' bench --mode kernels --runs 1 --image-size 32
+echo 'no picture' >"$folder/bad.txt"
+refuses "bench: a file that is no picture" 1 "$folder/bad.txt: not a picture" bench --mode data --runs 1 "$folder/bad.txt"
 for option in '--batch 2' '--image-size 64' '--classes 7' '--saved float16'; do
     refuses "info: $option of a file" 2 'are for an ARCH' info models/ferplus-b0.safetensors $option
 done
+refuses "info of a file that is not there" 1 'missing.safetensors: no such file or folder' info missing.safetensors
 ends 2 info "$(printf 'no\033[31msuch')" && ! grep -q "$(printf '\033')" "$folder/err"
 note "a foreign name does not steer the terminal" $?
 
@@ -93,6 +96,10 @@ shows "-- ends the options" 0 '^backbone' info --image-size 64 --batch 1 -- tf_e
 small="--arch tiny_tf_16_1 --image-size 32 --runs 1"
 shows "bench of training" 0 ' images/s; ' bench $small --batch 2
 shows "bench of training, layer by layer" 0 '^conv_head ' bench $small --batch 2
+# Two multiply-adds for each of the forward pass, as the picture's gradient is not needed: 4 operations. The others have 6.
+"$RMFER" bench --arch tiny_tf_16_1 --image-size 256 --runs 1 --batch 2 >"$folder/out" 2>"$folder/err" &&
+    awk '/^conv_stem / { a = $5 * ($3 + $4) / $2; found = a > 3.2 && a < 4.8 } END { exit !found }' "$folder/out"
+note "bench counts what the first layer computes" $?
 shows "bench of training, maps as halves" 0 ', maps kept as float16$' bench $small --batch 2 --saved float16
 refuses "bench: an unknown type of maps" 2 'saved half: float32, bfloat16 or float16' bench $small --saved half
 refuses "bench: inference keeps no maps" 2 'inference keeps no maps' bench $small --mode infer --saved float16

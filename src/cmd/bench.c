@@ -220,7 +220,7 @@ static void print_training_layers(const struct bench *bench)
         double forward = layer_milliseconds(bench, bench->times[i].forward);
         double backward = layer_milliseconds(bench, bench->times[i].backward);
         printf("%-22s %12.2f %12.3f %12.3f %10.1f\n", layer->name, layer->multiply_adds * 1e-6, forward, backward,
-               6e-6 * layer->multiply_adds / (forward + backward));
+               2e-6 * multiply_adds_of(bench, layer) / (forward + backward));
     }
 }
 

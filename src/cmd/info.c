@@ -96,9 +96,10 @@ static status print_architecture(const char *name, int image_size, int batch, in
     return result;
 }
 
-/* What a name stands for that is neither file nor folder. */
+/* What a name stands for that is neither file nor folder: one with a slash or a full stop is no architecture's. */
 static status print_named(const char *name, const struct info_request *request, struct error *err)
 {
+    if (strpbrk(name, "/.") != NULL) return error_set(err, "%s: no such file or folder", name);
     enum storage storage = STORAGE_REAL;
     status result = request->saved == NULL ? STATUS_OK : saved_find(request->saved, &storage, err);
     if (result != STATUS_OK) return result;

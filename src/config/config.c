@@ -8,8 +8,10 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/config/keys.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_SECTIONS = 32, MOST_KEYS = 256, NAME_BYTES = 64 };
 static const size_t LARGEST_FILE = 1 << 20;
@@ -243,12 +245,22 @@ status config_defaults(struct config *config, const char *const *overrides, size
     return fill(config, NULL, "the configuration", "", overrides, override_count, true, err);
 }
 
+/* A name without a slash or a full stop was meant for a preset. */
+static status refuse_preset(const char *name, struct error *err)
+{
+    const char *nearest = config_preset_nearest(name);
+    if (nearest != NULL)
+        return error_set_usage(err, "%s: no such file, and no preset (did you mean '%s'?)", name, nearest);
+    return error_set_usage(err, "%s: no such file, and no preset ('rmfer config --list' names them)", name);
+}
+
 status config_load(struct config *config, const char *path, const char *const *overrides, size_t override_count,
                    struct error *err)
 {
     *config = (struct config){0};
     const char *preset = file_exists(path) ? NULL : config_preset(path);
     if (preset != NULL) return config_parse(config, preset, path, "", overrides, override_count, err);
+    if (strpbrk(path, "/.") == NULL && access(path, F_OK) != 0 && errno == ENOENT) return refuse_preset(path, err);
     uint8_t *bytes = NULL;
     size_t size;
     status result = file_read(path, LARGEST_FILE, &bytes, &size, err);

@@ -366,7 +366,8 @@ struct config {
  * section.key = value: what is wrong (what would do)"; a file that cannot be read is STATUS_FAILED. */
 
 /* From a file; relative paths are relative to its folder. `path` may also name a preset ("affectnet8") when no such
- * file is there; its relative paths are then relative to the current folder. */
+ * file is there; its relative paths are then relative to the current folder. A name that could be a preset's and is
+ * neither is a mistake, answered with the preset that is most like it. */
 status config_load(struct config *config, const char *path, const char *const *overrides, size_t override_count,
                    struct error *err) MUST_CHECK;
 
@@ -399,6 +400,8 @@ status config_without_paths(const char *text, struct text *out, struct error *er
 
 /* The text of a preset ("affectnet8"), NULL when there is none of that name. */
 const char *config_preset(const char *name);
+/* The preset whose name is most like this one; NULL when none is. */
+const char *config_preset_nearest(const char *name);
 /* Writes at most `most` names, sorted; returns how many. */
 size_t config_preset_list(const char *names[], size_t most);
 
