@@ -48,9 +48,30 @@ sed 's/^rmset$/rmset build\nrmset stats\nrmset check/' "$folder/commands" >"$fol
 while read -r command; do
     shows "$command --help" 0 "^usage: rmfer $command" $command --help
     shows "$command -h" 0 '^ *--threads N\|^  .*--threads N' $command -h
+    shows "$command --version" 0 '^rmfer [0-9]*\.[0-9]*\.[0-9]*$' $command --version
     refuses "$command with an unknown option" 2 'unknown option --nonsense-of-mine' $command --nonsense-of-mine
     refuses "$command with a wrong number" 2 '--threads many: not a whole number' $command --threads many
 done <"$folder/commands"
+
+shows "rmset --version" 0 '^rmfer [0-9]' rmset --version
+
+# The manual page has every option of every command, each in the command's own part.
+options_of() { "$RMFER" "$@" --help | sed -n '/^options:/,$s/^ *\(-[a-z0-9], \)\{0,1\}\(--[a-z-]*\).*/\2/p'; }
+part_of_manual() { awk -v heading="$1" '/^\.S[HS] / { inside = $0 == heading; next } inside && /^\.B/' docs/rmfer.1; }
+common=' --threads --seed --quiet --verbose --help --version '
+for option in $common; do
+    part_of_manual '.SH COMMON OPTIONS' | grep -q -e "$option\( \|\"\|\$\)"
+    note "the manual page has $option" $?
+done
+sed '$armset preview' "$folder/commands" >"$folder/each"
+while read -r command; do
+    part_of_manual ".SS rmfer $command" >"$folder/part"
+    for option in $(options_of $command); do
+        case $common in *" $option "*) continue ;; esac
+        grep -q -e "$option\( \|\"\|\[\|\$\)" "$folder/part"
+        note "the manual page has $command $option" $?
+    done
+done <"$folder/each"
 
 refuses "a misspelt command" 2 "unknown command 'bnech' (did you mean 'bench'?)" bnech
 refuses "a command like no other" 2 "unknown command 'zzzzzzzz' (see rmfer --help)" zzzzzzzz
