@@ -48,9 +48,30 @@ sed 's/^rmset$/rmset build\nrmset stats\nrmset check/' "$folder/commands" >"$fol
 while read -r command; do
     shows "$command --help" 0 "^usage: rmfer $command" $command --help
     shows "$command -h" 0 '^ *--threads N\|^  .*--threads N' $command -h
+    shows "$command --version" 0 '^rmfer [0-9]*\.[0-9]*\.[0-9]*$' $command --version
     refuses "$command with an unknown option" 2 'unknown option --nonsense-of-mine' $command --nonsense-of-mine
     refuses "$command with a wrong number" 2 '--threads many: not a whole number' $command --threads many
 done <"$folder/commands"
+
+shows "rmset --version" 0 '^rmfer [0-9]' rmset --version
+
+# The manual page has every option of every command, each in the command's own part.
+options_of() { "$RMFER" "$@" --help | sed -n '/^options:/,$s/^ *\(-[a-z0-9], \)\{0,1\}\(--[a-z-]*\).*/\2/p'; }
+part_of_manual() { awk -v heading="$1" '/^\.S[HS] / { inside = $0 == heading; next } inside && /^\.B/' docs/rmfer.1; }
+common=' --threads --seed --quiet --verbose --help --version '
+for option in $common; do
+    part_of_manual '.SH COMMON OPTIONS' | grep -q -e "$option\( \|\"\|\$\)"
+    note "the manual page has $option" $?
+done
+sed '$armset preview' "$folder/commands" >"$folder/each"
+while read -r command; do
+    part_of_manual ".SS rmfer $command" >"$folder/part"
+    for option in $(options_of $command); do
+        case $common in *" $option "*) continue ;; esac
+        grep -q -e "$option\( \|\"\|\[\|\$\)" "$folder/part"
+        note "the manual page has $command $option" $?
+    done
+done <"$folder/each"
 
 refuses "a misspelt command" 2 "unknown command 'bnech' (did you mean 'bench'?)" bnech
 refuses "a command like no other" 2 "unknown command 'zzzzzzzz' (see rmfer --help)" zzzzzzzz
@@ -68,6 +89,18 @@ refuses "two arguments" 2 'info takes one' info a b
 refuses "an unknown mode" 2 '--mode fly: unknown (train, infer, kernels, data)' bench --mode fly
 refuses "an unknown architecture" 2 "unknown architecture 'resnet50' (tf_efficientnet_b0 to b3" bench --arch resnet50
 refuses "pictures too small" 2 '--image-size 31: must be between 32' info tf_efficientnet_b0 --image-size 31
+for option in '--arch tiny_tf_16_1' '--batch 2' '--saved float32' --roofline; do
+    for mode in kernels data; do
+        refuses "bench: $option in another mode" 2 "--mode $mode has no ${option%% *}\$" bench --mode $mode --runs 1 $option
+    done
+done
+refuses "bench: a side of kernels" 2 '--mode kernels has no --image-size' bench --mode kernels --runs 1 --image-size 32
+echo 'no picture' >"$folder/bad.txt"
+refuses "bench: a file that is no picture" 1 "$folder/bad.txt: not a picture" bench --mode data --runs 1 "$folder/bad.txt"
+for option in '--batch 2' '--image-size 64' '--classes 7' '--saved float16'; do
+    refuses "info: $option of a file" 2 'are for an ARCH' info models/ferplus-b0.safetensors $option
+done
+refuses "info of a file that is not there" 1 'missing.safetensors: no such file or folder' info missing.safetensors
 ends 2 info "$(printf 'no\033[31msuch')" && ! grep -q "$(printf '\033')" "$folder/err"
 note "a foreign name does not steer the terminal" $?
 
@@ -84,6 +117,10 @@ shows "-- ends the options" 0 '^backbone' info --image-size 64 --batch 1 -- tf_e
 small="--arch tiny_tf_16_1 --image-size 32 --runs 1"
 shows "bench of training" 0 ' images/s; ' bench $small --batch 2
 shows "bench of training, layer by layer" 0 '^conv_head ' bench $small --batch 2
+# Two multiply-adds for each of the forward pass, as the picture's gradient is not needed: 4 operations. The others have 6.
+"$RMFER" bench --arch tiny_tf_16_1 --image-size 256 --runs 1 --batch 2 >"$folder/out" 2>"$folder/err" &&
+    awk '/^conv_stem / { a = $5 * ($3 + $4) / $2; found = a > 3.2 && a < 4.8 } END { exit !found }' "$folder/out"
+note "bench counts what the first layer computes" $?
 shows "bench of training, maps as halves" 0 ', maps kept as float16$' bench $small --batch 2 --saved float16
 refuses "bench: an unknown type of maps" 2 'saved half: float32, bfloat16 or float16' bench $small --saved half
 refuses "bench: inference keeps no maps" 2 'inference keeps no maps' bench $small --mode infer --saved float16

@@ -47,12 +47,17 @@ check "overrides are seen" sh -c "'$RMFER' config quickstart --set train.batch=5
 check "their paths start here" sh -c "cd '$folder' && '$RMFER' config quickstart --set data.root=here | grep -q \"^root = \$(pwd -P)/here$\""
 
 printf '[data]\nkind = affectnet\n\n\n\n\n\n[train]\n\n\n\n\n\noptimizer = adma\n' >"$folder/affectnet8.ini"
+box=$PWD/models/ferplus-b0.safetensors
 cd "$folder" || exit 1
 refuses "a wrong word" 2 'rmfer: error: affectnet8.ini:14: train.optimizer = adma: unknown (sgd, adam, adamw, sam)' \
     "$RMFER" config affectnet8.ini --resolved
 refuses "a wrong override" 2 'rmfer: error: --set: train.bacth: unknown key (did you mean train.batch?)' \
     "$RMFER" config quickstart --set train.bacth=5
 refuses "an unknown preset" 2 "rmfer: error: no preset 'rafdb8' (did you mean 'rafdb'?)" "$RMFER" config rafdb8
+refuses "an unknown preset to train by" 2 "rmfer: error: rafdb8: no such file, and no preset (did you mean 'rafdb'?)" \
+    "$RMFER" train --config rafdb8
+refuses "a name like no other" 2 "rmfer: error: zzzzzzzz: no such file, and no preset ('rmfer config --list' names them)" \
+    "$RMFER" eval --config zzzzzzzz --checkpoint "$box"
 refuses "no name" 2 "rmfer: error: rmfer config needs one preset's NAME, --list or --keys" "$RMFER" config
 refuses "a missing file" 1 'rmfer: error: none.ini: No such file or directory' "$RMFER" config none.ini --resolved
 

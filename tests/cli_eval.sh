@@ -95,6 +95,12 @@ refuses "one checkpoint" 2 'takes two checkpoints' "$RMFER" eval --compare $best
 refuses "three" 2 'takes two checkpoints' "$RMFER" eval --compare $best $best $best
 refuses "paths without --compare" 2 'takes options only' "$RMFER" eval $best
 
+# ---- a folder's name is no configuration text ----
+cp -r faces/affectnet 'odd $x '
+check "a data set of an odd name" "$RMFER" eval -q --checkpoint $best --dataset affectnet --data 'odd $x ' --set data.crop=none
+refuses "no kind of data set" 2 '^rmfer: error: --dataset: data.kind = nothing: unknown' \
+    "$RMFER" eval -q --checkpoint $best --dataset nothing --data faces
+
 # ---- every answer ----
 check "write every answer" "$RMFER" eval -q --checkpoint $best --config run.ini --split test --csv rows.csv --json rows.json
 says "the table is printed too" '^overall accuracy'
@@ -113,6 +119,40 @@ cp faces/affectnet/validation.csv kept.csv
 refuses "over the data set's own list" 2 'is read here' \
     "$RMFER" eval -q --checkpoint $best --config run.ini --split test --csv faces/affectnet/validation.csv
 check "which stays" cmp faces/affectnet/validation.csv kept.csv
+cp run.ini kept.ini
+refuses "over the configuration" 2 'is read here' \
+    "$RMFER" eval -q --checkpoint $best --config run.ini --split valid --fit-temperature run.ini
+refuses "of two checkpoints over their configuration" 2 'is read here' \
+    "$RMFER" eval -q --compare $best $other --config run.ini --split test --json run.ini
+check "which stays" cmp run.ini kept.ini
+cp $best kept.safetensors
+refuses "of two checkpoints over one of them" 2 'is read here' "$RMFER" eval -q --compare $other $best --json $best
+check "which stays" cmp $best kept.safetensors
+face=$(find faces/affectnet -name 'validation*.jpg' | sort | head -n 1)
+cp "$face" kept.jpg
+refuses "over a picture" 2 'is read here' "$RMFER" eval -q --checkpoint $best --config run.ini --split test --json "$face"
+check "which stays" cmp "$face" kept.jpg
+refuses "two results into one new file" 2 'two results would go into this one file' \
+    "$RMFER" eval -q --checkpoint $best --config run.ini --split test --json one --csv ./one
+refuses "results and a checkpoint into one old file" 2 'two results would go into this one file' \
+    "$RMFER" eval -q --checkpoint $best --config run.ini --split valid --json kept.jpg --fit-temperature kept.jpg
+refuses "where nothing can be written, before it evaluates" 1 '^rmfer: error: none/x.json: cannot be written' \
+    "$RMFER" eval --checkpoint $best --config run.ini --split test --json none/x.json
+holds "which it has not" sh -c '! grep -q pictures err'
+refuses "of two checkpoints the same" 1 '^rmfer: error: none/x.json: cannot be written' \
+    "$RMFER" eval --compare $best $other --config run.ini --split test --json none/x.json
+holds "which it has not" sh -c '! grep -q pictures err'
+
+# ---- results through pipes ----
+"$RMFER" eval -q --checkpoint $best --config run.ini --split test --json - >plain.json 2>err
+if [ -e /dev/stdout ]; then
+    "$RMFER" eval -q --checkpoint $best --config run.ini --split test --json /dev/stdout --csv - 2>err | cat >piped
+    sed -n '/^{/p' piped >piped.json
+    check "JSON through a pipe named /dev/stdout" cmp piped.json plain.json
+else
+    skip "a pipe named /dev/stdout, which is not there"
+fi
+refuses "--png without figures" 2 '--png needs --plots' "$RMFER" eval --checkpoint $best --png
 refuses "two results on one standard output" 2 'would both fill' "$RMFER" eval --checkpoint $best --csv - --json -
 refuses "the answers of two" 2 'one checkpoint' "$RMFER" eval --compare $best $other --csv rows.csv
 

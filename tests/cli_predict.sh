@@ -370,6 +370,10 @@ ends "--annotate where a link stands" 1 predict --annotate linked none.png
 holds "what it leads to is whole" cmp target.png two.png
 ends "--annotate below a link" 1 predict --annotate linked tree
 says "it" 'linked/a: is a link, which --annotate does not follow'
+mkdir -p nested/a/deep && cp two.png nested/a/deep/x.png
+ends "--annotate far below a link" 1 predict --annotate linked nested
+says "it" 'linked/a: is a link, which --annotate does not follow'
+holds "and nothing is made where it leads" test ! -e tree/deep
 check "--annotate --force" predict --force --annotate linked none.png
 holds "replaces the link" test -f linked/none.png -a ! -h linked/none.png
 holds "and not what it leads to" cmp target.png two.png
@@ -377,6 +381,33 @@ refuses "--annotate --force over the picture itself" 1 \
     './two.png: --annotate would write over the picture itself; name another folder' \
     predict --force --annotate . two.png
 refuses "--features over a picture" 2 'two.png: is read here, and would be written over: take another name' predict --features two.png two.png
+mkdir over && cp two.png none.png over/ && cp two.png over/kept
+ends "--features over a picture of a folder" 2 predict --quiet --features over/two.png over
+says "it" 'over/two.png: is read here, and would be written over: take another name'
+holds "which is whole" cmp over/two.png over/kept
+cp tiny.safetensors looked-up.safetensors
+ends "--features over the model that was looked up" 2 env RMFER_MODEL=looked-up.safetensors \
+    "$RMFER" predict --quiet --features looked-up.safetensors two.png
+says "it" 'looked-up.safetensors: is read here'
+cp squares.onnx looked-up.onnx
+ends "--features over the detector that was looked up" 2 env RMFER_DETECTOR=looked-up.onnx \
+    "$RMFER" predict --quiet --checkpoint tiny.safetensors --features looked-up.onnx two.png
+says "it" 'looked-up.onnx: is read here'
+holds "both are whole" sh -c 'cmp looked-up.safetensors tiny.safetensors && cmp looked-up.onnx squares.onnx'
+echo two.png >names
+run predict --features names - <names
+holds "--features over the list on standard input" test "$code $(cat names)" = "2 two.png"
+
+# ---- what --annotate writes is not read again
+mkdir -p within/b && cp two.png within/a.png && cp none.png within/b/c.png
+check "--annotate into a folder of the folder that is searched" predict --csv --annotate within/b/out within
+holds "reads what was there" test "$(files)" = "within/a.png within/b/c.png "
+check "and again, over what it wrote" predict --csv --force --annotate within/b/out within
+holds "reads the same" test "$(files)" = "within/a.png within/b/c.png "
+check "by a pattern too" predict --csv --force --annotate within/b/out 'within/*' 'within/b/o*'
+holds "reads the same" test "$(files)" = "within/a.png within/b/c.png "
+refuses "--annotate into the folder that is searched" 2 \
+    './within: is where --annotate writes, and cannot be searched too: name another folder' predict --annotate within ./within
 i=0
 while [ $i -lt 300 ]; do echo none.png; echo none-2.png; i=$((i + 1)); done >list
 cp none.png none-2.png
@@ -502,6 +533,8 @@ mkfifo pipe.png
 refuses "a pipe" 1 'pipe.png: not a regular file' predict pipe.png
 
 # ---- models
+refuses "--force without --annotate" 2 '--force needs --annotate DIR' predict --force two.png
+refuses "--null without a list" 2 '--null needs -, the list on standard input' predict --null two.png
 refuses "no detector there" 1 'none.onnx: No such file or directory' predict --detector none.onnx two.png
 refuses "a detector that is none" 1 'two.png: the model is cut short or not ONNX' predict --detector two.png two.png
 refuses "no checkpoint there" 1 'none.safetensors: No such file or directory' \

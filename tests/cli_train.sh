@@ -106,6 +106,8 @@ check "a run that is done may be resumed" train --resume
 check "and stays as it is" cmp run/last.safetensors straight/last.safetensors
 check "a run knows its own configuration" "$RMFER" train --resume --out run --threads 1
 check "the same arithmetic is no news" test ! -s err
+cp -r run 'odd $x '
+check "its folder's name is no configuration text" "$RMFER" train --resume --out 'odd $x ' --threads 1
 arithmetic=$("$RMFER" info run/last.safetensors | sed -n 's/^by  *//p')
 case $arithmetic in
 portable*) skip "other kernels than the portable ones" ;;

@@ -305,6 +305,21 @@ static double random_number(struct random_stream *stream, const struct config_ke
     return value < low ? low : value;
 }
 
+/* --out, --data and their like are names as they stand, not configuration text. */
+static void test_options_of_their_own_are_taken_literally(void **state)
+{
+    (void)state;
+    assert_int_equal(parse_set("", "--out:output.dir=/runs/ a$b ${c} "), STATUS_OK);
+    assert_string_equal(config.output.dir, "/runs/ a$b ${c} ");
+    struct text printed = {0};
+    assert_int_equal(config_print(&config, &printed, &err), STATUS_OK);
+    assert_int_equal(parse(text_string(&printed)), STATUS_OK);
+    assert_string_equal(config.output.dir, "/runs/ a$b ${c} ");
+    text_free(&printed);
+    assert_set_refused("", "--dataset:data.kind=nothing",
+                       "--dataset: data.kind = nothing: unknown (affectnet, rafdb, ferplus, folder, csv)");
+}
+
 /* An override with a value that may be anywhere in the key's domain. */
 static void random_override(struct random_stream *stream, const struct config_key *key, char *out, size_t bytes)
 {
@@ -459,6 +474,20 @@ static void test_junk_is_refused_without_harm(void **state)
     }
 }
 
+/* A list of a data set may stand elsewhere than below its root, and its name then tells as much as a path. */
+static void test_absolute_names_can_be_left_out(void **state)
+{
+    (void)state;
+    struct text out = {0};
+    const char *text =
+        "[data]\ntrain = /home/somebody/train.csv\nvalid = lists/valid.csv\ntest = \"/home/some body/a # b\"\n"
+        "classes = /a, ~b\n[rmset]\nindex = ~/index.csv";
+    assert_int_equal(config_without_paths(text, &out, &err), STATUS_OK);
+    assert_string_equal(text_string(&out), "[data]\ntrain =\nvalid = lists/valid.csv\ntest =\nclasses = /a, ~b\n"
+                                           "[rmset]\nindex =");
+    text_free(&out);
+}
+
 /* What is no path stands as it was, unknown keys and comments too. */
 static void test_paths_can_be_left_out(void **state)
 {
@@ -500,6 +529,7 @@ int main(void)
         cmocka_unit_test_teardown(test_keys_are_checked_against_each_other, forget),
         cmocka_unit_test_teardown(test_training_asks_for_its_folders, forget),
         cmocka_unit_test_teardown(test_overrides_win_and_say_their_name, forget),
+        cmocka_unit_test_teardown(test_options_of_their_own_are_taken_literally, forget),
         cmocka_unit_test_teardown(test_sections_within_sections, forget),
         cmocka_unit_test_teardown(test_paths_expand_and_become_absolute, forget),
         cmocka_unit_test_teardown(test_a_file_is_the_base_of_its_paths, forget),
@@ -509,6 +539,7 @@ int main(void)
         cmocka_unit_test_teardown(test_ablations_change_only_what_they_say, forget),
         cmocka_unit_test_teardown(test_junk_is_refused_without_harm, forget),
         cmocka_unit_test(test_paths_can_be_left_out),
+        cmocka_unit_test(test_absolute_names_can_be_left_out),
         cmocka_unit_test_teardown(test_memory_shortage_is_an_error, forget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,6 +166,13 @@ bool folder_exists(const char *path)
     return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
 }
 
+bool folder_is_same(const char *a, const char *b)
+{
+    struct stat left, right;
+    return stat(a, &left) == 0 && S_ISDIR(left.st_mode) && stat(b, &right) == 0 && left.st_dev == right.st_dev &&
+           left.st_ino == right.st_ino;
+}
+
 status folder_create(const char *path, struct error *err)
 {
     char *partial = memory_copy_string(path, err);

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE /* O_NOFOLLOW, O_CLOEXEC, O_DIRECTORY */
 #include "rmfer/base/file_write.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 #include "temporary_file.h"
@@ -101,16 +102,20 @@ static char *follow_links(const char *path, struct error *err)
     return NULL;
 }
 
-/* The target's stream, or that of a temporary file beside it; -1 and an error when there is none. */
-static int open_stream(struct atomic_file *file, struct error *err)
+/* A device or a pipe, opened under the name that was given: /dev/stdout and a shell's >(...) are links that lead to
+ * no path where they stand for pipes. */
+static int open_through(const char *path, struct error *err)
+{
+    int descriptor = open(path, O_WRONLY | O_CLOEXEC);
+    if (descriptor < 0) error_set_errno(err, "%s: cannot be written", path);
+    return descriptor;
+}
+
+/* A temporary file beside the target, which need not be there; -1 and an error when there can be none. */
+static int open_beside(struct atomic_file *file, struct error *err)
 {
     struct stat facts;
     bool exists = stat(file->path, &facts) == 0;
-    if (exists && !S_ISREG(facts.st_mode)) {
-        int descriptor = open(file->path, O_WRONLY | O_CLOEXEC);
-        if (descriptor < 0) error_set_errno(err, "%s: cannot be written", file->path);
-        return descriptor;
-    }
     struct text name = {0};
     int descriptor = temporary_file_open(file->path, &name, err);
     file->temporary = name.bytes;
@@ -124,9 +129,11 @@ static int open_stream(struct atomic_file *file, struct error *err)
 
 status atomic_file_open(struct atomic_file *file, const char *path, struct error *err)
 {
+    struct stat facts;
+    bool is_through = stat(path, &facts) == 0 && !S_ISREG(facts.st_mode);
     *file = (struct atomic_file){0};
-    file->path = follow_links(path, err);
-    int descriptor = file->path == NULL ? -1 : open_stream(file, err);
+    file->path = is_through ? memory_copy_string(path, err) : follow_links(path, err);
+    int descriptor = file->path == NULL ? -1 : is_through ? open_through(path, err) : open_beside(file, err);
     if (descriptor >= 0) file->stream = fdopen(descriptor, "wb");
     if (file->stream != NULL) return STATUS_OK;
     if (descriptor >= 0) {
@@ -135,6 +142,16 @@ status atomic_file_open(struct atomic_file *file, const char *path, struct error
     }
     atomic_file_abandon(file);
     return STATUS_FAILED;
+}
+
+status atomic_file_try(const char *path, struct error *err)
+{
+    struct stat facts;
+    struct atomic_file file;
+    if (stat(path, &facts) == 0 && !S_ISREG(facts.st_mode)) return STATUS_OK;
+    status result = atomic_file_open(&file, path, err);
+    if (result == STATUS_OK) atomic_file_abandon(&file);
+    return result;
 }
 
 /* The rename itself must reach the disk too. */
@@ -238,6 +255,53 @@ void atomic_file_remove_stale(const char *path)
 void atomic_files_remove_stale(const char *folder)
 {
     temporary_files_remove_stale(folder, NULL);
+}
+
+/* ---- what is not written over ------------------------------------------------------------------------------------
+ */
+
+static bool is_same_entry(const char *a, const char *b)
+{
+    struct stat left, right;
+    return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+}
+
+/* Of files that are not there, the folder and the name decide. */
+static bool will_be_same_file(const char *a, const char *b)
+{
+    char *left = follow_links(a, NULL), *right = follow_links(b, NULL);
+    char *left_folder = left == NULL ? NULL : path_folder(left, NULL);
+    char *right_folder = right == NULL ? NULL : path_folder(right, NULL);
+    bool same = left_folder != NULL && right_folder != NULL && strcmp(path_name(left), path_name(right)) == 0 &&
+                is_same_entry(left_folder, right_folder);
+    memory_free(left_folder);
+    memory_free(right_folder);
+    memory_free(left);
+    memory_free(right);
+    return same;
+}
+
+static status check_two_outputs(const char *a, const char *b, struct error *err)
+{
+    struct stat left, right;
+    if (a == NULL || b == NULL) return STATUS_OK;
+    bool a_is_there = stat(a, &left) == 0, b_is_there = stat(b, &right) == 0;
+    bool is_device = (a_is_there && !S_ISREG(left.st_mode)) || (b_is_there && !S_ISREG(right.st_mode));
+    if (a_is_there != b_is_there || is_device) return STATUS_OK;
+    if (a_is_there ? !is_same_entry(a, b) : !will_be_same_file(a, b)) return STATUS_OK;
+    return error_set_usage(err, "%s: two results would go into this one file: name two", b);
+}
+
+status file_check_outputs(const char *const *outputs, size_t output_count, const char *const *inputs,
+                          size_t input_count, struct error *err)
+{
+    status result = STATUS_OK;
+    for (size_t i = 0; i < output_count && result == STATUS_OK; i++) {
+        for (size_t j = 0; j < input_count && result == STATUS_OK; j++)
+            result = file_check_output(outputs[i], inputs[j], err);
+        for (size_t j = 0; j < i && result == STATUS_OK; j++) result = check_two_outputs(outputs[j], outputs[i], err);
+    }
+    return result;
 }
 
 /* ---- what is replaced -------------------------------------------------------------------------------------------- */

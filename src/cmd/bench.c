@@ -143,13 +143,16 @@ struct figures {
 
 /* Training counts three multiply-adds for each of the forward pass: data and weight gradients. The first layer has no
  * data gradient. */
+static double multiply_adds_of(const struct bench *bench, const struct layer *layer)
+{
+    return layer->multiply_adds * (!bench->train ? 1 : layer->role == ROLE_STEM ? 2 : 3);
+}
+
 static struct figures figures_of(const struct bench *bench)
 {
     double multiply_adds = 0;
-    for (size_t i = 0; i < bench->layers.count; i++) {
-        const struct layer *layer = &bench->layers.items[i];
-        multiply_adds += layer->multiply_adds * (!bench->train ? 1 : layer->role == ROLE_STEM ? 2 : 3);
-    }
+    for (size_t i = 0; i < bench->layers.count; i++)
+        multiply_adds += multiply_adds_of(bench, &bench->layers.items[i]);
     struct figures f;
     f.median = bench->milliseconds[bench->runs / 2] / bench->batch;
     f.least = bench->milliseconds[0] / bench->batch;
@@ -217,7 +220,7 @@ static void print_training_layers(const struct bench *bench)
         double forward = layer_milliseconds(bench, bench->times[i].forward);
         double backward = layer_milliseconds(bench, bench->times[i].backward);
         printf("%-22s %12.2f %12.3f %12.3f %10.1f\n", layer->name, layer->multiply_adds * 1e-6, forward, backward,
-               6e-6 * layer->multiply_adds / (forward + backward));
+               2e-6 * multiply_adds_of(bench, layer) / (forward + backward));
     }
 }
 
@@ -252,22 +255,42 @@ static void print_table(const struct bench *bench, struct figures f)
            100 * f.gflops / bench->peak_gflops, (double)memory_peak_resident() / 1048576.0);
 }
 
-/* The command line. */
+/* The command line; NULL and 0 where an option was not given. */
 struct bench_request {
     const char *mode, *arch, *saved;
-    int64_t image_size, batch, runs; /* image_size 0: the architecture's */
+    int64_t image_size, batch, runs;
     bool json, roofline;
 };
+
+/* Options of another mode would be passed over in silence. */
+static status check_mode(const struct bench_request *request, bool is_network, bool is_data, struct error *err)
+{
+    const struct {
+        const char *name;
+        bool is_given, is_of_mode;
+    } options[] = {
+        {"arch", request->arch != NULL, is_network},
+        {"batch", request->batch != 0, is_network},
+        {"saved", request->saved != NULL, is_network},
+        {"roofline", request->roofline, is_network},
+        {"image-size", request->image_size != 0, is_network || is_data},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        if (options[i].is_given && !options[i].is_of_mode)
+            return error_set_usage(err, "--mode %s has no --%s", request->mode, options[i].name);
+    return STATUS_OK;
+}
 
 static status bench_network(const struct bench_request *request, struct error *err)
 {
     struct bench *bench = memory_allocate(1, sizeof *bench, "the benchmark", err);
     if (bench == NULL) return STATUS_FAILED;
     bench->train = strcmp(request->mode, "train") == 0;
-    bench->batch = (int)request->batch;
+    bench->batch = request->batch == 0 ? 16 : (int)request->batch;
     bench->runs = (int)request->runs;
-    status result = architecture_find(&bench->architecture, request->arch, err);
-    if (result == STATUS_OK) result = saved_find(request->saved, &bench->saved, err);
+    const char *arch = request->arch == NULL ? "tf_efficientnet_b2" : request->arch;
+    status result = architecture_find(&bench->architecture, arch, err);
+    if (result == STATUS_OK && request->saved != NULL) result = saved_find(request->saved, &bench->saved, err);
     if (result == STATUS_OK && !bench->train && bench->saved != STORAGE_REAL)
         result = error_set_usage(err, "--saved is of training: inference keeps no maps");
     bench->image_size = request->image_size == 0 ? bench->architecture.image_size : (int)request->image_size;
@@ -288,8 +311,11 @@ static status run_bench(const struct bench_request *request, const struct option
 {
     const char *mode = request->mode;
     bool is_data = strcmp(mode, "data") == 0, is_kernels = strcmp(mode, "kernels") == 0;
-    if (!is_data && !is_kernels && strcmp(mode, "train") != 0 && strcmp(mode, "infer") != 0)
+    bool is_network = strcmp(mode, "train") == 0 || strcmp(mode, "infer") == 0;
+    if (!is_data && !is_kernels && !is_network)
         return error_set_usage(err, "--mode %s: unknown (train, infer, kernels, data)", mode);
+    status result = check_mode(request, is_network, is_data, err);
+    if (result != STATUS_OK) return result;
     if (is_data) return bench_data(pictures, (int)request->image_size, (int)request->runs, request->json, err);
     if (pictures->count != 0) return error_set_usage(err, "bench takes no arguments but pictures for --mode data");
     if (is_kernels) return bench_kernels((int)request->runs, request->json, err);
@@ -298,15 +324,16 @@ static status run_bench(const struct bench_request *request, const struct option
 
 int command_bench(int argc, char **argv)
 {
-    struct bench_request request = {.mode = "train", .arch = "tf_efficientnet_b2", .saved = "float32", .batch = 16, .runs = 7};
+    struct bench_request request = {.mode = "train", .runs = 7};
     struct option options[] = {
         {"mode", OPTION_STRING, &request.mode, "train|infer|kernels|data", "what to time (train)", 0, 0, 0},
-        {"arch", OPTION_STRING, &request.arch, "ARCH", "the network (tf_efficientnet_b2)", 0, 0, 0},
-        {"image-size", OPTION_INTEGER, &request.image_size, "N", "input side in pixels (the architecture's; data: 260)", 32,
-         4096, 0},
-        {"batch", OPTION_INTEGER, &request.batch, "N", "images of a batch (16)", 1, 4096, 0},
+        {"arch", OPTION_STRING, &request.arch, "ARCH", "train, infer: the network (tf_efficientnet_b2)", 0, 0, 0},
+        {"image-size", OPTION_INTEGER, &request.image_size, "N",
+         "input side in pixels (the architecture's; data: 260)", 32, 4096, 0},
+        {"batch", OPTION_INTEGER, &request.batch, "N", "train, infer: images of a batch (16)", 1, 4096, 0},
         {"runs", OPTION_INTEGER, &request.runs, "N", "counted runs after one warm-up (7)", 1, BENCH_MOST_RUNS, 0},
-        {"saved", OPTION_STRING, &request.saved, "TYPE", "train: maps kept as float32, bfloat16 or float16 (float32)", 0, 0, 0},
+        {"saved", OPTION_STRING, &request.saved, "TYPE", "train: maps kept as float32, bfloat16 or float16 (float32)",
+         0, 0, 0},
         {"roofline", OPTION_FLAG, &request.roofline, NULL,
          "train, infer: each block beside the machine's multiply-adds, SiLU and bandwidth", 0, 0, 0},
         {"json", OPTION_FLAG, &request.json, NULL, "one JSON object", 0, 0, 0},

@@ -23,6 +23,7 @@ enum part { PART_DECODE, PART_RESIZE, PART_AUGMENT, PART_NORMALISE, PARTS };
 static const char *const PART_NAMES[PARTS] = {"decode", "resize", "augment", "normalise"};
 
 struct encoded {
+    const char *name; /* borrowed; NULL = drawn */
     uint8_t *bytes;
     size_t size;
 };
@@ -73,6 +74,7 @@ static status get_pictures(struct data_bench *bench, const struct option_list *p
     status result = STATUS_OK;
     for (size_t i = 0; i < bench->count && result == STATUS_OK; i++) {
         struct encoded *each = &bench->pictures[i];
+        if (paths->count > 0) each->name = paths->items[i];
         result = paths->count > 0 ? picture_file_read(paths->items[i], &each->bytes, &each->size, err)
                                   : draw_picture(i, each, err);
         bench->bytes += each->size;
@@ -100,7 +102,8 @@ static status take_picture(const struct data_bench *bench, struct data_worker *w
     for (int c = 0; c < 3; c++) mean[c] = (float)data->mean[c], std[c] = (float)data->std[c];
     double since = clock_thread_seconds();
     status result = image_decode(picture->bytes, picture->size, NULL, &image, &worker->error);
-    if (result != STATUS_OK) return error_add_context(&worker->error, "picture %zu", index + 1);
+    if (result != STATUS_OK)
+        return error_add_context(&worker->error, "%s", picture->name != NULL ? picture->name : "a drawn picture");
     lap(worker, PART_DECODE, &since);
     result = image_resize_into(&image, NULL, data->resize, pixels->width, pixels->height, pixels->rgb, &worker->resize,
                                &worker->error);

@@ -78,9 +78,7 @@ static status print_preset(const char *name, struct error *err)
         return STATUS_OK;
     }
     if (file_exists(name)) return error_set_usage(err, "%s: a file; add --resolved to see what it comes to", name);
-    const char *names[MOST_PRESETS];
-    size_t count = config_preset_list(names, MOST_PRESETS);
-    const char *nearest = text_nearest(name, names, count);
+    const char *nearest = config_preset_nearest(name);
     if (nearest != NULL) return error_set_usage(err, "no preset '%s' (did you mean '%s'?)", name, nearest);
     return error_set_usage(err, "no preset '%s' ('rmfer config --list' names them)", name);
 }

@@ -37,15 +37,14 @@ static bool is_standard_output(const char *path)
     return path != NULL && strcmp(path, "-") == 0;
 }
 
-/* The table to standard output; the object to --json, or instead of the table where that is "-", as --csv may be. */
+/* The table to standard output, first, whatever becomes of files; the object to --json, or instead of the table where
+ * that is "-", as --csv may be. */
 static status emit(const struct eval_command *command, struct text *table, struct text *object, struct error *err)
 {
     bool only_json = is_standard_output(command->json);
-    status result = command->json != NULL && !only_json ? write_file(command->json, object, err) : STATUS_OK;
-    if (result != STATUS_OK) return result;
     if (only_json) printf("%s\n", text_string(object));
     else if (!is_standard_output(command->csv)) text_print_lines(table, stdout);
-    return STATUS_OK;
+    return command->json != NULL && !only_json ? write_file(command->json, object, err) : STATUS_OK;
 }
 
 static status print_results(const struct eval_command *command, const struct evaluation_work *work,
@@ -125,11 +124,22 @@ static status report(struct eval_command *command, const struct evaluation_work 
     return result == STATUS_OK ? write_calibrated(work, evaluation, err) : result;
 }
 
-/* No output goes over what is read. */
-static status check_outputs(const struct eval_command *command, const char *source, struct error *err)
+/* Before pictures are read: each output is a file of its own, no input, and can be written. A checkpoint alone may be
+ * written again with its temperature. The data set's files are looked at when they are known (evaluation_work_open).
+ */
+static status check_outputs(struct eval_command *command, const char *const *checkpoints, size_t count,
+                            struct error *err)
 {
-    status result = file_check_output(command->json, source, err);
-    return result == STATUS_OK ? file_check_output(command->csv, source, err) : result;
+    struct evaluation_request *request = &command->request;
+    const char *const files[EVALUATION_OUTPUTS] = {is_standard_output(command->json) ? NULL : command->json,
+                                                   is_standard_output(command->csv) ? NULL : command->csv,
+                                                   request->calibrated};
+    memcpy(request->outputs, files, sizeof request->outputs);
+    status result = file_check_outputs(files, EVALUATION_OUTPUTS - 1, checkpoints, count, err);
+    if (result == STATUS_OK) result = file_check_outputs(files, EVALUATION_OUTPUTS, &request->config, 1, err);
+    for (size_t i = 0; i < EVALUATION_OUTPUTS && result == STATUS_OK && processes_speaks(request->dist); i++)
+        if (files[i] != NULL) result = atomic_file_try(files[i], err);
+    return result;
 }
 
 static status run(struct eval_command *command, struct error *err)
@@ -137,17 +147,15 @@ static status run(struct eval_command *command, struct error *err)
     struct evaluation_work work = {0};
     const struct evaluation *evaluation;
     struct text description = {0}, found = {0};
+    if (command->png && command->plots == NULL) return error_set_usage(err, "--png needs --plots DIR");
     if (command->plots != NULL && figure_file_check("rmfer eval --plots", command->plots, command->png, err) != STATUS_OK)
         return err->code;
     if (is_standard_output(command->json) && is_standard_output(command->csv))
         return error_set_usage(err, "--json - and --csv - would both fill standard output: give one of them a file");
     struct dist *dist = command->request.dist;
     status result = lookup_checkpoint("rmfer eval needs --checkpoint FILE", &command->request.checkpoint, &found, err);
-    if (result == STATUS_OK) result = check_outputs(command, command->request.checkpoint, err);
-    if (result == STATUS_OK) result = check_outputs(command, command->request.config, err);
+    if (result == STATUS_OK) result = check_outputs(command, &command->request.checkpoint, 1, err);
     if (result == STATUS_OK) result = evaluation_work_open(&work, &command->request, err);
-    for (size_t i = 0; i < work.dataset.list_count && result == STATUS_OK; i++)
-        result = check_outputs(command, work.dataset.lists[i], err);
     result = dist_agree(dist, result, err);
     if (result == STATUS_OK) result = dataset_describe(&work.dataset, &description, err);
     if (result == STATUS_OK) {
@@ -166,10 +174,13 @@ static status compare(struct eval_command *command, const struct command_line *l
     struct text table = {0}, object = {0};
     if (line->positional.count != 2 || command->request.checkpoint != NULL || command->request.calibrated != NULL)
         return error_set_usage(err, "rmfer eval --compare takes two checkpoints: --compare A B");
-    if (command->plots != NULL)
+    if (command->plots != NULL || command->png)
         return error_set_usage(err, "--plots draws one checkpoint; rmfer plot mds lays several side by side");
     if (command->csv != NULL) return error_set_usage(err, "--csv writes one checkpoint's answers: leave out --compare");
-    status result = compare_checkpoints(&command->request, line->positional.items, command->seed, &table, &object, err);
+    status result = check_outputs(command, line->positional.items, line->positional.count, err);
+    result = dist_agree(command->request.dist, result, err);
+    if (result == STATUS_OK)
+        result = compare_checkpoints(&command->request, line->positional.items, command->seed, &table, &object, err);
     if (result == STATUS_OK && processes_speaks(command->request.dist)) result = emit(command, &table, &object, err);
     text_free(&table);
     text_free(&object);

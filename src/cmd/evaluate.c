@@ -1,6 +1,8 @@
 /* Opens a checkpoint on a data set and runs it: what eval, and the figures that need features, stand on. */
 #include "cmd/evaluate.h"
 
+#include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/config/keys.h"
@@ -19,8 +21,8 @@ static status config_of_options(struct evaluation_work *work, struct error *err)
     struct text kind = {0}, root = {0};
     const char **all = memory_allocate(request->overrides.count + 2, sizeof *all, "settings", err);
     if (all == NULL) return STATUS_FAILED;
-    status result = text_append_format(&kind, err, "data.kind=%s", request->dataset);
-    if (result == STATUS_OK) result = text_append_format(&root, err, "data.root=%s", request->data);
+    status result = text_append_format(&kind, err, "--dataset:data.kind=%s", request->dataset);
+    if (result == STATUS_OK) result = text_append_format(&root, err, "--data:data.root=%s", request->data);
     all[0] = kind.bytes;
     all[1] = root.bytes;
     for (size_t i = 0; i < request->overrides.count; i++) all[i + 2] = request->overrides.items[i];
@@ -149,6 +151,31 @@ static status open_dataset(struct evaluation_work *work, struct error *err)
     return apply_present_classes(work, err);
 }
 
+/* ---- what is read ------------------------------------------------------------------------------------------------
+ */
+
+/* No output goes over a picture; where there is none yet, the pictures need no look. */
+static status check_pictures(const struct evaluation_work *work, struct error *err)
+{
+    const char *const *outputs = work->request->outputs;
+    bool is_any_there = false;
+    for (size_t i = 0; i < EVALUATION_OUTPUTS; i++) is_any_there |= outputs[i] != NULL && file_exists(outputs[i]);
+    status result = STATUS_OK;
+    for (size_t i = 0; is_any_there && i < work->dataset.count && result == STATUS_OK; i++)
+        for (size_t j = 0; j < EVALUATION_OUTPUTS && result == STATUS_OK; j++)
+            result = file_check_output(outputs[j], dataset_path(&work->dataset, i), err);
+    return result;
+}
+
+/* No output goes over what the data set is read from. */
+static status check_outputs(const struct evaluation_work *work, struct error *err)
+{
+    const char *const *lists = (const char *const *)work->dataset.lists;
+    status result =
+        file_check_outputs(work->request->outputs, EVALUATION_OUTPUTS, lists, work->dataset.list_count, err);
+    return result == STATUS_OK ? check_pictures(work, err) : result;
+}
+
 /* ---- running -----------------------------------------------------------------------------------------------------
  */
 
@@ -188,6 +215,7 @@ status evaluation_work_open(struct evaluation_work *work, const struct evaluatio
     status result = checkpoint_open(&work->checkpoint, work->request->checkpoint, err);
     if (result == STATUS_OK) result = read_config(work, err);
     if (result == STATUS_OK) result = open_dataset(work, err);
+    if (result == STATUS_OK) result = check_outputs(work, err);
     if (result == STATUS_OK)
         result =
             checkpoint_create_model(&work->checkpoint, checkpoint_has_heads(&work->checkpoint), &work->model, err);

@@ -10,6 +10,8 @@
 #include "rmfer/cmd/options.h"
 #include "rmfer/train/evaluation.h"
 
+enum { EVALUATION_OUTPUTS = 3 };
+
 /* What the command line asks for; strings are borrowed, NULL where an option was not given. */
 struct evaluation_request {
     const char *checkpoint, *config, *dataset, *data, *split;
@@ -17,6 +19,7 @@ struct evaluation_request {
     bool flip, present_only;
     struct dist *dist; /* the processes that share the pictures out; NULL = none */
     const char *calibrated; /* where to write the checkpoint with the temperature that fits this split */
+    const char *outputs[EVALUATION_OUTPUTS]; /* files to be written, which no list or picture may be; or NULL */
 };
 
 /* Everything an evaluation stands on. */

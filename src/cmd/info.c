@@ -14,6 +14,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* NULL and 0 where an option was not given. */
+struct info_request {
+    int64_t image_size, batch, classes;
+    const char *saved;
+};
+
 static void print_layer(const struct layer *layer, int batch, enum storage storage)
 {
     size_t saved = (layer->saved_reals - layer->saved_map) * sizeof(real) + layer->saved_map * storage_bytes(storage);
@@ -90,6 +96,18 @@ static status print_architecture(const char *name, int image_size, int batch, in
     return result;
 }
 
+/* What a name stands for that is neither file nor folder: one with a slash or a full stop is no architecture's. */
+static status print_named(const char *name, const struct info_request *request, struct error *err)
+{
+    if (strpbrk(name, "/.") != NULL) return error_set(err, "%s: no such file or folder", name);
+    enum storage storage = STORAGE_REAL;
+    status result = request->saved == NULL ? STATUS_OK : saved_find(request->saved, &storage, err);
+    if (result != STATUS_OK) return result;
+    int batch = request->batch == 0 ? 16 : (int)request->batch,
+        classes = request->classes == 0 ? 8 : (int)request->classes;
+    return print_architecture(name, (int)request->image_size, batch, classes, storage, err);
+}
+
 static status print_model_in_the_box(struct error *err)
 {
     const char *path = NULL;
@@ -100,39 +118,41 @@ static status print_model_in_the_box(struct error *err)
     return result;
 }
 
+static status print(const struct option_list *words, const struct info_request *request, struct error *err)
+{
+    if (words->count > 1) return error_set_usage(err, "info takes one architecture or checkpoint");
+    const char *name = words->count == 0 ? NULL : words->items[0];
+    if (name != NULL && !file_exists(name) && !folder_exists(name)) return print_named(name, request, err);
+    if (request->image_size != 0 || request->batch != 0 || request->classes != 0 || request->saved != NULL)
+        return error_set_usage(
+            err, "--image-size, --batch, --saved and --classes are for an ARCH: what is in a file is in it");
+    return name == NULL ? print_model_in_the_box(err) : info_checkpoint(name, err);
+}
+
 int command_info(int argc, char **argv)
 {
-    int64_t image_size = 0, batch = 16, classes = 8;
-    const char *saved = "float32";
-    enum storage storage = STORAGE_REAL;
+    struct info_request request = {0};
     struct option options[] = {
-        {"image-size", OPTION_INTEGER, &image_size, "N", "input side in pixels (default: the architecture's)", SMALLEST_IMAGE,
-         LARGEST_IMAGE, 0},
-        {"batch", OPTION_INTEGER, &batch, "N", "images of a batch for the memory figures (16)", 1, 4096, 0},
-        {"saved", OPTION_STRING, &saved, "TYPE", "train.saved for these figures: float32, bfloat16 or float16 (float32)", 0, 0, 0},
-        {"classes", OPTION_INTEGER, &classes, "N", "classes for the parameter count (8)", 2, 1000, 0},
+        {"image-size", OPTION_INTEGER, &request.image_size, "N", "input side in pixels (default: the architecture's)",
+         SMALLEST_IMAGE, LARGEST_IMAGE, 0},
+        {"batch", OPTION_INTEGER, &request.batch, "N", "images of a batch for the memory figures (16)", 1, 4096, 0},
+        {"saved", OPTION_STRING, &request.saved, "TYPE",
+         "train.saved for these figures: float32, bfloat16 or float16 (float32)", 0, 0, 0},
+        {"classes", OPTION_INTEGER, &request.classes, "N", "classes for the parameter count (8)", 2, 1000, 0},
     };
     struct command_line line = {
-        .usage = "rmfer info [ARCH | CHECKPOINT | RUN_DIR]",
-        .description = "Prints the layers of an architecture (tf_efficientnet_b0 to b3, efficientnet_b0 to b3) with their\n"
-                       "shapes, parameters, multiply-adds and memory, or what is inside a checkpoint, the checkpoints of a\n"
-                       "run folder, or another program's file of weights (.pt, .pth, .safetensors, .onnx). Without any, the\n"
-                       "model in the box ($RMFER_MODEL names another).",
+        .usage = "rmfer info [ARCH [option]... | CHECKPOINT | RUN_DIR]",
+        .description =
+            "Prints the layers of an architecture (tf_efficientnet_b0 to b3, efficientnet_b0 to b3) with their\n"
+            "shapes, parameters, multiply-adds and memory, or what is inside a checkpoint, the checkpoints of a\n"
+            "run folder, or another program's file of weights (.pt, .pth, .safetensors, .onnx). Without any, the\n"
+            "model in the box ($RMFER_MODEL names another).",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
-    if (result == STATUS_OK) result = saved_find(saved, &storage, &err);
-    if (result == STATUS_OK && !line.help_shown) {
-        if (line.positional.count == 0) result = print_model_in_the_box(&err);
-        else if (line.positional.count > 1) result = error_set_usage(&err, "info takes one architecture or checkpoint");
-        else if (file_exists(line.positional.items[0]) || folder_exists(line.positional.items[0]))
-            result = info_checkpoint(line.positional.items[0], &err);
-        else
-            result = print_architecture(line.positional.items[0], (int)image_size, (int)batch, (int)classes, storage,
-                                        &err);
-    }
+    if (result == STATUS_OK && !line.help_shown) result = print(&line.positional, &request, &err);
     options_free(&line);
     return command_finish(result, &err);
 }

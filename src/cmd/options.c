@@ -12,21 +12,22 @@
 
 /* The options every command has; their targets are filled in per call. */
 struct common {
-    bool quiet, verbose, help;
+    bool quiet, verbose, help, version;
 };
 
-enum { COMMON_COUNT = 5, MOST_OPTIONS = 64 };
+enum { COMMON_COUNT = 6, MOST_OPTIONS = 64 };
 
 static size_t join_options(struct command_line *line, struct common *common, struct option *all)
 {
     BUG_UNLESS(line->option_count + COMMON_COUNT <= MOST_OPTIONS);
     const struct option shared[COMMON_COUNT] = {
-        {"threads", OPTION_INTEGER, &line->threads, "N", "threads to use (default: the cores this process may use)", 1,
-         4096, 0},
+        {"threads", OPTION_INTEGER, &line->threads, "N", "threads to use (default: the cores this process may use)",
+         1, 4096, 0},
         {"seed", OPTION_INTEGER, &line->seed, "N", "seed of everything random", 0, 9007199254740992.0, 0},
         {"quiet", OPTION_FLAG, &common->quiet, NULL, "only errors and results", 0, 0, 'q'},
         {"verbose", OPTION_FLAG, &common->verbose, NULL, "more detail", 0, 0, 'v'},
         {"help", OPTION_FLAG, &common->help, NULL, "this text", 0, 0, 'h'},
+        {"version", OPTION_FLAG, &common->version, NULL, "the program's version", 0, 0, 0},
     };
     if (line->option_count != 0) memcpy(all, line->options, line->option_count * sizeof *all);
     memcpy(all + line->option_count, shared, sizeof shared);
@@ -180,6 +181,9 @@ status options_parse(struct command_line *line, int argc, char **argv, struct er
     if (result != STATUS_OK) return result;
     if (common.help) {
         print_help(line, all, count);
+        line->help_shown = true;
+    } else if (common.version) {
+        printf("rmfer %s\n", RMFER_VERSION);
         line->help_shown = true;
     }
     if (common.quiet) log_set_level(LOG_QUIET);

@@ -11,6 +11,7 @@
 #include "cmd/predict_tracks.h"
 #include "rmfer/base/clock.h"
 #include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
@@ -64,24 +65,40 @@ struct predict_work {
 /* ---- setting up
  * ---------------------------------------------------------------------------------------------------- */
 
-/* No output goes over what is to be read. */
-static status check_features(const struct predict_command *command, const struct option_list *paths,
-                             struct error *err)
+/* No output goes over what is to be read, looked up or named; what is found in folders and lists is looked at as its
+ * results come (predict_output_put). */
+static status check_outputs(const struct predict_command *command, const struct option_list *paths, struct error *err)
 {
-    status result = file_check_output(command->features, command->checkpoint, err);
-    if (result == STATUS_OK) result = file_check_output(command->features, command->detector, err);
-    for (size_t i = 0; i < paths->count && result == STATUS_OK; i++)
-        result = file_check_output(command->features, paths->items[i], err);
+    const char *const weights[] = {command->checkpoint, command->detector};
+    status result = file_check_outputs(&command->features, 1, weights, sizeof weights / sizeof weights[0], err);
+    for (size_t i = 0; i < paths->count && result == STATUS_OK; i++) {
+        const char *path = strcmp(paths->items[i], "-") == 0 ? "/dev/stdin" : paths->items[i];
+        result = file_check_output(command->features, path, err);
+    }
     return result;
+}
+
+static status check_annotate(const struct predict_command *command, const struct option_list *paths, struct error *err)
+{
+    for (size_t i = 0; i < paths->count && command->annotate != NULL; i++)
+        if (folder_is_same(command->annotate, paths->items[i]))
+            return error_set_usage(err, "%s: is where --annotate writes, and cannot be searched too: name another folder",
+                                   paths->items[i]);
+    return STATUS_OK;
 }
 
 /* Launchers differ in who gets standard input; nobody would know what became of it. */
 static status check_standard_input(const struct predict_command *command, const struct option_list *paths, struct error *err)
 {
-    for (size_t i = 0; i < paths->count && dist_is_many(command->dist); i++)
-        if (strcmp(paths->items[i], "-") == 0)
-            return error_set_usage(err, "standard input cannot be shared out over %d processes: name files, folders or "
-                                        "patterns, or start one process", dist_size(command->dist));
+    bool is_read = false;
+    for (size_t i = 0; i < paths->count; i++) is_read |= strcmp(paths->items[i], "-") == 0;
+    if (is_read && dist_is_many(command->dist))
+        return error_set_usage(err,
+                               "standard input cannot be shared out over %d processes: name files, folders or "
+                               "patterns, or start one process",
+                               dist_size(command->dist));
+    if (command->null_separated && !is_read)
+        return error_set_usage(err, "--null needs -, the list on standard input");
     return STATUS_OK;
 }
 
@@ -92,9 +109,10 @@ static status check_command(struct predict_command *command, const struct option
     if (command->json && command->csv) return error_set_usage(err, "--json and --csv: give one of them");
     if (command->embedding && !command->json)
         return error_set_usage(err, "--embedding needs --json (--features FILE writes an array of them)");
+    if (command->force && command->annotate == NULL) return error_set_usage(err, "--force needs --annotate DIR");
     if (command->smooth > 0 && !command->track) return error_set_usage(err, "--smooth needs --track");
     status result = check_standard_input(command, paths, err);
-    if (result == STATUS_OK) result = check_features(command, paths, err);
+    if (result == STATUS_OK) result = check_annotate(command, paths, err);
     if (result != STATUS_OK || command->every == NULL) return result;
     return video_every_parse("every", command->every, &command->every_frames, &command->every_seconds, err);
 }
@@ -248,12 +266,12 @@ static status open_output(struct predict_work *work, struct error *err)
 static status set_up(struct predict_work *work, const struct option_list *paths, struct error *err)
 {
     const struct predict_command *command = work->command;
-    struct face_input_options options = {
-        .every = command->every_frames,
-                                        .every_seconds = command->every_seconds,
-                                        .most_pixels = most_pixels(command),
-                                        .null_separated = command->null_separated,
-                                        .quiet = !processes_speaks(command->dist)};
+    struct face_input_options options = {.every = command->every_frames,
+                                         .every_seconds = command->every_seconds,
+                                         .most_pixels = most_pixels(command),
+                                         .null_separated = command->null_separated,
+                                         .not_searched = command->annotate,
+                                         .quiet = !processes_speaks(command->dist)};
     if (dist_is_many(command->dist)) {
         options.share = (uint64_t)dist_rank(command->dist);
         options.shares = (uint64_t)dist_size(command->dist);
@@ -343,6 +361,7 @@ static status predict(struct predict_command *command, const struct option_list 
     status result = check_command(command, paths, err);
     if (result == STATUS_OK) result = find_files(command, &found, err);
     if (result == STATUS_OK) result = check_face_options(command, err);
+    if (result == STATUS_OK) result = check_outputs(command, paths, err);
     if (result == STATUS_OK) result = set_up(&work, paths, err);
     result = dist_agree(command->dist, result, err);
     if (result == STATUS_OK) result = predict_all(&work, err);
@@ -397,7 +416,7 @@ int command_predict(int argc, char **argv)
          0},
         {"pose", OPTION_FLAG, &command.pose, NULL, "each head's yaw, pitch and roll in degrees, roughly", 0, 0, 0},
         {"embedding", OPTION_FLAG, &command.embedding, NULL, "--json: each face's features, which --features writes to a file", 0, 0, 0},
-        {"annotate", OPTION_STRING, &command.annotate, "DIR", "write the pictures with boxes and expressions there",
+        {"annotate", OPTION_STRING, &command.annotate, "DIR", "write the pictures with boxes and expressions there; a search passes it over",
          0, 0, 0},
         {"track", OPTION_FLAG, &command.track, NULL, "faces of videos get numbers that last", 0, 0, 0},
         {"smooth", OPTION_REAL, &command.smooth, "S", "--track: mean over the last S seconds of each face (0)", 0, 60,

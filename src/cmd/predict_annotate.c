@@ -253,12 +253,13 @@ static void draw_face(struct image *image, const struct annotation *annotation, 
 /* ---- files ------------------------------------------------------------------------------------------------------
  */
 
-/* Folders below the one that was named are made here; a link in their place would lead elsewhere. */
+/* Folders below the one that was named are made here; a link in their place would lead elsewhere, and is looked for
+ * before anything is made through it. */
 static status make_folders(const char *root, const char *path, struct error *err)
 {
     char *folder = path_folder(path, err);
     if (folder == NULL) return STATUS_FAILED;
-    status result = folder_create(folder, err);
+    status result = STATUS_OK;
     for (size_t at = strlen(root) + 1; result == STATUS_OK && at <= strlen(folder); at++) {
         struct stat facts;
         char kept = folder[at];
@@ -269,6 +270,7 @@ static status make_folders(const char *root, const char *path, struct error *err
         folder[at] = kept;
         if (kept == '\0') break;
     }
+    if (result == STATUS_OK) result = folder_create(folder, err);
     memory_free(folder);
     return result;
 }

@@ -213,11 +213,18 @@ static void report_error(const struct face_input *input)
         log_error("%s: %s", input->path, message);
 }
 
+/* The file of features goes over nothing that was read; a video is looked at once. */
+static status check_input(const struct predict_output *output, const struct face_input *input, struct error *err)
+{
+    if (output->settings.features == NULL || (input->is_frame && input->frame > 0)) return STATUS_OK;
+    return file_check_output(output->settings.features, input->path, err);
+}
+
 status predict_output_put(struct predict_output *output, const struct predict_record *record, struct error *err)
 {
     bool is_good = record->input.error.code == STATUS_OK;
-    status result = STATUS_OK;
-    if (is_good && output->features != NULL)
+    status result = check_input(output, &record->input, err);
+    if (result == STATUS_OK && is_good && output->features != NULL)
         result = npy_rows_append(output->features, record->features, record->face_count, err);
     if (result == STATUS_OK && is_good && output->settings.annotate != NULL)
         result = annotation_write(&output->annotation, &record->input, record->picture, record->picture_size, err);

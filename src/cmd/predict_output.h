@@ -56,7 +56,7 @@ struct predict_record {
 status predict_output_render(struct predict_output *output, struct predict_item *item, struct predict_record *record,
                              struct error *err) MUST_CHECK;
 
-/* Writes it; records come in the order of the pictures. */
+/* Writes it; records come in the order of the pictures. A usage error where the picture is the file of features. */
 status predict_output_put(struct predict_output *output, const struct predict_record *record, struct error *err) MUST_CHECK;
 
 /* Completes the file of features; an error too when standard output could not be written. */

@@ -46,6 +46,10 @@ int command_rmset(int argc, char **argv)
         print_help(stdout);
         return STATUS_OK;
     }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("rmfer %s\n", RMFER_VERSION);
+        return STATUS_OK;
+    }
     for (size_t i = 0; i < PART_COUNT; i++)
         if (strcmp(argv[1], names[i]) == 0) return parts[i].run(argc - 1, argv + 1);
     const char *nearest = text_nearest(argv[1], names, PART_COUNT);

@@ -108,7 +108,8 @@ int command_synth(int argc, char **argv)
             "Draws small labelled faces, 8 expressions, in every layout that training reads, and a matching\n"
             "RMset in which several persons react to the same moments; and encodes mashup videos of such\n"
             "persons, with what is in them, for rmfer rmset build. With --from, writes to DIR an RMset made\n"
-            "of the faces of a labelled set.",
+            "of the faces of a labelled set. Each drawn folder has a note, drawn.txt; one that holds files but no\n"
+            "such note, a real data set's say, is never drawn over, nor one of more faces.",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };

@@ -51,7 +51,7 @@ struct train_command {
     bool resume;
 };
 
-/* --set, then what --out and --seed say. The list owns the strings it makes. */
+/* --set, then what --out and --seed say, as it stands. The list owns the strings it makes. */
 struct overrides {
     const char **items;
     size_t count;
@@ -74,11 +74,11 @@ static status collect_overrides(struct overrides *all, const struct train_comman
     all->items = memory_allocate(command->overrides.count + 2, sizeof *all->items, "settings", err);
     if (all->items == NULL) return STATUS_FAILED;
     for (size_t i = 0; i < command->overrides.count; i++) all->items[all->count++] = command->overrides.items[i];
-    if (command->out != NULL) result = add_override(all, 0, "output.dir", command->out, err);
+    if (command->out != NULL) result = add_override(all, 0, "--out:output.dir", command->out, err);
     if (result == STATUS_OK && seed >= 0) {
         char number[32];
         snprintf(number, sizeof number, "%" PRId64, seed);
-        result = add_override(all, 1, "train.seed", number, err);
+        result = add_override(all, 1, "--seed:train.seed", number, err);
     }
     return result;
 }

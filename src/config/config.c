@@ -8,8 +8,10 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/config/keys.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_SECTIONS = 32, MOST_KEYS = 256, NAME_BYTES = 64 };
 static const size_t LARGEST_FILE = 1 << 20;
@@ -129,7 +131,20 @@ static status apply_text(struct config *config, char *text, struct error *err)
 /* ---- overrides --------------------------------------------------------------------------------------------------
  */
 
-static status apply_pair(struct config *config, char *pair, struct error *err)
+/* A path that is meant as it stands: config_resolve puts variables in. */
+static status set_literal(const struct config_key *key, struct config *config, const char *value, struct error *err)
+{
+    struct text doubled = {0};
+    status result = STATUS_OK;
+    for (const char *at = value; key->kind == KEY_PATH && *at != '\0' && result == STATUS_OK; at++)
+        result = text_append(&doubled, *at == '$' ? "$$" : at, *at == '$' ? 2 : 1, err);
+    if (result == STATUS_OK)
+        result = value_set(key, config, key->kind == KEY_PATH ? text_string(&doubled) : value, err);
+    text_free(&doubled);
+    return result;
+}
+
+static status apply_pair(struct config *config, char *pair, bool is_literal, struct error *err)
 {
     char *equals = strchr(pair, '=');
     if (equals != NULL) *equals = '\0';
@@ -146,17 +161,28 @@ static status apply_pair(struct config *config, char *pair, struct error *err)
     if (key == NULL) return unknown_key(section, name, err);
     int32_t *line = &config->lines[key_index(key)];
     *line = LINE_OVERRIDE;
+    if (is_literal) return set_literal(key, config, equals + 1, err);
     return set_from(key, config, text_trim(equals + 1), line, err);
+}
+
+/* "--OPTION:section.key=value" comes of an option of its own, anything else of --set. */
+static status apply_override(struct config *config, char *text, struct error *err)
+{
+    char *colon = text + strcspn(text, ":=");
+    bool is_own = strncmp(text, "--", 2) == 0 && *colon == ':';
+    if (is_own) *colon = '\0';
+    status result = apply_pair(config, is_own ? colon + 1 : text, is_own, err);
+    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", is_own ? text : "--set");
 }
 
 static status apply_overrides(struct config *config, const char *const *overrides, size_t count, struct error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        char *pair = memory_copy_string(overrides[i], err);
-        if (pair == NULL) return STATUS_FAILED;
-        status result = apply_pair(config, pair, err);
-        memory_free(pair);
-        if (result != STATUS_OK) return error_add_context(err, "--set");
+        char *text = memory_copy_string(overrides[i], err);
+        if (text == NULL) return STATUS_FAILED;
+        status result = apply_override(config, text, err);
+        memory_free(text);
+        if (result != STATUS_OK) return result;
     }
     return STATUS_OK;
 }
@@ -219,12 +245,22 @@ status config_defaults(struct config *config, const char *const *overrides, size
     return fill(config, NULL, "the configuration", "", overrides, override_count, true, err);
 }
 
+/* A name without a slash or a full stop was meant for a preset. */
+static status refuse_preset(const char *name, struct error *err)
+{
+    const char *nearest = config_preset_nearest(name);
+    if (nearest != NULL)
+        return error_set_usage(err, "%s: no such file, and no preset (did you mean '%s'?)", name, nearest);
+    return error_set_usage(err, "%s: no such file, and no preset ('rmfer config --list' names them)", name);
+}
+
 status config_load(struct config *config, const char *path, const char *const *overrides, size_t override_count,
                    struct error *err)
 {
     *config = (struct config){0};
     const char *preset = file_exists(path) ? NULL : config_preset(path);
     if (preset != NULL) return config_parse(config, preset, path, "", overrides, override_count, err);
+    if (strpbrk(path, "/.") == NULL && access(path, F_OK) != 0 && errno == ENOENT) return refuse_preset(path, err);
     uint8_t *bytes = NULL;
     size_t size;
     status result = file_read(path, LARGEST_FILE, &bytes, &size, err);

@@ -17,10 +17,19 @@ static void copy_name(char name[LONGEST_NAME + 1], const char *begin, const char
     name[length] = '\0';
 }
 
-static bool is_path(const char *section, const char *name)
+/* Lists of a data set are named below its folder, but may stand elsewhere. */
+static bool begins_at_root(const char *value, const char *end)
+{
+    while (value < end && (*value == ' ' || *value == '\t' || *value == '"')) value++;
+    return value < end && (*value == '/' || *value == '~');
+}
+
+/* `equals`: behind it, up to `end`, the value stands. */
+static bool is_path(const char *section, const char *name, const char *equals, const char *end)
 {
     const struct config_key *key = config_key_find(section, name);
-    return key != NULL && key->kind == KEY_PATH;
+    if (key == NULL) return false;
+    return key->kind == KEY_PATH || (key->kind == KEY_STRING && begins_at_root(equals + 1, end));
 }
 
 status config_without_paths(const char *text, struct text *out, struct error *err)
@@ -32,7 +41,7 @@ status config_without_paths(const char *text, struct text *out, struct error *er
         const char *end = text + length, *equals = memchr(text, '=', length), *bracket = memchr(text, ']', length);
         if (*text == '[' && bracket != NULL) copy_name(section, text + 1, bracket);
         if (equals != NULL) copy_name(name, text, equals);
-        if (equals != NULL && is_path(section, name))
+        if (equals != NULL && is_path(section, name, equals, end))
             result = text_append_format(out, err, "%s =", name);
         else
             result = text_append(out, text, length, err);

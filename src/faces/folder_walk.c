@@ -1,6 +1,7 @@
 /* A folder's tree is walked lazily: a stack of listed folders, from the one that was opened to the one being read. */
 #include "faces/folder_walk.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 #include "rmfer/data/image.h"
@@ -27,6 +28,7 @@ struct level {
 struct folder_walk {
     struct level levels[MOST_FOLDER_DEPTH + 1];
     size_t depth; /* levels in use */
+    const char *left_out; /* a folder, or NULL; borrowed */
 };
 
 /* ---- one folder -------------------------------------------------------------------------------------------------
@@ -125,6 +127,11 @@ double folder_walk_share(const struct folder_walk *walk, double inner)
     return share + one * inner;
 }
 
+void folder_walk_leave_out(struct folder_walk *walk, const char *folder)
+{
+    walk->left_out = folder;
+}
+
 /* A link to a folder is not one: it may lead back to where we are. What went away since it was listed is nothing. */
 static status find_folder(const char *path, bool *is_folder, struct error *err)
 {
@@ -169,9 +176,12 @@ status folder_walk_next(struct folder_walk *walk, char **path, char **below, boo
         *path = path_join(level->path, name, err);
         *below = path_join(level->below, name, err);
         bool is_entered = false, is_named = *path != NULL && *below != NULL;
-        status result = is_named ? enter_folder(walk, *path, *below, &is_entered, err) : STATUS_FAILED;
+        bool is_left_out = is_named && walk->left_out != NULL && folder_is_same(walk->left_out, *path);
+        status result = is_left_out ? STATUS_OK
+                        : is_named  ? enter_folder(walk, *path, *below, &is_entered, err)
+                                    : STATUS_FAILED;
         if (is_entered) continue;
-        bool is_wanted = image_kind_of_name(name) != IMAGE_UNKNOWN || video_is_named(name);
+        bool is_wanted = !is_left_out && (image_kind_of_name(name) != IMAGE_UNKNOWN || video_is_named(name));
         *found = is_named && (result != STATUS_OK || is_wanted);
         if (*found) return result;
         memory_free(*path);

@@ -14,6 +14,9 @@ struct folder_walk;
 status folder_walk_open(struct folder_walk **walk, const char *folder, struct error *err) MUST_CHECK;
 void folder_walk_close(struct folder_walk *walk);
 
+/* Does not go into that folder, should it come by it; it need not be there yet. Borrowed; NULL = none. */
+void folder_walk_leave_out(struct folder_walk *walk, const char *folder);
+
 /* The next file: its path, and its name below the folder that was opened; the caller owns both. *found is false
  * behind the last. Hidden files are passed over (among them the "._" twins that some systems put beside pictures) and
  * links to folders are not followed. An error with *found set is that of the entry that is given, mostly a folder

@@ -4,6 +4,7 @@
 
 #include "faces/folder_walk.h"
 #include "faces/standard_input.h"
+#include "rmfer/base/file.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
@@ -345,7 +346,10 @@ static bool start_folder(struct face_inputs *inputs, struct face_input *input, c
     inputs->folder_given = 0;
     memset(inputs->left_out, 0, sizeof inputs->left_out);
     inputs->files += inputs->options.folder_of_frames;
-    if (inputs->folder != NULL && folder_walk_open(&inputs->walk, path, &error) == STATUS_OK) return false;
+    if (inputs->folder != NULL && folder_walk_open(&inputs->walk, path, &error) == STATUS_OK) {
+        folder_walk_leave_out(inputs->walk, inputs->options.not_searched);
+        return false;
+    }
     close_folder(inputs);
     return give_error(inputs, input, path, &error);
 }
@@ -355,6 +359,8 @@ static bool start_folder(struct face_inputs *inputs, struct face_input *input, c
 
 static bool start_path(struct face_inputs *inputs, struct face_input *input, const char *path)
 {
+    const char *left_out = inputs->options.not_searched;
+    if (left_out != NULL && folder_is_same(left_out, path)) return false; /* a pattern or a list led to it */
     if (is_folder(path)) return start_folder(inputs, input, path);
     struct error error = {0};
     char *copy = memory_copy_string(path, &error), *target = memory_copy_string(path_name(path), &error);

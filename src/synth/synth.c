@@ -502,9 +502,25 @@ static status write_layout(const struct synth_options *options, const struct lay
     return result;
 }
 
+typedef status (*folder_task)(const char *folder, const char *what, int64_t count, struct error *err);
+
+static status for_each_folder(const struct synth_options *options, folder_task task, struct error *err)
+{
+    static const char *const NAMES[] = {"affectnet",   "affectnet-later", "rafdb", "ferplus",
+                                        "ferplus-csv", "folder",          "csv",   "rmset"};
+    char path[SYNTH_PATH_BYTES];
+    status result = STATUS_OK;
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0] && result == STATUS_OK; i++) {
+        result = synth_path(path, err, "%s/%s", options->folder, NAMES[i]);
+        if (result == STATUS_OK) result = task(path, "faces", options->faces, err);
+    }
+    return result;
+}
+
 status synth_write(const struct synth_options *options, struct error *err)
 {
-    status result = STATUS_OK;
+    status result = for_each_folder(options, synth_check_folder, err);
+    if (result == STATUS_OK) result = for_each_folder(options, synth_note_folder, err);
     for (size_t i = 0; i < sizeof LAYOUTS / sizeof LAYOUTS[0] && result == STATUS_OK; i++)
         result = write_layout(options, &LAYOUTS[i], err);
     return result == STATUS_OK ? synth_write_rmset(options, err) : result;

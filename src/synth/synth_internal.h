@@ -24,6 +24,13 @@ status synth_folder(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3
 /* Opens the list file that printf gives; write to out->stream, then atomic_file_commit. */
 status synth_list(struct atomic_file *out, struct error *err, const char *format, ...) PRINTF_LIKE(3, 4) MUST_CHECK;
 
+/* Refuses, as a usage error, a folder that holds something but has no note that synth drew it, of no more than
+ * `count` `what`. To be asked before anything is written. */
+status synth_check_folder(const char *folder, const char *what, int64_t count, struct error *err) MUST_CHECK;
+/* Makes the folder and writes that note into it, before the first picture: a drawing that breaks off can be drawn
+ * again. */
+status synth_note_folder(const char *folder, const char *what, int64_t count, struct error *err) MUST_CHECK;
+
 /* The drawn RMset, below options->folder/rmset. */
 status synth_write_rmset(const struct synth_options *options, struct error *err) MUST_CHECK;
 

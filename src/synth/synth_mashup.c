@@ -10,8 +10,10 @@
 #include "rmfer/data/picture_file.h"
 #include "rmfer/data/resize.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The pictures of one class in a seeded order, dealt out like cards; when all are out they are shuffled again. */
 struct deck {
@@ -196,11 +198,14 @@ static status copy_file(const struct simulation *work, size_t sample, const char
 static status write_face(const void *context, size_t sample, struct error *err)
 {
     const struct simulation *work = context;
-    if (!work->dealt[sample]) return STATUS_OK;
     char name[64], path[SYNTH_PATH_BYTES];
     face_name(work, sample, name);
     status result = synth_path(path, err, "%s/%s", work->options->folder, name);
     if (result != STATUS_OK) return result;
+    if (!work->dealt[sample]) {
+        if (unlink(path) == 0 || errno == ENOENT) return STATUS_OK; /* of an earlier drawing */
+        return error_set_errno(err, "%s: cannot be removed", path);
+    }
     if (work->faces.samples[sample].pixels != NO_PIXELS) return write_pixels(work, sample, path, err);
     if (work->faces.samples[sample].box.width > 0) return write_cut(work, sample, path, err);
     return copy_file(work, sample, path, err);
@@ -256,9 +261,13 @@ static status check_sizes(struct simulation *work, struct error *err)
 static status write_rmset(struct simulation *work, struct error *err)
 {
     struct mashup_lists lists = {0};
-    status result = synth_folder(err, "%s/faces", work->options->folder);
-    if (result == STATUS_OK) result = synth_list(&lists.index, err, "%s/index.csv", work->options->folder);
-    if (result == STATUS_OK) result = synth_list(&lists.truth, err, "%s/truth.csv", work->options->folder);
+    const char *folder = work->options->folder;
+    int64_t sources = (int64_t)work->faces.count;
+    status result = synth_check_folder(folder, "source faces", sources, err);
+    if (result == STATUS_OK) result = synth_note_folder(folder, "source faces", sources, err);
+    if (result == STATUS_OK) result = synth_folder(err, "%s/faces", folder);
+    if (result == STATUS_OK) result = synth_list(&lists.index, err, "%s/index.csv", folder);
+    if (result == STATUS_OK) result = synth_list(&lists.truth, err, "%s/truth.csv", folder);
     if (result == STATUS_OK) write_videos(work, &lists);
     if (result == STATUS_OK) result = synth_run(write_face, work, work->faces.count, err);
     if (result == STATUS_OK) result = atomic_file_commit(&lists.truth, err);

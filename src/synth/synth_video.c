@@ -321,7 +321,10 @@ static status write_video(const struct synth_options *options, size_t video, str
 status synth_write_videos(const struct synth_options *options, int64_t count, struct error *err)
 {
     BUG_UNLESS(count >= 0 && count <= SYNTH_MOST_VIDEOS);
-    status result = synth_folder(err, "%s/mashups", options->folder);
+    char folder[SYNTH_PATH_BYTES];
+    status result = synth_path(folder, err, "%s/mashups", options->folder);
+    if (result == STATUS_OK) result = synth_check_folder(folder, "videos", count, err);
+    if (result == STATUS_OK) result = synth_note_folder(folder, "videos", count, err);
     for (size_t video = 0; video < (size_t)count && result == STATUS_OK; video++)
         result = write_video(options, video, err);
     return result;

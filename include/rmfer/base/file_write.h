@@ -12,10 +12,11 @@
  * unless `replace`; then it is replaced. Not synced: for results that can be made again, in thousands. */
 status file_write_whole(const char *path, const void *bytes, size_t size, bool replace, struct error *err) MUST_CHECK;
 
-/* A file being written. Nothing is seen at its path before atomic_file_commit: the bytes stand in a file of their own, which
- * has no name where the file system can hold such, so that a signal leaves nothing of it, and elsewhere stands beside it
- * (`path`.tmp.16 random digits). A link is followed to its file. What is no regular file (a device, a pipe) is opened and
- * written through. */
+/* A file being written. Nothing is seen at its path before atomic_file_commit: the bytes stand in a file of their
+ * own, which has no name where the file system can hold such, so that a signal leaves nothing of it, and elsewhere
+ * stands beside it
+ * (`path`.tmp.16 random digits). A link is followed to its file. What is no regular file (a device, a pipe, a link to
+ * one such as /dev/stdout) is opened and written through. */
 struct atomic_file {
     FILE *stream;
     char *path;      /* of the target, links followed */
@@ -43,6 +44,15 @@ void kept_file_release(struct kept_file *kept, bool keep);
 
 /* Bytes that way, unsynced. */
 status atomic_file_write_bytes(const char *path, const void *bytes, size_t size, struct error *err) MUST_CHECK;
+
+/* Whether a file could be written there, as far as that can be told beforehand: for results that take long to come
+ * by. What is no regular file is not opened. */
+status atomic_file_try(const char *path, struct error *err) MUST_CHECK;
+
+/* Refuses, as a usage error, outputs that are the same file as an input or as another output, there already or not,
+ * under whatever name. NULL is no file. */
+status file_check_outputs(const char *const *outputs, size_t output_count, const char *const *inputs,
+                          size_t input_count, struct error *err) MUST_CHECK;
 
 /* A whole text that way. */
 status atomic_file_write_text(const char *path, const char *text, struct error *err) MUST_CHECK;

@@ -39,7 +39,7 @@ struct command_line {
     size_t option_count;
     /* Filled by options_parse: */
     struct option_list positional;
-    bool help_shown; /* --help was given and printed: the command ends with 0 */
+    bool help_shown; /* --help or --version was given and printed: the command ends with 0 */
     int64_t threads; /* common options */
     int64_t seed;    /* -1 when not given */
     uint64_t given;  /* bit i: options[i] was given */
@@ -50,7 +50,8 @@ struct option_forms {
     const char *option, *forms;
 };
 
-/* Parses argv[1..]; common options (--threads --seed --quiet --verbose --help) are understood everywhere and
+/* Parses argv[1..]; common options (--threads --seed --quiet --verbose --help --version) are understood everywhere
+ * and
  * --threads and the log level take effect at once. Unknown options name the nearest known one. */
 status options_parse(struct command_line *line, int argc, char **argv, struct error *err) MUST_CHECK;
 

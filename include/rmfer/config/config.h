@@ -360,12 +360,14 @@ struct config {
 };
 
 /* Every loader below fills `config` from the defaults, then the file, then `overrides` ("section.key=value", paths in
- * them relative to the current folder), resolves it and checks it across keys. The caller frees it (config_free) even
- * after a failure. Mistakes are STATUS_USAGE with "FILE:LINE: section.key = value: what is wrong (what would do)"; a
- * file that cannot be read is STATUS_FAILED. */
+ * them relative to the current folder; in "--out:section.key=value" the value is taken as it stands, but for ~/, with
+ * its blanks and dollar signs, and messages name that option instead of --set), resolves it and checks it across
+ * keys. The caller frees it (config_free) even after a failure. Mistakes are STATUS_USAGE with "FILE:LINE:
+ * section.key = value: what is wrong (what would do)"; a file that cannot be read is STATUS_FAILED. */
 
 /* From a file; relative paths are relative to its folder. `path` may also name a preset ("affectnet8") when no such
- * file is there; its relative paths are then relative to the current folder. */
+ * file is there; its relative paths are then relative to the current folder. A name that could be a preset's and is
+ * neither is a mistake, answered with the preset that is most like it. */
 status config_load(struct config *config, const char *path, const char *const *overrides, size_t override_count,
                    struct error *err) MUST_CHECK;
 
@@ -392,12 +394,14 @@ void config_free(struct config *config);
 /* Appends the resolved configuration as INI text that config_parse reads back to the same values. */
 status config_print(const struct config *config, struct text *out, struct error *err) MUST_CHECK;
 
-/* Appends `text`, a configuration as config_print writes it, with the values of all paths left out: for a checkpoint that is
- * handed on. */
+/* Appends `text`, a configuration as config_print writes it, with the values of all paths left out, and of names of
+ * lists that are absolute: for a checkpoint that is handed on. */
 status config_without_paths(const char *text, struct text *out, struct error *err) MUST_CHECK;
 
 /* The text of a preset ("affectnet8"), NULL when there is none of that name. */
 const char *config_preset(const char *name);
+/* The preset whose name is most like this one; NULL when none is. */
+const char *config_preset_nearest(const char *name);
 /* Writes at most `most` names, sorted; returns how many. */
 size_t config_preset_list(const char *names[], size_t most);
 

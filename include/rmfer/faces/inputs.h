@@ -40,6 +40,7 @@ struct face_input_options {
     int threads;           /* of a video's decoder; 0 = threads_get() where the inputs are created */
     bool null_separated;   /* the list on standard input */
     bool folder_of_frames; /* the pictures of a folder are frames 0, 1, 2 ... of one film */
+    const char *not_searched; /* a folder that results go to, which need not be there yet; borrowed. NULL = none */
     bool quiet;            /* nothing is said of what a folder holds besides */
     uint64_t share, shares; /* only files of whose places share == place % shares; shares = 0: all. Not of standard input */
 };

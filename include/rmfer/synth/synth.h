@@ -76,12 +76,13 @@ struct synth_options {
     uint64_t seed;
 };
 
-/* Writes folder/{affectnet, affectnet-later, rafdb, ferplus, ferplus-csv, folder, csv, rmset}; existing files of the
- * same names are replaced. */
+/* Writes folder/{affectnet, affectnet-later, rafdb, ferplus, ferplus-csv, folder, csv, rmset}, each with a note,
+ * drawn.txt. One that is there is drawn over where it has that note and as few faces; else it is refused before
+ * anything is written. */
 status synth_write(const struct synth_options *options, struct error *err) MUST_CHECK;
 
-/* Encodes `count` of the drawn mashup videos to folder/mashups, each with lists of what is in it (see synth_video.c).
- * Fails where FFmpeg's libraries are missing. */
+/* Encodes `count` of the drawn mashup videos to folder/mashups, each with lists of what is in it (see synth_video.c);
+ * drawn over is only what synth drew, as above. Fails where FFmpeg's libraries are missing. */
 status synth_write_videos(const struct synth_options *options, int64_t count, struct error *err) MUST_CHECK;
 
 struct synth_mashup_options {
@@ -100,8 +101,9 @@ struct synth_mashup_counts {
 };
 
 /* Makes an RMset of a real labelled set: at each moment P different source faces, most with one expression. Moments
- * are acl.far + 1 frames apart. What training reads, index.csv and faces/, does not tell the true labels; truth.csv beside
- * them does, a row for each of the index: path, the face's expression, its moment's. */
+ * are acl.far + 1 frames apart. What training reads, index.csv and faces/, does not tell the true labels; truth.csv
+ * beside them does, a row for each of the index: path, the face's expression, its moment's. Drawn over is only what
+ * synth drew of as few source faces. */
 status synth_mashup(const struct synth_mashup_options *options, struct synth_mashup_counts *counts,
                     struct error *err) MUST_CHECK;
 
