@@ -256,10 +256,9 @@ static void contrastive_term(struct adacm *adacm, const struct method_step *step
     if (rows == 0) return;
     struct supervised_contrastive setup = {rows, pass->dimensions, adacm->config.temperature};
     unit_rows_forward(rows, pass->dimensions, unsure->features, unsure->unit, unsure->norm);
-    outcome->terms[TERM_CONTRASTIVE] =
-        supervised_contrastive_loss(&pass->context, &setup, unsure->unit, unsure->groups,
-                                    step->gradient_scale * step->weights[TERM_CONTRASTIVE], unsure->similarities,
-                                    unsure->dunit);
+    outcome->terms[TERM_CONTRASTIVE] = supervised_contrastive_loss(
+        &setup, unsure->unit, unsure->groups, step->gradient_scale * step->weights[TERM_CONTRASTIVE],
+        unsure->similarities, unsure->dunit);
     unit_rows_backward(rows, pass->dimensions, unsure->unit, unsure->norm, unsure->dunit, unsure->dfeatures);
     for (size_t i = 0; i < rows; i++)
         one_pass_add_gradient(pass, unsure->at[i], 1, unsure->dfeatures + i * pass->dimensions);

@@ -76,8 +76,8 @@ double mutual_run(struct mutual *mutual, size_t rows, const real *features, cons
     struct mutual_contrastive setup = mutual->setup;
     setup.n = rows;
     unit_rows_forward(rows, setup.d, mlp_forward(&mutual->head, rows, features), mutual->unit, mutual->norm);
-    double loss = mutual_contrastive_loss(mutual->head.context, &setup, mutual->unit, guesses, apart, scale,
-                                          mutual->dunit, mutual->room, similarities);
+    double loss = mutual_contrastive_loss(&setup, mutual->unit, guesses, apart, scale, mutual->dunit, mutual->room,
+                                          similarities);
     unit_rows_backward(rows, setup.d, mutual->unit, mutual->norm, mutual->dunit, mutual->dz);
     mlp_backward(&mutual->head, rows, features, mutual->dz, dfeatures);
     return loss;

@@ -169,7 +169,7 @@ double one_pass_affect(struct one_pass *pass, const struct batch_stream *rows, d
 
 void one_pass_backward_classifier(struct one_pass *pass)
 {
-    linear_backward(&pass->context, &pass->classifier, pass->rows, pass->features, pass->dlogits, pass->dfeatures);
+    linear_backward(&pass->classifier, pass->rows, pass->features, pass->dlogits, pass->dfeatures);
     one_pass_add_gradient(pass, 0, pass->affect_rows, pass->daffect);
 }
 

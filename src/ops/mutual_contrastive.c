@@ -153,13 +153,13 @@ static struct mutual_similarities means_of(const struct mutual_contrastive *setu
     return (struct mutual_similarities){counts[1] > 0 ? sums[1] / counts[1] : 0, counts[0] > 0 ? sums[0] / counts[0] : 0};
 }
 
-double mutual_contrastive_loss(const struct op_context *context, const struct mutual_contrastive *setup, const real *unit,
-                               const real *guesses, const unsigned char *apart, double scale, real *dunit,
-                               struct mutual_room room, struct mutual_similarities *similarities)
+double mutual_contrastive_loss(const struct mutual_contrastive *setup, const real *unit, const real *guesses,
+                               const unsigned char *apart, double scale, real *dunit, struct mutual_room room,
+                               struct mutual_similarities *similarities)
 {
     size_t n = setup->n, d = setup->d, anchors = 0;
     double loss = 0;
-    product_run(context, (struct product){.m = n, .n = n, .k = d, .transpose_b = true}, unit, unit, room.similarity);
+    product_run((struct product){.m = n, .n = n, .k = d, .transpose_b = true}, unit, unit, room.similarity);
     memset(room.slopes, 0, n * n * sizeof(real));
     for (size_t i = 0; i < n; i++) anchors += anchor_of(setup, i, room.similarity, apart).negatives > 0;
     for (size_t i = 0; i < n; i++) {
@@ -168,9 +168,9 @@ double mutual_contrastive_loss(const struct op_context *context, const struct mu
         gather_negatives(&a);
         loss += anchor_loss(&a, guesses, scale / (double)anchors, room.slopes + i * n);
     }
-    product_run(context, (struct product){.m = n, .n = d, .k = n}, room.slopes, unit, dunit);
-    product_run(context, (struct product){.m = n, .n = d, .k = n, .transpose_a = true, .accumulate = true}, room.slopes,
-                unit, dunit);
+    product_run((struct product){.m = n, .n = d, .k = n}, room.slopes, unit, dunit);
+    product_run((struct product){.m = n, .n = d, .k = n, .transpose_a = true, .accumulate = true}, room.slopes, unit,
+                dunit);
     *similarities = means_of(setup, room.similarity, apart);
     return anchors == 0 ? 0 : setup->temperature * loss / (double)anchors;
 }

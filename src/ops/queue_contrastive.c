@@ -33,18 +33,17 @@ static double one_row(const struct queue_contrastive *setup, double key, double 
     return lse - key / setup->temperature;
 }
 
-double queue_contrastive_loss(const struct op_context *context, const struct queue_contrastive *setup,
-                              const real *queries, const real *keys, const real *queue, double scale, real *room,
-                              real *dqueries)
+double queue_contrastive_loss(const struct queue_contrastive *setup, const real *queries, const real *keys,
+                              const real *queue, double scale, real *room, real *dqueries)
 {
     size_t n = setup->n, d = setup->d;
     double total = 0, factor = scale / ((double)n * setup->temperature);
-    product_run(context, (struct product){.m = n, .n = setup->queued, .k = d, .transpose_b = true}, queries, queue, room);
+    product_run((struct product){.m = n, .n = setup->queued, .k = d, .transpose_b = true}, queries, queue, room);
     for (size_t i = 0; i < n; i++) {
         double own;
         total += one_row(setup, dot(d, queries + i * d, keys + i * d), factor, room + i * setup->queued, &own);
         for (size_t k = 0; k < d; k++) dqueries[i * d + k] = (real)(own * (double)keys[i * d + k]);
     }
-    product_run(context, (struct product){.m = n, .n = d, .k = setup->queued, .accumulate = true}, room, queue, dqueries);
+    product_run((struct product){.m = n, .n = d, .k = setup->queued, .accumulate = true}, room, queue, dqueries);
     return total / (double)n;
 }

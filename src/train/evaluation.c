@@ -301,7 +301,7 @@ static void count_attention(struct evaluator *e, const struct batch_stream *batc
     if (n < 2 && e->setup.self_mask == SELF_MASK_EXCLUDE) return;
     struct heads *heads = &e->heads;
     struct attention attention = {n, e->dimensions, e->setup.ial_temperature, heads_attention_mask(e->setup.self_mask)};
-    attention_forward(&e->context, &attention, heads->labelled.unit, e->features, heads->attention, heads->mixed);
+    attention_forward(&attention, heads->labelled.unit, e->features, heads->attention, heads->mixed);
     linear_forward(&e->context, &heads->ial, n, heads->mixed, heads->ial_logits);
     for (size_t i = 0; i < n; i++) {
         if (batch->labels[i] < 0) continue;

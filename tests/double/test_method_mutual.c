@@ -48,8 +48,8 @@ static void start_loss(struct loss_case *c, uint64_t index)
 static double loss(void *setup)
 {
     struct loss_case *c = setup;
-    return mutual_contrastive_loss(&c->bench.context, &c->setup, c->unit, c->guesses, c->all_apart ? NULL : c->apart, 0.7,
-                                   c->dunit, c->room, &c->similarities);
+    return mutual_contrastive_loss(&c->setup, c->unit, c->guesses, c->all_apart ? NULL : c->apart, 0.7, c->dunit,
+                                   c->room, &c->similarities);
 }
 
 /* Two moments of two persons on a line: s is 1 within and x between them; guesses alike, so every weight is 1. */
