@@ -5,6 +5,7 @@
 #include "method/bind.h"
 #include "rmfer/ops/cosine.h"
 #include "rmfer/ops/dropout.h"
+#include "rmfer/ops/rows.h"
 #include "rmfer/ops/softmax_cross_entropy.h"
 
 #include <math.h>
@@ -135,11 +136,7 @@ double heads_ial(const struct heads *heads, const struct objective *objective, c
 
 static size_t class_of(const struct heads *heads, const struct labelled_batch *batch, size_t image)
 {
-    const real *target = batch->targets + image * heads->classes;
-    size_t best = 0;
-    for (size_t c = 1; c < heads->classes; c++)
-        if (target[c] > target[best]) best = c;
-    return best;
+    return row_largest(heads->classes, batch->targets + image * heads->classes);
 }
 
 void heads_similarities(const struct heads *heads, const struct labelled_batch *batch, struct step_losses *losses)

@@ -1,6 +1,8 @@
 /* Similarities, masked softmax and mixing, and back. Two matrix products by BLAS, the softmax by hand: B is small. */
 #include "rmfer/ops/attention.h"
 
+#include "rmfer/ops/rows.h"
+
 #include <math.h>
 
 static double masked_similarity(const struct attention *setup, const real *similarities, size_t i, size_t j)
@@ -15,8 +17,7 @@ static void softmax_row(const struct attention *setup, real *weights, size_t i)
     double largest = -INFINITY, total = 0;
     for (size_t j = 0; j < setup->n; j++) {
         if (i == j && setup->mask == ATTENTION_EXCLUDE) continue;
-        double s = masked_similarity(setup, weights, i, j);
-        if (s > largest || isnan(s)) largest = s;
+        largest = larger_or_nan(largest, masked_similarity(setup, weights, i, j));
     }
     for (size_t j = 0; j < setup->n; j++) {
         bool excluded = i == j && setup->mask == ATTENTION_EXCLUDE;

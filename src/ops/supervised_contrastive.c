@@ -5,6 +5,7 @@
 #include "rmfer/ops/supervised_contrastive.h"
 
 #include "rmfer/ops/linear.h"
+#include "rmfer/ops/rows.h"
 
 #include <math.h>
 
@@ -16,7 +17,7 @@ static double one_row(size_t n, size_t i, const int32_t *groups, double factor, 
     size_t positives = 0;
     for (size_t j = 0; j < n; j++) {
         if (j == i) continue;
-        if ((double)l[j] > largest || isnan(l[j])) largest = (double)l[j];
+        largest = larger_or_nan(largest, (double)l[j]);
         positives += groups[j] == groups[i];
     }
     for (size_t j = 0; j < n; j++)
