@@ -37,7 +37,6 @@ src/method/mlp.c :: if (mlp->out[layer][i] <= 0) slopes[i] = 0; :: if (mlp->out[
 src/method/simsiam.c :: const double share = -0.5; :: const double share = 0.5; :: test_golden_methods
 src/method/byol.c :: (1 + cos(PI * progress)) :: (1 - cos(PI * progress)) :: test_golden_methods
 src/method/byol.c :: const double share = -2; :: const double share = 2; :: test_golden_methods
-src/method/mutual.c :: if (mutual->hidden[i] <= 0) :: if (mutual->hidden[i] >= 0) :: test_golden_methods
 src/method/simclr.c :: step->gradient_scale * step->weights[PAIR_TERM], :: -step->gradient_scale * step->weights[PAIR_TERM], :: test_golden_methods
 src/method/moco.c :: step->gradient_scale * step->weights[PAIR_TERM], :: -step->gradient_scale * step->weights[PAIR_TERM], :: test_golden_methods
 src/method/consensus.c :: step->gradient_scale * step->weights[TERM_CONSENSUS], :: -step->gradient_scale * step->weights[TERM_CONSENSUS], :: test_golden_methods

@@ -148,6 +148,13 @@ note "OMP_THREAD_LIMIT counts" $?
 RMFER_ISA=portable "$RMFER" bench $small --batch 2 >"$folder/out" 2>"$folder/err" &&
     grep -q 'portable kernels' "$folder/out"
 note "RMFER_ISA chooses the kernels" $?
+for isa in PORTABLE avx-2 sse9; do
+    RMFER_ISA=$isa "$RMFER" bench $small --batch 2 >"$folder/out" 2>"$folder/err"
+    [ $? -eq 2 ] && grep -q "RMFER_ISA=$isa: no kernels of that name run here (portable" "$folder/err"
+    note "RMFER_ISA=$isa is refused" $?
+done
+RMFER_ISA=sse9 "$RMFER" --help >"$folder/out" 2>"$folder/err"
+note "help comes whatever RMFER_ISA says" $?
 
 # The JSON report: every key that the interface names, for both modes.
 for mode in train infer; do

@@ -115,6 +115,13 @@ portable*) skip "other kernels than the portable ones" ;;
     check "other kernels may go on" env RMFER_ISA=portable "$RMFER" train --resume --out run --threads 1
     grep -q "was made by $arithmetic: by portable kernels, OpenBLAS .* the bits will not be" err && pass ||
         fail "other kernels are said to give other bits"
+    case $(uname -m):$arithmetic in
+    x86_64:*avx*)
+        env RMFER_ISA=avx2 "$RMFER" train --resume --out run --threads 1 --verbose >out 2>err
+        grep -q ', avx2 kernels, OpenBLAS .* for Haswell, command' err && pass || fail "OpenBLAS follows RMFER_ISA"
+        ;;
+    *) skip "OpenBLAS that follows RMFER_ISA: no AVX2 here" ;;
+    esac
     ;;
 *) fail "a checkpoint says what rounded it: '$arithmetic'" ;;
 esac

@@ -90,6 +90,15 @@ static void test_shuffle_has_each_sample_once(void **state)
     sampler_epoch(&sampler, 3, other);
     for (size_t i = 0; i < COUNT; i++) assert_int_equal(other[i], i);
     sampler_free(&sampler);
+    sampler = made(&dataset, ORDER_MIXED, 7);
+    sampler_epoch(&sampler, 0, other);
+    sampler_epoch(&sampler, 3, ids);
+    assert_memory_equal(ids, other, sizeof ids);
+    sampler_free(&sampler);
+    sampler = made(&dataset, ORDER_SHUFFLE, 7);
+    sampler_epoch(&sampler, 0, ids);
+    assert_memory_equal(ids, other, sizeof ids);
+    sampler_free(&sampler);
 }
 
 static void test_replacements_are_balanced_and_fixed(void **state)

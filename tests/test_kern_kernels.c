@@ -719,9 +719,18 @@ static void test_the_table_is_chosen_by_name(void **state)
     assert_ptr_equal(kernels_find("portable"), &kernels_portable);
     setenv("RMFER_ISA", "portable", 1);
     assert_ptr_equal(kernels_best(), &kernels_portable);
+    struct error err = {0};
+    assert_int_equal(kernels_check(&err), STATUS_OK);
     setenv("RMFER_ISA", "sse9", 1);
     const struct kernels *best = kernels_best();
+    assert_int_equal(kernels_check(&err), STATUS_USAGE);
+    assert_non_null(strstr(err.message, "RMFER_ISA=sse9: "));
+    assert_non_null(strstr(err.message, "(portable"));
+    assert_non_null(strstr(err.message, best->name));
+    setenv("RMFER_ISA", "", 1);
+    assert_int_equal(kernels_check(&err), STATUS_OK);
     unsetenv("RMFER_ISA");
+    assert_int_equal(kernels_check(&err), STATUS_OK);
     assert_non_null(best);
     assert_ptr_equal(best, kernels_best());
 }

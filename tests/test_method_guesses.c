@@ -4,6 +4,7 @@
 
 #include "method/guesses.h"
 #include "method/mixup.h"
+#include "rmfer/ops/rows.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -75,7 +76,7 @@ static void test_thresholds(void **state)
     guesses_softmax(ROWS, CLASSES, n->logits, 1, p);
     guesses_above(ROWS, CLASSES, n->logits, 0.55, 0, targets, sure);
     matches(n, "sure", sure, ROWS);
-    for (size_t i = 0; i < ROWS; i++) assert_true(targets[i * CLASSES + guesses_largest(CLASSES, p + i * CLASSES)] == 1);
+    for (size_t i = 0; i < ROWS; i++) assert_true(targets[i * CLASSES + row_largest(CLASSES, p + i * CLASSES)] == 1);
     guesses_above(ROWS, CLASSES, n->logits, 0.55, 0.4, targets, sure);
     matches(n, "sure", sure, ROWS); /* the temperature has no say in it */
     matches(n, "cold", targets, COUNT);

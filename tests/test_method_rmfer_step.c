@@ -371,6 +371,72 @@ static void test_kept_candidates_stay_where_they_are_given(void **state)
 
 /* ---- sizes ---- */
 
+/* What train_step_create says of a shape, of which nothing is run; NULL: nothing. */
+static const char *refusal(const struct train_step_shape *shape, struct error *err)
+{
+    struct architecture architecture;
+    struct model model;
+    struct train_step *step;
+    *err = (struct error){0};
+    assert_int_equal(architecture_tiny(&architecture, true, 16, 1, NULL), STATUS_OK);
+    assert_int_equal(model_create(&model, &architecture, 3, true, NULL), STATUS_OK);
+    status result = train_step_create(&step, &model, shape, err);
+    if (result == STATUS_OK)
+        train_step_free(step);
+    else
+        assert_int_equal(result, STATUS_USAGE);
+    model_free(&model);
+    return result == STATUS_OK ? NULL : err->message;
+}
+
+/* At 32 pixels the last map is one pixel: a lonely picture has one value of each of its channels. */
+static void test_batch_norm_has_two_values(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    const struct machines two = {.size = 2};
+    struct train_step_shape shape = {.image_size = 32, .batch = 1};
+    assert_non_null(strstr(refusal(&shape, &err), "data.image_size = 32"));
+    assert_non_null(strstr(err.message, "a pass of 1 picture,"));
+    shape.anchors = 1, shape.positives = shape.negatives = 4, shape.kept_share = 0.5;
+    assert_non_null(refusal(&shape, &err)); /* two passes, of which one is the labelled picture's */
+    shape.frozen = true;                    /* running statistics */
+    assert_null(refusal(&shape, &err));
+    shape = (struct train_step_shape){.image_size = 33, .batch = 1};
+    assert_null(refusal(&shape, &err));
+    shape = (struct train_step_shape){.image_size = 32, .batch = 2};
+    assert_null(refusal(&shape, &err));
+    shape.machines = &two; /* both pictures count, unless each process has its own statistics */
+    assert_null(refusal(&shape, &err));
+    shape.own_statistics = true;
+    assert_non_null(strstr(refusal(&shape, &err), "train.sync_bn = false"));
+    shape.batch = 4;
+    assert_null(refusal(&shape, &err));
+}
+
+/* A process without a row of the pass that scores could not take part in it. */
+static void test_scoring_is_shared_out_to_everybody(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    const struct machines five = {.size = 5};
+    struct train_step_shape shape = {.image_size = 48,
+                                     .batch = 8,
+                                     .anchors = 1,
+                                     .positives = 1,
+                                     .negatives = 2,
+                                     .kept_share = 1,
+                                     .joint_forward = true,
+                                     .machines = &five};
+    assert_null(refusal(&shape, &err));
+    shape.scoring_with_batch_statistics = true;
+    assert_non_null(strstr(refusal(&shape, &err), "acl.scoring_bn = train each of 5 processes"));
+    shape.negatives = 3;
+    assert_null(refusal(&shape, &err));
+    shape.negatives = 2, shape.anchors = 5; /* an anchor for everybody, scored where it is */
+    assert_null(refusal(&shape, &err));
+}
+
 static void test_every_image_size_from_32_up(void **state)
 {
     (void)state;
@@ -441,6 +507,8 @@ int main(void)
         cmocka_unit_test(test_gradients_at_the_features_are_told_by_term),
         cmocka_unit_test(test_nan_comes_through),
         cmocka_unit_test(test_kept_candidates_stay_where_they_are_given),
+        cmocka_unit_test(test_batch_norm_has_two_values),
+        cmocka_unit_test(test_scoring_is_shared_out_to_everybody),
         cmocka_unit_test(test_every_image_size_from_32_up),
         cmocka_unit_test(test_wrong_shapes_are_refused),
     };

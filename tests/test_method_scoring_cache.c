@@ -76,11 +76,13 @@ static void test_a_face_is_computed_once(void **state)
     assert_features(given, old, FIRST, DRAWN, width(&c));
     engine_step(&c, 0);
     engine_descend(&c.model, 0.05);
+    scoring_cache_end(cache);
     scoring_cache_begin(cache, &c.model); /* two steps old at most: the old weights, for new faces too */
     assert_int_equal(draw(&c, cache, SECOND, DRAWN, given), 5); /* 14 once, though it is drawn twice */
     assert_features(given, old, SECOND, DRAWN, width(&c));
     assert_int_equal(draw(&c, cache, SECOND, DRAWN, given), 0);
     assert_features(given, old, SECOND, DRAWN, width(&c));
+    scoring_cache_end(cache);
     scoring_cache_begin(cache, &c.model); /* now by the new ones */
     real *new = fresh_features(&c);
     assert_memory_not_equal(new, old, width(&c) * sizeof *new);
@@ -88,6 +90,36 @@ static void test_a_face_is_computed_once(void **state)
     assert_features(given, new, SECOND, DRAWN, width(&c));
     memory_free(new);
     memory_free(old);
+    memory_free(given);
+    scoring_cache_free(cache);
+    engine_stop(&c);
+}
+
+/* With train.accumulate a step has several batches, all of which are scored by one copy; a step that scores nothing
+ * ages nothing. */
+static void test_age_counts_steps(void **state)
+{
+    (void)state;
+    struct engine_case c;
+    engine_start(&c, true, engine_shape(true));
+    struct scoring_cache *cache = cache_of(&c, 2);
+    struct method_memory memories[SCORING_CACHE_MEMORIES];
+    real *given = memory_allocate(DRAWN * width(&c), sizeof *given, "features", NULL);
+    assert_int_equal(scoring_cache_memories(cache, memories), SCORING_CACHE_MEMORIES);
+    const uint64_t *age = memories[2].data;
+    scoring_cache_end(cache);
+    assert_int_equal(*age, 0);
+    for (int step = 0; step < 4; step++) {
+        for (int batch = 0; batch < 3; batch++) {
+            scoring_cache_begin(cache, &c.model);
+            size_t computed = draw(&c, cache, FIRST, DRAWN, given);
+            assert_int_equal(computed, step % 2 == 0 && batch == 0 ? DRAWN : 0);
+        }
+        scoring_cache_end(cache);
+        assert_int_equal(*age, 1 + step % 2);
+        scoring_cache_end(cache);
+        assert_int_equal(*age, 1 + step % 2);
+    }
     memory_free(given);
     scoring_cache_free(cache);
     engine_stop(&c);
@@ -116,6 +148,7 @@ static void test_going_on_with_what_a_checkpoint_holds(void **state)
     draw(&c, straight, FIRST, DRAWN, wanted);
     engine_step(&c, 0);
     engine_descend(&c.model, 0.05);
+    scoring_cache_end(straight);
     copy_memories(straight, resumed);
     for (int step = 0; step < 4; step++) { /* the third renews */
         const int64_t *ids = step % 2 == 0 ? SECOND : FIRST;
@@ -126,6 +159,8 @@ static void test_going_on_with_what_a_checkpoint_holds(void **state)
         assert_memory_equal(given, wanted, bytes);
         engine_step(&c, (uint64_t)step + 1);
         engine_descend(&c.model, 0.05);
+        scoring_cache_end(straight);
+        scoring_cache_end(resumed);
     }
     memory_free(wanted);
     memory_free(given);
@@ -158,6 +193,7 @@ static void test_steps_beside_fresh_scoring(void **state)
         for (int i = 0; i < 3; i++) {
             engine_step(cases[i], step);
             engine_descend(&cases[i]->model, 0.3);
+            if (cases[i]->contrastive.cache != NULL) scoring_cache_end(cases[i]->contrastive.cache);
         }
         assert_memory_equal(&fresh.losses, &cached.losses, sizeof fresh.losses);
         assert_memory_equal(choices[0], choices[1], chosen * sizeof *choices[0]);
@@ -175,6 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_face_is_computed_once),
+        cmocka_unit_test(test_age_counts_steps),
         cmocka_unit_test(test_going_on_with_what_a_checkpoint_holds),
         cmocka_unit_test(test_steps_beside_fresh_scoring),
     };

@@ -384,7 +384,7 @@ static void dense(struct run *run)
                            NULL};
     real *x = drawn(run, ROWS * IN, 0, 1), *y = untouched(run, ROWS * OUT), *dx = untouched(run, ROWS * IN);
     linear_forward(&run->context, &dense, ROWS, x, y);
-    linear_backward(&run->context, &dense, ROWS, x, drawn(run, ROWS * OUT, 0, 1), dx);
+    linear_backward(&dense, ROWS, x, drawn(run, ROWS * OUT, 0, 1), dx);
     keep(run, y, ROWS * OUT);
     keep(run, dx, ROWS * IN);
     keep(run, dense.dweight, IN * OUT);

@@ -1,5 +1,8 @@
-/* An evaluation as JSON and as a table. */
+/* An evaluation's numbers: in the list's order, and the attention branch's whatever that order; as JSON and as a
+ * table. */
 #include "rmfer/train/evaluation.h"
+
+#include "rmfer/base/threads.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -9,6 +12,141 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+/* ---- a data set sorted by class
+ * ------------------------------------------------------------------------------------ */
+
+enum { PICTURES = 32, CLASSES = 2, BATCH = 8, PIXELS = PIXEL_SIDE * PIXEL_SIDE };
+
+static uint8_t pixels[PICTURES * PIXELS];
+static struct dataset_sample samples[PICTURES];
+
+/* Gray pictures, those of class 0 first. Those of a class show the same, or each shows something else. */
+static struct dataset sorted_by_class(bool same)
+{
+    static char name[] = "picture";
+    for (size_t i = 0; i < PICTURES; i++) {
+        size_t label = i * CLASSES / PICTURES, shown = same ? label : i;
+        for (size_t p = 0; p < PIXELS; p++)
+            pixels[i * PIXELS + p] = (uint8_t)((p % PIXEL_SIDE * (2 + shown) + p / PIXEL_SIDE * 5) % 256);
+        samples[i] = (struct dataset_sample){.pixels = (int64_t)(i * PIXELS), .label = (int32_t)label};
+    }
+    return (struct dataset){.kind = "drawn",
+                            .split = "test",
+                            .class_count = CLASSES,
+                            .samples = samples,
+                            .count = PICTURES,
+                            .pixels = pixels,
+                            .pixel_count = sizeof pixels,
+                            .names = {.bytes = name, .length = sizeof name}};
+}
+
+static struct model new_model(void)
+{
+    struct architecture architecture;
+    struct model model;
+    assert_int_equal(architecture_find(&architecture, "tf_efficientnet_b0", NULL), STATUS_OK);
+    assert_int_equal(model_create(&model, &architecture, CLASSES, true, NULL), STATUS_OK);
+    model_initialise(&model, 1);
+    return model;
+}
+
+static struct evaluator *new_evaluator(const struct dataset *dataset, const struct model *model, bool with_attention)
+{
+    struct evaluation_setup setup = {.dataset = dataset,
+                                     .batch = BATCH,
+                                     .image_size = 32,
+                                     .workers = 1,
+                                     .prefetch = 2,
+                                     .max_bad = 0.5,
+                                     .std = {1, 1, 1},
+                                     .keep_features = true,
+                                     .with_attention = with_attention,
+                                     .ial_temperature = 1e6, /* everybody looks at everybody alike */
+                                     .self_mask = SELF_MASK_NONE};
+    struct evaluator *evaluator;
+    struct error err = {0};
+    if (evaluator_create(&evaluator, model, &setup, &err) != STATUS_OK) fail_msg("%s", err.message);
+    return evaluator;
+}
+
+static const struct evaluation *evaluate(struct evaluator *evaluator, const struct model *model)
+{
+    const struct evaluation *evaluation;
+    struct error err = {0};
+    if (evaluator_run(evaluator, model, &evaluation, &err) != STATUS_OK) fail_msg("%s", err.message);
+    return evaluation;
+}
+
+/* f_IAL becomes the plane half way between two feature vectors: class 0 is on the side of the first. */
+static void tell_apart(struct model *model, const real *first, const real *second)
+{
+    struct parameters *all = &model->parameters;
+    real *weight = parameter_write(all, &all->items[model->ial.weight]),
+         *bias = parameter_write(all, &all->items[model->ial.bias]);
+    size_t d = (size_t)model->architecture.features;
+    bias[0] = bias[1] = 0;
+    for (size_t i = 0; i < d; i++) {
+        weight[i] = first[i] - second[i];
+        weight[d + i] = 0;
+        bias[0] -= weight[i] * (first[i] + second[i]) / 2;
+    }
+}
+
+/* In batches of one class everybody sees the answer; in mixed ones a batch has one mean, and so one answer for both.
+ */
+static void test_attention_does_not_see_the_list_s_order(void **state)
+{
+    (void)state;
+    struct dataset dataset = sorted_by_class(true);
+    struct model model = new_model();
+    struct evaluator *evaluator = new_evaluator(&dataset, &model, true);
+    size_t d = (size_t)model.architecture.features;
+    const struct evaluation *found = evaluate(evaluator, &model);
+    assert_int_equal(found->n, PICTURES);
+    tell_apart(&model, found->features, found->features + (PICTURES - 1) * d);
+    double accuracy = evaluate(evaluator, &model)->ial_accuracy;
+    assert_in_range((unsigned)(100 * accuracy), 50, 85);
+    assert_true(evaluate(evaluator, &model)->ial_accuracy == accuracy); /* another round, the same batches */
+    evaluator_free(evaluator);
+    model_free(&model);
+}
+
+/* What is kept of a sample stands where the list has it, to the bit what it is without attention. */
+static void test_samples_keep_their_places(void **state)
+{
+    (void)state;
+    struct dataset dataset = sorted_by_class(false);
+    struct model model = new_model();
+    size_t d = (size_t)model.architecture.features;
+    samples[5].label = -1;
+    struct evaluator *with = new_evaluator(&dataset, &model, true), *without = new_evaluator(&dataset, &model, false);
+    for (int round = 0; round < 2; round++) {
+        const struct evaluation *mixed = evaluate(with, &model), *plain = evaluate(without, &model);
+        assert_int_equal(mixed->n, PICTURES - 1);
+        assert_int_equal(plain->n, PICTURES - 1);
+        for (int64_t i = 0; i < PICTURES - 1; i++) {
+            assert_int_equal(mixed->ids[i], i < 5 ? i : i + 1);
+            assert_int_equal(mixed->labels[i], samples[mixed->ids[i]].label);
+        }
+        assert_memory_equal(mixed->ids, plain->ids, (PICTURES - 1) * sizeof *plain->ids);
+        assert_memory_equal(mixed->predicted, plain->predicted, (PICTURES - 1) * sizeof *plain->predicted);
+        assert_memory_equal(mixed->logits, plain->logits, (PICTURES - 1) * CLASSES * sizeof *plain->logits);
+        assert_memory_equal(mixed->features, plain->features, (PICTURES - 1) * d * sizeof *plain->features);
+        assert_memory_equal(mixed->confusion.counts, plain->confusion.counts,
+                            CLASSES * CLASSES * sizeof *plain->confusion.counts);
+        assert_true(mixed->loss == plain->loss);
+        assert_memory_equal(&mixed->plain, &plain->plain, sizeof plain->plain);
+        assert_true(isnan(plain->ial_accuracy) && !isnan(mixed->ial_accuracy));
+        assert_true(fabs(mixed->same_class_similarity - plain->same_class_similarity) < 1e-12);
+    }
+    evaluator_free(with);
+    evaluator_free(without);
+    model_free(&model);
+}
+
+/* ---- in print
+ * ------------------------------------------------------------------------------------------------------- */
 
 static void test_an_evaluation_as_json(void **state)
 {
@@ -62,7 +200,10 @@ static void test_an_evaluation_as_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_attention_does_not_see_the_list_s_order),
+        cmocka_unit_test(test_samples_keep_their_places),
         cmocka_unit_test(test_an_evaluation_as_json),
     };
+    threads_set(1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

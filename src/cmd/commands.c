@@ -5,6 +5,7 @@
 #include "rmfer/base/mapping_guard.h"
 #include "rmfer/base/text.h"
 #include "rmfer/cmd/environment.h"
+#include "rmfer/kern/kernels.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -67,6 +68,11 @@ static int run(int argc, char **argv)
     if (strcmp(argv[1], "--version") == 0) {
         printf("rmfer %s\n", RMFER_VERSION);
         return STATUS_OK;
+    }
+    struct error err = {0};
+    if (kernels_check(&err) != STATUS_OK) {
+        log_error("%s", err.message);
+        return STATUS_USAGE;
     }
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);

@@ -1,7 +1,9 @@
 /* Settings that libraries read while they are loaded, made by starting the program once more; and standard descriptors that
  * are there. */
-#define _GNU_SOURCE /* setenv, __builtin_cpu_supports */
+#define _GNU_SOURCE /* setenv */
 #include "rmfer/cmd/environment.h"
+
+#include "rmfer/kern/kernels.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,14 +15,15 @@
 /* Set in the second start, so that there is never a third. */
 static const char MARK[] = "RMFER_ENVIRONMENT_READY";
 
+/* OpenBLAS's kernels of the same instructions as ours, so that RMFER_ISA makes all of the arithmetic alike on
+ * different processors. NULL: it chooses for itself. */
 static const char *openblas_core(void)
 {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl"))
-        return "SkylakeX";
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+    const char *isa = kernels_best()->name, *wanted = getenv("RMFER_ISA");
+    if (strcmp(isa, "avx512") == 0) return "SkylakeX";
+    if (strcmp(isa, "avx2") == 0) return "Haswell";
+    if (wanted != NULL && strcmp(wanted, isa) == 0) return "Prescott"; /* the least it has for 64 bits */
 #endif
     return NULL;
 }

@@ -4,6 +4,7 @@
 #include "kern/tables.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,9 +56,29 @@ const struct kernels *kernels_find(const char *name)
     return NULL;
 }
 
-const struct kernels *kernels_best(void)
+/* What RMFER_ISA says, NULL where it says nothing. */
+static const char *wanted_name(void)
 {
     const char *wanted = getenv("RMFER_ISA");
+    return wanted == NULL || wanted[0] == '\0' ? NULL : wanted;
+}
+
+status kernels_check(struct error *err)
+{
+    const char *wanted = wanted_name();
+    char names[64] = "";
+    size_t used = 0;
+    if (wanted == NULL || kernels_find(wanted) != NULL) return STATUS_OK;
+    for (int i = CANDIDATES - 1; i >= 0; i--)
+        if (candidates[i].runs_here())
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used == 0 ? "" : ", ",
+                                     candidates[i].name);
+    return error_set_usage(err, "RMFER_ISA=%s: no kernels of that name run here (%s)", wanted, names);
+}
+
+const struct kernels *kernels_best(void)
+{
+    const char *wanted = wanted_name();
     const struct kernels *chosen = wanted == NULL ? NULL : kernels_find(wanted);
     for (int i = 0; chosen == NULL; i++)
         if (candidates[i].runs_here()) chosen = candidates[i].table;

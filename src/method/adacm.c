@@ -16,6 +16,7 @@
 #include "rmfer/nn/inference.h"
 #include "rmfer/ops/cosine.h"
 #include "rmfer/ops/supervised_contrastive.h"
+#include "rmfer/ops/rows.h"
 
 #include <math.h>
 #include <string.h>
@@ -163,7 +164,7 @@ static void add_confidences(struct adacm *adacm, const struct batch_stream *rows
     guesses_softmax((size_t)rows->rows, classes, adacm->walk_logits, 1, adacm->walk_logits);
     for (size_t i = 0; i < (size_t)rows->rows; i++) {
         const real *p = adacm->walk_logits + i * classes;
-        size_t best = guesses_largest(classes, p);
+        size_t best = row_largest(classes, p);
         if (rows->labels[i] != (int32_t)best) continue;
         adacm->confidences[best] += (double)p[best];
         adacm->judged_right[best]++;
@@ -239,7 +240,7 @@ static size_t gather_unsure(struct adacm *adacm, const struct method_step *step,
             if (sure[i] > 0) continue;
             bool by_guess = adacm->config.positives == POSITIVES_GUESS;
             unsure->at[count] = first[view] + i;
-            unsure->groups[count] = (int32_t)(by_guess ? guesses_largest(classes, targets + i * classes) : i);
+            unsure->groups[count] = (int32_t)(by_guess ? row_largest(classes, targets + i * classes) : i);
             memcpy(unsure->features + count * wide, pass->features + unsure->at[count] * wide, wide * sizeof(real));
             count++;
         }
@@ -256,10 +257,9 @@ static void contrastive_term(struct adacm *adacm, const struct method_step *step
     if (rows == 0) return;
     struct supervised_contrastive setup = {rows, pass->dimensions, adacm->config.temperature};
     unit_rows_forward(rows, pass->dimensions, unsure->features, unsure->unit, unsure->norm);
-    outcome->terms[TERM_CONTRASTIVE] =
-        supervised_contrastive_loss(&pass->context, &setup, unsure->unit, unsure->groups,
-                                    step->gradient_scale * step->weights[TERM_CONTRASTIVE], unsure->similarities,
-                                    unsure->dunit);
+    outcome->terms[TERM_CONTRASTIVE] = supervised_contrastive_loss(
+        &setup, unsure->unit, unsure->groups, step->gradient_scale * step->weights[TERM_CONTRASTIVE],
+        unsure->similarities, unsure->dunit);
     unit_rows_backward(rows, pass->dimensions, unsure->unit, unsure->norm, unsure->dunit, unsure->dfeatures);
     for (size_t i = 0; i < rows; i++)
         one_pass_add_gradient(pass, unsure->at[i], 1, unsure->dfeatures + i * pass->dimensions);

@@ -25,7 +25,7 @@ double affect_head_loss(const struct affect_head *head, const struct op_context 
     if (truth == NULL) return 0;
     linear_forward(context, &head->layer, n, features, head->predicted);
     double loss = concordance_loss(n, AFFECT_DIMENSIONS, head->predicted, truth, scale, head->dpredicted);
-    linear_backward(context, &head->layer, n, features, head->dpredicted, head->room);
+    linear_backward(&head->layer, n, features, head->dpredicted, head->room);
     for (size_t i = 0; i < n * head->layer.input; i++) dfeatures[i] += head->room[i];
     return loss;
 }

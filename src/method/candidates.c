@@ -127,8 +127,7 @@ struct candidate_scores candidate_scorer_run(struct candidate_scorer *scorer, co
         backbone_forward(scorer->pass, &options, images, (int)scorer->drawn, scorer->features);
     }
     candidate_scoring_choose(scoring, scorer->features, scorer->chosen);
-    attention_forward(&scorer->context, &attention, scoring->projected.unit, scorer->features, scorer->weights,
-                      scorer->mixed);
+    attention_forward(&attention, scoring->projected.unit, scorer->features, scorer->weights, scorer->mixed);
     return (struct candidate_scores){.similarities = scoring->similarities,
                                      .attention = scorer->weights + 1,
                                      .chosen = scorer->chosen,

@@ -3,6 +3,7 @@
 
 #include "method/mlp.h"
 #include "rmfer/ops/center_loss.h"
+#include "rmfer/ops/rows.h"
 
 #include <math.h>
 #include <string.h>
@@ -126,9 +127,7 @@ static void read_labels(struct centers *centers, const struct batch_stream *labe
     size_t classes = centers->labelled.classes;
     for (size_t i = 0; i < (size_t)labelled->rows; i++) {
         const real *target = labelled->targets + i * classes;
-        size_t best = 0;
-        for (size_t c = 1; c < classes; c++)
-            if (target[c] > target[best]) best = c;
+        size_t best = row_largest(classes, target);
         centers->labels[i] = target[best] > 0 ? (int32_t)best : -1;
     }
 }

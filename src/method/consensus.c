@@ -235,6 +235,8 @@ static status consensus_create(void **self, const struct method_setup *setup, st
     if (moment_rows(config) > 0)
         views[count++] = stream_share_of(setup->machines, moment_rows(config), (size_t)config->acl.persons);
     status result = one_pass_init(&method->pass, setup, views, count, err);
+    if (result == STATUS_OK && config->train.warmup_epochs > 0) /* labelled rows alone */
+        result = backbone_check_rows(method->pass.backbone, (size_t)config->train.batch, err);
     if (result == STATUS_OK) result = moment_teacher_init(&method->teacher, setup, err);
     if (is_mutual(config)) {
         struct mutual_contrastive loss = mutual_setup(config, setup->model, setup->class_shares);

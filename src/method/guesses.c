@@ -1,32 +1,15 @@
 /* Guesses made and held against. */
 #include "method/guesses.h"
 
+#include "rmfer/ops/rows.h"
+
 #include <math.h>
-
-size_t guesses_largest(size_t classes, const real *values)
-{
-    size_t best = 0;
-    for (size_t c = 1; c < classes; c++)
-        if (values[c] > values[best]) best = c;
-    return best;
-}
-
-/* log of the sum of e^(z / temperature), and the largest z's place. */
-static double log_sum(size_t classes, const real *z, double temperature, size_t *largest)
-{
-    size_t best = guesses_largest(classes, z);
-    double sum = 0;
-    for (size_t c = 0; c < classes; c++) sum += exp(((double)z[c] - (double)z[best]) / temperature);
-    *largest = best;
-    return (double)z[best] / temperature + log(sum);
-}
 
 void guesses_softmax(size_t n, size_t classes, const real *logits, double temperature, real *p)
 {
     for (size_t i = 0; i < n; i++) {
         const real *z = logits + i * classes;
-        size_t largest;
-        double all = log_sum(classes, z, temperature, &largest);
+        double all = row_log_sum_exp(classes, z, temperature);
         for (size_t c = 0; c < classes; c++) p[i * classes + c] = (real)exp((double)z[c] / temperature - all);
     }
 }
@@ -37,8 +20,8 @@ void guesses_above(size_t n, size_t classes, const real *logits, double threshol
     if (temperature > 0) guesses_softmax(n, classes, logits, temperature, targets);
     for (size_t i = 0; i < n; i++) {
         const real *z = logits + i * classes;
-        size_t largest;
-        double all = log_sum(classes, z, 1, &largest);
+        size_t largest = row_largest(classes, z);
+        double all = row_log_sum_exp(classes, z, 1);
         for (size_t c = 0; c < classes && temperature == 0; c++) targets[i * classes + c] = c == largest ? 1 : 0;
         weights[i] = exp((double)z[largest] - all) >= threshold ? 1 : 0;
     }
@@ -47,7 +30,7 @@ void guesses_above(size_t n, size_t classes, const real *logits, double threshol
 void guesses_above_each(size_t n, size_t classes, const real *p, const double *thresholds, real *targets, real *weights)
 {
     for (size_t i = 0; i < n; i++) {
-        size_t largest = guesses_largest(classes, p + i * classes);
+        size_t largest = row_largest(classes, p + i * classes);
         for (size_t c = 0; c < classes; c++) targets[i * classes + c] = c == largest ? 1 : 0;
         weights[i] = (double)p[i * classes + largest] >= thresholds[largest] ? 1 : 0;
     }
@@ -71,7 +54,7 @@ void guesses_sharpen(size_t n, size_t classes, double temperature, real *p)
     for (size_t i = 0; i < n; i++) {
         real *row = p + i * classes;
         /* Over the largest first: a low temperature would take all powers to 0. */
-        double largest = (double)row[guesses_largest(classes, row)];
+        double largest = (double)row[row_largest(classes, row)];
         for (size_t c = 0; c < classes; c++) row[c] = (real)pow((double)row[c] / largest, 1 / temperature);
         normalise(classes, row);
     }
@@ -106,8 +89,7 @@ double guesses_cross_entropy(size_t n, size_t classes, const real *logits, const
     double loss = 0;
     for (size_t i = 0; i < n; i++) {
         const real *z = logits + i * classes, *t = targets + i * classes;
-        size_t largest;
-        double all = log_sum(classes, z, 1, &largest), weight = (double)weights[i] / (double)n;
+        double all = row_log_sum_exp(classes, z, 1), weight = (double)weights[i] / (double)n;
         for (size_t c = 0; c < classes; c++) {
             double log_p = (double)z[c] - all;
             if (weight > 0) loss -= weight * (double)t[c] * log_p;
@@ -123,8 +105,7 @@ double guesses_squared_error(size_t n, size_t classes, const real *logits, const
     double loss = 0, share = 1 / ((double)n * (double)classes);
     for (size_t i = 0; i < n; i++) {
         const real *z = logits + i * classes, *t = targets + i * classes;
-        size_t largest;
-        double all = log_sum(classes, z, 1, &largest), along = 0;
+        double all = row_log_sum_exp(classes, z, 1), along = 0;
         for (size_t c = 0; c < classes; c++) {
             double p = exp((double)z[c] - all), error = p - (double)t[c];
             loss += share * error * error;

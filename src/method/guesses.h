@@ -20,9 +20,6 @@ void guesses_above(size_t n, size_t classes, const real *logits, double threshol
  * largest for. */
 void guesses_above_each(size_t n, size_t classes, const real *p, const double *thresholds, real *targets, real *weights);
 
-/* Where the largest stands, the first of equals. */
-size_t guesses_largest(size_t classes, const real *values);
-
 /* mean = (a + b) / 2, which may be either. */
 void guesses_average(size_t count, const real *a, const real *b, real *mean);
 

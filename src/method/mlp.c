@@ -119,7 +119,7 @@ void mlp_backward(struct mlp *mlp, size_t rows, const real *x, const real *dy, r
             if (mlp->out[layer][i] <= 0) slopes[i] = 0;
         if (normalises(&mlp->shape, layer))
             batchnorm_rows_backward(&mlp->norm[layer], rows, mlp->raw[layer], slopes, slopes);
-        linear_backward(mlp->context, &mlp->linear[layer], rows, input, slopes, below);
+        linear_backward(&mlp->linear[layer], rows, input, slopes, below);
         dy = below;
     }
 }

@@ -146,9 +146,9 @@ static void moco_step(void *self, const struct method_step *step, struct step_ou
     const real *keys = make_keys(moco, step);
     const real *features = self_supervised_forward(shared, step, QUERIES, outcome);
     unit_rows_forward(pairs, PROJECTED, mlp_forward(&moco->head, pairs, features), moco->unit, moco->norm);
-    double term = queue_contrastive_loss(&shared->pass.context, &loss, moco->unit, keys, moco->queue,
-                                         step->gradient_scale * step->weights[PAIR_TERM], moco->similarities,
-                                         moco->dunit);
+    double term =
+        queue_contrastive_loss(&loss, moco->unit, keys, moco->queue, step->gradient_scale * step->weights[PAIR_TERM],
+                               moco->similarities, moco->dunit);
     self_supervised_similarities(pairs, PROJECTED, moco->unit, keys, outcome);
     unit_rows_backward(pairs, PROJECTED, moco->unit, moco->norm, moco->dunit, moco->dz);
     mlp_backward(&moco->head, pairs, features, moco->dz, moco->dfeatures);

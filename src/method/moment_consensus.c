@@ -5,6 +5,7 @@
 
 #include "method/guesses.h"
 #include "rmfer/base/error.h"
+#include "rmfer/ops/rows.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -139,7 +140,7 @@ void consensus_labels(const struct consensus_faces *faces, const struct consensu
         }
         normalise(classes, g);
         for (size_t c = 0; c < classes; c++) q[i * classes + c] = (real)g[c];
-        different += guesses_largest(classes, q + i * classes) != guesses_largest(classes, faces->p + i * classes);
+        different += row_largest(classes, q + i * classes) != row_largest(classes, faces->p + i * classes);
     }
     *changed = faces->count > 0 ? (double)different / (double)faces->count : 0;
 }
@@ -171,7 +172,7 @@ void consensus_align(size_t n, size_t classes, const double *shares, double stre
 double consensus_certainty(size_t classes, const real *q, double threshold)
 {
     double entropy = 0;
-    if ((double)q[guesses_largest(classes, q)] < threshold) return 0;
+    if ((double)q[row_largest(classes, q)] < threshold) return 0;
     for (size_t c = 0; c < classes; c++)
         if (q[c] > 0) entropy -= (double)q[c] * log((double)q[c]);
     return fmax(0, 1 - entropy / log((double)classes));

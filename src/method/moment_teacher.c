@@ -7,6 +7,7 @@
 #include "rmfer/base/plan.h"
 #include "rmfer/nn/inference.h"
 #include "rmfer/nn/mirror.h"
+#include "rmfer/ops/rows.h"
 
 #include <string.h>
 
@@ -118,7 +119,7 @@ static void fill_unread(const struct moment_teacher *teacher, real *predictions,
     consensus_mean(teacher->faces, classes, predictions, shares);
     for (size_t i = 0; i < teacher->faces; i++) {
         real *p = predictions + i * classes;
-        bool is_read = p[guesses_largest(classes, p)] > 0;
+        bool is_read = p[row_largest(classes, p)] > 0;
         for (size_t c = 0; c < classes && !is_read; c++) p[c] = (real)shares[c];
     }
 }

@@ -21,6 +21,7 @@ status momentum_teacher_init(struct momentum_teacher *teacher, struct model *stu
     if (result != STATUS_OK) return result;
     teacher->model = weight_average_view(&teacher->average, student);
     result = backbone_create(&teacher->backbone, &teacher->model, 1, image_size, err);
+    if (result == STATUS_OK) result = backbone_check_rows(teacher->backbone, rows, err);
     if (result == STATUS_OK)
         result = backbone_pass_create(&teacher->pass, teacher->backbone, PASS_SCORES, (int)rows, err);
     struct plan plan = {0};

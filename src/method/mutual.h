@@ -3,20 +3,18 @@
 #ifndef RMFER_METHOD_MUTUAL_H
 #define RMFER_METHOD_MUTUAL_H
 
+#include "method/mlp.h"
 #include "rmfer/base/plan.h"
 #include "rmfer/config/config.h"
 #include "rmfer/data/batch.h"
 #include "rmfer/data/rmset_index.h"
 #include "rmfer/nn/model.h"
-#include "rmfer/ops/linear.h"
 #include "rmfer/ops/mutual_contrastive.h"
 
 struct mutual {
-    const struct op_context *context;
-    struct linear first, second;
+    struct mlp head;
     struct mutual_contrastive setup; /* n: the most rows */
-    real *hidden, *dhidden;          /* [rows,D] */
-    real *z, *unit, *dunit, *dz;     /* [rows,128] */
+    real *unit, *dunit, *dz;         /* [rows,128] */
     real *norm;                      /* [rows] */
     struct mutual_room room;
 };

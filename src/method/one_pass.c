@@ -49,7 +49,8 @@ static status create(struct one_pass *pass, const struct method_setup *setup, st
     if (result != STATUS_OK) return result;
     backbone_share(pass->backbone, setup->machines, setup->config->train.sync_bn);
     backbone_store(pass->backbone, saved_storage(setup->config->train.saved));
-    result = backbone_pass_create(&pass->pass, pass->backbone, PASS_TRAINS, rows, err);
+    result = backbone_check_rows(pass->backbone, pass->most_rows, err);
+    if (result == STATUS_OK) result = backbone_pass_create(&pass->pass, pass->backbone, PASS_TRAINS, rows, err);
     struct plan plan = {0};
     place(pass, &plan);
     if (result == STATUS_OK) result = arena_init(&pass->arena, plan.used, "the rows of a step", err);
@@ -170,7 +171,7 @@ double one_pass_affect(struct one_pass *pass, const struct batch_stream *rows, d
 
 void one_pass_backward_classifier(struct one_pass *pass)
 {
-    linear_backward(&pass->context, &pass->classifier, pass->rows, pass->input, pass->dlogits, pass->dfeatures);
+    linear_backward(&pass->classifier, pass->rows, pass->input, pass->dlogits, pass->dfeatures);
     one_pass_add_gradient(pass, 0, pass->affect_rows, pass->daffect);
     one_pass_backward_dropout(pass);
 }

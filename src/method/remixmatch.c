@@ -248,7 +248,7 @@ static void run_turned(struct remixmatch *remixmatch, const struct method_step *
                       step->gradient_scale * step->weights[TERM_ROTATION], remixmatch->dturn_logits);
     step_outcome_figure(outcome, ROTATION_ACCURACY,
                         count_correct(n, TURNS, remixmatch->turn_logits, remixmatch->turn_targets), (double)n);
-    linear_backward(&pass->context, &remixmatch->rotation, n, pass->input, remixmatch->dturn_logits, pass->dfeatures);
+    linear_backward(&remixmatch->rotation, n, pass->input, remixmatch->dturn_logits, pass->dfeatures);
     one_pass_backward_dropout(pass);
     one_pass_backward_backbone(pass);
 }

@@ -313,6 +313,13 @@ static void rmfer_step(void *self, const struct method_step *step, struct step_o
     set_figures(outcome, &losses, objective.ial_weight != 0, contrasts, rmfer->guesses != NULL, rows->rows);
 }
 
+static void rmfer_after_update(void *self, double progress)
+{
+    const struct rmfer *rmfer = self;
+    (void)progress;
+    if (rmfer->cache != NULL) scoring_cache_end(rmfer->cache);
+}
+
 static struct method_bytes rmfer_bytes(const void *self)
 {
     const struct rmfer *rmfer = self;
@@ -342,6 +349,7 @@ const struct method method_rmfer = {
     .create = rmfer_create,
     .free = rmfer_free,
     .step = rmfer_step,
+    .after_update = rmfer_after_update,
     .memories = rmfer_memories,
     .bytes = rmfer_bytes,
 };

@@ -5,6 +5,7 @@
 #include "method/bind.h"
 #include "rmfer/ops/cosine.h"
 #include "rmfer/ops/dropout.h"
+#include "rmfer/ops/rows.h"
 #include "rmfer/ops/softmax_cross_entropy.h"
 
 #include <math.h>
@@ -65,10 +66,10 @@ void heads_project_backward(const struct heads *heads, size_t n, const real *fea
                             real *dfeatures)
 {
     unit_rows_backward(n, heads->features, out.unit, out.norm, heads->dunit, heads->dz);
-    linear_backward(heads->context, &heads->projection_second, n, out.hidden, heads->dz, heads->dhidden);
+    linear_backward(&heads->projection_second, n, out.hidden, heads->dz, heads->dhidden);
     for (size_t i = 0; i < n * heads->features; i++)
         if (out.hidden[i] <= 0) heads->dhidden[i] = 0;
-    linear_backward(heads->context, &heads->projection_first, n, features, heads->dhidden, dfeatures);
+    linear_backward(&heads->projection_first, n, features, heads->dhidden, dfeatures);
 }
 
 static struct cross_entropy loss_setup(const struct heads *heads, const struct objective *objective, int n)
@@ -92,7 +93,7 @@ double heads_fer(const struct heads *heads, const struct objective *objective, c
     linear_forward(heads->context, &heads->fer, n, input, heads->fer_logits);
     double loss =
         cross_entropy(&setup, heads->fer_logits, batch->targets, objective->gradient_scale, heads->dlogits);
-    linear_backward(heads->context, &heads->fer, n, input, heads->dlogits, dfeatures);
+    linear_backward(&heads->fer, n, input, heads->dlogits, dfeatures);
     *affect = 0;
     if (objective->affect_weight != 0)
         *affect = affect_head_loss(&heads->affect, heads->context, n, input, batch->affect,
@@ -120,14 +121,14 @@ double heads_ial(const struct heads *heads, const struct objective *objective, c
                                   heads_attention_mask(objective->self_mask)};
     BUG_UNLESS(n >= 2 || objective->self_mask != SELF_MASK_EXCLUDE);
     heads_project(heads, n, features, heads->labelled);
-    attention_forward(heads->context, &attention, heads->labelled.unit, features, heads->attention, heads->mixed);
+    attention_forward(&attention, heads->labelled.unit, features, heads->attention, heads->mixed);
     linear_forward(heads->context, &heads->ial, n, heads->mixed, heads->ial_logits);
     double loss = cross_entropy(&setup, heads->ial_logits, batch->targets,
                                 objective->gradient_scale * objective->ial_weight, heads->dlogits);
-    linear_backward(heads->context, &heads->ial, n, heads->mixed, heads->dlogits, heads->dmixed);
+    linear_backward(&heads->ial, n, heads->mixed, heads->dlogits, heads->dmixed);
     memset(dfeatures, 0, n * heads->features * sizeof *dfeatures);
-    attention_backward(heads->context, &attention, heads->labelled.unit, features, heads->attention, heads->dmixed,
-                       heads->dunit, dfeatures, heads->square_room);
+    attention_backward(&attention, heads->labelled.unit, features, heads->attention, heads->dmixed, heads->dunit,
+                       dfeatures, heads->square_room);
     heads_project_backward(heads, n, features, heads->labelled, room);
     for (size_t i = 0; i < n * heads->features; i++) dfeatures[i] += room[i];
     return loss;
@@ -135,19 +136,15 @@ double heads_ial(const struct heads *heads, const struct objective *objective, c
 
 static size_t class_of(const struct heads *heads, const struct labelled_batch *batch, size_t image)
 {
-    const real *target = batch->targets + image * heads->classes;
-    size_t best = 0;
-    for (size_t c = 1; c < heads->classes; c++)
-        if (target[c] > target[best]) best = c;
-    return best;
+    return row_largest(heads->classes, batch->targets + image * heads->classes);
 }
 
 void heads_similarities(const struct heads *heads, const struct labelled_batch *batch, struct step_losses *losses)
 {
     size_t n = (size_t)batch->n, pairs[2] = {0};
     double sums[2] = {0};
-    product_run(heads->context, (struct product){.m = n, .n = n, .k = heads->features, .transpose_b = true},
-                heads->labelled.unit, heads->labelled.unit, heads->similarity);
+    product_run((struct product){.m = n, .n = n, .k = heads->features, .transpose_b = true}, heads->labelled.unit,
+                heads->labelled.unit, heads->similarity);
     for (size_t i = 0; i < n; i++)
         for (size_t j = i + 1; j < n; j++) {
             bool same = class_of(heads, batch, i) == class_of(heads, batch, j);

@@ -111,7 +111,19 @@ static status create_scoring(struct train_step *step, struct error *err)
     size_t rows = parted ? step->drawn : machines_most(step->machines, step->drawn, 1);
     /* An anchor whose candidates are all here is scored here; else its rows, and their statistics, are everybody's. */
     if (parted) backbone_share(step->backbone, NULL, true);
+    status result = backbone_check_rows(step->backbone, step->drawn, err);
+    if (result != STATUS_OK) return result;
     return backbone_pass_create(&step->scoring_pass, step->backbone, PASS_SCORES, (int)rows, err);
+}
+
+/* The labelled rows go alone as long as nothing is contrasted, and with two passes always. */
+static status create_training_pass(struct train_step *step, int rows, struct error *err)
+{
+    status result = backbone_check_rows(step->backbone, (size_t)step->shape.batch, err);
+    if (result == STATUS_OK && step->contrasted > 0 && !step->shape.joint_forward)
+        result = backbone_check_rows(step->backbone, step->contrasted, err);
+    if (result != STATUS_OK) return result;
+    return backbone_pass_create(&step->pass, step->backbone, PASS_TRAINS, rows, err);
 }
 
 static status create_networks(struct train_step *step, struct error *err)
@@ -126,7 +138,7 @@ static status create_networks(struct train_step *step, struct error *err)
         backbone_share(step->backbone, step->machines, !shape->own_statistics);
         backbone_store(step->backbone, shape->saved);
     }
-    if (!shape->frozen) result = backbone_pass_create(&step->pass, step->backbone, PASS_TRAINS, rows, err);
+    if (!shape->frozen) result = create_training_pass(step, rows, err);
     if (result == STATUS_OK && scores) result = create_scoring(step, err);
     if (result != STATUS_OK) return result;
     int inferred = shape->batch;
@@ -148,6 +160,13 @@ static status check_shares(const struct train_step *step, struct error *err)
                                "%zu kept faces of a step are a pass of their own, of which each of %d processes needs one "
                                "(acl.forward = joint has no such pass; more acl.anchors make it longer)",
                                step->contrasted, processes);
+    if (step->shape.anchors > 0 && step->shape.scoring_with_batch_statistics && step->drawn < (size_t)processes &&
+        !contrasted_share(step, (size_t)step->shape.anchors, 0).is_parted)
+        return error_set_usage(
+            err,
+            "%d anchor%s of %zu candidates and itself: with acl.scoring_bn = train each of %d processes "
+            "needs a row of its pass (acl.scoring_bn = eval, or more acl.anchors or acl.n_neg)",
+            step->shape.anchors, step->shape.anchors == 1 ? "" : "s", step->drawn - 1, processes);
     return STATUS_OK;
 }
 

@@ -18,7 +18,8 @@ struct scoring_cache {
     unsigned char *known; /* [faces], 1 = its feature is there */
     size_t faces, drawn, d, image_reals;
     uint64_t refresh;
-    uint64_t age;   /* steps that began with this copy; 0 = it was never made */
+    uint64_t age;   /* steps that have ended with this copy; 0 = none, or it was never made */
+    bool is_used;   /* in this step */
     bool is_loaded; /* the network has the copy: not yet after resuming */
 };
 
@@ -74,17 +75,25 @@ void scoring_cache_free(struct scoring_cache *cache)
 
 void scoring_cache_begin(struct scoring_cache *cache, const struct model *student)
 {
-    if (cache->age == 0 || cache->age >= cache->refresh) {
+    bool is_due = cache->age == 0 || cache->age >= cache->refresh;
+    if (is_due && !cache->is_used) {
         weight_average_update(&cache->copy, &student->parameters, 0);
         cache->age = 0;
         cache->is_loaded = false;
     }
-    cache->age++;
+    cache->is_used = true;
     if (cache->is_loaded) return;
     weight_average_round(&cache->copy, &cache->model.parameters);
     inference_load(cache->inference, &cache->model);
     memset(cache->known, 0, cache->faces);
     cache->is_loaded = true;
+}
+
+/* A checkpoint is written between two steps: what it needs to know of them is the age. */
+void scoring_cache_end(struct scoring_cache *cache)
+{
+    cache->age += cache->is_used;
+    cache->is_used = false;
 }
 
 /* How many faces from the first on are not known yet; they are known from now on, so that a face drawn twice counts once. */

@@ -17,8 +17,10 @@ status scoring_cache_create(struct scoring_cache **cache, const struct model *st
                             int image_size, uint64_t refresh, struct error *err) MUST_CHECK;
 void scoring_cache_free(struct scoring_cache *cache); /* accepts NULL */
 
-/* A step of `student` begins: renews the copy where it is due. */
+/* A batch of a step of `student` begins: renews the copy where it is due, before the step's first batch. */
 void scoring_cache_begin(struct scoring_cache *cache, const struct model *student);
+/* The step has moved the weights: the copy is a step older, where it was used. */
+void scoring_cache_end(struct scoring_cache *cache);
 
 /* features [n,D] of pictures [n,H,W,3] of the faces `ids` (0 .. faces-1), n <= drawn. Returns how many went through the
  * network. */

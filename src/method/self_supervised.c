@@ -1,6 +1,8 @@
 /* Pairs put into a pass, and what is measured of them. */
 #include "method/self_supervised.h"
 
+#include "rmfer/ops/rows.h"
+
 #include <string.h>
 
 const struct method_figure self_supervised_figures[PAIR_FIGURES] = {
@@ -144,18 +146,11 @@ void self_supervised_backward(struct self_supervised *shared, const struct metho
     for (size_t i = 0; i < PAIR_TERMS; i++) outcome->total += step->weights[i] * outcome->terms[i];
 }
 
-static double dot(size_t d, const real *a, const real *b)
-{
-    double sum = 0;
-    for (size_t k = 0; k < d; k++) sum += (double)a[k] * (double)b[k];
-    return sum;
-}
-
 /* Of strangers without a loop over pairs: for each place, (sum of all first) . (sum of all second) less the pairs' own. */
 void self_supervised_similarities(size_t n, size_t d, const real *first, const real *second, struct step_outcome *outcome)
 {
     double within = 0, all = 0;
-    for (size_t i = 0; i < n; i++) within += dot(d, first + i * d, second + i * d);
+    for (size_t i = 0; i < n; i++) within += row_product(d, first + i * d, second + i * d);
     for (size_t k = 0; k < d; k++) {
         double sums[2] = {0, 0};
         for (size_t i = 0; i < n; i++) {
@@ -173,7 +168,7 @@ double self_supervised_agreement(size_t n, size_t d, const real *p, const real *
     double sum = 0;
     for (size_t i = 0; i < 2 * n; i++) {
         const real *target = targets + (i < n ? i + n : i - n) * d;
-        sum += dot(d, p + i * d, target);
+        sum += row_product(d, p + i * d, target);
         for (size_t k = 0; k < d; k++) dp[i * d + k] = (real)(scale / (double)n * (double)target[k]);
     }
     return sum / (double)n;

@@ -75,7 +75,7 @@ static void simclr_step(void *self, const struct method_step *step, struct step_
     struct supervised_contrastive loss = {rows, PROJECTED, simclr->temperature};
     const real *features = self_supervised_forward(shared, step, VIEWS, outcome);
     unit_rows_forward(rows, PROJECTED, mlp_forward(&simclr->head, rows, features), simclr->unit, simclr->norm);
-    double term = supervised_contrastive_loss(&shared->pass.context, &loss, simclr->unit, simclr->groups,
+    double term = supervised_contrastive_loss(&loss, simclr->unit, simclr->groups,
                                               step->gradient_scale * step->weights[PAIR_TERM], simclr->similarities,
                                               simclr->dunit);
     self_supervised_similarities(pairs, PROJECTED, simclr->unit, simclr->unit + pairs * PROJECTED, outcome);

@@ -17,8 +17,8 @@ static void backward_gate(struct backbone_pass *p, struct network_block *block)
     size_t c = block->gate->row->output, pixels = layer_input_pixels(block->gate->row);
     for (size_t n = 0; n < p->n; n++)
         memcpy(b->gate_gradient + n * c, b->image_sums + n * 3 * c, c * sizeof(real));
-    squeeze_excite_backward(&p->context, &block->gate->squeeze_excite, p->n, saved->mean, saved->gate,
-                            b->gate_gradient, b->mean_gradient, b->squeeze_room);
+    squeeze_excite_backward(&block->gate->squeeze_excite, p->n, saved->mean, saved->gate, b->gate_gradient,
+                            b->mean_gradient, b->squeeze_room);
     memset(b->sums, 0, 2 * c * sizeof(real));
     for (size_t n = 0; n < p->n; n++) {
         real *at_pixel = b->mean_gradient + n * c;

@@ -226,6 +226,19 @@ static void place_pass(struct backbone_pass *p, struct plan *plan)
     p->context.machine_sums = plan_take(plan, 2 * most_channels(&p->network) + 1, sizeof *p->context.machine_sums);
 }
 
+status backbone_check_rows(const struct backbone *b, size_t rows, struct error *err)
+{
+    bool is_own = machines_are_many(b->machines) && !b->synchronised;
+    size_t together = is_own ? rows / (size_t)b->machines->size : rows;
+    if (together * layer_output_pixels(b->network.head->row) > 1) return STATUS_OK;
+    return error_set_usage(
+        err,
+        "batch-norm over a pass of %zu picture%s%s, whose last map at data.image_size = %d is one pixel: "
+        "nothing is learned from one value of a channel (a larger train.batch%s or data.image_size)",
+        rows, rows == 1 ? "" : "s", is_own ? " shared out with train.sync_bn = false" : "", b->image_size,
+        is_own ? ", train.sync_bn = true" : "");
+}
+
 status backbone_pass_create(struct backbone_pass **out, struct backbone *b, enum pass_kind kind, int rows,
                             struct error *err)
 {

@@ -2,6 +2,8 @@
  * numerator minus everybody's shares of the denominator. */
 #include "rmfer/ops/contrastive.h"
 
+#include "rmfer/ops/rows.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -12,17 +14,10 @@ size_t contrastive_kept(double share, size_t drawn)
     return kept < drawn ? kept : drawn;
 }
 
-static double inner_product(size_t d, const real *a, const real *b)
-{
-    double total = 0;
-    for (size_t i = 0; i < d; i++) total += (double)a[i] * (double)b[i];
-    return total;
-}
-
 void contrastive_choose(size_t d, size_t count, const real *anchor, const real *candidates, bool least, size_t kept,
                         size_t *chosen, real *scores)
 {
-    for (size_t i = 0; i < count; i++) scores[i] = (real)inner_product(d, anchor, candidates + i * d);
+    for (size_t i = 0; i < count; i++) scores[i] = (real)row_product(d, anchor, candidates + i * d);
     /* Insertion into a short sorted list: a strict comparison keeps the lower index first among equals. */
     size_t held = 0;
     for (size_t i = 0; i < count; i++) {
@@ -41,8 +36,8 @@ static double log_sum(const struct contrastive *setup, const real *unit, size_t 
     double largest = -INFINITY, total = 0;
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = begin; i < end; i++) {
-            double s = inner_product(setup->d, unit, unit + i * setup->d) / setup->temperature;
-            if (pass == 0 && (s > largest || isnan(s))) largest = s;
+            double s = row_product(setup->d, unit, unit + i * setup->d) / setup->temperature;
+            if (pass == 0) largest = larger_or_nan(largest, s);
             if (pass == 1) total += exp(s - largest);
         }
     return largest + log(total);
@@ -56,7 +51,7 @@ double contrastive_loss(const struct contrastive *setup, const real *unit, doubl
     double positives = log_sum(setup, unit, 1, 1 + setup->positives), all = log_sum(setup, unit, 1, rows);
     memset(dunit, 0, rows * d * sizeof *dunit);
     for (size_t i = 1; i < rows; i++) {
-        double s = inner_product(d, unit, unit + i * d) / setup->temperature;
+        double s = row_product(d, unit, unit + i * d) / setup->temperature;
         double slope = exp(s - all) - (i <= setup->positives ? exp(s - positives) : 0);
         real factor = (real)(scale * slope / setup->temperature);
         for (size_t j = 0; j < d; j++) {

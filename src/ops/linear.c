@@ -22,9 +22,8 @@ static void multiply(struct product p, const real *a, const real *b, real *c)
 #endif
 }
 
-void product_run(const struct op_context *context, struct product p, const real *a, const real *b, real *c)
+void product_run(struct product p, const real *a, const real *b, real *c)
 {
-    (void)context; /* of every operation's arguments; this one needs no threads and no scratch */
     multiply(p, a, b, c);
 }
 
@@ -79,20 +78,19 @@ void linear_forward(const struct op_context *context, const struct linear *layer
         multiply_packed(context, layer, n, x, y);
         return;
     }
-    product_run(context,
-                (struct product){.m = n, .n = layer->output, .k = layer->input, .transpose_b = true, .accumulate = true},
-                x, layer->weight, y);
+    product_run(
+        (struct product){.m = n, .n = layer->output, .k = layer->input, .transpose_b = true, .accumulate = true}, x,
+        layer->weight, y);
 }
 
 /* y = x W^T + b, so dx = dy W, dW = dy^T x, db = sum of dy over the batch. */
-void linear_backward(const struct op_context *context, const struct linear *layer, size_t n, const real *x,
-                     const real *dy, real *dx)
+void linear_backward(const struct linear *layer, size_t n, const real *x, const real *dy, real *dx)
 {
     if (dx != NULL)
-        product_run(context, (struct product){.m = n, .n = layer->input, .k = layer->output}, dy, layer->weight, dx);
-    product_run(context,
-                (struct product){.m = layer->output, .n = layer->input, .k = n, .transpose_a = true, .accumulate = true},
-                dy, x, layer->dweight);
+        product_run((struct product){.m = n, .n = layer->input, .k = layer->output}, dy, layer->weight, dx);
+    product_run(
+        (struct product){.m = layer->output, .n = layer->input, .k = n, .transpose_a = true, .accumulate = true}, dy,
+        x, layer->dweight);
     for (size_t i = 0; i < n && layer->bias != NULL; i++)
         for (size_t j = 0; j < layer->output; j++) layer->dbias[j] += dy[i * layer->output + j];
 }

@@ -1,30 +1,17 @@
 /* Loss and gradient together, in double within a row: softmax minus target, weighted and smoothed. */
 #include "rmfer/ops/softmax_cross_entropy.h"
 
+#include "rmfer/ops/rows.h"
+
 #include <math.h>
 #include <stdbool.h>
-
-static size_t arg_max(size_t count, const real *values)
-{
-    size_t best = 0;
-    for (size_t i = 1; i < count; i++)
-        if (values[i] > values[best]) best = i;
-    return best;
-}
 
 int count_correct(size_t n, size_t classes, const real *logits, const real *targets)
 {
     int correct = 0;
     for (size_t i = 0; i < n; i++)
-        correct += arg_max(classes, logits + i * classes) == arg_max(classes, targets + i * classes);
+        correct += row_largest(classes, logits + i * classes) == row_largest(classes, targets + i * classes);
     return correct;
-}
-
-static double log_sum_exp(size_t count, const real *values)
-{
-    double largest = (double)values[arg_max(count, values)], total = 0;
-    for (size_t i = 0; i < count; i++) total += exp((double)values[i] - largest);
-    return largest + log(total);
 }
 
 static bool is_one_hot(size_t count, const real *target)
@@ -45,7 +32,7 @@ static double divisor(const struct cross_entropy *setup, const real *targets)
     for (size_t i = 0; i < setup->n; i++) {
         const real *target = targets + i * setup->classes;
         if (!is_one_hot(setup->classes, target)) return (double)setup->n;
-        total += (double)setup->class_weights[arg_max(setup->classes, target)];
+        total += (double)setup->class_weights[row_largest(setup->classes, target)];
     }
     return total > 0 ? total : (double)setup->n; /* only classes of weight 0: a loss of 0, not 0 / 0 */
 }
@@ -55,7 +42,7 @@ static double one_image(const struct cross_entropy *setup, const real *logits, c
                         real *dlogits)
 {
     size_t classes = setup->classes;
-    double lse = log_sum_exp(classes, logits), loss = 0, mass = 0;
+    double lse = row_log_sum_exp(classes, logits, 1), loss = 0, mass = 0;
     double smoothing = setup->label_smoothing;
     for (int pass = 0; pass < 2; pass++) {
         for (size_t c = 0; c < classes; c++) {

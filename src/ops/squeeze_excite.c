@@ -66,14 +66,14 @@ void squeeze_excite_forward(const struct op_context *context, const struct squee
 }
 
 /* Through the sigmoid: dq = dgate g (1 - g); through SiLU: dr = dh s (1 + r (1 - s)), s = sigmoid(r). */
-void squeeze_excite_backward(const struct op_context *context, const struct squeeze_excite *se, size_t images,
-                             const real *mean, struct squeeze_excite_saved saved, real *dgate, real *dmean, real *room)
+void squeeze_excite_backward(const struct squeeze_excite *se, size_t images, const real *mean,
+                             struct squeeze_excite_saved saved, real *dgate, real *dmean, real *room)
 {
     for (size_t i = 0; i < images * se->channels; i++) dgate[i] *= saved.gate[i] * (1 - saved.gate[i]);
-    linear_backward(context, &se->expand, images, saved.activated, dgate, room);
+    linear_backward(&se->expand, images, saved.activated, dgate, room);
     for (size_t i = 0; i < images * se->squeezed; i++) {
         real r = saved.reduced[i], s = sigmoid(r);
         room[i] *= s * (1 + r * (1 - s));
     }
-    linear_backward(context, &se->reduce, images, mean, room, dmean);
+    linear_backward(&se->reduce, images, mean, room, dmean);
 }

@@ -5,6 +5,7 @@
 #include "rmfer/ops/supervised_contrastive.h"
 
 #include "rmfer/ops/linear.h"
+#include "rmfer/ops/rows.h"
 
 #include <math.h>
 
@@ -16,7 +17,7 @@ static double one_row(size_t n, size_t i, const int32_t *groups, double factor, 
     size_t positives = 0;
     for (size_t j = 0; j < n; j++) {
         if (j == i) continue;
-        if ((double)l[j] > largest || isnan(l[j])) largest = (double)l[j];
+        largest = larger_or_nan(largest, (double)l[j]);
         positives += groups[j] == groups[i];
     }
     for (size_t j = 0; j < n; j++)
@@ -34,16 +35,15 @@ static double one_row(size_t n, size_t i, const int32_t *groups, double factor, 
     return loss;
 }
 
-double supervised_contrastive_loss(const struct op_context *context, const struct supervised_contrastive *setup,
-                                   const real *unit, const int32_t *groups, double scale, real *room, real *dunit)
+double supervised_contrastive_loss(const struct supervised_contrastive *setup, const real *unit,
+                                   const int32_t *groups, double scale, real *room, real *dunit)
 {
     size_t n = setup->n, d = setup->d;
     double total = 0, factor = scale / ((double)n * setup->temperature);
-    product_run(context, (struct product){.m = n, .n = n, .k = d, .transpose_b = true}, unit, unit, room);
+    product_run((struct product){.m = n, .n = n, .k = d, .transpose_b = true}, unit, unit, room);
     for (size_t i = 0; i < n * n; i++) room[i] = (real)((double)room[i] / setup->temperature);
     for (size_t i = 0; i < n; i++) total += one_row(n, i, groups, factor, room + i * n);
-    product_run(context, (struct product){.m = n, .n = d, .k = n}, room, unit, dunit);
-    product_run(context, (struct product){.m = n, .n = d, .k = n, .transpose_a = true, .accumulate = true}, room,
-                unit, dunit);
+    product_run((struct product){.m = n, .n = d, .k = n}, room, unit, dunit);
+    product_run((struct product){.m = n, .n = d, .k = n, .transpose_a = true, .accumulate = true}, room, unit, dunit);
     return total / (double)n;
 }

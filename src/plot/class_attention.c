@@ -3,7 +3,6 @@
 
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
-#include "rmfer/base/threads.h"
 #include "rmfer/ops/attention.h"
 
 #include <math.h>
@@ -12,7 +11,6 @@
 /* Room of one batch. */
 struct looking {
     const struct answers *answers;
-    struct op_context context;
     struct attention setup;
     int64_t *order;     /* [sampled], places in the sample */
     real *unit, *features, *mixed; /* [batch, dimensions] */
@@ -35,7 +33,7 @@ static status looking_init(struct looking *looking, const struct answers *answer
     size_t batch = answers->attention_batch < answers->sampled ? answers->attention_batch : answers->sampled;
     size_t reals = size_multiply(batch, answers->dimensions);
     struct random_stream stream = random_stream(seed, RANDOM_SUBSET, answers->sampled, batch);
-    *looking = (struct looking){.answers = answers, .context = op_context_of(kernels_best(), threads_get())};
+    *looking = (struct looking){.answers = answers};
     looking->setup = (struct attention){batch, answers->dimensions, answers->attention_temperature,
                                         (enum attention_mask)answers->attention_mask};
     looking->order = memory_allocate(answers->sampled, sizeof *looking->order, "batches", err);
@@ -61,8 +59,7 @@ static void run_batch(struct looking *looking, size_t first)
         memcpy(looking->unit + i * d, looking->answers->projections + row * d, d * sizeof(real));
         memcpy(looking->features + i * d, looking->answers->features + row * d, d * sizeof(real));
     }
-    attention_forward(&looking->context, &looking->setup, looking->unit, looking->features, looking->weights,
-                      looking->mixed);
+    attention_forward(&looking->setup, looking->unit, looking->features, looking->weights, looking->mixed);
 }
 
 /* The batch's attention, and what equal attention would be, added by class. */

@@ -1,4 +1,9 @@
-/* A data set through the folded network, batch by batch, with its mirror image where asked. */
+/* A data set through the folded network, batch by batch, with its mirror image where asked.
+ *
+ * The attention branch mixes a sample with the rest of its batch, so that a list sorted by class, as that of a folder
+ * of classes is, would give it batches of one class and tell it the answer. With attention the samples therefore come
+ * in a mixed order, the same in every run; what is kept of each goes to its place in the list, so that nothing else
+ * knows. */
 #include "rmfer/train/evaluation.h"
 
 #include "rmfer/method/rmfer_heads.h"
@@ -34,12 +39,15 @@ struct evaluation_setup evaluation_setup_from(const struct config *config)
     return setup;
 }
 
-/* What is kept of every labelled sample, [dataset count, ...]. */
+/* What is kept of every labelled sample, [dataset count, ...]: during a run at its place in the data set, afterwards
+ * without gaps. */
 struct kept_samples {
+    bool *is_there;
+    double *losses;
     real *features, *projections, *logits;
     real *affect, *true_affect; /* [.., 2] */
     int32_t *labels, *predicted;
-    int64_t *ids;
+    int64_t *ids; /* afterwards only */
 };
 
 struct evaluator {
@@ -60,9 +68,7 @@ struct evaluator {
     struct gathered_rows *gathered; /* NULL in one process */
     struct similarity similarity, projected_similarity;
     struct evaluation evaluation;
-    /* Sums of a run. */
-    double loss_sum;
-    uint64_t ial_correct, ial_count;
+    uint64_t ial_correct, ial_count; /* of a run */
 };
 
 /* ---- creation ----------------------------------------------------------------------------------------------------
@@ -84,6 +90,8 @@ static void place(struct evaluator *e, struct plan *plan)
         e->kept.affect = plan_reals(plan, size_multiply(kept, AFFECT_DIMENSIONS));
         e->kept.true_affect = plan_reals(plan, size_multiply(kept, AFFECT_DIMENSIONS));
     }
+    e->kept.is_there = plan_take(plan, kept, sizeof *e->kept.is_there);
+    e->kept.losses = plan_take(plan, kept, sizeof *e->kept.losses);
     e->kept.logits = plan_reals(plan, size_multiply(kept, e->classes));
     e->kept.labels = plan_take(plan, kept, sizeof *e->kept.labels);
     e->kept.predicted = plan_take(plan, kept, sizeof *e->kept.predicted);
@@ -107,7 +115,8 @@ static status plan_memory(struct evaluator *e, struct error *err)
 static status start_loader(struct evaluator *e, struct error *err)
 {
     const struct evaluation_setup *setup = &e->setup;
-    status result = dataset_source_init(&e->source, setup->dataset, ORDER_SEQUENTIAL, 0, true, err);
+    enum sampler_order order = setup->with_attention ? ORDER_MIXED : ORDER_SEQUENTIAL;
+    status result = dataset_source_init(&e->source, setup->dataset, order, 0, true, err);
     if (result != STATUS_OK) return result;
     struct loader_options options = {
         .stream_count = 1,
@@ -231,28 +240,20 @@ static size_t predicted_class(const struct evaluator *e, const real *logits)
     return best < e->classes ? best : 0;
 }
 
-static void count_batch(struct evaluator *e, const struct batch_stream *batch)
-{
-    struct evaluation *out = &e->evaluation;
-    for (size_t i = 0; i < (size_t)batch->rows; i++) {
-        if (batch->labels[i] < 0) continue;
-        size_t label = (size_t)batch->labels[i];
-        struct cross_entropy one = {1, e->classes, 0, NULL};
-        const real *logits = e->logits + i * e->classes, *features = e->features + i * e->dimensions;
-        e->loss_sum += cross_entropy(&one, logits, batch->targets + i * e->classes, 1, NULL);
-        confusion_add(&out->confusion, label, predicted_class(e, logits));
-        similarity_add(&e->similarity, features, label);
-        out->n++;
-    }
-}
-
-/* The batch's labelled samples, from place `at` on; room is there for as many as the data set has. */
-static void keep_batch(struct evaluator *e, const struct batch_stream *pictures, size_t at)
+/* The batch's labelled samples, each to its place in the data set. */
+static void keep_batch(struct evaluator *e, const struct batch_stream *pictures)
 {
     size_t d = e->dimensions, classes = e->classes;
-    for (size_t i = 0; i < (size_t)pictures->rows && at < e->setup.dataset->count; i++) {
+    for (size_t i = 0; i < (size_t)pictures->rows; i++) {
         if (pictures->labels[i] < 0) continue;
-        memcpy(e->kept.logits + at * classes, e->logits + i * classes, classes * sizeof *e->logits);
+        size_t at = (size_t)pictures->ids[i];
+        const struct cross_entropy one = {1, classes, 0, NULL};
+        const real *logits = e->logits + i * classes;
+        BUG_UNLESS(at < e->setup.dataset->count);
+        e->kept.is_there[at] = true;
+        e->kept.losses[at] = cross_entropy(&one, logits, pictures->targets + i * classes, 1, NULL);
+        similarity_add(&e->similarity, e->features + i * d, (size_t)pictures->labels[i]);
+        memcpy(e->kept.logits + at * classes, logits, classes * sizeof *logits);
         if (e->setup.keep_features) memcpy(e->kept.features + at * d, e->features + i * d, d * sizeof *e->features);
         if (e->setup.keep_features && e->setup.with_attention)
             memcpy(e->kept.projections + at * d, e->heads.labelled.unit + i * d, d * sizeof *e->features);
@@ -262,10 +263,37 @@ static void keep_batch(struct evaluator *e, const struct batch_stream *pictures,
             memcpy(e->kept.true_affect + at * pair, pictures->affect + i * pair, pair * sizeof *e->affect);
         }
         e->kept.labels[at] = pictures->labels[i];
-        e->kept.predicted[at] = (int32_t)predicted_class(e, e->logits + i * classes);
-        e->kept.ids[at] = pictures->ids[i];
-        at++;
+        e->kept.predicted[at] = (int32_t)predicted_class(e, logits);
     }
+}
+
+static void move_row(real *rows, size_t width, size_t to, size_t from)
+{
+    if (rows != NULL && to != from) memcpy(rows + to * width, rows + from * width, width * sizeof *rows);
+}
+
+/* Closes the gaps that unlabelled and unreadable samples have left, and counts the rest, all in the list's order.
+ * Returns the sum of the losses. */
+static double count_kept(struct evaluator *e)
+{
+    struct kept_samples *kept = &e->kept;
+    size_t n = 0;
+    double sum = 0;
+    for (size_t i = 0; i < e->setup.dataset->count; i++) {
+        if (!kept->is_there[i]) continue;
+        move_row(kept->logits, e->classes, n, i);
+        move_row(kept->features, e->dimensions, n, i);
+        move_row(kept->projections, e->dimensions, n, i);
+        move_row(kept->affect, AFFECT_DIMENSIONS, n, i);
+        move_row(kept->true_affect, AFFECT_DIMENSIONS, n, i);
+        kept->labels[n] = kept->labels[i];
+        kept->predicted[n] = kept->predicted[i];
+        kept->ids[n++] = (int64_t)i;
+        sum += kept->losses[i];
+        confusion_add(&e->evaluation.confusion, (size_t)kept->labels[n - 1], (size_t)kept->predicted[n - 1]);
+    }
+    e->evaluation.n = n;
+    return sum;
 }
 
 /* The attention branch of a batch: f_IAL's hits, and similarities of Z. A sample alone has nobody to look at. */
@@ -275,7 +303,7 @@ static void count_attention(struct evaluator *e, const struct batch_stream *batc
     if (n < 2 && e->setup.self_mask == SELF_MASK_EXCLUDE) return;
     struct heads *heads = &e->heads;
     struct attention attention = {n, e->dimensions, e->setup.ial_temperature, heads_attention_mask(e->setup.self_mask)};
-    attention_forward(&e->context, &attention, heads->labelled.unit, e->features, heads->attention, heads->mixed);
+    attention_forward(&attention, heads->labelled.unit, e->features, heads->attention, heads->mixed);
     linear_forward(&e->context, &heads->ial, n, heads->mixed, heads->ial_logits);
     for (size_t i = 0; i < n; i++) {
         if (batch->labels[i] < 0) continue;
@@ -299,7 +327,7 @@ static void begin_run(struct evaluator *e, const struct model *model)
                                         .temperature = NAN,
                                         .plain = {NAN, NAN},
                                         .calibrated = {NAN, NAN}};
-    e->loss_sum = 0;
+    memset(e->kept.is_there, false, e->setup.dataset->count * sizeof *e->kept.is_there);
     e->ial_correct = e->ial_count = 0;
     inference_load(e->inference, model);
     if (!e->setup.with_attention) return;
@@ -325,7 +353,8 @@ static void calibrate(struct evaluator *e)
 static status finish_run(struct evaluator *e, struct error *err)
 {
     struct evaluation *out = &e->evaluation;
-    out->loss = out->n > 0 ? e->loss_sum / (double)out->n : NAN;
+    double losses = count_kept(e);
+    out->loss = out->n > 0 ? losses / (double)out->n : NAN;
     out->unreadable = loader_bad_pictures(e->loader);
     similarity_means(&e->similarity, &out->same_class_similarity, &out->different_class_similarity);
     if (e->ial_count > 0) {
@@ -379,11 +408,9 @@ status evaluator_run(struct evaluator *e, const struct model *model, const struc
         if (result != STATUS_OK) return result;
         const struct batch_stream *pictures = &batch.streams[0];
         if (pictures->rows == 0) continue;
-        size_t before = (size_t)e->evaluation.n;
-        count_batch(e, pictures);
         if (e->setup.with_attention) heads_project(&e->heads, (size_t)pictures->rows, e->features, e->heads.labelled);
         if (e->setup.with_attention) count_attention(e, pictures);
-        keep_batch(e, pictures, before);
+        keep_batch(e, pictures);
     }
     return finish_run(e, err);
 }

@@ -356,7 +356,7 @@ status evaluation_print_table(const struct evaluation *evaluation, const struct 
     say_calibrations(&table, evaluation);
     say_affect(&table, &evaluation->affect);
     if (!isnan(evaluation->ial_accuracy))
-        say(&table, "attention branch (each sample by the others of its batch): accuracy %.2f%%\n",
+        say(&table, "attention branch (each sample by the others of its batch, drawn at random): accuracy %.2f%%\n",
             100 * evaluation->ial_accuracy);
     say(&table, "mean cosine similarity of features: same class %.4f, different classes %.4f\n",
         evaluation->same_class_similarity, evaluation->different_class_similarity);

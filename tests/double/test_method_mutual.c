@@ -48,8 +48,8 @@ static void start_loss(struct loss_case *c, uint64_t index)
 static double loss(void *setup)
 {
     struct loss_case *c = setup;
-    return mutual_contrastive_loss(&c->bench.context, &c->setup, c->unit, c->guesses, c->all_apart ? NULL : c->apart, 0.7,
-                                   c->dunit, c->room, &c->similarities);
+    return mutual_contrastive_loss(&c->setup, c->unit, c->guesses, c->all_apart ? NULL : c->apart, 0.7, c->dunit,
+                                   c->room, &c->similarities);
 }
 
 /* Two moments of two persons on a line: s is 1 within and x between them; guesses alike, so every weight is 1. */
@@ -102,6 +102,39 @@ static void test_attention_weighs_positives(void **state)
     workbench_free(&c.bench);
 }
 
+/* Rows on the circle whose loss hangs on a negative of similarity s alone, beside one that is opposite. */
+static double two_negatives(struct loss_case *c, double s, double temperature, double hardness)
+{
+    const real y = (real)sqrt(1 - s * s);
+    const real unit[8] = {1, 0, 1, 0, (real)s, y, -1, 0};
+    memcpy(c->unit, unit, sizeof unit);
+    c->setup = (struct mutual_contrastive){
+        .n = 4, .d = 2, .classes = CLASSES, .persons = 2, .temperature = temperature, .hardness = hardness};
+    c->all_apart = true;
+    return loss(c);
+}
+
+/* Where e^(beta (s - 1) / tau) is less than any double the nearest negative is all that counts, and so it stays. */
+static void test_hard_negatives_far_away(void **state)
+{
+    (void)state;
+    struct loss_case c;
+    const double settings[][2] = {{0.05, 60}, {0.1, 50}, {0.1, 100}, {0.005, 100}};
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        start_loss(&c, 3);
+        const double tau = settings[i][0], beta = settings[i][1], s = 0.3;
+        two_negatives(&c, s, tau, beta);
+        /* Row 0: the positive is itself, and s twice is what the negatives' mean is. */
+        double g = 2 * exp((s - 1) / tau), slope = g / (1 + g);
+        assert_true(fabs(c.room.slopes[2] - 0.7 / 4 * slope) <= 1e-9 * slope &&
+                    fabs(c.room.slopes[3]) <= 1e-9 * slope);
+        assert_true(fabs(c.room.slopes[1] + 0.7 / 4 * slope) <= 1e-9);
+        for (size_t k = 0; k < 8; k++) assert_true(isfinite(c.dunit[k]));
+        assert_true(isfinite(two_negatives(&c, -0.9, tau, beta)));
+        workbench_free(&c.bench);
+    }
+}
+
 static void test_gradient_of_unit_rows(void **state)
 {
     (void)state;
@@ -111,6 +144,8 @@ static void test_gradient_of_unit_rows(void **state)
         c.all_apart = index % 2 == 0;
         c.setup.hardness = index % 3 == 0 ? 0 : 0.8;
         c.setup.chance = index == 7 ? 0.85 : 0.07 * (double)(index % 4);
+        if (index == 3) c.setup.temperature = 0.05, c.setup.hardness = 60;
+        if (index == 5) c.setup.temperature = 0.1, c.setup.hardness = 50;
         loss(&c);
         real *gradient = workbench_copy(&c.bench, c.dunit, ROWS * WIDE);
         struct gradient_check check = {.operation = "mutual", .loss = loss, .setup = &c, .samples = 20, .scale = 0.7};
@@ -191,9 +226,8 @@ static void test_gradients_of_a_step(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_moments_by_hand),
-        cmocka_unit_test(test_attention_weighs_positives),
-        cmocka_unit_test(test_gradient_of_unit_rows),
+        cmocka_unit_test(test_two_moments_by_hand),     cmocka_unit_test(test_attention_weighs_positives),
+        cmocka_unit_test(test_hard_negatives_far_away), cmocka_unit_test(test_gradient_of_unit_rows),
         cmocka_unit_test(test_gradients_of_a_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

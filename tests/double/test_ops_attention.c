@@ -23,7 +23,7 @@ static double attention_loss(void *setup)
 {
     struct attention_case *c = setup;
     size_t count = c->setup.n * c->setup.d;
-    attention_forward(&c->bench->context, &c->setup, c->unit, c->features, c->weights, c->mixed);
+    attention_forward(&c->setup, c->unit, c->features, c->weights, c->mixed);
     return weighted_sum(c->mixed, c->out_weights, count) + weighted_sum(c->features, c->feature_weights, count);
 }
 
@@ -64,7 +64,7 @@ static void check_attention(struct workbench *bench)
     struct gradient_check check = {.operation = "attention", .loss = attention_loss, .setup = &c};
     attention_loss(&c);
     real *dunit = workbench_normal(bench, count, 0, 1), *dfeatures = workbench_copy(bench, c.feature_weights, count);
-    attention_backward(&bench->context, &c.setup, c.unit, c.features, c.weights, c.out_weights, dunit, dfeatures,
+    attention_backward(&c.setup, c.unit, c.features, c.weights, c.out_weights, dunit, dfeatures,
                        workbench_normal(bench, n * n, 0, 1));
     assert_gradient(bench, &check, "unit rows", c.unit, dunit, NULL, count);
     assert_gradient(bench, &check, "features", c.features, dfeatures, NULL, count);

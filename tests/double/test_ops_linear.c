@@ -27,7 +27,7 @@ static void check_product(struct workbench *bench)
                          (double)(p.transpose_b ? b[j * p.k + l] : b[l * p.n + j]);
             wanted[i * p.n + j] = (real)total;
         }
-    product_run(&bench->context, p, a, b, c);
+    product_run(p, a, b, c);
     assert_near("product", wanted, c, p.m * p.n, EXACT);
 }
 
@@ -68,7 +68,7 @@ static void check_linear(struct workbench *bench)
     struct gradient_check check = {.operation = "linear behind dropout", .loss = linear_loss, .setup = &c};
     real *x = workbench_copy(bench, c.x, c.n * input), *dx = workbench_normal(bench, c.n * input, 0, 1);
     dropout_apply(c.n * input, c.factors, x);
-    linear_backward(&bench->context, &c.layer, c.n, x, c.out_weights, dx);
+    linear_backward(&c.layer, c.n, x, c.out_weights, dx);
     dropout_apply(c.n * input, c.factors, dx);
     assert_gradient(bench, &check, "x", c.x, dx, NULL, c.n * input);
     assert_gradient(bench, &check, "weight", c.weight, dweight, weight_before, input * output);
@@ -76,7 +76,7 @@ static void check_linear(struct workbench *bench)
     /* Where dx is not wanted the rest is the same. */
     real *again = workbench_copy(bench, weight_before, input * output);
     c.layer.dweight = again;
-    linear_backward(&bench->context, &c.layer, c.n, x, c.out_weights, NULL);
+    linear_backward(&c.layer, c.n, x, c.out_weights, NULL);
     assert_near("weight gradient without dx", dweight, again, input * output, EXACT);
 }
 

@@ -77,7 +77,7 @@ struct queue_case {
 static double queue_loss(void *setup)
 {
     struct queue_case *c = setup;
-    return queue_contrastive_loss(&c->bench->context, &c->setup, c->queries, c->keys, c->queue, 0.7, c->room, c->dqueries);
+    return queue_contrastive_loss(&c->setup, c->queries, c->keys, c->queue, 0.7, c->room, c->dqueries);
 }
 
 static void check_queue(struct workbench *bench)
@@ -107,7 +107,7 @@ static void test_queue(void **state)
     (void)state;
     workbench_init(&bench);
     workbench_start(&bench, 1);
-    double loss = queue_contrastive_loss(&bench.context, &setup, query, key, queue, 1, room, dquery);
+    double loss = queue_contrastive_loss(&setup, query, key, queue, 1, room, dquery);
     assert_true(fabs(loss - log(1 + exp(-1))) < 1e-12);
     workbench_free(&bench);
     workbench_trials(check_queue, 1200, 30);

@@ -65,8 +65,7 @@ static void check_gate(struct workbench *bench)
     real *before[4], *dmean = workbench_zeros(bench, count), *dx = workbench_zeros(bench, c.images * plane);
     for (int i = 0; i < 4; i++) before[i] = workbench_copy(bench, c.gradients[i], counts[i]);
     gate_loss(&c);
-    squeeze_excite_backward(&bench->context, &c.se, c.images, c.mean, c.saved,
-                            workbench_copy(bench, c.gate_weights, count), dmean,
+    squeeze_excite_backward(&c.se, c.images, c.mean, c.saved, workbench_copy(bench, c.gate_weights, count), dmean,
                             workbench_zeros(bench, c.images * narrow));
     for (size_t i = 0; i < count; i++) dmean[i] = (dmean[i] + c.mean_weights[i]) / (real)c.pixels;
     real *sums = workbench_normal(bench, 2 * wide, 0, 1);

@@ -1,4 +1,5 @@
-/* The order of an epoch's samples, a function of (seed, epoch) alone: resuming at any position is exact. */
+/* The order of an epoch's samples, a function of (seed, epoch) alone (ORDER_MIXED: of the seed): resuming at any
+ * position is exact. */
 #ifndef RMFER_DATA_SAMPLER_H
 #define RMFER_DATA_SAMPLER_H
 
@@ -10,8 +11,9 @@
 #include <stdint.h>
 
 enum sampler_order {
-    ORDER_BALANCED,   /* with replacement, weight 1 / count(class): every class that has samples is equally likely */
-    ORDER_SHUFFLE,    /* each sample once */
+    ORDER_BALANCED, /* with replacement, weight 1 / count(class): every class that has samples is equally likely */
+    ORDER_SHUFFLE,  /* each sample once */
+    ORDER_MIXED,    /* each sample once, in an order that has nothing of the list's and is the same in every epoch */
     ORDER_SEQUENTIAL, /* as listed */
 };
 

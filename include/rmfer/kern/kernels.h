@@ -1,4 +1,5 @@
-/* The inner loops, one table an instruction set: portable C (the reference of the others), AVX2 and AVX-512.
+/* The inner loops, one table an instruction set: portable C (the reference of the others), AVX2, AVX-512
+ * and NEON.
  *
  * Maps are NHWC, so a "row" here is one pixel: `channels` numbers next to each other; `ld` is the distance from one
  * pixel to the next, in reals. Per-channel arguments are arrays of `channels`. Kernels know no threads, no errors and
@@ -6,6 +7,7 @@
 #ifndef RMFER_KERN_KERNELS_H
 #define RMFER_KERN_KERNELS_H
 
+#include "rmfer/base/error.h"
 #include "rmfer/base/real.h"
 
 #include <stdbool.h>
@@ -136,8 +138,12 @@ struct kernels {
     double (*multiply_add_loop)(size_t rounds);
 };
 
-/* The fastest table this processor and RMFER_ISA (portable, avx2, avx512) allow. Chosen once. */
+/* The table that RMFER_ISA names (portable, avx2, avx512 or neon); where it names none that runs here, the fastest
+ * that does. Looked up at every call: what computes keeps its own. */
 const struct kernels *kernels_best(void);
+
+/* A usage error that lists the tables of this processor where RMFER_ISA is set to something else. */
+status kernels_check(struct error *err) MUST_CHECK;
 
 /* The table of that name when it is built in and this processor runs it, else NULL. */
 const struct kernels *kernels_find(const char *name);

@@ -28,6 +28,10 @@ void backbone_free(struct backbone *backbone);
  * statistics of all rows, else of each process's own. Gradients are this process's part of the sum. */
 void backbone_share(struct backbone *backbone, const struct machines *machines, bool synchronised);
 
+/* Refuses passes of `rows` pictures, of all processes together, that would leave batch-norm one value of a channel,
+ * whose deviation from its own mean says nothing: a usage error. After backbone_share. */
+status backbone_check_rows(const struct backbone *backbone, size_t rows, struct error *err) MUST_CHECK;
+
 /* From now on every new pass stores its maps before batch-norm so (at first as reals). Narrower ones take and move half the
  * memory; what is computed from them, statistics and gradients, stays in reals. A value that float16 cannot hold (beyond
  * 65504) becomes infinite, and so the features stop being numbers. */

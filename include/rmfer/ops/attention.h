@@ -18,12 +18,11 @@ struct attention {
 };
 
 /* weights [n,n] = A, mixed [n,d] = A F, from unit [n,d] (rows of H(F), length one) and features [n,d]. */
-void attention_forward(const struct op_context *context, const struct attention *setup, const real *unit,
-                       const real *features, real *weights, real *mixed);
+void attention_forward(const struct attention *setup, const real *unit, const real *features, real *weights,
+                       real *mixed);
 
 /* From dmixed: dunit (overwritten) and dfeatures (added to: F is also an input in its own right). `room` is [n,n]. */
-void attention_backward(const struct op_context *context, const struct attention *setup, const real *unit,
-                        const real *features, const real *weights, const real *dmixed, real *dunit, real *dfeatures,
-                        real *room);
+void attention_backward(const struct attention *setup, const real *unit, const real *features, const real *weights,
+                        const real *dmixed, real *dunit, real *dfeatures, real *room);
 
 #endif

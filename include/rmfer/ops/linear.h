@@ -13,7 +13,7 @@ struct product {
     bool accumulate;
 };
 
-void product_run(const struct op_context *context, struct product product, const real *a, const real *b, real *c);
+void product_run(struct product product, const real *a, const real *b, real *c);
 
 /* Reserves what OpenBLAS needs, once before the first product; an error where memory is short. */
 status product_reserve(struct error *err) MUST_CHECK;
@@ -35,7 +35,6 @@ void linear_pack(const struct op_context *context, struct linear *layer, real *p
 void linear_forward(const struct op_context *context, const struct linear *layer, size_t n, const real *x, real *y);
 
 /* dx [n,input] (overwritten; NULL where it is not needed), dweight += dy^T x, dbias += column sums of dy. */
-void linear_backward(const struct op_context *context, const struct linear *layer, size_t n, const real *x,
-                     const real *dy, real *dx);
+void linear_backward(const struct linear *layer, size_t n, const real *x, const real *dy, real *dx);
 
 #endif

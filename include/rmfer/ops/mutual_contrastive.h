@@ -3,7 +3,7 @@
 #ifndef RMFER_OPS_MUTUAL_CONTRASTIVE_H
 #define RMFER_OPS_MUTUAL_CONTRASTIVE_H
 
-#include "rmfer/ops/context.h"
+#include "rmfer/base/real.h"
 
 #include <stddef.h>
 
@@ -36,8 +36,8 @@ struct mutual_room {
  * positives left out of the denominator. q = guesses [n,classes], rows that sum to 1. apart [n,n] (NULL: everybody): 0 where
  * faces of two moments are too near in time to be negatives. An anchor without a negative is left out of the sum and of n.
  * dunit = the gradient times `scale` (overwritten). */
-double mutual_contrastive_loss(const struct op_context *context, const struct mutual_contrastive *setup, const real *unit,
-                               const real *guesses, const unsigned char *apart, double scale, real *dunit,
-                               struct mutual_room room, struct mutual_similarities *similarities);
+double mutual_contrastive_loss(const struct mutual_contrastive *setup, const real *unit, const real *guesses,
+                               const unsigned char *apart, double scale, real *dunit, struct mutual_room room,
+                               struct mutual_similarities *similarities);
 
 #endif

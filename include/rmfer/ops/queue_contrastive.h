@@ -3,7 +3,7 @@
 #ifndef RMFER_OPS_QUEUE_CONTRASTIVE_H
 #define RMFER_OPS_QUEUE_CONTRASTIVE_H
 
-#include "rmfer/ops/context.h"
+#include "rmfer/base/real.h"
 
 #include <stddef.h>
 
@@ -14,8 +14,7 @@ struct queue_contrastive {
 
 /* The mean over rows i of -log( e^{q_i.k_i/tau} / (e^{q_i.k_i/tau} + sum_j e^{q_i.m_j/tau}) ), of unit rows: queries q and
  * keys k [n,d], the queue m [queued,d]. dqueries [n,d] = its gradient times `scale` (overwritten). `room` [n,queued]. */
-double queue_contrastive_loss(const struct op_context *context, const struct queue_contrastive *setup,
-                              const real *queries, const real *keys, const real *queue, double scale, real *room,
-                              real *dqueries);
+double queue_contrastive_loss(const struct queue_contrastive *setup, const real *queries, const real *keys,
+                              const real *queue, double scale, real *room, real *dqueries);
 
 #endif

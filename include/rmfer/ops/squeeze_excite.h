@@ -30,7 +30,7 @@ void squeeze_excite_forward(const struct op_context *context, const struct squee
                             const real *mean, struct squeeze_excite_saved saved);
 
 /* dgate [N][C] in (overwritten), dmean [N][C] out; parameter gradients added. `room` has images * squeezed reals. */
-void squeeze_excite_backward(const struct op_context *context, const struct squeeze_excite *se, size_t images,
-                             const real *mean, struct squeeze_excite_saved saved, real *dgate, real *dmean, real *room);
+void squeeze_excite_backward(const struct squeeze_excite *se, size_t images, const real *mean,
+                             struct squeeze_excite_saved saved, real *dgate, real *dmean, real *room);
 
 #endif

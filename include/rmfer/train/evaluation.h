@@ -23,7 +23,9 @@ struct evaluation_setup {
     size_t cache_bytes;
     enum config_on_error on_error;
     double max_bad;
-    /* The attention branch beside f_FER, each sample looking at the others of its batch. */
+    /* The attention branch beside f_FER, each sample looking at the others of its batch. Batches are then of samples
+     * in a mixed order, the same every time, whatever the order of the list; all that is given back is in the list's
+     * order. */
     bool with_attention;
     double ial_temperature;
     enum self_mask self_mask;
