@@ -68,8 +68,8 @@ struct dataset {
     size_t unreadable; /* pictures that are missing or empty (left out with on_error = skip) */
 };
 
-/* Reads what `options` names. Lists and files are checked: a list that is missing or malformed and a label that the
- * kind does not know are errors naming the row; pictures that are missing or empty are an error with on_error = fail,
+/* Reads what `options` names. Lists and files are checked: a list that is missing or malformed, a label that the kind
+ * does not know, and a file of a label or a box that is there and cannot be read are errors naming it; pictures that are missing or empty are an error with on_error = fail,
  * otherwise they are named in the log, counted and left out, and an error once they are more than max_bad of the
  * split. The caller frees `dataset` even after a failure. */
 status dataset_open(struct dataset *dataset, const struct config_data *options, enum dataset_split split,
