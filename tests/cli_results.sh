@@ -60,7 +60,7 @@ for shell in sh dash bash; do
     script claim ROWS="consensus@labels400"
     holds "claim ends well ($shell)" [ $code -eq 0 -a -s made/results/consensus@labels400-seed0.json ]
     holds "the row has its labels and its RMset" grep -q \
-        'data.labelled_per_class=146,107,.*rmset.root=[^ ]*/made/rmset-labels400-agreement0.8 .*--out [^ ]*/consensus@labels400-seed0' calls
+        'labelled_per_class=146,.*rmset.root=[^ ]*rmset-labels400-agreement0.8 .*--out [^ ]*/consensus@labels400-seed0' calls
     ends_without "a number of labels that there is not" 2 claim ROWS="baseline consensus@labels500"
     holds "before anything is trained" [ ! -s calls ]
     ends_without "a row that there is not" 2 claim ROWS="consensus foo"
@@ -79,7 +79,8 @@ for shell in sh dash bash; do
 
     script methods SEEDS=0 ROWS="simclr-linear plain"
     holds "methods ends well ($shell)" [ $code -eq 0 -a -s made/simclr-linear-seed0.json -a -s made/plain-seed0.json ]
-    ends_without "a start that is stopped" 1 methods SEEDS=0 ROWS=simclr-linear FAILS="train --config methods.ini --set train.method=simclr " FAILS_WITH=143
+    ends_without "a start that is stopped" 1 methods SEEDS=0 ROWS=simclr-linear \
+        FAILS="train --config methods.ini --set train.method=simclr " FAILS_WITH=143
     holds "it is not done, and nothing goes on from it" [ ! -e made/simclr-seed0.done -a "$(grep -c '^train' calls)" -eq 1 ]
     ends_without "faces that cannot be drawn" 1 methods SEEDS=0 ROWS=plain FAILS=synth FAILS_WITH=1
     holds "nothing is trained without them" [ "$(grep -c '^train' calls)" -eq 0 ]

@@ -32,18 +32,21 @@ check "overrides reach it" "$RMFER" synth "$folder/mashup2" --from "$folder/from
 cd "$folder" || exit 1
 
 # ---- nothing is drawn over that was not drawn: the layouts have the names of the real sets' own files ----
+undrawn='holds files that synth has not drawn (there is no drawn.txt that says so), and would be drawn over: '
+undrawn="${undrawn}name another folder"
 mkdir -p real/ferplus/FER2013Train
 echo 'a real picture' >real/ferplus/FER2013Train/fer0000000.png
 echo 'its label' >real/ferplus/FER2013Train/label.csv
-refuses "a real data set" 2 'rmfer: error: real/ferplus: holds files that synth has not drawn (there is no drawn.txt that says so), and would be drawn over: name another folder' \
+refuses "a real data set" 2 "rmfer: error: real/ferplus: $undrawn" \
     "$RMFER" synth real --faces 64 --size 32 --mashups 0
 holds "which stays as it is" grep -q 'a real picture' real/ferplus/FER2013Train/fer0000000.png
 holds "and nothing is drawn beside it" test "$(ls real)" = ferplus
 echo 'kept with care' >real/drawn.txt
-refuses "a note of another kind" 2 'rmfer: error: real: holds files that synth has not drawn (there is no drawn.txt that says so), and would be drawn over: name another folder' \
+refuses "a note of another kind" 2 "rmfer: error: real: $undrawn" \
     "$RMFER" synth real --from from.ini --persons 4
 sed 's/faces 64/faces 65/' b/rafdb/drawn.txt >note && mv note b/rafdb/drawn.txt
-refuses "fewer faces over more" 2 'rmfer: error: b/rafdb: was drawn of 65 faces, of which fewer (64) would leave some: remove it, or name another folder' \
+refuses "fewer faces over more" 2 \
+    'rmfer: error: b/rafdb: was drawn of 65 faces, of which fewer (64) would leave some: remove it, or name another folder' \
     "$RMFER" synth b --faces 64 --size 32 --mashups 0
 check "an RMset is made again" "$RMFER" synth mashup --from from.ini --persons 4 --moments 3 --videos 1
 check "without the faces that it does not name any more" sh -c "
