@@ -193,9 +193,25 @@ for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     [ -s going/metrics.jsonl ] && break
     sleep 0.5
 done
-check "a page that follows a run ends with it" timeout 100 "$RMFER" report going -o going.html --watch=1
+check "a page that follows a run ends with it" timeout 300 "$RMFER" report going -o going.html --watch=1
 holds "the run has ended" [ "$(grep -c . going/metrics.jsonl)" -gt 0 ] && wait $trainer
 holds "the last page knows the last epoch" grep -q "<td class=\"words\">$(tail -n 2 going/metrics.jsonl | head -n 1 | sed 's/.*"epoch": \([0-9.]*\).*/\1/' | awk '{ printf "%.4g", $1 }')</td>" going.html
 if grep -q 'location.reload' going.html; then fail "the last page still renews itself"; else pass; fi
+
+# A page that cannot be written any more ends with the run, too. Whoever holds the lock is the run.
+mkdir gone
+flock one/.lock sh -c 'until [ -e over ]; do sleep 0.1; done' &
+holder=$!
+while flock -n one/.lock true; do sleep 0.1; done
+timeout 300 "$RMFER" report one -o gone/page.html --watch=1 --no-data >watch.out 2>watch.err &
+watcher=$!
+until [ -s gone/page.html ]; do sleep 0.1; done
+rm -r gone
+touch over
+code=0
+wait $watcher || code=$?
+wait $holder
+holds "a page that cannot be written ends with the run" [ $code -eq 1 ]
+holds "and says why" grep -q 'error: .*gone/page.html' watch.err
 
 finish

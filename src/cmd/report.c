@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WATCH_SECONDS = 10 };
+enum { WATCH_SECONDS = 10, MOST_UNREAD = 10 };
 
 struct report_command {
     const char *out, *watch;
@@ -129,48 +129,80 @@ static bool any_is_running(const struct run_group *groups, size_t count)
     return false;
 }
 
-/* Reads and writes once; *goes_on: there may be more to come. */
-static status write_page(const struct report_command *command, const struct option_list *runs, struct parts *parts,
-                         bool *goes_on, struct error *err)
+/* What a page is made of, again at every look. */
+struct watched {
+    const struct report_command *command;
+    const struct option_list *words;
+    struct parts parts;
+    bool goes_on;   /* there may be more to come */
+    size_t unread;  /* looks in a row at which the runs could not be read */
+};
+
+static status write_page(struct watched *watched, const struct run_group *groups, size_t count, struct error *err)
 {
-    struct run_group *groups;
-    size_t count;
+    const struct report_command *command = watched->command;
+    struct parts *parts = &watched->parts;
     struct text page = {0};
-    status result = run_groups_read(&groups, &count, runs->items, runs->count, err);
-    if (result == STATUS_OK) result = run_groups_check_output(groups, count, command->out, err);
-    *goes_on = result == STATUS_OK && command->seconds > 0 && any_is_running(groups, count);
+    status result = run_groups_check_output(groups, count, command->out, err);
     if (result == STATUS_OK && parts->parts == NULL) result = parts_init(parts, count_runs(groups, count), err);
     if (result == STATUS_OK && !command->no_data) result = renew_parts(parts, groups, count, &command->extra, err);
     if (result == STATUS_OK)
-        result = report_write(groups, count, command->no_data ? NULL : parts->markups, *goes_on ? command->seconds : 0, &page,
-                              err);
+        result = report_write(groups, count, command->no_data ? NULL : parts->markups, watched->goes_on ? command->seconds : 0,
+                              &page, err);
     if (result == STATUS_OK) result = atomic_file_write_text(command->out, text_string(&page), err);
     text_free(&page);
+    return result;
+}
+
+/* Reads and writes once. A run that has ended is read once more: it may have ended behind the first reading. */
+static status look(struct watched *watched, struct error *err)
+{
+    const struct option_list *words = watched->words;
+    struct run_group *groups;
+    size_t count;
+    status result = run_groups_read(&groups, &count, words->items, words->count, err);
+    if (result == STATUS_OK && watched->command->seconds > 0) {
+        watched->goes_on = any_is_running(groups, count);
+        if (!watched->goes_on) {
+            run_groups_free(groups, count);
+            result = run_groups_read(&groups, &count, words->items, words->count, err);
+        }
+    }
+    watched->unread = result == STATUS_OK ? 0 : watched->unread + 1;
+    if (result == STATUS_OK) result = write_page(watched, groups, count, err);
     run_groups_free(groups, count);
     return result;
 }
 
-static status make_report(const struct report_command *command, const struct option_list *runs, struct error *err)
+/* Until the runs have ended. A page that cannot be written may be written at the next look; a run that is begun anew has no
+ * lines for a moment, but not for long. */
+static status watch(struct watched *watched, struct error *err)
 {
-    struct parts parts = {0};
-    bool goes_on = true;
-    if (runs->count == 0 || command->out == NULL)
+    status result = STATUS_OK;
+    while (watched->goes_on) {
+        struct error passing = {0};
+        sleep((unsigned)watched->command->seconds);
+        result = look(watched, &passing);
+        if (result == STATUS_OK) continue;
+        if (!watched->goes_on || watched->unread == MOST_UNREAD) return error_set(err, "%s", passing.message);
+        log_warning("%s", passing.message);
+    }
+    return result;
+}
+
+static status make_report(const struct report_command *command, const struct option_list *words, struct error *err)
+{
+    struct watched watched = {.command = command, .words = words};
+    if (words->count == 0 || command->out == NULL)
         return error_set_usage(err, "rmfer report needs run folders and -o FILE.html");
-    status result = write_page(command, runs, &parts, &goes_on, err);
+    status result = look(&watched, err);
     if (result == STATUS_OK) {
         text_print_name(command->out, stdout);
         printf("\n");
     }
     fflush(stdout);
-    while (result == STATUS_OK && goes_on) {
-        struct error passing = {0};
-        sleep((unsigned)command->seconds);
-        /* A run that is begun anew may have no lines for a moment. */
-        if (write_page(command, runs, &parts, &goes_on, &passing) == STATUS_OK) continue;
-        log_warning("%s", passing.message);
-        goes_on = true;
-    }
-    parts_free(&parts);
+    if (result == STATUS_OK) result = watch(&watched, err);
+    parts_free(&watched.parts);
     return result;
 }
 
