@@ -152,11 +152,15 @@ bool file_exists(const char *path)
     return stat(path, &facts) == 0 && S_ISREG(facts.st_mode);
 }
 
+bool path_is_same(const char *a, const char *b)
+{
+    struct stat left, right;
+    return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+}
+
 status file_check_output(const char *output, const char *input, struct error *err)
 {
-    struct stat target, source;
-    if (output == NULL || input == NULL || stat(output, &target) != 0 || !S_ISREG(target.st_mode)) return STATUS_OK;
-    if (stat(input, &source) != 0 || source.st_dev != target.st_dev || source.st_ino != target.st_ino) return STATUS_OK;
+    if (output == NULL || input == NULL || !file_exists(output) || !path_is_same(output, input)) return STATUS_OK;
     return error_set_usage(err, "%s: is read here, and would be written over: take another name", output);
 }
 
@@ -168,9 +172,7 @@ bool folder_exists(const char *path)
 
 bool folder_is_same(const char *a, const char *b)
 {
-    struct stat left, right;
-    return stat(a, &left) == 0 && S_ISDIR(left.st_mode) && stat(b, &right) == 0 && left.st_dev == right.st_dev &&
-           left.st_ino == right.st_ino;
+    return folder_exists(a) && path_is_same(a, b);
 }
 
 status folder_create(const char *path, struct error *err)

@@ -260,12 +260,6 @@ void atomic_files_remove_stale(const char *folder)
 /* ---- what is not written over ------------------------------------------------------------------------------------
  */
 
-static bool is_same_entry(const char *a, const char *b)
-{
-    struct stat left, right;
-    return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev && left.st_ino == right.st_ino;
-}
-
 /* Of files that are not there, the folder and the name decide. */
 static bool will_be_same_file(const char *a, const char *b)
 {
@@ -273,7 +267,7 @@ static bool will_be_same_file(const char *a, const char *b)
     char *left_folder = left == NULL ? NULL : path_folder(left, NULL);
     char *right_folder = right == NULL ? NULL : path_folder(right, NULL);
     bool same = left_folder != NULL && right_folder != NULL && strcmp(path_name(left), path_name(right)) == 0 &&
-                is_same_entry(left_folder, right_folder);
+                path_is_same(left_folder, right_folder);
     memory_free(left_folder);
     memory_free(right_folder);
     memory_free(left);
@@ -288,7 +282,7 @@ static status check_two_outputs(const char *a, const char *b, struct error *err)
     bool a_is_there = stat(a, &left) == 0, b_is_there = stat(b, &right) == 0;
     bool is_device = (a_is_there && !S_ISREG(left.st_mode)) || (b_is_there && !S_ISREG(right.st_mode));
     if (a_is_there != b_is_there || is_device) return STATUS_OK;
-    if (a_is_there ? !is_same_entry(a, b) : !will_be_same_file(a, b)) return STATUS_OK;
+    if (a_is_there ? !path_is_same(a, b) : !will_be_same_file(a, b)) return STATUS_OK;
     return error_set_usage(err, "%s: two results would go into this one file: name two", b);
 }
 

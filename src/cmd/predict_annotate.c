@@ -178,12 +178,6 @@ static status choose_name(const struct annotation *annotation, const struct face
     return result == STATUS_OK ? text_append_format(name, err, "frame_%08lld.jpg", (long long)input->frame) : result;
 }
 
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat left, right;
-    return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev && left.st_ino == right.st_ino;
-}
-
 /* ---- drawing
  * ------------------------------------------------------------------------------------------------------- */
 
@@ -306,7 +300,7 @@ status annotation_write(const struct annotation *annotation, const struct face_i
     status result = choose_name(annotation, input, &name, err);
     char *path = result == STATUS_OK ? path_join(annotation->folder, text_string(&name), err) : NULL;
     result = path == NULL ? STATUS_FAILED : make_folders(annotation->folder, path, err);
-    if (result == STATUS_OK && is_same_file(path, input->path))
+    if (result == STATUS_OK && path_is_same(path, input->path))
         result = error_set(err, "%s: --annotate would write over the picture itself; name another folder", path);
     if (result == STATUS_OK) result = write_file(annotation, path, bytes, size, err);
     memory_free(path);

@@ -177,9 +177,8 @@ status folder_walk_next(struct folder_walk *walk, char **path, char **below, boo
         *below = path_join(level->below, name, err);
         bool is_entered = false, is_named = *path != NULL && *below != NULL;
         bool is_left_out = is_named && walk->left_out != NULL && folder_is_same(walk->left_out, *path);
-        status result = is_left_out ? STATUS_OK
-                        : is_named  ? enter_folder(walk, *path, *below, &is_entered, err)
-                                    : STATUS_FAILED;
+        status result = is_named ? STATUS_OK : STATUS_FAILED;
+        if (is_named && !is_left_out) result = enter_folder(walk, *path, *below, &is_entered, err);
         if (is_entered) continue;
         bool is_wanted = !is_left_out && (image_kind_of_name(name) != IMAGE_UNKNOWN || video_is_named(name));
         *found = is_named && (result != STATUS_OK || is_wanted);

@@ -30,6 +30,7 @@ status file_read_if_there(const char *path, size_t limit, bool *there, uint8_t *
 
 bool file_exists(const char *path);
 bool folder_exists(const char *path);
+bool path_is_same(const char *a, const char *b);   /* both are there and are one file or folder, under whatever name */
 bool folder_is_same(const char *a, const char *b); /* both are there and are one folder, under whatever name */
 
 /* Refuses, as a usage error, to write `output` where it is the same file as `input`, under whatever name. NULL is no file. */
