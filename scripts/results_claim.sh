@@ -1,22 +1,23 @@
 #!/bin/sh
 # The rows of docs/results/claim.md: FERPlus with few labels, its other faces as a simulated RMset, from a trained start.
-# Usage: results_claim.sh FERPLUS_FOLDER [OUT [RESULTS]]    (OUT: runs/claim; RESULTS: docs/results/claim; RMFER: ./rmfer)
+# Usage: results_claim.sh FERPLUS_FOLDER [OUT [RESULTS]]    (OUT: runs/claim; RESULTS: OUT/results; RMFER: ./rmfer)
 #
 # ROWS and SEEDS choose. A row is a method of settings_of, with what differs from 4,000 labels, agreement .8 and the whole
 # RMset after an @: consensus, consensus@labels400, consensus@agreement0.6, consensus@rmset50. All rows of a seed and a number
 # of labels go on from one start, for as many steps. A finished row is one JSON file in RESULTS and is not run again, a
-# stopped one goes on where it was; rows of other numbers of labels have JSON files of their starts as well. With labels alone
-# of the same seed in OUT, RESULTS/paired has how many more pictures a row has right (McNemar's test, paired bootstrap).
+# stopped one goes on where it was; rows of other numbers of labels have JSON files of their starts as well. With
+# docs/results/claim as RESULTS, what is reported counts as finished and the rest is added to it. With labels alone of the
+# same seed in OUT, RESULTS/paired has how many more pictures a row has right (McNemar's test, paired bootstrap).
 # EXTRA: settings for every run, "section.key=value ...". Another RESULTS belongs to them: a try of the whole in minutes, on
 # the faces that come with the tests, is
 #   ROWS="baseline@labels400 consensus@labels400" EXTRA="data.image_size=32 train.epochs=2 train.warmup_epochs=0" \
-#       scripts/results_claim.sh FERPLUS_MINI /tmp/claim /tmp/claim/results
+#       scripts/results_claim.sh FERPLUS_MINI /tmp/claim
 # THREADS: of every run (the cores it may use). Several calls with other ROWS or SEEDS may run beside each other.
 set -eu
 seeds=${SEEDS:-0}
 rows=${ROWS-baseline ial ial-unmasked acl-published acl-sharp mutual mutual-shuffled consensus consensus-shuffled consensus-none \
 both fixmatch uda mixmatch remixmatch adacm}
-set -- "$1" "${2:-runs/claim}" "${3:-$(dirname "$0")/../docs/results/claim}"
+set -- "$1" "${2:-runs/claim}" "${3:-${2:-runs/claim}/results}"
 # shellcheck source=scripts/results_rows.sh
 . "$(dirname "$0")/results_rows.sh"
 

@@ -1,14 +1,15 @@
 #!/bin/sh
 # The results of docs/results/ferplus.md and the model in the box: FERPlus's training split from random weights, on this
 # machine's CPU, and what goes on from there.
-# Usage: results_ferplus.sh FERPLUS_FOLDER [OUT [RESULTS]]  (OUT: runs/ferplus; RESULTS: docs/results/ferplus; RMFER: ./rmfer)
+# Usage: results_ferplus.sh FERPLUS_FOLDER [OUT [RESULTS]]  (OUT: runs/ferplus; RESULTS: OUT/results; RMFER: ./rmfer)
 #
 # ROWS (scratch) and SEEDS (0) choose. scratch is the preset ferplus-scratch; more, ial and consensus go on from it for three
 # epochs: labels alone, with inter-sample attention, and with all training faces as moments too, as the best row of
 # docs/results/claim.md has them. They start from scratch of their seed, or from START. A finished row leaves its JSON in RESULTS,
-# by both rules for the labels, and is not run again; a stopped one goes on. THREADS: of every run.
+# by both rules for the labels, and is not run again (with docs/results/ferplus as RESULTS those that are reported count as
+# finished); a stopped one goes on. THREADS: of every run.
 set -eu
-set -- "$1" "${2:-runs/ferplus}" "${3:-$(dirname "$0")/../docs/results/ferplus}"
+set -- "$1" "${2:-runs/ferplus}" "${3:-${2:-runs/ferplus}/results}"
 # shellcheck source=scripts/results_rows.sh
 . "$(dirname "$0")/results_rows.sh"
 config=$here/configs/ferplus-scratch.ini start=${START:-}

@@ -44,7 +44,7 @@ script() {
     : >calls
     case $name in
     methods) run env "$@" $shell house/scripts/results_methods.sh made ;;
-    *) run env "$@" $shell house/scripts/results_$name.sh data made made/results ;;
+    *) run env "$@" $shell house/scripts/results_$name.sh data made ;;
     esac
 }
 # ends_without WHAT STATUS NAME [VARIABLE=VALUE]...: the script fails so, and leaves no result but a start's.
@@ -68,7 +68,7 @@ for shell in sh dash bash; do
     ends_without "an RMset that cannot be made" 1 claim ROWS=consensus FAILS=synth FAILS_WITH=1
     holds "nothing is trained without it" [ "$(grep -c '^train.*--out [^ ]*/consensus' calls)" -eq 0 ]
     ends_without "a start that is stopped" 1 claim ROWS=consensus FAILS=train FAILS_WITH=143
-    run env ROWS=consensus $shell house/scripts/results_claim.sh nowhere made made/results
+    run env ROWS=consensus $shell house/scripts/results_claim.sh nowhere made
     holds "a data set that is not there ($shell)" [ $code -ne 0 -a ! -e made/start-seed0 ]
 
     script ferplus ROWS=scratch
