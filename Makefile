@@ -370,17 +370,18 @@ sign-flip: tests
 	@SHARE=$(SHARE) sh scripts/check_sign_flip.sh
 
 install: rmfer
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/rmfer/configs
-	install -m 755 rmfer $(DESTDIR)$(PREFIX)/bin/rmfer
-	install -m 644 docs/rmfer.1 $(DESTDIR)$(PREFIX)/share/man/man1/rmfer.1
-	install -m 644 configs/*.ini $(DESTDIR)$(PREFIX)/share/rmfer/configs
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/man/man1" "$(DESTDIR)$(PREFIX)/share/rmfer/configs"
+	install -m 755 rmfer "$(DESTDIR)$(PREFIX)/bin/rmfer"
+	install -m 644 docs/rmfer.1 "$(DESTDIR)$(PREFIX)/share/man/man1/rmfer.1"
+	install -m 644 configs/*.ini "$(DESTDIR)$(PREFIX)/share/rmfer/configs"
 	for file in models/*.safetensors models/*.onnx; do \
-	  if [ -e "$$file" ]; then install -m 644 "$$file" $(DESTDIR)$(PREFIX)/share/rmfer; fi; done
-	install -D -m 644 scripts/rmfer.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rmfer
+	  if [ -e "$$file" ]; then install -m 644 "$$file" "$(DESTDIR)$(PREFIX)/share/rmfer"; fi; done
+	install -D -m 644 scripts/rmfer.bash "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/rmfer"
 
 uninstall:
-	rm -rf $(DESTDIR)$(PREFIX)/bin/rmfer $(DESTDIR)$(PREFIX)/share/man/man1/rmfer.1 $(DESTDIR)$(PREFIX)/share/rmfer \
-	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rmfer
+	rm -f "$(DESTDIR)$(PREFIX)/bin/rmfer" "$(DESTDIR)$(PREFIX)/share/man/man1/rmfer.1" \
+	  "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/rmfer"
+	rm -rf "$(DESTDIR)$(PREFIX)/share/rmfer"
 
 # What git knows, as an archive with the version in its name.
 dist:
