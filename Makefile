@@ -49,8 +49,8 @@ Q := @
 say = @echo '  $(1)	$(2)';
 endif
 
-# What a target makes by itself it makes on every core, unless -j was given.
-PARALLEL := $(if $(findstring j,$(filter-out --%,$(MAKEFLAGS))),,-j$(shell nproc 2>/dev/null || echo 1))
+# What a target makes by itself it makes on every core, unless -j was given, which make tells only when a recipe asks.
+PARALLEL = $(if $(filter -j%,$(MFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
 
 # ---- flags --------------------------------------------------------------------------------------------------------
 # -ffp-contract=off keeps the portable kernels the same on every compiler; never -ffast-math (NaN guards would die).

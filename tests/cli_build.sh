@@ -42,11 +42,12 @@ esac
 SH
 chmod +x pkg-config
 
-# build OPTION...: without what the make that runs these tests was given.
-build() {
+# alone OPTION...: without what the make that runs these tests was given.
+alone() {
     run env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u V -u SAN -u MPI -u HARDEN -u PREFIX -u BUILD -u CFLAGS \
-        make --no-print-directory PKG_CONFIG="$PWD/pkg-config" rmfer "$@"
+        make --no-print-directory PKG_CONFIG="$PWD/pkg-config" "$@"
 }
+build() { alone rmfer "$@"; }
 compiled() { grep -c '^  CC' "$folder/out"; }
 # builds WHAT COUNT OPTION...: so many files are compiled.
 builds() {
@@ -67,5 +68,16 @@ builds "the same again" 0 CFLAGS=-DCHOSEN
 builds "without hardening" 4 HARDEN= CFLAGS=-DCHOSEN
 builds "another prefix: the file that knows it" 1 HARDEN= CFLAGS=-DCHOSEN PREFIX=/elsewhere
 [ "$(./rmfer | tail -n 1)" = /elsewhere ] && pass || fail "the program has that"
+
+# how_parallel OPTION...: the -j with which `make test` would start another make, "" where that shares its own.
+how_parallel() {
+    alone -n test MAKE=: "$@"
+    sed -n 's/^: --no-print-directory *\(.*\)check$/\1/p' "$folder/out" | tr -d ' '
+}
+cores=$(nproc 2>/dev/null || echo 1)
+[ "$(how_parallel)" = "-j$cores" ] && pass || fail "make test does not use the cores"
+[ "$(how_parallel -j1)" = "" ] && pass || fail "make -j1 test is not heeded"
+[ "$(how_parallel -j3)" = "" ] && pass || fail "make -j3 test is not heeded"
+[ "$(how_parallel BUILD=jobs CFLAGS="-O2 -jumps")" = "-j$cores" ] && pass || fail "a value with a j is taken for -j"
 
 finish
