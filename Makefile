@@ -155,10 +155,13 @@ BUILT_WITH := $(CC) | $(CPPFLAGS) | $(BASE_CFLAGS) $(ISA_FLAGS_avx512) $(ISA_FLA
 $(OUT)/flags: export WANTED := $(BUILT_WITH)
 # One file alone knows where `make install` puts things, which often is said for that one target.
 $(OUT)/prefix: export WANTED := $(PREFIX)
+# A file that was removed is newer than nothing: these lists tell that it went.
+$(OUT)/sources: export WANTED := $(SOURCES)
+$(BUILD)/generated/presets: export WANTED := $(PRESETS)
 $(OUT)/src/cmd/lookup.o: CPPFLAGS += -DRMFER_PREFIX='"$(PREFIX)"'
 $(OUT)/src/cmd/lookup.o: $(OUT)/prefix
 
-$(OUT)/flags $(OUT)/prefix: always
+$(OUT)/flags $(OUT)/prefix $(OUT)/sources $(BUILD)/generated/presets: always
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$WANTED" | cmp -s - $@ || printf '%s\n' "$$WANTED" >$@
 
@@ -173,15 +176,15 @@ $(OUT)/rmfer: $(OUT)/src/main.o $(OUT)/librmfer.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(OUT)/librmfer.a: $(OBJECTS)
+$(OUT)/librmfer.a: $(OBJECTS) $(OUT)/sources
 	@rm -f $@
 	$(call say,AR,$@)
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $(OBJECTS)
 
-$(OUT)/librmfer_double.a: $(DOUBLE_OBJECTS)
+$(OUT)/librmfer_double.a: $(DOUBLE_OBJECTS) $(OUT)/sources
 	@rm -f $@
 	$(call say,AR,$@)
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $(DOUBLE_OBJECTS)
 
 $(OUT)/double/%.o: %.c $(OUT)/flags | need-build
 	@mkdir -p $(@D)
@@ -202,7 +205,7 @@ $(OUT)/%.o: %.c $(OUT)/flags | need-build
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/generated/presets.c: $(PRESETS) scripts/embed_presets.sh
+$(BUILD)/generated/presets.c: $(PRESETS) $(BUILD)/generated/presets scripts/embed_presets.sh
 	@mkdir -p $(@D)
 	sh scripts/embed_presets.sh $(PRESETS) > $@.tmp && mv $@.tmp $@
 

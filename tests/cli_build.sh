@@ -69,6 +69,18 @@ builds "without hardening" 4 HARDEN= CFLAGS=-DCHOSEN
 builds "another prefix: the file that knows it" 1 HARDEN= CFLAGS=-DCHOSEN PREFIX=/elsewhere
 [ "$(./rmfer | tail -n 1)" = /elsewhere ] && pass || fail "the program has that"
 
+builds "as at first" 4
+# What is removed again leaves no trace in the program.
+echo 'const char left_behind[] = "left behind"; extern const char left_behind[];' >src/cmd/more.c
+printf '[train]\nbatch = 2\n' >configs/more.ini
+builds "a source and a preset more" 2
+grep -q more build/generated/presets.c && pass || fail "the preset is embedded"
+rm src/cmd/more.c configs/more.ini
+builds "both removed: the presets" 1
+grep -q more build/generated/presets.c && fail "the preset is still embedded" || pass
+ar t build/release/librmfer.a | grep -q more && fail "the source's object is still in the library" || pass
+builds "nothing more" 0
+
 # how_parallel OPTION...: the -j with which `make test` would start another make, "" where that shares its own.
 how_parallel() {
     alone -n test MAKE=: "$@"
