@@ -306,7 +306,7 @@ $(OUT)/tests/libfaults.so: tests/faults/faults.c tests/faults/trace.h $(OUT)/fla
 $(OUT)/tests/power_loss: tests/faults/power_loss.c tests/faults/trace.h $(OUT)/librmfer.a
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OUT)/librmfer.a $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(OUT)/librmfer.a $(LDLIBS)
 
 # The rooms that meet foreign bytes are built for the fuzzer; what they call above comes from the library.
 FUZZED := $(filter src/base/% src/config/% src/data/% src/ckpt/% src/plot/% src/rmset/notes.c src/rmset/film_facts.c src/cmd/stored_accuracy.c \
@@ -324,7 +324,7 @@ $(OUT)/fuzz/objects/%.o: %.c $(OUT)/flags | need-build
 $(OUT)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS) $(OUT)/librmfer.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(CPPFLAGS) -Itests $(LIBRARY_CFLAGS) -o $@ $< $(FUZZ_OBJECTS) $(OUT)/librmfer.a $(LDLIBS) -lgomp -pthread
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(CPPFLAGS) -Itests $(LIBRARY_CFLAGS) -MMD -MP -o $@ $< $(FUZZ_OBJECTS) $(OUT)/librmfer.a $(LDLIBS) -lgomp -pthread
 
 # SECONDS for each target.
 SECONDS ?= 10
@@ -397,6 +397,7 @@ clean:
 	rm -rf $(BUILD) rmfer
 
 -include $(FUZZ_OBJECTS:.o=.d) $(OBJECTS:.o=.d) $(DOUBLE_OBJECTS:.o=.d) $(OUT)/src/main.d $(TESTS:=.d) $(DOUBLE_TESTS:=.d) $(MANY_TESTS:=.d) \
+  $(MANY_SUPPORT:%.c=$(OUT)/%.d) $(MANY_SUPPORT:tests/%.c=$(OUT)/tests/double/%.d) $(FUZZERS:=.d) $(OUT)/tests/power_loss.d \
   $(TEST_SUPPORT:.o=.d) $(DOUBLE_SUPPORT:.o=.d)
 
 # ---- measurements ----------------------------------------------------------------------------------------------------
