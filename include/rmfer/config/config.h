@@ -277,7 +277,7 @@ struct config_rmset {
     bool allow_outside; /* rows of the index may name files outside of its folder */
     bool augment;    /* [augment] applies to RMset faces too */
     enum config_normalize normalize;
-    double mean[3], std[3]; /* always filled */
+    double mean[3], std[3]; /* filled, but 0 where it is `own` and root has no statistics.ini yet */
 };
 
 struct config_augment_weak {
