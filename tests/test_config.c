@@ -295,7 +295,7 @@ static void write_file(const char *path, const char *text)
 static void test_own_statistics_go_with_the_folder(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/rmfer-config-XXXXXX", path[64], elsewhere[64];
+    char folder[] = "/tmp/rmfer-config-XXXXXX", path[64], elsewhere[64], message[160];
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/statistics.ini", folder);
     snprintf(elsewhere, sizeof elsewhere, "rmset.root=%s", folder);
@@ -316,6 +316,13 @@ static void test_own_statistics_go_with_the_folder(void **state)
     snprintf(custom, sizeof custom, "[rmset]\nroot = %s\nnormalize = custom\nmean = 0.5, 0.5, 0.5\nstd = 0.25, 0.25, 0.25\n", folder);
     assert_int_equal(parse_set(custom, "rmset.normalize=own"), STATUS_OK);
     assert_true(config.rmset.mean[0] == 0.4 && config.rmset.std[2] == 0.125);
+
+    snprintf(message, sizeof message, "%s:3: rmset.std = 0.125: not three numbers (red, green, blue)", path);
+    write_file(path, "[rmset]\nmean = 0.4, 0.4, 0.4\nstd = 0.125\n");
+    assert_set_refused(resolved, elsewhere, message);
+    snprintf(message, sizeof message, "%s:1: a section is written [name], alone on its line", path);
+    write_file(path, "[rmset\n");
+    assert_set_refused(resolved, elsewhere, message);
     unlink(path);
     rmdir(folder);
 }

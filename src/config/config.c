@@ -117,15 +117,9 @@ static status apply_text(struct config *config, char *text, struct error *err)
         } else {
             result = apply_item(config, section, &item, err);
         }
-        if (result != STATUS_OK) return error_add_context(err, "%s:%d", config->source, item.line);
+        if (result != STATUS_OK) break;
     }
-    /* The reader's own messages begin with the line. */
-    if (result != STATUS_OK) {
-        struct error inner = *err;
-        error_clear(err);
-        error_set_usage(err, "%s:%s", config->source, inner.message);
-    }
-    return result;
+    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s:%d", config->source, item.line);
 }
 
 /* ---- overrides --------------------------------------------------------------------------------------------------

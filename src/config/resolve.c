@@ -158,7 +158,7 @@ static status take_statistics(struct config *config, const char *path, struct er
         if (result != STATUS_OK) break;
     }
     memory_free(bytes);
-    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", path);
+    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s:%d", path, item.line);
 }
 
 /* The numbers that rmset build wrote. Ones given beside `own`, as in a resolved configuration, stay, unless they are of another
