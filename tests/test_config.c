@@ -362,6 +362,14 @@ static void test_options_of_their_own_are_taken_literally(void **state)
     text_free(&printed);
     assert_set_refused("", "--dataset:data.kind=nothing",
                        "--dataset: data.kind = nothing: unknown (affectnet, rafdb, ferplus, folder, csv)");
+    /* What only shows later is of that option, too; of several the last. */
+    assert_set_refused("", "--batch:train.batch=1",
+                       "--batch: train.batch = 1: must be at least 2 with ial.self_mask = exclude (or ial.weight = 0)");
+    const char *const several[] = {"--batch:train.batch=1", "train.batch=1"};
+    config_free(&config);
+    err = (struct error){0};
+    assert_int_equal(config_defaults(&config, several, 2, &err), STATUS_USAGE);
+    assert_int_equal(strncmp(err.message, "--set: ", 7), 0);
 }
 
 /* An override with a value that may be anywhere in the key's domain. */

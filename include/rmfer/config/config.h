@@ -357,6 +357,7 @@ struct config {
     struct config_output output;
     char *source;   /* the file's name, for messages */
     int32_t *lines; /* for every key of the table: its line in the file, 0 = default, -1 = an override */
+    char **options; /* for every key: the option of that override, "--set" for one */
 };
 
 /* Every loader below fills `config` from the defaults, then the file, then `overrides` ("section.key=value", paths in
