@@ -29,8 +29,11 @@ static size_t list_sections(const char *sections[MOST_SECTIONS])
 {
     size_t count, found = 0;
     const struct config_key *keys = config_keys(&count);
-    for (size_t i = 0; i < count; i++)
-        if (i == 0 || strcmp(keys[i].section, keys[i - 1].section) != 0) sections[found++] = keys[i].section;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && strcmp(keys[i].section, keys[i - 1].section) == 0) continue;
+        BUG_UNLESS(found < MOST_SECTIONS);
+        sections[found++] = keys[i].section;
+    }
     return found;
 }
 
