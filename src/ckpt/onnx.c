@@ -231,20 +231,6 @@ static float float_of_bits(uint64_t bits)
     return value;
 }
 
-static status read_reals(struct reader *reader, struct onnx_attribute *attribute, struct wire message)
-{
-    size_t count;
-    if (!numbers_count(message, 7, WIRE_FIXED32, &count)) return malformed(reader, "an attribute");
-    float *values = pool_take(reader->pool, count, sizeof *values, reader->err);
-    if (values == NULL) return STATUS_FAILED;
-    struct numbers numbers = numbers_of(message, 7, WIRE_FIXED32);
-    uint64_t value;
-    for (size_t i = 0; numbers_next(&numbers, &value); i++) values[i] = float_of_bits(value);
-    attribute->reals = values;
-    attribute->real_count = count;
-    return STATUS_OK;
-}
-
 static status read_attribute_tensor(struct reader *reader, struct onnx_attribute *attribute, struct wire message)
 {
     bool found;
@@ -275,8 +261,7 @@ static status read_attribute(struct reader *reader, struct onnx_attribute *attri
         if (result != STATUS_OK) return result;
     }
     if (more == WIRE_MALFORMED) return malformed(reader, "an attribute");
-    result = read_integers(reader, attribute, whole);
-    return result == STATUS_OK ? read_reals(reader, attribute, whole) : result;
+    return read_integers(reader, attribute, whole);
 }
 
 static status read_node(struct reader *reader, struct onnx_node *node, struct wire message)

@@ -47,7 +47,6 @@ status csv_list_read(struct dataset_reader *reader, bool *exists, struct error *
 
 /* Later rows come from `path`. */
 status reader_begin_list(struct dataset_reader *reader, const char *path, struct error *err) MUST_CHECK;
-const char *reader_list(const struct dataset_reader *reader);
 
 /* Adds a sample. A picture that was already listed with the same box is left out with a note. */
 status reader_add(struct dataset_reader *reader, const struct dataset_row *row, struct error *err) MUST_CHECK;

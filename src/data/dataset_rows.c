@@ -42,11 +42,6 @@ status reader_begin_list(struct dataset_reader *reader, const char *path, struct
     return STATUS_OK;
 }
 
-const char *reader_list(const struct dataset_reader *reader)
-{
-    return reader->dataset->lists[reader->list];
-}
-
 static struct dataset_note *find_note(struct dataset *dataset, const char *reason)
 {
     for (size_t i = 0; i < dataset->note_count; i++)

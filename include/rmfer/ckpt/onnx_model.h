@@ -12,8 +12,6 @@ struct onnx_attribute {
     const char *string;      /* STRING, "" when it is none */
     const int64_t *integers; /* INTS */
     size_t integer_count;
-    const float *reals; /* FLOATS */
-    size_t real_count;
     const struct tensor *tensor; /* TENSOR (the value of a Constant node), NULL when it is none */
 };
 
