@@ -411,21 +411,6 @@ static status read_property(struct reader *reader, struct onnx_property *propert
     return more == WIRE_END ? STATUS_OK : malformed(reader, "a property");
 }
 
-/* OperatorSetIdProto: 1 domain, 2 version. */
-static void read_opset(struct onnx_model *model, struct wire message)
-{
-    struct wire_field field;
-    uint64_t version = 0;
-    bool own = true;
-    while (wire_next(&message, &field) == WIRE_FIELD) {
-        if (FIELD_OF(field) == FIELD(2, WIRE_VARINT)) version = field.value;
-        if (FIELD_OF(field) != FIELD(1, WIRE_BYTES)) continue;
-        size_t length = (size_t)(field.bytes.end - field.bytes.at);
-        own = length == 0 || (length == 7 && memcmp(field.bytes.at, "ai.onnx", 7) == 0);
-    }
-    if (own) model->opset = (int64_t)version;
-}
-
 static status read_model(struct reader *reader, struct onnx_model *model, struct wire message)
 {
     struct wire_field field;
@@ -439,7 +424,6 @@ static status read_model(struct reader *reader, struct onnx_model *model, struct
         switch (FIELD_OF(field)) {
         case FIELD(2, WIRE_BYTES): result = read_string(reader, &model->producer, field.bytes); break;
         case FIELD(7, WIRE_BYTES): result = read_graph(reader, model, field.bytes); break;
-        case FIELD(8, WIRE_BYTES): read_opset(model, field.bytes); break;
         case FIELD(14, WIRE_BYTES):
             result = read_property(reader, &model->properties[model->property_count++], field.bytes);
             break;

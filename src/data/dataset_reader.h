@@ -63,9 +63,6 @@ struct image_box reader_box(const struct dataset_reader *reader, double x, doubl
 status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row *row, const uint8_t *pixels,
                          struct error *err) MUST_CHECK;
 
-/* Adds an unlabelled sample by its path alone. */
-status reader_add_path(struct dataset_reader *reader, const char *path, struct error *err) MUST_CHECK;
-
 /* A list's valence or arousal in `value`, -1 to 1; NaN for -2, with which AffectNet says that there is none. False where it
  * is something else. */
 bool reader_affect(double number, float *value);

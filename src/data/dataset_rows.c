@@ -264,14 +264,6 @@ status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row
     return STATUS_OK;
 }
 
-status reader_add_path(struct dataset_reader *reader, const char *path, struct error *err)
-{
-    size_t place;
-    struct dataset_row row = {.label = -1};
-    status result = add_name(reader->dataset, "", path, &place, err);
-    return result == STATUS_OK ? add_sample(reader, &row, NO_PIXELS, place, err) : result;
-}
-
 void dataset_keep(struct dataset *dataset, const bool *keep)
 {
     size_t kept = 0, classes = (size_t)dataset->class_count;

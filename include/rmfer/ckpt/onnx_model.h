@@ -57,7 +57,6 @@ struct onnx_model {
     size_t property_count;
     struct onnx_use *producers, *consumers; /* values with their nodes, sorted (ckpt/onnx_values.h) */
     size_t producer_count, consumer_count;
-    int64_t opset; /* of ONNX's own operators, 0 when the file does not say */
     const char *producer;
     void *pool; /* owns every string and array above */
 };
