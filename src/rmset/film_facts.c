@@ -13,6 +13,15 @@
 
 enum { LONGEST_FACTS = 1 << 20 };
 
+void pixel_sums_add(struct pixel_sums *sums, const struct pixel_sums *other)
+{
+    sums->count += other->count;
+    for (int c = 0; c < 3; c++) {
+        sums->sum[c] += other->sum[c];
+        sums->squares[c] += other->squares[c];
+    }
+}
+
 void film_facts_free(struct film_facts *facts)
 {
     memory_free(facts->settings);

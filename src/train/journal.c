@@ -44,16 +44,6 @@ void journal_free(struct journal *journal)
 
 /* ---- before the first step ---- */
 
-/* A text of several lines as messages. */
-static void log_lines(const char *text)
-{
-    for (const char *at = text; *at != '\0';) {
-        size_t length = strcspn(at, "\n");
-        log_info("%.*s", (int)length, at);
-        at += length + (at[length] == '\n');
-    }
-}
-
 static void report_phase(const struct run_plan *plan, const struct phase *phase)
 {
     const struct method *method = plan->method;
@@ -98,7 +88,7 @@ status journal_report_data(const struct journal *journal, const struct pictures 
     status result = dataset_describe(&pictures->training, &text, err);
     if (result == STATUS_OK && pictures->unlabelled.count > 0) result = dataset_describe(&pictures->unlabelled, &text, err);
     if (result == STATUS_OK) result = dataset_describe(&pictures->selection, &text, err);
-    if (result == STATUS_OK) log_lines(text_string(&text));
+    if (result == STATUS_OK) log_info_lines(text_string(&text));
     text_free(&text);
     if (result == STATUS_OK) result = check_classes(&pictures->training, err);
     if (result != STATUS_OK) return result;
