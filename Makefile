@@ -49,8 +49,8 @@ Q := @
 say = @echo '  $(1)	$(2)';
 endif
 
-# What a target makes by itself it makes on every core, unless -j was given.
-PARALLEL := $(if $(findstring j,$(filter-out --%,$(MAKEFLAGS))),,-j$(shell nproc 2>/dev/null || echo 1))
+# What a target makes by itself it makes on every core, unless -j was given, which make tells only when a recipe asks.
+PARALLEL = $(if $(filter -j%,$(MFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
 
 # ---- flags --------------------------------------------------------------------------------------------------------
 # -ffp-contract=off keeps the portable kernels the same on every compiler; never -ffast-math (NaN guards would die).
@@ -155,10 +155,13 @@ BUILT_WITH := $(CC) | $(CPPFLAGS) | $(BASE_CFLAGS) $(ISA_FLAGS_avx512) $(ISA_FLA
 $(OUT)/flags: export WANTED := $(BUILT_WITH)
 # One file alone knows where `make install` puts things, which often is said for that one target.
 $(OUT)/prefix: export WANTED := $(PREFIX)
+# A file that was removed is newer than nothing: these lists tell that it went.
+$(OUT)/sources: export WANTED := $(SOURCES)
+$(BUILD)/generated/presets: export WANTED := $(PRESETS)
 $(OUT)/src/cmd/lookup.o: CPPFLAGS += -DRMFER_PREFIX='"$(PREFIX)"'
 $(OUT)/src/cmd/lookup.o: $(OUT)/prefix
 
-$(OUT)/flags $(OUT)/prefix: always
+$(OUT)/flags $(OUT)/prefix $(OUT)/sources $(BUILD)/generated/presets: always
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$WANTED" | cmp -s - $@ || printf '%s\n' "$$WANTED" >$@
 
@@ -173,15 +176,15 @@ $(OUT)/rmfer: $(OUT)/src/main.o $(OUT)/librmfer.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(OUT)/librmfer.a: $(OBJECTS)
+$(OUT)/librmfer.a: $(OBJECTS) $(OUT)/sources
 	@rm -f $@
 	$(call say,AR,$@)
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $(OBJECTS)
 
-$(OUT)/librmfer_double.a: $(DOUBLE_OBJECTS)
+$(OUT)/librmfer_double.a: $(DOUBLE_OBJECTS) $(OUT)/sources
 	@rm -f $@
 	$(call say,AR,$@)
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $(DOUBLE_OBJECTS)
 
 $(OUT)/double/%.o: %.c $(OUT)/flags | need-build
 	@mkdir -p $(@D)
@@ -202,7 +205,7 @@ $(OUT)/%.o: %.c $(OUT)/flags | need-build
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/generated/presets.c: $(PRESETS) scripts/embed_presets.sh
+$(BUILD)/generated/presets.c: $(PRESETS) $(BUILD)/generated/presets scripts/embed_presets.sh
 	@mkdir -p $(@D)
 	sh scripts/embed_presets.sh $(PRESETS) > $@.tmp && mv $@.tmp $@
 
@@ -303,7 +306,7 @@ $(OUT)/tests/libfaults.so: tests/faults/faults.c tests/faults/trace.h $(OUT)/fla
 $(OUT)/tests/power_loss: tests/faults/power_loss.c tests/faults/trace.h $(OUT)/librmfer.a
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(OUT)/librmfer.a $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(OUT)/librmfer.a $(LDLIBS)
 
 # The rooms that meet foreign bytes are built for the fuzzer; what they call above comes from the library.
 FUZZED := $(filter src/base/% src/config/% src/data/% src/ckpt/% src/plot/% src/rmset/notes.c src/rmset/film_facts.c src/cmd/stored_accuracy.c \
@@ -321,7 +324,7 @@ $(OUT)/fuzz/objects/%.o: %.c $(OUT)/flags | need-build
 $(OUT)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJECTS) $(OUT)/librmfer.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
-	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(CPPFLAGS) -Itests $(LIBRARY_CFLAGS) -o $@ $< $(FUZZ_OBJECTS) $(OUT)/librmfer.a $(LDLIBS) -lgomp -pthread
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(CPPFLAGS) -Itests $(LIBRARY_CFLAGS) -MMD -MP -o $@ $< $(FUZZ_OBJECTS) $(OUT)/librmfer.a $(LDLIBS) -lgomp -pthread
 
 # SECONDS for each target.
 SECONDS ?= 10
@@ -370,17 +373,18 @@ sign-flip: tests
 	@SHARE=$(SHARE) sh scripts/check_sign_flip.sh
 
 install: rmfer
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/rmfer/configs
-	install -m 755 rmfer $(DESTDIR)$(PREFIX)/bin/rmfer
-	install -m 644 docs/rmfer.1 $(DESTDIR)$(PREFIX)/share/man/man1/rmfer.1
-	install -m 644 configs/*.ini $(DESTDIR)$(PREFIX)/share/rmfer/configs
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/man/man1" "$(DESTDIR)$(PREFIX)/share/rmfer/configs"
+	install -m 755 rmfer "$(DESTDIR)$(PREFIX)/bin/rmfer"
+	install -m 644 docs/rmfer.1 "$(DESTDIR)$(PREFIX)/share/man/man1/rmfer.1"
+	install -m 644 configs/*.ini "$(DESTDIR)$(PREFIX)/share/rmfer/configs"
 	for file in models/*.safetensors models/*.onnx; do \
-	  if [ -e "$$file" ]; then install -m 644 "$$file" $(DESTDIR)$(PREFIX)/share/rmfer; fi; done
-	install -D -m 644 scripts/rmfer.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rmfer
+	  if [ -e "$$file" ]; then install -m 644 "$$file" "$(DESTDIR)$(PREFIX)/share/rmfer"; fi; done
+	install -D -m 644 scripts/rmfer.bash "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/rmfer"
 
 uninstall:
-	rm -rf $(DESTDIR)$(PREFIX)/bin/rmfer $(DESTDIR)$(PREFIX)/share/man/man1/rmfer.1 $(DESTDIR)$(PREFIX)/share/rmfer \
-	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rmfer
+	rm -f "$(DESTDIR)$(PREFIX)/bin/rmfer" "$(DESTDIR)$(PREFIX)/share/man/man1/rmfer.1" \
+	  "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/rmfer"
+	rm -rf "$(DESTDIR)$(PREFIX)/share/rmfer"
 
 # What git knows, as an archive with the version in its name.
 dist:
@@ -393,6 +397,7 @@ clean:
 	rm -rf $(BUILD) rmfer
 
 -include $(FUZZ_OBJECTS:.o=.d) $(OBJECTS:.o=.d) $(DOUBLE_OBJECTS:.o=.d) $(OUT)/src/main.d $(TESTS:=.d) $(DOUBLE_TESTS:=.d) $(MANY_TESTS:=.d) \
+  $(MANY_SUPPORT:%.c=$(OUT)/%.d) $(MANY_SUPPORT:tests/%.c=$(OUT)/tests/double/%.d) $(FUZZERS:=.d) $(OUT)/tests/power_loss.d \
   $(TEST_SUPPORT:.o=.d) $(DOUBLE_SUPPORT:.o=.d)
 
 # ---- measurements ----------------------------------------------------------------------------------------------------

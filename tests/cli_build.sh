@@ -42,11 +42,12 @@ esac
 SH
 chmod +x pkg-config
 
-# build OPTION...: without what the make that runs these tests was given.
-build() {
+# alone OPTION...: without what the make that runs these tests was given.
+alone() {
     run env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u V -u SAN -u MPI -u HARDEN -u PREFIX -u BUILD -u CFLAGS \
-        make --no-print-directory PKG_CONFIG="$PWD/pkg-config" rmfer "$@"
+        make --no-print-directory PKG_CONFIG="$PWD/pkg-config" "$@"
 }
+build() { alone rmfer "$@"; }
 compiled() { grep -c '^  CC' "$folder/out"; }
 # builds WHAT COUNT OPTION...: so many files are compiled.
 builds() {
@@ -67,5 +68,28 @@ builds "the same again" 0 CFLAGS=-DCHOSEN
 builds "without hardening" 4 HARDEN= CFLAGS=-DCHOSEN
 builds "another prefix: the file that knows it" 1 HARDEN= CFLAGS=-DCHOSEN PREFIX=/elsewhere
 [ "$(./rmfer | tail -n 1)" = /elsewhere ] && pass || fail "the program has that"
+
+builds "as at first" 4
+# What is removed again leaves no trace in the program.
+echo 'const char left_behind[] = "left behind"; extern const char left_behind[];' >src/cmd/more.c
+printf '[train]\nbatch = 2\n' >configs/more.ini
+builds "a source and a preset more" 2
+grep -q more build/generated/presets.c && pass || fail "the preset is embedded"
+rm src/cmd/more.c configs/more.ini
+builds "both removed: the presets" 1
+grep -q more build/generated/presets.c && fail "the preset is still embedded" || pass
+ar t build/release/librmfer.a | grep -q more && fail "the source's object is still in the library" || pass
+builds "nothing more" 0
+
+# how_parallel OPTION...: the -j with which `make test` would start another make, "" where that shares its own.
+how_parallel() {
+    alone -n test MAKE=: "$@"
+    sed -n 's/^: --no-print-directory *\(.*\)check$/\1/p' "$folder/out" | tr -d ' '
+}
+cores=$(nproc 2>/dev/null || echo 1)
+[ "$(how_parallel)" = "-j$cores" ] && pass || fail "make test does not use the cores"
+[ "$(how_parallel -j1)" = "" ] && pass || fail "make -j1 test is not heeded"
+[ "$(how_parallel -j3)" = "" ] && pass || fail "make -j3 test is not heeded"
+[ "$(how_parallel BUILD=jobs CFLAGS="-O2 -jumps")" = "-j$cores" ] && pass || fail "a value with a j is taken for -j"
 
 finish

@@ -2,9 +2,12 @@
 # make install: everything lands where it is looked for, and the installed program works from anywhere.
 . tests/support/cli.sh
 
-# With the prefix it was built for: another one would build it anew, under the other tests.
-check "install" make --no-print-directory -s install DESTDIR="$folder/root"
-installed=$(find "$folder/root" -path '*/bin/rmfer')
+# With the prefix it was built for: another one would build it anew, under the other tests. The blank in the folder's name parts
+# no word, least of all one that uninstall would take for a folder to remove.
+root="$folder/my root"
+mkdir "$folder/my"
+check "install" make --no-print-directory -s install DESTDIR="$root"
+installed=$(find "$root" -path '*/bin/rmfer')
 prefix=${installed%/bin/rmfer}
 for file in bin/rmfer share/man/man1/rmfer.1 share/rmfer/ferplus-b0.safetensors share/rmfer/configs/ferplus.ini \
     share/bash-completion/completions/rmfer; do
@@ -28,7 +31,8 @@ ferplus-scratch" ]; then pass; else fail "completion"; fi
 else
     skip "completion: no bash"
 fi
-check "uninstall" make --no-print-directory -s uninstall DESTDIR="$folder/root"
-if [ -z "$(find "$folder/root" -type f)" ]; then pass; else fail "uninstall leaves files"; fi
+check "uninstall" make --no-print-directory -s uninstall DESTDIR="$root"
+if [ -z "$(find "$root" -type f)" ]; then pass; else fail "uninstall leaves files"; fi
+check "uninstall leaves a folder of half the name" test -d "$folder/my"
 
 finish

@@ -37,7 +37,7 @@ static void what_was_looked_at_stays(void **state)
     (void)state;
     char *folder = scratch_make();
     int file = open_file(folder);
-    struct byte_stream stream = byte_stream(file);
+    struct byte_stream stream = byte_stream(file, "a file");
     const uint8_t *bytes;
     size_t place = 0, most = 0;
     for (size_t wanted = 1; place < BYTES; wanted = wanted * 7 % 5003) {
@@ -66,7 +66,7 @@ static void files_can_be_sought(void **state)
     char *folder = scratch_make();
     int file = open_file(folder);
     assert_int_equal(lseek(file, 1000, SEEK_SET), 1000); /* someone read a header */
-    struct byte_stream stream = byte_stream(file);
+    struct byte_stream stream = byte_stream(file, "a file");
     assert_true(byte_stream_can_seek(&stream));
     assert_int_equal(byte_stream_size(&stream), BYTES - 1000);
     static const int64_t places[] = {0, 5, 900000, 100, BYTES - 1001};
@@ -92,7 +92,7 @@ static void pipes_cannot(void **state)
     const uint8_t *bytes;
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(write(ends[1], "abc", 3), 3);
-    struct byte_stream stream = byte_stream(ends[0]);
+    struct byte_stream stream = byte_stream(ends[0], "a pipe");
     assert_false(byte_stream_can_seek(&stream) || byte_stream_seek(&stream, 0));
     assert_int_equal(byte_stream_size(&stream), -1);
     assert_int_equal(byte_stream_peek(&stream, 2, &bytes), 3); /* what is there, at once */
@@ -110,10 +110,10 @@ static void errors_end_a_stream(void **state)
     (void)state;
     char *folder = scratch_make();
     int file = open(folder, O_RDONLY);
-    struct byte_stream stream = byte_stream(file);
+    struct byte_stream stream = byte_stream(file, "a file");
     assert_int_equal(byte_stream_get(&stream), -1);
     assert_true(stream.ended);
-    assert_string_equal(stream.error.message, "standard input cannot be read: Is a directory");
+    assert_string_equal(stream.error.message, "a file cannot be read: Is a directory");
     byte_stream_free(&stream);
     close(file);
     scratch_remove(folder);

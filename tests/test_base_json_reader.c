@@ -21,7 +21,7 @@ static bool is_read(const char *text)
 static void test_one_object_and_blanks(void **state)
 {
     (void)state;
-    assert_true(is_read("{}") && is_read(" {\"a\": [1, {}]} \n\t"));
+    assert_true(is_read("{}") && is_read(" {\"a\": [1, {}]} \n\t") && is_read("{\r\n}\r\n"));
     static const char *const refused[] = {"", " ", "1", "[]", "null", "{", "{} {}", "{}x", "{\"a\": }", "{\"a\": 1"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) assert_false(is_read(refused[i]));
     assert_null(json_read_object("{}x", 1)); /* no further than told */

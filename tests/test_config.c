@@ -283,6 +283,50 @@ static void test_normalization_has_one_meaning(void **state)
     assert_true(config.data.mean[0] == 0 && config.data.std[0] == 0.229 && config.eval.mean[0] == 0);
 }
 
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* An RMset's own numbers go with its folder: those of the one before are none of another's. */
+static void test_own_statistics_go_with_the_folder(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/rmfer-config-XXXXXX", path[64], elsewhere[64], message[160];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/statistics.ini", folder);
+    snprintf(elsewhere, sizeof elsewhere, "rmset.root=%s", folder);
+    const char *resolved = "[rmset]\nroot = /a\nnormalize = own\nmean = 0.5, 0.5, 0.5\nstd = 0.25, 0.25, 0.25\n";
+    assert_int_equal(parse(resolved), STATUS_OK);
+    assert_true(config.rmset.mean[0] == 0.5 && config.rmset.std[2] == 0.25);
+    assert_int_equal(parse_set(resolved, elsewhere), STATUS_OK);
+    assert_true(config.rmset.mean[0] == 0 && config.rmset.std[2] == 0);
+    const char *const typed[] = {elsewhere, "rmset.mean=0.2, 0.2, 0.2", "rmset.std=0.3, 0.3, 0.3"};
+    config_free(&config);
+    assert_int_equal(config_parse(&config, resolved, "a.ini", "/base", typed, 3, &err), STATUS_OK);
+    assert_true(config.rmset.mean[0] == 0.2 && config.rmset.std[2] == 0.3);
+
+    write_file(path, "[rmset]\nmean = 0.4, 0.4, 0.4\nstd = 0.125, 0.125, 0.125\n");
+    assert_int_equal(parse_set(resolved, elsewhere), STATUS_OK);
+    assert_true(config.rmset.mean[0] == 0.4 && config.rmset.std[2] == 0.125);
+    char custom[160];
+    snprintf(custom, sizeof custom, "[rmset]\nroot = %s\nnormalize = custom\nmean = 0.5, 0.5, 0.5\nstd = 0.25, 0.25, 0.25\n", folder);
+    assert_int_equal(parse_set(custom, "rmset.normalize=own"), STATUS_OK);
+    assert_true(config.rmset.mean[0] == 0.4 && config.rmset.std[2] == 0.125);
+
+    snprintf(message, sizeof message, "%s:3: rmset.std = 0.125: not three numbers (red, green, blue)", path);
+    write_file(path, "[rmset]\nmean = 0.4, 0.4, 0.4\nstd = 0.125\n");
+    assert_set_refused(resolved, elsewhere, message);
+    snprintf(message, sizeof message, "%s:1: a section is written [name], alone on its line", path);
+    write_file(path, "[rmset\n");
+    assert_set_refused(resolved, elsewhere, message);
+    unlink(path);
+    rmdir(folder);
+}
+
 /* ---- the round trip ---------------------------------------------------------------------------------------------
  */
 
@@ -318,6 +362,14 @@ static void test_options_of_their_own_are_taken_literally(void **state)
     text_free(&printed);
     assert_set_refused("", "--dataset:data.kind=nothing",
                        "--dataset: data.kind = nothing: unknown (affectnet, rafdb, ferplus, folder, csv)");
+    /* What only shows later is of that option, too; of several the last. */
+    assert_set_refused("", "--batch:train.batch=1",
+                       "--batch: train.batch = 1: must be at least 2 with ial.self_mask = exclude (or ial.weight = 0)");
+    const char *const several[] = {"--batch:train.batch=1", "train.batch=1"};
+    config_free(&config);
+    err = (struct error){0};
+    assert_int_equal(config_defaults(&config, several, 2, &err), STATUS_USAGE);
+    assert_int_equal(strncmp(err.message, "--set: ", 7), 0);
 }
 
 /* An override with a value that may be anywhere in the key's domain. */
@@ -534,6 +586,7 @@ int main(void)
         cmocka_unit_test_teardown(test_paths_expand_and_become_absolute, forget),
         cmocka_unit_test_teardown(test_a_file_is_the_base_of_its_paths, forget),
         cmocka_unit_test_teardown(test_normalization_has_one_meaning, forget),
+        cmocka_unit_test_teardown(test_own_statistics_go_with_the_folder, forget),
         cmocka_unit_test_teardown(test_printing_reads_back_the_same, forget),
         cmocka_unit_test_teardown(test_presets_load, forget),
         cmocka_unit_test_teardown(test_ablations_change_only_what_they_say, forget),

@@ -144,10 +144,8 @@ static void test_affectnet_original(void **state)
         check_affectnet(&dataset);
         const struct image_box *box = &sample_of(&dataset, "a.JPG")->box;
         assert_true(box->x == -15 && box->y == 0 && box->width == 150 && box->height == 120);
-        struct text place = {0};
-        assert_int_equal(dataset_place(&dataset, 0, &place, NULL), STATUS_OK);
-        assert_string_equal(place.bytes, header == 1 ? "training.csv:2" : "training.csv:1");
-        text_free(&place);
+        assert_string_equal(path_name(dataset.lists[dataset.samples[0].list]), "training.csv");
+        assert_int_equal(dataset.samples[0].row, header == 1 ? 2 : 1);
         dataset_free(&dataset);
         assert_error(&options, SPLIT_TEST, "no test split of kind affectnet");
         options.crop = CROP_NONE;
@@ -534,7 +532,6 @@ static void test_ferplus_pair(void **state)
     struct config_data options = options_of(DATA_FERPLUS, folder);
     struct dataset dataset = opened(&options, SPLIT_TRAIN);
     assert_int_equal(dataset.count, 1);
-    assert_true(dataset.split_is_own);
     assert_int_equal(dataset.samples[0].label, 0);
     assert_int_not_equal(dataset.samples[0].pixels, NO_PIXELS);
     assert_int_equal(dataset.pixels[dataset.samples[0].pixels + 300], 300 % 256);
@@ -598,7 +595,6 @@ static void test_ferplus_folders(void **state)
     dataset = opened(&options, SPLIT_VALID);
     assert_int_equal(dataset.count, 1);
     assert_int_equal(dataset.samples[0].label, 6);
-    assert_true(dataset.split_is_own);
     dataset_free(&dataset);
     options.classes.items = alphabetical;
     options.classes.count = 7;
@@ -686,7 +682,7 @@ static void test_lists(void **state)
     assert_int_equal(sample_of(&dataset, "b, c.jpg")->label, 1);
     dataset_free(&dataset);
     dataset = opened(&options, SPLIT_VALID);
-    assert_true(dataset.split_is_own && dataset.count == 1 && dataset.samples[0].label == 0);
+    assert_true(dataset.count == 1 && dataset.samples[0].label == 0);
     dataset_free(&dataset);
     dataset = opened(&options, SPLIT_TEST);
     assert_int_equal(dataset.count, 1);
@@ -699,7 +695,7 @@ static void test_lists(void **state)
     options.root = list;
     options.valid_fraction = 0.5;
     dataset = opened(&options, SPLIT_VALID);
-    assert_true(!dataset.split_is_own && dataset.count == 1);
+    assert_true(dataset.count == 1);
     dataset_free(&dataset);
     assert_error(&options, SPLIT_TEST, "no test split of kind csv");
     options.root = folder;
@@ -822,7 +818,6 @@ static void test_validation_share(void **state)
     assert_int_equal(whole.count, 160);
     assert_int_equal(train.count, 144);
     assert_int_equal(valid.count, 16);
-    assert_false(valid.split_is_own);
     for (int class = 0; class < 8; class ++) assert_int_equal(valid.class_counts[class], 2);
     assert_int_equal(common_samples(&train, &valid), 0);
     assert_int_equal(common_samples(&train, &whole), 144);

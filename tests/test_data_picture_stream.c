@@ -73,7 +73,7 @@ static struct byte_stream begin(struct writer *writer, const uint8_t *bytes, siz
     *writer = (struct writer){.bytes = bytes, .size = size, .piece = piece};
     assert_int_equal(pipe(writer->ends), 0);
     assert_int_equal(pthread_create(&writer->thread, NULL, write_pieces, writer), 0);
-    return byte_stream(writer->ends[0]);
+    return byte_stream(writer->ends[0], "pipe");
 }
 
 static void end(struct writer *writer, struct byte_stream *stream)
@@ -255,7 +255,7 @@ static void a_line_is_enough(void **state)
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(write(ends[1], "B.png\n", 6), 6);
-    struct byte_stream stream = byte_stream(ends[0]);
+    struct byte_stream stream = byte_stream(ends[0], "pipe");
     assert_int_equal(stream_kind_find(&stream), STREAM_LIST);
     for (const char *at = "B.png\n"; *at != '\0'; at++) assert_int_equal(byte_stream_get(&stream), *at);
     close(ends[1]);

@@ -10,12 +10,12 @@
 
 enum { READ_AT_ONCE = 65536 };
 
-struct byte_stream byte_stream(int descriptor)
+struct byte_stream byte_stream(int descriptor, const char *name)
 {
     struct stat facts;
     bool is_file = fstat(descriptor, &facts) == 0 && S_ISREG(facts.st_mode);
     off_t place = is_file ? lseek(descriptor, 0, SEEK_CUR) : -1;
-    return (struct byte_stream){.descriptor = descriptor, .origin = place};
+    return (struct byte_stream){.descriptor = descriptor, .name = name, .origin = place};
 }
 
 void byte_stream_free(struct byte_stream *stream)
@@ -51,7 +51,7 @@ static void read_more(struct byte_stream *stream)
         do
             got = read(stream->descriptor, stream->bytes + stream->end, READ_AT_ONCE);
         while (got < 0 && errno == EINTR);
-        if (got < 0) error_set_errno(&stream->error, "standard input cannot be read");
+        if (got < 0) error_set_errno(&stream->error, "%s cannot be read", stream->name);
     }
     if (got > 0)
         stream->end += (size_t)got;

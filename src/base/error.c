@@ -1,4 +1,4 @@
-/* Composing messages: the first one wins, context is put in front, and what does not fit is cut with a mark. */
+/* Composing messages: the first one wins, context is put in front, and what does not fit is cut off. */
 #include "rmfer/base/error.h"
 
 #include <errno.h>

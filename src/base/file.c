@@ -1,5 +1,5 @@
-/* Reading whole files and mapping them, making folders, and writing beside the target: open, write, sync, rename,
- * sync the folder. Errors keep the errno of what failed first. */
+/* Reading whole files and mapping them, asking what a path is, and making folders. Writing is file_write.c's. Errors keep the errno
+ * of what failed first. */
 #define _GNU_SOURCE /* O_CLOEXEC, MAP_ANONYMOUS */
 #include "rmfer/base/file.h"
 #include "rmfer/base/mapping_guard.h"

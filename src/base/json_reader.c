@@ -11,7 +11,8 @@ cJSON *json_read_object(const char *bytes, size_t length)
     errno = 0; /* cJSON does not tell why; malloc does */
     cJSON *object = cJSON_ParseWithLengthOpts(bytes, length, &end, 0);
     bool good = cJSON_IsObject(object);
-    for (; good && end < bytes + length; end++) good = *end == ' ' || *end == '\n' || *end == '\t' || *end == '\0';
+    for (; good && end < bytes + length; end++)
+        good = *end == ' ' || *end == '\n' || *end == '\r' || *end == '\t' || *end == '\0';
     if (good) return object;
     cJSON_Delete(object);
     if (object != NULL) errno = 0;

@@ -308,15 +308,3 @@ status checkpoint_create_model(const struct checkpoint *checkpoint, bool with_he
     if (result != STATUS_OK) model_free(model);
     return result;
 }
-
-status checkpoint_read_floats(const struct checkpoint *checkpoint, const char *name, float *out, size_t count,
-                              struct error *err)
-{
-    const struct tensor *tensor = checkpoint_tensor(checkpoint, name);
-    if (tensor == NULL) return error_set(err, "%s: tensor '%s' is missing", checkpoint->path, name);
-    if (tensor->count != count)
-        return error_set(err, "%s: tensor '%s' has %zu elements, not %zu", checkpoint->path, name, tensor->count,
-                         count);
-    tensor_read_floats(tensor, out);
-    return STATUS_OK;
-}

@@ -278,7 +278,6 @@ static status copy_class_names(struct import_report *report, const char *const *
 {
     report->class_names = memory_allocate(count, sizeof *report->class_names, "the class names", err);
     if (report->class_names == NULL) return STATUS_FAILED;
-    report->class_names_known = names != NULL;
     for (size_t i = 0; i < count; i++) {
         char made[32];
         snprintf(made, sizeof made, "class_%zu", i);

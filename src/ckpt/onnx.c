@@ -231,20 +231,6 @@ static float float_of_bits(uint64_t bits)
     return value;
 }
 
-static status read_reals(struct reader *reader, struct onnx_attribute *attribute, struct wire message)
-{
-    size_t count;
-    if (!numbers_count(message, 7, WIRE_FIXED32, &count)) return malformed(reader, "an attribute");
-    float *values = pool_take(reader->pool, count, sizeof *values, reader->err);
-    if (values == NULL) return STATUS_FAILED;
-    struct numbers numbers = numbers_of(message, 7, WIRE_FIXED32);
-    uint64_t value;
-    for (size_t i = 0; numbers_next(&numbers, &value); i++) values[i] = float_of_bits(value);
-    attribute->reals = values;
-    attribute->real_count = count;
-    return STATUS_OK;
-}
-
 static status read_attribute_tensor(struct reader *reader, struct onnx_attribute *attribute, struct wire message)
 {
     bool found;
@@ -275,8 +261,7 @@ static status read_attribute(struct reader *reader, struct onnx_attribute *attri
         if (result != STATUS_OK) return result;
     }
     if (more == WIRE_MALFORMED) return malformed(reader, "an attribute");
-    result = read_integers(reader, attribute, whole);
-    return result == STATUS_OK ? read_reals(reader, attribute, whole) : result;
+    return read_integers(reader, attribute, whole);
 }
 
 static status read_node(struct reader *reader, struct onnx_node *node, struct wire message)
@@ -426,21 +411,6 @@ static status read_property(struct reader *reader, struct onnx_property *propert
     return more == WIRE_END ? STATUS_OK : malformed(reader, "a property");
 }
 
-/* OperatorSetIdProto: 1 domain, 2 version. */
-static void read_opset(struct onnx_model *model, struct wire message)
-{
-    struct wire_field field;
-    uint64_t version = 0;
-    bool own = true;
-    while (wire_next(&message, &field) == WIRE_FIELD) {
-        if (FIELD_OF(field) == FIELD(2, WIRE_VARINT)) version = field.value;
-        if (FIELD_OF(field) != FIELD(1, WIRE_BYTES)) continue;
-        size_t length = (size_t)(field.bytes.end - field.bytes.at);
-        own = length == 0 || (length == 7 && memcmp(field.bytes.at, "ai.onnx", 7) == 0);
-    }
-    if (own) model->opset = (int64_t)version;
-}
-
 static status read_model(struct reader *reader, struct onnx_model *model, struct wire message)
 {
     struct wire_field field;
@@ -454,7 +424,6 @@ static status read_model(struct reader *reader, struct onnx_model *model, struct
         switch (FIELD_OF(field)) {
         case FIELD(2, WIRE_BYTES): result = read_string(reader, &model->producer, field.bytes); break;
         case FIELD(7, WIRE_BYTES): result = read_graph(reader, model, field.bytes); break;
-        case FIELD(8, WIRE_BYTES): read_opset(model, field.bytes); break;
         case FIELD(14, WIRE_BYTES):
             result = read_property(reader, &model->properties[model->property_count++], field.bytes);
             break;

@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-enum { ONNX_IR_VERSION = 7, ONNX_OPSET = 13, ONNX_MOST_INPUTS = 3, ONNX_MOST_ATTRIBUTES = 4, ONNX_MOST_INTEGERS = 4 };
+enum { ONNX_IR_VERSION = 7, ONNX_OPSET = 13, ONNX_MOST_ATTRIBUTES = 4, ONNX_MOST_INTEGERS = 4 };
 
 /* An attribute of kind INT (count 0) or INTS. */
 struct onnx_written_attribute {

@@ -103,11 +103,6 @@ void weights_free(struct weight_set *set)
     *set = (struct weight_set){0};
 }
 
-const struct tensor *weights_find(const struct weight_set *set, const char *name)
-{
-    return tensor_find_sorted(set->tensors, set->count, name);
-}
-
 const char *weights_format_name(enum weight_format format)
 {
     static const char *const names[] = {"safetensors", "PyTorch (zip)", "PyTorch (before zip)", "ONNX"};

@@ -45,13 +45,6 @@ struct parts {
     size_t count;
 };
 
-static size_t count_runs(const struct run_group *groups, size_t count)
-{
-    size_t runs = 0;
-    for (size_t g = 0; g < count; g++) runs += groups[g].count;
-    return runs;
-}
-
 static status parts_init(struct parts *parts, size_t count, struct error *err)
 {
     parts->parts = memory_allocate(count, sizeof *parts->parts, "parts of a report", err);
@@ -144,7 +137,7 @@ static status write_page(struct watched *watched, const struct run_group *groups
     struct parts *parts = &watched->parts;
     struct text page = {0};
     status result = run_groups_check_output(groups, count, command->out, err);
-    if (result == STATUS_OK && parts->parts == NULL) result = parts_init(parts, count_runs(groups, count), err);
+    if (result == STATUS_OK && parts->parts == NULL) result = parts_init(parts, run_groups_size(groups, count), err);
     if (result == STATUS_OK && !command->no_data) result = renew_parts(parts, groups, count, &command->extra, err);
     if (result == STATUS_OK)
         result = report_write(groups, count, command->no_data ? NULL : parts->markups, watched->goes_on ? command->seconds : 0,

@@ -29,8 +29,11 @@ static size_t list_sections(const char *sections[MOST_SECTIONS])
 {
     size_t count, found = 0;
     const struct config_key *keys = config_keys(&count);
-    for (size_t i = 0; i < count; i++)
-        if (i == 0 || strcmp(keys[i].section, keys[i - 1].section) != 0) sections[found++] = keys[i].section;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && strcmp(keys[i].section, keys[i - 1].section) == 0) continue;
+        BUG_UNLESS(found < MOST_SECTIONS);
+        sections[found++] = keys[i].section;
+    }
     return found;
 }
 
@@ -117,15 +120,9 @@ static status apply_text(struct config *config, char *text, struct error *err)
         } else {
             result = apply_item(config, section, &item, err);
         }
-        if (result != STATUS_OK) return error_add_context(err, "%s:%d", config->source, item.line);
+        if (result != STATUS_OK) break;
     }
-    /* The reader's own messages begin with the line. */
-    if (result != STATUS_OK) {
-        struct error inner = *err;
-        error_clear(err);
-        error_set_usage(err, "%s:%s", config->source, inner.message);
-    }
-    return result;
+    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s:%d", config->source, item.line);
 }
 
 /* ---- overrides --------------------------------------------------------------------------------------------------
@@ -144,7 +141,8 @@ static status set_literal(const struct config_key *key, struct config *config, c
     return result;
 }
 
-static status apply_pair(struct config *config, char *pair, bool is_literal, struct error *err)
+/* `option`: where the pair came from. */
+static status apply_pair(struct config *config, char *pair, const char *option, bool is_literal, struct error *err)
 {
     char *equals = strchr(pair, '=');
     if (equals != NULL) *equals = '\0';
@@ -160,7 +158,11 @@ static status apply_pair(struct config *config, char *pair, bool is_literal, str
     const struct config_key *key = config_key_find(section, name);
     if (key == NULL) return unknown_key(section, name, err);
     int32_t *line = &config->lines[key_index(key)];
+    char **of = &config->options[key_index(key)];
     *line = LINE_OVERRIDE;
+    memory_free(*of);
+    *of = memory_copy_string(option, err);
+    if (*of == NULL) return STATUS_FAILED;
     if (is_literal) return set_literal(key, config, equals + 1, err);
     return set_from(key, config, text_trim(equals + 1), line, err);
 }
@@ -171,8 +173,9 @@ static status apply_override(struct config *config, char *text, struct error *er
     char *colon = text + strcspn(text, ":=");
     bool is_own = strncmp(text, "--", 2) == 0 && *colon == ':';
     if (is_own) *colon = '\0';
-    status result = apply_pair(config, is_own ? colon + 1 : text, is_own, err);
-    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", is_own ? text : "--set");
+    const char *option = is_own ? text : "--set";
+    status result = apply_pair(config, is_own ? colon + 1 : text, option, is_own, err);
+    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", option);
 }
 
 static status apply_overrides(struct config *config, const char *const *overrides, size_t count, struct error *err)
@@ -198,7 +201,8 @@ static status set_defaults(struct config *config, const char *source, struct err
     *config = (struct config){0};
     config->source = memory_copy_string(source, err);
     config->lines = memory_allocate(count, sizeof *config->lines, "the configuration", err);
-    if (config->source == NULL || config->lines == NULL) return STATUS_FAILED;
+    config->options = memory_allocate(count, sizeof *config->options, "the configuration", err);
+    if (config->source == NULL || config->lines == NULL || config->options == NULL) return STATUS_FAILED;
     for (size_t i = 0; i < count; i++) {
         status result = value_set(&keys[i], config, keys[i].default_text, err);
         if (result != STATUS_OK) return result;
@@ -280,9 +284,13 @@ void config_free(struct config *config)
 {
     size_t count;
     const struct config_key *keys = config_keys(&count);
-    for (size_t i = 0; i < count; i++) value_free(&keys[i], config);
+    for (size_t i = 0; i < count; i++) {
+        value_free(&keys[i], config);
+        if (config->options != NULL) memory_free(config->options[i]);
+    }
     memory_free(config->source);
     memory_free(config->lines);
+    memory_free(config->options);
     *config = (struct config){0};
 }
 

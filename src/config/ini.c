@@ -45,21 +45,21 @@ static bool only_comment(const char *rest)
 }
 
 /* Turns the quoted text at `from` into its meaning, in place. */
-static status unquote(char *from, int line, struct error *err)
+static status unquote(char *from, struct error *err)
 {
     char *to = from, *at = from + 1;
     for (; *at != '"'; at++) {
-        if (*at == '\0') return error_set_usage(err, "%d: a value begins with \" and does not end with it", line);
+        if (*at == '\0') return error_set_usage(err, "a value begins with \" and does not end with it");
         if (*at != '\\') {
             *to++ = *at;
             continue;
         }
         at++;
         if (*at != '"' && *at != '\\' && *at != 'n' && *at != 't')
-            return error_set_usage(err, "%d: after \\ in quotes only \" \\ n t are known", line);
+            return error_set_usage(err, "after \\ in quotes only \" \\ n t are known");
         *to++ = *at == 'n' ? '\n' : *at == 't' ? '\t' : *at;
     }
-    if (!only_comment(at + 1)) return error_set_usage(err, "%d: more text after the closing \"", line);
+    if (!only_comment(at + 1)) return error_set_usage(err, "more text after the closing \"");
     *to = '\0';
     return STATUS_OK;
 }
@@ -80,7 +80,7 @@ static status read_section(char *text, struct ini_item *item, struct error *err)
 {
     char *end = strchr(text, ']');
     if (end == NULL || !only_comment(end + 1))
-        return error_set_usage(err, "%d: a section is written [name], alone on its line", item->line);
+        return error_set_usage(err, "a section is written [name], alone on its line");
     *end = '\0';
     item->kind = INI_SECTION;
     item->name = text_trim(text + 1);
@@ -92,14 +92,13 @@ static status read_value(char *text, struct ini_item *item, struct error *err)
     char *equals = strchr(text, '=');
     if (equals == NULL || equals == text) {
         text_make_printable(text);
-        return error_set_usage(err, "%d: '%.60s' is neither [section] nor key = value nor # comment", item->line,
-                               text);
+        return error_set_usage(err, "'%.60s' is neither [section] nor key = value nor # comment", text);
     }
     *equals = '\0';
     item->kind = INI_VALUE;
     item->name = text_trim(text);
     item->value = text_trim(equals + 1);
-    if (item->value[0] == '"') return unquote(item->value, item->line, err);
+    if (item->value[0] == '"') return unquote(item->value, err);
     cut_comment(item->value);
     item->value = text_trim(item->value);
     return STATUS_OK;

@@ -20,8 +20,9 @@ static int32_t line_of(const struct config *config, const struct config_key *key
 
 status config_add_place(const struct config *config, const struct config_key *key, struct error *err)
 {
+    size_t count;
     int32_t line = line_of(config, key);
-    if (line == LINE_OVERRIDE) return error_add_context(err, "--set");
+    if (line == LINE_OVERRIDE) return error_add_context(err, "%s", config->options[key - config_keys(&count)]);
     if (line == LINE_DEFAULT) return error_add_context(err, "%s", config->source);
     return error_add_context(err, "%s:%d", config->source, (int)line);
 }
@@ -92,11 +93,15 @@ static bool given(const double *std)
     return std[0] > 0;
 }
 
+static bool is_override(const struct config *config, const char *section, const char *name)
+{
+    return line_of(config, config_key_find(section, name)) == LINE_OVERRIDE;
+}
+
 static bool data_normalization_overridden(const struct config *config)
 {
-    return line_of(config, config_key_find("data", "normalize")) == LINE_OVERRIDE ||
-           line_of(config, config_key_find("data", "mean")) == LINE_OVERRIDE ||
-           line_of(config, config_key_find("data", "std")) == LINE_OVERRIDE;
+    return is_override(config, "data", "normalize") || is_override(config, "data", "mean") ||
+           is_override(config, "data", "std");
 }
 
 /* mean and std written beside a preset: they win as an override over a file's preset, a preset given as an override
@@ -154,16 +159,22 @@ static status take_statistics(struct config *config, const char *path, struct er
         if (result != STATUS_OK) break;
     }
     memory_free(bytes);
-    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", path);
+    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s:%d", path, item.line);
 }
 
-/* The numbers that rmset build wrote. Ones given beside `own`, as in a resolved configuration, stay, unless the RMset is
- * another one now; a missing file is asked for when training starts. */
+/* The numbers that rmset build wrote. Ones given beside `own`, as in a resolved configuration, stay, unless they are of another
+ * RMset, or of another choice, than an override has named since. A missing file is asked for when training starts. */
 static status resolve_own_statistics(struct config *config, struct error *err)
 {
-    bool is_elsewhere = line_of(config, config_key_find("rmset", "root")) == LINE_OVERRIDE;
-    if (config->rmset.normalize != NORMALIZE_OWN || (given(config->rmset.std) && !is_elsewhere)) return STATUS_OK;
-    char *path = path_join(config->rmset.root, "statistics.ini", err);
+    struct config_rmset *rmset = &config->rmset;
+    if (rmset->normalize != NORMALIZE_OWN) return STATUS_OK;
+    bool is_typed = is_override(config, "rmset", "mean") && is_override(config, "rmset", "std");
+    if ((is_override(config, "rmset", "root") || is_override(config, "rmset", "normalize")) && !is_typed) {
+        memset(rmset->mean, 0, sizeof rmset->mean);
+        memset(rmset->std, 0, sizeof rmset->std);
+    }
+    if (given(rmset->std)) return STATUS_OK;
+    char *path = path_join(rmset->root, "statistics.ini", err);
     if (path == NULL) return STATUS_FAILED;
     status result = file_exists(path) ? take_statistics(config, path, err) : STATUS_OK;
     memory_free(path);

@@ -11,7 +11,7 @@ enum { LINE_DEFAULT = 0, LINE_OVERRIDE = -1 };
  * the file may name some of the environment. */
 status config_resolve(struct config *config, const char *folder, bool variables, struct error *err) MUST_CHECK;
 
-/* Puts "FILE:LINE: ", "FILE: " or "--set: " in front of a message about this key. */
+/* Puts "FILE:LINE: ", "FILE: " or "--OPTION: " in front of a message about this key. */
 status config_add_place(const struct config *config, const struct config_key *key, struct error *err);
 
 #endif

@@ -233,7 +233,6 @@ status dataset_open(struct dataset *dataset, const struct config_data *options, 
     status result = take_classes(&reader, err);
     if (result == STATUS_OK) result = read_rows(&reader, split, &valid_is_share, err);
     memory_free(reader.seen);
-    dataset->split_is_own = split == SPLIT_TEST || !valid_is_share;
     bool is_from_training = split != SPLIT_TEST && !(split == SPLIT_VALID && !valid_is_share);
     if (result == STATUS_OK && is_from_training) result = choose_rows(dataset, options, split, valid_is_share, err);
     if (result == STATUS_OK) result = check_samples(dataset, options, err);
@@ -241,17 +240,6 @@ status dataset_open(struct dataset *dataset, const struct config_data *options, 
     bool may_be_empty = split == SPLIT_UNLABELLED || split == SPLIT_TRAIN_WHOLE_UNLABELLED;
     if (result == STATUS_OK && dataset->count == 0 && !may_be_empty)
         result = no_samples(dataset, options->root, err);
-    return result;
-}
-
-status dataset_from_paths(struct dataset *dataset, const char *const *paths, size_t count, struct error *err)
-{
-    *dataset = (struct dataset){0};
-    struct dataset_reader reader = {.dataset = dataset};
-    snprintf(dataset->kind, sizeof dataset->kind, "paths");
-    snprintf(dataset->split, sizeof dataset->split, "paths");
-    status result = STATUS_OK;
-    for (size_t i = 0; i < count && result == STATUS_OK; i++) result = reader_add_path(&reader, paths[i], err);
     return result;
 }
 
@@ -277,13 +265,6 @@ void dataset_free(struct dataset *dataset)
 }
 
 /* ---- asking --------------------------------------------------------------------------------------------------- */
-
-status dataset_place(const struct dataset *dataset, size_t sample, struct text *out, struct error *err)
-{
-    const struct dataset_sample *s = &dataset->samples[sample];
-    if (s->row == 0) return text_append_format(out, err, "%s", dataset_path(dataset, sample));
-    return text_append_format(out, err, "%s:%u", path_name(dataset->lists[s->list]), s->row);
-}
 
 void dataset_target(const struct dataset *dataset, size_t sample, float *target)
 {

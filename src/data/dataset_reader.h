@@ -47,7 +47,6 @@ status csv_list_read(struct dataset_reader *reader, bool *exists, struct error *
 
 /* Later rows come from `path`. */
 status reader_begin_list(struct dataset_reader *reader, const char *path, struct error *err) MUST_CHECK;
-const char *reader_list(const struct dataset_reader *reader);
 
 /* Adds a sample. A picture that was already listed with the same box is left out with a note. */
 status reader_add(struct dataset_reader *reader, const struct dataset_row *row, struct error *err) MUST_CHECK;
@@ -63,9 +62,6 @@ struct image_box reader_box(const struct dataset_reader *reader, double x, doubl
 /* Adds a sample whose PIXEL_SIDE^2 gray pixels are given. */
 status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row *row, const uint8_t *pixels,
                          struct error *err) MUST_CHECK;
-
-/* Adds an unlabelled sample by its path alone. */
-status reader_add_path(struct dataset_reader *reader, const char *path, struct error *err) MUST_CHECK;
 
 /* A list's valence or arousal in `value`, -1 to 1; NaN for -2, with which AffectNet says that there is none. False where it
  * is something else. */

@@ -42,11 +42,6 @@ status reader_begin_list(struct dataset_reader *reader, const char *path, struct
     return STATUS_OK;
 }
 
-const char *reader_list(const struct dataset_reader *reader)
-{
-    return reader->dataset->lists[reader->list];
-}
-
 static struct dataset_note *find_note(struct dataset *dataset, const char *reason)
 {
     for (size_t i = 0; i < dataset->note_count; i++)
@@ -267,14 +262,6 @@ status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row
     memcpy(dataset->pixels + dataset->pixel_count, pixels, bytes);
     dataset->pixel_count += bytes;
     return STATUS_OK;
-}
-
-status reader_add_path(struct dataset_reader *reader, const char *path, struct error *err)
-{
-    size_t place;
-    struct dataset_row row = {.label = -1};
-    status result = add_name(reader->dataset, "", path, &place, err);
-    return result == STATUS_OK ? add_sample(reader, &row, NO_PIXELS, place, err) : result;
 }
 
 void dataset_keep(struct dataset *dataset, const bool *keep)

@@ -33,28 +33,6 @@ static status bring_to_size(const struct image *image, const struct image_box *b
                              &workspace->resize, err);
 }
 
-status picture_from_bytes(const uint8_t *bytes, size_t size, const struct image_box *box, enum config_resize filter,
-                          struct picture_workspace *workspace, struct error *err)
-{
-    struct image image;
-    status result = image_decode(bytes, size, NULL, &image, err);
-    if (result == STATUS_OK) result = bring_to_size(&image, box, filter, workspace, err);
-    image_free(&image);
-    return result;
-}
-
-status picture_from_path(const char *path, const struct image_box *box, enum config_resize filter,
-                         struct picture_workspace *workspace, struct error *err)
-{
-    uint8_t *bytes;
-    size_t size;
-    status result = picture_file_read(path, &bytes, &size, err);
-    if (result != STATUS_OK) return result;
-    result = picture_from_bytes(bytes, size, box, filter, workspace, err);
-    memory_free(bytes);
-    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", path);
-}
-
 /* ---- the cache ------------------------------------------------------------------------------------------------ */
 
 status picture_cache_init(struct picture_cache *cache, size_t count, size_t limit, atomic_size_t *used,

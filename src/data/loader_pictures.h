@@ -20,14 +20,6 @@ struct picture_workspace {
 status picture_workspace_init(struct picture_workspace *workspace, int side, struct error *err) MUST_CHECK;
 void picture_workspace_free(struct picture_workspace *workspace);
 
-/* Decodes `size` bytes and brings `box` (width 0 = the whole picture) to workspace->pixels. */
-status picture_from_bytes(const uint8_t *bytes, size_t size, const struct image_box *box, enum config_resize filter,
-                          struct picture_workspace *workspace, struct error *err) MUST_CHECK;
-
-/* The same from a path. */
-status picture_from_path(const char *path, const struct image_box *box, enum config_resize filter,
-                         struct picture_workspace *workspace, struct error *err) MUST_CHECK;
-
 struct cached_picture;
 
 /* Decoded pictures of a source, kept as they come until `limit` bytes are used. Any number of threads. */

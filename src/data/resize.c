@@ -206,11 +206,6 @@ status image_resize(const struct image *source, const struct image_box *box, enu
 
 static const char *const filter_names[] = {[RESIZE_BILINEAR] = "bilinear", [RESIZE_BICUBIC] = "bicubic"};
 
-const char *resize_filter_name(enum config_resize filter)
-{
-    return filter_names[filter];
-}
-
 status resize_filter_find(const char *name, enum config_resize *filter, struct error *err)
 {
     for (int i = 0; i < 2; i++) {

@@ -129,7 +129,7 @@ static status open_path(struct video *video, struct error *err)
 {
     video->descriptor = open(video->path, O_RDONLY | O_CLOEXEC);
     if (video->descriptor < 0) return error_set_errno(err, "%s: cannot be opened as a video", video->path);
-    video->own = byte_stream(video->descriptor);
+    video->own = byte_stream(video->descriptor, video->path);
     video->stream_in = &video->own;
     return STATUS_OK;
 }

@@ -170,19 +170,6 @@ void dist_sum(struct dist *dist, double *values, size_t count)
     else sum_many(dist, values, count);
 }
 
-void dist_sum_floats(struct dist *dist, float *values, size_t count)
-{
-    enum { PIECE = 1024 };
-    double piece[PIECE];
-    if (!dist_is_many(dist)) return;
-    for (size_t at = 0; at < count; at += PIECE) {
-        size_t n = count - at < PIECE ? count - at : PIECE;
-        for (size_t i = 0; i < n; i++) piece[i] = (double)values[at + i];
-        dist_sum(dist, piece, n);
-        for (size_t i = 0; i < n; i++) values[at + i] = (float)piece[i];
-    }
-}
-
 bool dist_any(struct dist *dist, bool own)
 {
     double any = own ? 1 : 0;

@@ -78,14 +78,26 @@ static void find_place(struct transport *t, struct transport_place *place)
     MPI_Comm_size(t->host, &place->size_on_host);
 }
 
-status transport_begin(struct transport **out, struct transport_place *place, struct error *err)
+/* OpenMP's threads compute between the calls, which all come from the thread that began. */
+static status start_library(struct error *err)
 {
     int given, started;
+    MPI_Initialized(&started);
+    if (started)
+        MPI_Query_thread(&given);
+    else
+        MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &given);
+    if (given >= MPI_THREAD_FUNNELED) return STATUS_OK;
+    MPI_Finalize();
+    return error_set(err, "this MPI library was built for programs without threads (it does not grant MPI_THREAD_FUNNELED)");
+}
+
+status transport_begin(struct transport **out, struct transport_place *place, struct error *err)
+{
     *out = NULL;
+    if (start_library(err) != STATUS_OK) return STATUS_FAILED;
     struct transport *t = memory_allocate(1, sizeof *t, "the other processes", err);
     if (t == NULL) return STATUS_FAILED;
-    MPI_Initialized(&started);
-    if (!started) MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &given);
     MPI_Comm_dup(MPI_COMM_WORLD, &t->all);
     MPI_Comm_dup(MPI_COMM_WORLD, &t->exchange);
     MPI_Comm_dup(MPI_COMM_WORLD, &t->gather);

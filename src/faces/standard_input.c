@@ -11,7 +11,7 @@ enum { LONGEST_LINE = 65536 };
 
 enum stream_kind standard_input_open(struct standard_input *in, bool null_separated)
 {
-    if (!in->is_open) in->stream = byte_stream(STDIN_FILENO);
+    if (!in->is_open) in->stream = byte_stream(STDIN_FILENO, "standard input");
     in->is_open = true;
     in->frame = 0;
     return null_separated ? STREAM_LIST : stream_kind_find(&in->stream);

@@ -7,15 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-double box_overlap(const struct image_box *a, const struct image_box *b)
-{
-    double width = fmin(a->x + a->width, b->x + b->width) - fmax(a->x, b->x);
-    double height = fmin(a->y + a->height, b->y + b->height) - fmax(a->y, b->y);
-    if (!(width > 0) || !(height > 0)) return 0;
-    double both = width * height;
-    return both / (a->width * a->height + b->width * b->height - both);
-}
-
 /* ---- reading order ----------------------------------------------------------------------------------------------
  */
 

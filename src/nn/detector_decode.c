@@ -80,21 +80,16 @@ static bool decode_face(const struct detector_cells cells[DETECTOR_LEVELS], cons
            fabs(y) < LARGEST_SIDE;
 }
 
-static double shared_length(double a, double a_length, double b, double b_length)
+double box_overlap(const struct image_box *a, const struct image_box *b)
 {
-    double begin = fmax(a, b), end = fmin(a + a_length, b + b_length);
-    return end > begin ? end - begin : 0;
+    double width = fmin(a->x + a->width, b->x + b->width) - fmax(a->x, b->x);
+    double height = fmin(a->y + a->height, b->y + b->height) - fmax(a->y, b->y);
+    if (!(width > 0) || !(height > 0)) return 0;
+    double both = width * height;
+    return both / (a->width * a->height + b->width * b->height - both);
 }
 
-/* Intersection over union. */
-static double box_overlap(const struct image_box *a, const struct image_box *b)
-{
-    double shared = shared_length(a->x, a->width, b->x, b->width) * shared_length(a->y, a->height, b->y, b->height);
-    return shared / (a->width * a->height + b->width * b->height - shared);
-}
-
-static bool is_covered(const struct detected_face *face, const struct detected_face *better, size_t count,
-                       double overlap)
+bool face_is_covered(const struct detected_face *face, const struct detected_face *better, size_t count, double overlap)
 {
     for (size_t i = 0; i < count; i++)
         if (box_overlap(&face->shape.box, &better[i].shape.box) > overlap) return true;
@@ -114,7 +109,7 @@ status detector_decode(const struct detector_cells cells[DETECTOR_LEVELS], doubl
     *faces = memory_allocate(candidates, sizeof **faces, "the faces", err);
     for (size_t i = 0; *faces != NULL && i < candidates; i++) {
         struct detected_face *face = &(*faces)[*count];
-        if (decode_face(cells, &list[i], face) && !is_covered(face, *faces, *count, overlap)) (*count)++;
+        if (decode_face(cells, &list[i], face) && !face_is_covered(face, *faces, *count, overlap)) (*count)++;
     }
     memory_free(list);
     return *faces == NULL ? STATUS_FAILED : STATUS_OK;

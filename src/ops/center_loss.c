@@ -2,11 +2,11 @@
  * sum twice. */
 #include "rmfer/ops/center_loss.h"
 
+#include "rmfer/ops/cosine.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-
-static const double SMALLEST_NORM = 1e-8;
 
 double center_loss(const struct center_rows *rows, double scale, real *dfeatures, real *dattention)
 {

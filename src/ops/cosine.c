@@ -3,8 +3,6 @@
 
 #include <math.h>
 
-static const double SMALLEST_NORM = 1e-8;
-
 void unit_rows_forward(size_t n, size_t d, const real *z, real *unit, real *norm)
 {
     for (size_t i = 0; i < n; i++) {

@@ -106,7 +106,7 @@ static void forward_row(const struct job *job, const void *x, const struct batch
     for (; *loaded < conv->height && *loaded < first + kernel - conv->pad_top; (*loaded)++)
         if (*loaded + conv->pad_top >= first) load_input_row(job, x, bn, *loaded);
     for (size_t b = job->first_block; b < job->end_block; b++) {
-        const real *rows[5];
+        const real *rows[DEPTHWISE_MOST_TAPS];
         for (size_t ky = 0; ky < kernel; ky++) {
             size_t padded = first + ky;
             bool inside = padded >= conv->pad_top && padded - conv->pad_top < conv->height;

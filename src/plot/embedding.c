@@ -2,6 +2,7 @@
 #include "rmfer/plot/embedding.h"
 
 #include "rmfer/base/memory.h"
+#include "rmfer/ops/cosine.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -17,8 +18,6 @@ void dsyevr_(const char *vectors, const char *range, const char *triangle, const
 
 /* ---- distances --------------------------------------------------------------------------------------------------- */
 
-static const double SHORTEST = 1e-8; /* METHOD's guard of norms */
-
 static status unit_rows(const real *features, size_t n, size_t dimensions, double *rows, struct error *err)
 {
     for (size_t i = 0; i < n; i++) {
@@ -28,7 +27,7 @@ static status unit_rows(const real *features, size_t n, size_t dimensions, doubl
             square += rows[i * dimensions + k] * rows[i * dimensions + k];
         }
         if (!isfinite(square)) return error_set(err, "the features of picture %zu are not finite numbers", i);
-        double length = fmax(sqrt(square), SHORTEST);
+        double length = fmax(sqrt(square), SMALLEST_NORM);
         for (size_t k = 0; k < dimensions; k++) rows[i * dimensions + k] /= length;
     }
     return STATUS_OK;

@@ -4,6 +4,7 @@
 #include "chart.h"
 
 #include "rmfer/base/memory.h"
+#include "rmfer/ops/cosine.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -13,8 +14,6 @@ enum { WIDTH = 720, LEFT = 76, RIGHT = 20, TOP = 52, HEIGHT = 280, BLOCK = 256 }
 
 /* ---- counting ---------------------------------------------------------------------------------------------------- */
 
-static const double SHORTEST = 1e-8; /* METHOD's guard of norms */
-
 static status unit_rows(const struct answers *answers, float *rows, struct error *err)
 {
     size_t d = answers->dimensions;
@@ -23,7 +22,7 @@ static status unit_rows(const struct answers *answers, float *rows, struct error
         for (size_t k = 0; k < d; k++) square += (double)answers->features[i * d + k] * (double)answers->features[i * d + k];
         if (!isfinite(square))
             return error_set(err, "%s: the features of picture %zu are not finite numbers", answers->name, i);
-        double length = fmax(sqrt(square), SHORTEST);
+        double length = fmax(sqrt(square), SMALLEST_NORM);
         for (size_t k = 0; k < d; k++) rows[i * d + k] = (float)((double)answers->features[i * d + k] / length);
     }
     return STATUS_OK;

@@ -21,13 +21,6 @@ static bool has_lines(const struct run_group *groups, size_t count)
     return false;
 }
 
-static size_t run_count(const struct run_group *groups, size_t count)
-{
-    size_t runs = 0;
-    for (size_t g = 0; g < count; g++) runs += groups[g].count;
-    return runs;
-}
-
 /* ---- the overview ------------------------------------------------------------------------------------------------ */
 
 static void put_head(struct html *html, const struct run_group *groups, size_t count, int refresh)
@@ -124,7 +117,7 @@ status report_write(const struct run_group *groups, size_t count, const struct t
     struct html html = {out, err, STATUS_OK};
     size_t number = 0;
     put_head(&html, groups, count, refresh);
-    if (run_count(groups, count) > 0) put_accuracies(&html, groups, count);
+    if (run_groups_size(groups, count) > 0) put_accuracies(&html, groups, count);
     put_curves(&html, groups, count);
     for (size_t g = 0; g < count; g++)
         for (size_t i = 0; i < groups[g].count; i++, number++)

@@ -94,6 +94,13 @@ void run_groups_free(struct run_group *groups, size_t count)
     memory_free(groups);
 }
 
+size_t run_groups_size(const struct run_group *groups, size_t count)
+{
+    size_t runs = 0;
+    for (size_t g = 0; g < count; g++) runs += groups[g].count;
+    return runs;
+}
+
 /* ---- outputs -----------------------------------------------------------------------------------------------------
  */
 

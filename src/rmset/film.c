@@ -206,15 +206,6 @@ static void add_pixels(struct pixel_sums *sums, const struct image *image)
         }
 }
 
-static void merge_sums(struct pixel_sums *sums, const struct pixel_sums *other)
-{
-    sums->count += other->count;
-    for (int c = 0; c < 3; c++) {
-        sums->sum[c] += other->sum[c];
-        sums->squares[c] += other->squares[c];
-    }
-}
-
 static status cut_faces(const void *context, struct face_picture *picture, struct face_worker *worker,
                         struct error *err)
 {
@@ -235,7 +226,7 @@ static status cut_faces(const void *context, struct face_picture *picture, struc
         if (result != STATUS_OK) return result;
     }
     pthread_mutex_lock(&work->shared->lock);
-    merge_sums(&work->shared->sums, &sums);
+    pixel_sums_add(&work->shared->sums, &sums);
     pthread_mutex_unlock(&work->shared->lock);
     return STATUS_OK;
 }

@@ -4,6 +4,9 @@
 
 #include "rmfer/rmset/build.h"
 
+/* Adds `other` to `sums`. */
+void pixel_sums_add(struct pixel_sums *sums, const struct pixel_sums *other);
+
 /* What film.ini holds. Zeroed is empty. */
 struct film_facts {
     char *settings, *areas; /* owned */

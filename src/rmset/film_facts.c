@@ -13,6 +13,15 @@
 
 enum { LONGEST_FACTS = 1 << 20 };
 
+void pixel_sums_add(struct pixel_sums *sums, const struct pixel_sums *other)
+{
+    sums->count += other->count;
+    for (int c = 0; c < 3; c++) {
+        sums->sum[c] += other->sum[c];
+        sums->squares[c] += other->squares[c];
+    }
+}
+
 void film_facts_free(struct film_facts *facts)
 {
     memory_free(facts->settings);
@@ -75,15 +84,16 @@ status film_facts_read(struct film_facts *facts, const char *path, struct error 
     if (result != STATUS_OK) return result;
     struct ini_reader reader = ini_reader((char *)bytes);
     struct ini_item item = {0};
-    while (result == STATUS_OK) {
-        result = ini_next(&reader, &item, err);
-        if (result != STATUS_OK || item.kind == INI_END) break;
+    while ((result = ini_next(&reader, &item, err)) == STATUS_OK && item.kind != INI_END) {
         if (item.kind == INI_VALUE && !take_item(facts, item.name, item.value, err))
-            result = error_set(err, "%d: %s = %s is not what rmset build writes", item.line, item.name, item.value);
+            result = error_set(err, "%s = %s is not what rmset build writes", item.name, item.value);
+        if (result != STATUS_OK) break;
     }
+    if (result != STATUS_OK)
+        error_add_context(err, "%s:%d", path, item.line);
+    else if (facts->settings == NULL || facts->areas == NULL || facts->faces == 0)
+        result = error_set(err, "%s: not whole", path);
     memory_free(bytes);
-    if (result == STATUS_OK && (facts->settings == NULL || facts->areas == NULL || facts->faces == 0))
-        result = error_set(err, "not whole");
     if (result != STATUS_OK) film_facts_free(facts);
-    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", path);
+    return result;
 }

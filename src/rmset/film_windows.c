@@ -60,14 +60,6 @@ static int compare_faces(const void *a, const void *b)
     return p->x < q->x ? -1 : p->x > q->x;
 }
 
-static bool is_covered(const struct detected_face *face, const struct detected_face *better, size_t count,
-                       double overlap)
-{
-    for (size_t i = 0; i < count; i++)
-        if (box_overlap(&face->shape.box, &better[i].shape.box) > overlap) return true;
-    return false;
-}
-
 static void choose_faces(struct face_picture *picture, const struct detector_options *detection)
 {
     size_t kept = 0;
@@ -75,7 +67,7 @@ static void choose_faces(struct face_picture *picture, const struct detector_opt
     for (size_t i = 0; i < picture->face_count; i++) {
         const struct image_box *box = &picture->faces[i].shape.box;
         if (box->width < detection->min_face || box->height < detection->min_face) continue;
-        if (!is_covered(&picture->faces[i], picture->faces, kept, detection->overlap))
+        if (!face_is_covered(&picture->faces[i], picture->faces, kept, detection->overlap))
             picture->faces[kept++] = picture->faces[i];
     }
     picture->face_count = kept;

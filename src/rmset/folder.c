@@ -140,15 +140,6 @@ static status join_lists(const char *folder, const struct film_names *names, con
     return result;
 }
 
-static void merge_sums(struct pixel_sums *sums, const struct pixel_sums *other)
-{
-    sums->count += other->count;
-    for (int c = 0; c < 3; c++) {
-        sums->sum[c] += other->sum[c];
-        sums->squares[c] += other->squares[c];
-    }
-}
-
 static status write_videos(const char *folder, const struct film_names *names, struct rmset_counts *counts,
                            struct pixel_sums *sums, struct error *err)
 {
@@ -166,7 +157,7 @@ static status write_videos(const char *folder, const struct film_names *names, s
         counts->frames += facts.frames;
         counts->faces += facts.faces;
         counts->persons += facts.persons;
-        merge_sums(sums, &facts.sums);
+        pixel_sums_add(sums, &facts.sums);
         film_facts_free(&facts);
     }
     if (result == STATUS_OK) return atomic_file_commit(&file, err);

@@ -33,7 +33,7 @@ struct split {
     int expressions; /* 7 leaves Contempt out */
     int side;        /* of the face's square, pixels */
     int margin;      /* pixels around it; the square moves inside */
-    uint8_t *gray;   /* LAYOUT_FERPLUS_CSV: [count, PIXELS], filled by draw_into_memory */
+    uint8_t *gray;   /* LAYOUT_FERPLUS_CSV: [count, PIXELS], filled by ferplus_pixels */
 };
 
 enum { FERPLUS_SIDE = 48, FERPLUS_PIXELS = FERPLUS_SIDE * FERPLUS_SIDE };

@@ -202,7 +202,7 @@ void evaluator_free(struct evaluator *e)
 
 size_t evaluator_bytes(const struct evaluator *e)
 {
-    return e->arena.size + inference_bytes(e->inference) + loader_bytes(e->loader);
+    return e->arena.size + inference_bytes(e->inference) + loader_bytes(e->loader) + gathered_rows_bytes(e->gathered);
 }
 
 size_t evaluator_bytes_to_come(const struct evaluator *e)

@@ -71,6 +71,11 @@ void gathered_rows_free(struct gathered_rows *g)
     memory_free(g);
 }
 
+size_t gathered_rows_bytes(const struct gathered_rows *g)
+{
+    return g == NULL ? 0 : g->arena.size;
+}
+
 struct field {
     real *numbers; /* [rows, width] */
     size_t width;

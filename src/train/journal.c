@@ -44,16 +44,6 @@ void journal_free(struct journal *journal)
 
 /* ---- before the first step ---- */
 
-/* A text of several lines as messages. */
-static void log_lines(const char *text)
-{
-    for (const char *at = text; *at != '\0';) {
-        size_t length = strcspn(at, "\n");
-        log_info("%.*s", (int)length, at);
-        at += length + (at[length] == '\n');
-    }
-}
-
 static void report_phase(const struct run_plan *plan, const struct phase *phase)
 {
     const struct method *method = plan->method;
@@ -98,7 +88,7 @@ status journal_report_data(const struct journal *journal, const struct pictures 
     status result = dataset_describe(&pictures->training, &text, err);
     if (result == STATUS_OK && pictures->unlabelled.count > 0) result = dataset_describe(&pictures->unlabelled, &text, err);
     if (result == STATUS_OK) result = dataset_describe(&pictures->selection, &text, err);
-    if (result == STATUS_OK) log_lines(text_string(&text));
+    if (result == STATUS_OK) log_info_lines(text_string(&text));
     text_free(&text);
     if (result == STATUS_OK) result = check_classes(&pictures->training, err);
     if (result != STATUS_OK) return result;
@@ -137,15 +127,16 @@ void journal_report_memory(const struct learner *learner, const struct pictures 
     struct method_bytes method = learner->method->bytes(learner->self);
     size_t weights = learner->model.parameters.arena.size, state = optimizer_bytes(learner->optimizer);
     size_t average = learner->average.arena.size, kept = pictures_bytes(pictures);
-    size_t evaluation = evaluator_bytes(evaluator);
-    char labels[64] = "";
+    size_t evaluation = evaluator_bytes(evaluator), sums = dist_gradients_bytes(learner->sums);
+    char labels[64] = "", processes[64] = "";
+    if (sums > 0) (void)snprintf(processes, sizeof processes, ", sums over processes %.0f", mebibytes(sums));
     if (method.labels > 0)
         (void)snprintf(labels, sizeof labels, ", labels of the RMset %.1f", mebibytes(method.labels));
     log_info("memory: %.0f MiB planned: weights and gradients %.0f, optimizer %.0f, average %.0f, saved for backward "
-             "%.0f%s, scratch %.0f%s, pictures %.0f, evaluation %.0f; a cache and decoding of pictures may add %.0f",
-             mebibytes(weights + state + average + method.saved + method.scratch + method.labels + kept + evaluation),
+             "%.0f%s, scratch %.0f%s%s, pictures %.0f, evaluation %.0f; a cache and decoding of pictures may add %.0f",
+             mebibytes(weights + state + average + method.saved + method.scratch + method.labels + sums + kept + evaluation),
              mebibytes(weights), mebibytes(state), mebibytes(average), mebibytes(method.saved),
-             saved_as(saved), mebibytes(method.scratch), labels, mebibytes(kept), mebibytes(evaluation),
+             saved_as(saved), mebibytes(method.scratch), labels, processes, mebibytes(kept), mebibytes(evaluation),
              mebibytes(to_come));
 }
 

@@ -4,6 +4,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/nn/model.h"
 #include "rmfer/ops/concordance.h"
+#include "rmfer/ops/cosine.h"
 
 #include <math.h>
 #include <string.h>
@@ -132,14 +133,12 @@ void similarity_clear(struct similarity *similarity)
     memset(similarity->counts, 0, similarity->classes * sizeof *similarity->counts);
 }
 
-static const double SHORTEST = 1e-8; /* METHOD's guard of norms */
-
 void similarity_add(struct similarity *similarity, const real *vector, size_t label)
 {
     BUG_UNLESS(label < similarity->classes);
     double square = 0, *sum = similarity->sums + label * similarity->dimensions;
     for (size_t i = 0; i < similarity->dimensions; i++) square += (double)vector[i] * (double)vector[i];
-    double length = sqrt(square) > SHORTEST ? sqrt(square) : SHORTEST;
+    double length = sqrt(square) > SMALLEST_NORM ? sqrt(square) : SMALLEST_NORM;
     for (size_t i = 0; i < similarity->dimensions; i++) sum[i] += (double)vector[i] / length;
     similarity->counts[label]++;
 }

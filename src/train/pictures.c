@@ -520,7 +520,7 @@ status pictures_name(const struct pictures *pictures, enum stream_source source,
 
 size_t pictures_bytes(const struct pictures *pictures)
 {
-    return loader_bytes(pictures->loader) + pictures->store.arena.size;
+    return loader_bytes(pictures->loader) + pictures->store.arena.size + pictures->joined_arena.size;
 }
 
 size_t pictures_bytes_to_come(const struct pictures *pictures)

@@ -109,7 +109,7 @@ static bool read_line(FILE *stream, bool *is_evaluation)
 static status kept_length(const char *path, uint64_t step, bool evaluated, long *length, struct error *err)
 {
     *length = 0;
-    FILE *stream = fopen(path, "r");
+    FILE *stream = fopen(path, "re");
     if (stream == NULL) return STATUS_OK; /* the first start */
     unsigned long long line_step;
     bool is_evaluation;
@@ -127,7 +127,7 @@ status run_folder_open_metrics(struct run_folder *run, uint64_t step, bool evalu
     long length;
     status result = kept_length(run->metrics, step, evaluated, &length, err);
     if (result != STATUS_OK) return result;
-    run->metrics_stream = fopen(run->metrics, "a");
+    run->metrics_stream = fopen(run->metrics, "ae");
     if (run->metrics_stream == NULL || ftruncate(fileno(run->metrics_stream), length) != 0)
         return error_set_errno(err, "%s: cannot be written", run->metrics);
     return STATUS_OK;

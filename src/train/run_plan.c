@@ -2,6 +2,7 @@
 #include "run_plan.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Whether the head for valence and arousal is among what it trains. */
@@ -10,6 +11,18 @@ static bool learns_affect(const struct method *method)
     for (size_t i = 0; i < method->term_count; i++)
         if (strcmp(method->terms[i].name, "va") == 0) return true;
     return false;
+}
+
+static status refuse_affect(const struct config *config, const char *method, struct error *err)
+{
+    char learners[256] = "";
+    size_t count, used = 0;
+    const struct method *const *methods = method_table(&count);
+    for (size_t i = 0; i < count && used < sizeof learners; i++)
+        if (learns_affect(methods[i]))
+            used += (size_t)snprintf(learners + used, sizeof learners - used, "%s%s", used > 0 ? ", " : "", methods[i]->name);
+    return error_set_usage(err, "va.weight = %g: train.method = %s does not learn valence and arousal (these do: %s)",
+                           config->va.weight, method, learners);
 }
 
 /* How many there are does not depend on the number of features. */
@@ -31,11 +44,7 @@ status run_plan_init(struct run_plan *plan, const struct config *config, struct 
         status result = plan->method->check(config, err);
         if (result != STATUS_OK) return result;
     }
-    if (config->va.weight > 0 && !learns_affect(plan->method))
-        return error_set_usage(err,
-                               "va.weight = %g: train.method = %s does not learn valence and arousal (rmfer, consensus, "
-                               "fixmatch, uda and adacm do)",
-                               config->va.weight, plan->method->name);
+    if (config->va.weight > 0 && !learns_affect(plan->method)) return refuse_affect(config, plan->method->name, err);
     plan->adds_heads = adds_heads(plan->method, config);
     plan->method->phases(config, &plan->phases);
     plan->stream_count = plan->method->streams(config, plan->streams);

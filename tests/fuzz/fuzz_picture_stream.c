@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     if (size == 0) return 0;
     int descriptor = memory_file(bytes + 1, size - 1);
-    struct byte_stream stream = byte_stream(descriptor);
+    struct byte_stream stream = byte_stream(descriptor, "stream");
     (void)stream_kind_find(&stream);
     size_t taken = 0;
     for (size_t calls = 0;; calls++) {

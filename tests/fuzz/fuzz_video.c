@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (size == 0) return 0;
     const struct video_options options = {.every = 1 + bytes[0] % 3, .most_pixels = MOST_PIXELS, .threads = 1};
     int descriptor = memory_file(bytes + 1, size - 1);
-    struct byte_stream stream = byte_stream(descriptor);
+    struct byte_stream stream = byte_stream(descriptor, "stream");
     struct video *video = NULL;
     struct error err = {0};
     log_set_level(LOG_QUIET);

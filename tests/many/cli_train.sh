@@ -68,6 +68,7 @@ check "one process" train one 1
 check "two processes" train two 2
 says "two processes" '2 processes'
 says "two processes" 'rank 0, 1; 1 thread a rank'
+says "two processes" 'memory: .*, sums over processes [1-9][0-9]*, pictures '
 holds "two processes learn what one does" same_losses one two 1e-3
 holds "only rank 0 prints" test "$(grep -c 'phase 1, epochs' "$folder/err")" -eq 1
 check "one process, two batches a step" train one-sums 1 --set train.accumulate=2

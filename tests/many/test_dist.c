@@ -37,10 +37,6 @@ static void check_sums(struct many *many)
         many_check(many, "a sum in order of rank", equal);
         memory_free(values);
     }
-    float few[3] = {(float)rank, 1, 0.5f};
-    dist_sum_floats(many->dist, few, 3);
-    many_check(many, "a sum of floats",
-               few[0] == (float)(size * (size - 1) / 2) && few[1] == (float)size && few[2] == 0.5f * (float)size);
 }
 
 static void check_rows(struct many *many)

@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 struct byte_stream {
-    int descriptor; /* not owned */
+    int descriptor;   /* not owned */
+    const char *name; /* for messages, borrowed */
     uint8_t *bytes; /* [begin, end) are read and not taken */
     size_t begin, end, capacity;
     bool ended, has_no_memory; /* the latter: that is why it has ended */
@@ -18,7 +19,7 @@ struct byte_stream {
     struct error error; /* of reading, or of memory: the stream has then ended */
 };
 
-struct byte_stream byte_stream(int descriptor);
+struct byte_stream byte_stream(int descriptor, const char *name);
 void byte_stream_free(struct byte_stream *stream);
 
 /* Looks at the next bytes: waits until there are at least `count` or the stream has ended; returns how many there are,

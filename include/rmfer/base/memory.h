@@ -45,7 +45,8 @@ struct arena {
  * control group has left beside the arenas that are there and not touched yet. */
 status arena_init(struct arena *arena, size_t size, const char *what, struct error *err) MUST_CHECK;
 
-/* The same for what may stay unused, which memory_commit counts but does not touch: the room of a batch that never gets full. */
+/* Reserves `size` bytes for what may stay unused, the room of a batch that never gets full: nothing is refused for want of memory
+ * here; memory_commit counts them, but does not touch them. */
 status arena_reserve(struct arena *arena, size_t size, const char *what, struct error *err) MUST_CHECK;
 
 /* The whole plan of `what`: all arenas of the process that are alive, and `more` bytes that will come beside them. Refuses,

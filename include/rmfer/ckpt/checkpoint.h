@@ -83,10 +83,6 @@ status checkpoint_load_model(const struct checkpoint *checkpoint, struct model *
 /* A tensor by name ("optimizer.step"), NULL when there is none: for resuming. */
 const struct tensor *checkpoint_tensor(const struct checkpoint *checkpoint, const char *name);
 
-/* Copies a float tensor of exactly `count` elements; an error names it when it is missing or of another size. */
-status checkpoint_read_floats(const struct checkpoint *checkpoint, const char *name, float *out, size_t count,
-                              struct error *err) MUST_CHECK;
-
 /* "A,B,C" cut in place into names without blanks around them; *names is memory_allocate'd and points into `text`.
  * Empty and repeated names are an error. */
 status checkpoint_split_classes(char *text, const char ***names, size_t *count, struct error *err) MUST_CHECK;

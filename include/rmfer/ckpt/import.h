@@ -43,7 +43,6 @@ struct import_report {
     /* Names of the model's outputs in their order; "class_0" ... when nobody knows. */
     char **class_names;
     size_t class_count;
-    bool class_names_known;
 };
 
 void import_report_free(struct import_report *report);

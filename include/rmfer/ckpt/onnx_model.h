@@ -12,8 +12,6 @@ struct onnx_attribute {
     const char *string;      /* STRING, "" when it is none */
     const int64_t *integers; /* INTS */
     size_t integer_count;
-    const float *reals; /* FLOATS */
-    size_t real_count;
     const struct tensor *tensor; /* TENSOR (the value of a Constant node), NULL when it is none */
 };
 
@@ -59,7 +57,6 @@ struct onnx_model {
     size_t property_count;
     struct onnx_use *producers, *consumers; /* values with their nodes, sorted (ckpt/onnx_values.h) */
     size_t producer_count, consumer_count;
-    int64_t opset; /* of ONNX's own operators, 0 when the file does not say */
     const char *producer;
     void *pool; /* owns every string and array above */
 };

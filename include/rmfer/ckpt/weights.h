@@ -37,9 +37,6 @@ status weights_read(struct weight_set *set, const char *path, struct error *err)
 /* Accepts a zeroed structure. */
 void weights_free(struct weight_set *set);
 
-/* NULL when there is none of that name. */
-const struct tensor *weights_find(const struct weight_set *set, const char *name);
-
 /* "PyTorch (zip)" ... */
 const char *weights_format_name(enum weight_format format);
 

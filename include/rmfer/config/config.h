@@ -277,7 +277,7 @@ struct config_rmset {
     bool allow_outside; /* rows of the index may name files outside of its folder */
     bool augment;    /* [augment] applies to RMset faces too */
     enum config_normalize normalize;
-    double mean[3], std[3]; /* always filled */
+    double mean[3], std[3]; /* filled, but 0 where it is `own` and root has no statistics.ini yet */
 };
 
 struct config_augment_weak {
@@ -357,6 +357,7 @@ struct config {
     struct config_output output;
     char *source;   /* the file's name, for messages */
     int32_t *lines; /* for every key of the table: its line in the file, 0 = default, -1 = an override */
+    char **options; /* for every key: the option of that override, "--set" for one */
 };
 
 /* Every loader below fills `config` from the defaults, then the file, then `overrides` ("section.key=value", paths in

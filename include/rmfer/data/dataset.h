@@ -45,7 +45,6 @@ struct dataset_note {
 struct dataset {
     char kind[16];     /* "affectnet", ... */
     char split[16];    /* "train", "valid", "test", "unlabelled" */
-    bool split_is_own; /* valid: the set's own split, not a share of training */
     char **classes;    /* names in output order, [class_count] */
     int class_count;
     struct dataset_sample *samples;
@@ -75,10 +74,6 @@ struct dataset {
 status dataset_open(struct dataset *dataset, const struct config_data *options, enum dataset_split split,
                     struct error *err) MUST_CHECK;
 
-/* Unlabelled pictures from paths ("SHARD.tar#OFFSET" too), for prediction. Nothing is checked. */
-status dataset_from_paths(struct dataset *dataset, const char *const *paths, size_t count,
-                          struct error *err) MUST_CHECK;
-
 void dataset_free(struct dataset *dataset);
 
 /* "train", "valid" (also val, validation), "test", "unlabelled". */
@@ -86,9 +81,6 @@ status dataset_split_find(const char *name, enum dataset_split *split, struct er
 
 /* A sample's path, for messages and for reading. */
 const char *dataset_path(const struct dataset *dataset, size_t sample);
-
-/* "training.csv:18", or just the path where there is no list. Appended to `out`. */
-status dataset_place(const struct dataset *dataset, size_t sample, struct text *out, struct error *err) MUST_CHECK;
 
 /* Writes the sample's target row [class_count]: its soft target, or one-hot (zeros when unlabelled). */
 void dataset_target(const struct dataset *dataset, size_t sample, float *target);

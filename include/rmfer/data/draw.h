@@ -24,7 +24,7 @@ void draw_dot(struct image *image, double x, double y, double radius, struct col
 void draw_text(struct image *image, int x, int y, int scale, const char *text, struct color color);
 
 /* Size of a text at scale 1, in pixels. */
-enum { FONT_ADVANCE = 6, FONT_HEIGHT = 9, FONT_ASCENT = 7 };
+enum { FONT_ADVANCE = 6, FONT_HEIGHT = 9 };
 int draw_text_width(const char *text, int scale);
 
 #endif

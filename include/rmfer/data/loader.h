@@ -91,17 +91,4 @@ size_t loader_bytes(const struct loader *loader);
  * and a picture of a megapixel being decoded by each worker. */
 size_t loader_bytes_to_come(const struct loader *loader);
 
-/* How arbitrary pictures become network input. */
-struct picture_format {
-    int image_size;
-    enum config_resize resize;
-    double mean[3], std[3];
-};
-
-/* Loads pictures by path ("SHARD.tar#OFFSET" too) on `workers` threads (0 = threads_get()) into images
- * [count,H,W,3]. errors[i] tells what was wrong with picture i, whose row is then zeros (`errors` may be NULL). *bad
- * is the number of those. */
-void loader_load_pictures(const char *const *paths, size_t count, const struct picture_format *format, int workers,
-                          float *images, struct error *errors, size_t *bad);
-
 #endif

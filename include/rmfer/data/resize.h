@@ -31,7 +31,6 @@ status image_resize(const struct image *source, const struct image_box *box, enu
                     int height, struct image *result, struct error *err) MUST_CHECK;
 
 /* The filter's name in configurations and checkpoints: "bilinear", "bicubic". */
-const char *resize_filter_name(enum config_resize filter);
 status resize_filter_find(const char *name, enum config_resize *filter, struct error *err) MUST_CHECK;
 
 #endif

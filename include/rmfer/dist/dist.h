@@ -31,6 +31,7 @@ bool dist_is_many(const struct dist *dist);
 int dist_rank_on_host(const struct dist *dist);
 int dist_size_on_host(const struct dist *dist);
 
+/* Returns once every process has come here: for tests, which share files; a run waits in its sums. */
 void dist_barrier(struct dist *dist);
 
 /* `bytes` of rank 0, to all. */
@@ -41,7 +42,6 @@ void dist_broadcast_on_host(struct dist *dist, void *values, size_t bytes);
 
 /* values[i] becomes the sum over ranks, in their order, in double. */
 void dist_sum(struct dist *dist, double *values, size_t count);
-void dist_sum_floats(struct dist *dist, float *values, size_t count);
 
 /* all [units] of `bytes` each, from each process's share of them (threads_share). `own` may be its place in `all`. */
 void dist_gather(struct dist *dist, size_t units, size_t bytes, const void *own, void *all);

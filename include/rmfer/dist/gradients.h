@@ -40,6 +40,7 @@ struct dist_gradients_times {
 };
 struct dist_gradients_times dist_gradients_times(const struct dist_gradients *gradients);
 
+/* Memory of what is on its way. NULL is fine. */
 size_t dist_gradients_bytes(const struct dist_gradients *gradients);
 
 #endif

@@ -25,7 +25,7 @@ struct face_picture {
     struct detected_face *faces; /* [face_count]; NULL where nothing is detected */
     int64_t *ids;                /* [face_count], of a step that assigns some; else NULL */
     size_t face_count;
-    uint8_t *crops;          /* [face_count, side, side, 3], of face_crops_cut */
+    uint8_t *crops;          /* [face_count, side, side, 3], of a step that cuts them, as face_crops_steps does; else NULL */
     struct face_file *files; /* [face_count], of a step that encodes; else NULL */
     size_t bytes;            /* that the pipeline counts for it */
 };

@@ -80,4 +80,10 @@ status detector_find(const struct detector *detector, struct detector_workspace 
                      const struct detector_options *options, struct detected_face **faces, size_t *count,
                      struct error *err) MUST_CHECK;
 
+/* Area of the intersection by area of the union; 0 for empty boxes. */
+double box_overlap(const struct image_box *a, const struct image_box *b);
+
+/* Whether one of `better` [count] overlaps the face's box by more than `overlap`: non-maximum suppression. */
+bool face_is_covered(const struct detected_face *face, const struct detected_face *better, size_t count, double overlap);
+
 #endif

@@ -6,7 +6,10 @@
 
 #include <stddef.h>
 
-/* unit[i] = z[i] / max(|z[i]|, 1e-8), norm[i] = that maximum. [n,d] */
+/* METHOD's guard of norms: what is shorter has no direction. */
+#define SMALLEST_NORM 1e-8
+
+/* unit[i] = z[i] / max(|z[i]|, SMALLEST_NORM), norm[i] = that maximum. [n,d] */
 void unit_rows_forward(size_t n, size_t d, const real *z, real *unit, real *norm);
 
 /* dz from dunit: with u = z/|z|, dz = (du - u (u . du)) / |z|. */

@@ -69,6 +69,9 @@ status run_groups_read(struct run_group **groups, size_t *count, const char *con
                        struct error *err) MUST_CHECK;
 void run_groups_free(struct run_group *groups, size_t count);
 
+/* The number of all their runs. */
+size_t run_groups_size(const struct run_group *groups, size_t count);
+
 /* Refuses, as a usage error, an output that is one of the runs' files: of a folder its metrics, configuration, log
  * and checkpoints, read or not, else the JSON file. */
 status run_groups_check_output(const struct run_group *groups, size_t count, const char *output,

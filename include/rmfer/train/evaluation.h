@@ -71,8 +71,7 @@ status evaluator_create(struct evaluator **evaluator, const struct model *model,
                         struct error *err) MUST_CHECK;
 void evaluator_free(struct evaluator *evaluator);
 
-/* One pass over the data set with the model's present weights. *result is the evaluator's, valid until the next run;
- * *evaluation points at it. */
+/* One pass over the data set with the model's present weights. *evaluation is the evaluator's, valid until the next run. */
 status evaluator_run(struct evaluator *evaluator, const struct model *model, const struct evaluation **evaluation,
                      struct error *err) MUST_CHECK;
 
