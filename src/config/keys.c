@@ -275,7 +275,8 @@ static const struct config_key keys[] = {
 
     PATH(output, dir, "", "the run folder (--out says another)"),
     TRUTH(output, tensorboard, "false", "write TensorBoard event files beside metrics.jsonl"),
-    REAL(output, checkpoint_every, "0.1", 1e-6, 1e6, "epochs between two writings of last.safetensors"),
+    REAL(output, checkpoint_every, "0.1", 1e-6, 1e6,
+         "epochs between two writings of last.safetensors, which a new best writes too"),
     WHOLE(output, log_every, "10", 1, 1e6, "optimizer steps between two lines of metrics.jsonl"),
 };
 

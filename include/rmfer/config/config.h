@@ -327,7 +327,7 @@ struct config_eval {
 struct config_output {
     char *dir; /* the run folder, absolute; "" = --out must say it */
     bool tensorboard;
-    double checkpoint_every; /* epochs between two writings of last.safetensors */
+    double checkpoint_every; /* epochs between two writings of last.safetensors, which a new best writes too */
     int64_t log_every;       /* optimizer steps between two lines of metrics.jsonl */
 };
 
