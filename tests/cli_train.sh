@@ -180,6 +180,13 @@ grep -q 'not finite: labelled picture' broken/log.txt && pass || fail "the log n
 check "early stopping" train --out early --set train.early_stopping=1 --set train.epochs=1000 --set eval.every=0.2 \
     --set acl.weight=0 --set train.lr=0 --set train.lr_ial=0
 grep -q '^stopped early after' out && pass || fail "it says so"
+# Its bests are of steps before its last: what is lost or taken from elsewhere is not made again.
+rm early/best_overall.safetensors && cp other/best_average.safetensors early/
+check "a run that is done, without its best files" "$RMFER" train --resume --out early --threads 1
+grep -q '^best overall accuracy [0-9.]*% (valid split, step [0-9]*): .*/early/best_overall.safetensors is not there$' out && pass ||
+    fail "a best file that is missing: $(cat out)"
+grep -q '^best average accuracy [0-9.]*% (valid .*): .*/early/best_average.safetensors holds other weights, of step [0-9]*$' out &&
+    pass || fail "another run's best file: $(cat out)"
 
 refuses "more than float16 holds" 1 'not finite.*or train.saved = bfloat16' \
     train --out infinite --set train.optimizer=sgd --set train.lr=1000 --set train.lr_warmup_epochs=0 \
