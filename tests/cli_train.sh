@@ -223,6 +223,8 @@ refuses "no configuration" 2 'needs --config FILE' "$RMFER" train
 refuses "an unknown preset" 1 'nothing.ini' "$RMFER" train --config nothing.ini
 refuses "no data" 1 'nowhere' train --out x --set data.root=nowhere
 refuses "too few pictures" 1 'fewer than train.batch = 4000' train --out x --set train.batch=4000
+refuses "nothing to choose the best by" 2 'eval.select = valid: .*the valid split has no samples: .*data.valid_fraction = 0' \
+    train --out x --set data.valid_fraction=0
 refuses "a lonely sample" 2 'at least 2 with ial.self_mask = exclude' train --out x --set train.batch=1
 refuses "arguments" 2 "'more' is none" train more
 cp run/config.ini run/last.safetensors other/ && printf 'x' >>other/last.safetensors
