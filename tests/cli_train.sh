@@ -180,6 +180,13 @@ grep -q 'not finite: labelled picture' broken/log.txt && pass || fail "the log n
 check "early stopping" train --out early --set train.early_stopping=1 --set train.epochs=1000 --set eval.every=0.2 \
     --set acl.weight=0 --set train.lr=0 --set train.lr_ial=0
 grep -q '^stopped early after' out && pass || fail "it says so"
+# Its bests are of steps before its last: what is lost or taken from elsewhere is not made again.
+rm early/best_overall.safetensors && cp other/best_average.safetensors early/
+check "a run that is done, without its best files" "$RMFER" train --resume --out early --threads 1
+grep -q '^best overall accuracy [0-9.]*% (valid split, step [0-9]*): .*/early/best_overall.safetensors is not there$' out && pass ||
+    fail "a best file that is missing: $(cat out)"
+grep -q '^best average accuracy [0-9.]*% (valid .*): .*/early/best_average.safetensors holds other weights, of step [0-9]*$' out &&
+    pass || fail "another run's best file: $(cat out)"
 
 refuses "more than float16 holds" 1 'not finite.*or train.saved = bfloat16' \
     train --out infinite --set train.optimizer=sgd --set train.lr=1000 --set train.lr_warmup_epochs=0 \
@@ -216,6 +223,8 @@ refuses "no configuration" 2 'needs --config FILE' "$RMFER" train
 refuses "an unknown preset" 1 'nothing.ini' "$RMFER" train --config nothing.ini
 refuses "no data" 1 'nowhere' train --out x --set data.root=nowhere
 refuses "too few pictures" 1 'fewer than train.batch = 4000' train --out x --set train.batch=4000
+refuses "nothing to choose the best by" 2 'eval.select = valid: .*the valid split has no samples: .*data.valid_fraction = 0' \
+    train --out x --set data.valid_fraction=0
 refuses "a lonely sample" 2 'at least 2 with ial.self_mask = exclude' train --out x --set train.batch=1
 refuses "arguments" 2 "'more' is none" train more
 cp run/config.ini run/last.safetensors other/ && printf 'x' >>other/last.safetensors

@@ -827,6 +827,8 @@ static void test_validation_share(void **state)
     again = opened(&options, SPLIT_VALID);
     assert_true(common_samples(&valid, &again) < 12);
     dataset_free(&again);
+    options.valid_fraction = 0;
+    assert_error(&options, SPLIT_VALID, "none of its own, and data.valid_fraction = 0 keeps no training picture for it");
     dataset_free(&train);
     dataset_free(&valid);
     dataset_free(&whole);

@@ -41,17 +41,18 @@ static struct dataset sorted_by_class(bool same)
                             .names = {.bytes = name, .length = sizeof name}};
 }
 
-static struct model new_model(void)
+static struct model new_model(int classes)
 {
     struct architecture architecture;
     struct model model;
     assert_int_equal(architecture_find(&architecture, "tf_efficientnet_b0", NULL), STATUS_OK);
-    assert_int_equal(model_create(&model, &architecture, CLASSES, true, NULL), STATUS_OK);
+    assert_int_equal(model_create(&model, &architecture, classes, true, NULL), STATUS_OK);
     model_initialise(&model, 1);
     return model;
 }
 
-static struct evaluator *new_evaluator(const struct dataset *dataset, const struct model *model, bool with_attention)
+static struct evaluator *new_evaluator(const struct dataset *dataset, const struct model *model, bool with_attention,
+                                       const bool *may_predict)
 {
     struct evaluation_setup setup = {.dataset = dataset,
                                      .batch = BATCH,
@@ -62,6 +63,7 @@ static struct evaluator *new_evaluator(const struct dataset *dataset, const stru
                                      .std = {1, 1, 1},
                                      .keep_features = true,
                                      .with_attention = with_attention,
+                                     .may_predict = may_predict,
                                      .ial_temperature = 1e6, /* everybody looks at everybody alike */
                                      .self_mask = SELF_MASK_NONE};
     struct evaluator *evaluator;
@@ -99,8 +101,8 @@ static void test_attention_does_not_see_the_list_s_order(void **state)
 {
     (void)state;
     struct dataset dataset = sorted_by_class(true);
-    struct model model = new_model();
-    struct evaluator *evaluator = new_evaluator(&dataset, &model, true);
+    struct model model = new_model(CLASSES);
+    struct evaluator *evaluator = new_evaluator(&dataset, &model, true, NULL);
     size_t d = (size_t)model.architecture.features;
     const struct evaluation *found = evaluate(evaluator, &model);
     assert_int_equal(found->n, PICTURES);
@@ -117,10 +119,10 @@ static void test_samples_keep_their_places(void **state)
 {
     (void)state;
     struct dataset dataset = sorted_by_class(false);
-    struct model model = new_model();
+    struct model model = new_model(CLASSES);
     size_t d = (size_t)model.architecture.features;
     samples[5].label = -1;
-    struct evaluator *with = new_evaluator(&dataset, &model, true), *without = new_evaluator(&dataset, &model, false);
+    struct evaluator *with = new_evaluator(&dataset, &model, true, NULL), *without = new_evaluator(&dataset, &model, false, NULL);
     for (int round = 0; round < 2; round++) {
         const struct evaluation *mixed = evaluate(with, &model), *plain = evaluate(without, &model);
         assert_int_equal(mixed->n, PICTURES - 1);
@@ -142,6 +144,47 @@ static void test_samples_keep_their_places(void **state)
     }
     evaluator_free(with);
     evaluator_free(without);
+    model_free(&model);
+}
+
+/* The mean over the rows of sum_c t_c (log sum exp z - z_c), of the first `classes` outputs. */
+static double loss_by_hand(const struct evaluation *found, size_t outputs, size_t classes, const double *target)
+{
+    double sum = 0;
+    for (size_t i = 0; i < found->n; i++) {
+        const real *z = found->logits + i * outputs;
+        double exponentials = 0;
+        for (size_t c = 0; c < classes; c++) exponentials += exp((double)z[c]);
+        for (size_t c = 0; c < classes; c++) sum += target[c] * (log(exponentials) - (double)z[c]);
+    }
+    return sum / (double)found->n;
+}
+
+/* The loss knows no other outputs than the answers, as the calibration's likelihood does; a soft target's shares of others are
+ * shared out. */
+static void test_the_loss_is_over_what_may_be_predicted(void **state)
+{
+    (void)state;
+    enum { OUTPUTS = 3 };
+    static const bool two[OUTPUTS] = {true, true, false};
+    static const double shared_out[] = {0.75, 0.25};
+    static float targets[PICTURES * OUTPUTS];
+    struct dataset dataset = sorted_by_class(false);
+    struct model model = new_model(OUTPUTS);
+    dataset.class_count = OUTPUTS;
+    for (size_t i = 0; i < PICTURES; i++) memcpy(targets + i * OUTPUTS, (float[]){0.375f, 0.125f, 0.5f}, 3 * sizeof(float));
+    for (int soft = 0; soft < 2; soft++) {
+        dataset.targets = soft ? targets : NULL;
+        struct evaluator *all = new_evaluator(&dataset, &model, false, NULL),
+                         *some = new_evaluator(&dataset, &model, false, two);
+        const struct evaluation *found = evaluate(some, &model);
+        assert_int_equal(found->n, PICTURES);
+        if (soft) assert_true(fabs(found->loss - loss_by_hand(found, OUTPUTS, 2, shared_out)) < 1e-9);
+        else assert_true(fabs(found->loss - found->plain.negative_log_likelihood) < 1e-9);
+        assert_true(evaluate(all, &model)->loss > found->loss);
+        evaluator_free(all);
+        evaluator_free(some);
+    }
     model_free(&model);
 }
 
@@ -202,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attention_does_not_see_the_list_s_order),
         cmocka_unit_test(test_samples_keep_their_places),
+        cmocka_unit_test(test_the_loss_is_over_what_may_be_predicted),
         cmocka_unit_test(test_an_evaluation_as_json),
     };
     threads_set(1);

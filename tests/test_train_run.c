@@ -2,6 +2,7 @@
  * the checkpoint's tensors are what they should be, a lack of memory is an error and nothing worse. */
 #include "rmfer/train/trainer.h"
 
+#include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/ckpt/checkpoint.h"
 #include "support/drawn_faces.h"
@@ -13,6 +14,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -70,30 +72,42 @@ static void train(const char *name, const char *const *overrides)
     assert_int_equal(summary.steps, 10);
 }
 
-static void open_last(struct checkpoint *checkpoint, const char *name)
+static void open_checkpoint(struct checkpoint *checkpoint, const char *name, const char *file)
 {
     struct error err = {0};
     char path[256];
-    snprintf(path, sizeof path, "%s/last.safetensors", scratch_path(folder, name));
+    snprintf(path, sizeof path, "%s/%s", scratch_path(folder, name), file);
     if (checkpoint_open(checkpoint, path, &err) != STATUS_OK) fail_msg("%s", err.message);
 }
 
-/* Every tensor, optimizer state too, has the same bytes in both runs. */
-static void assert_same_bits(const char *a, const char *b)
+static void open_last(struct checkpoint *checkpoint, const char *name)
+{
+    open_checkpoint(checkpoint, name, "last.safetensors");
+}
+
+/* Every tensor of this file has the same bytes in both runs. */
+static void assert_same_bits_of(const char *file, const char *a, const char *b)
 {
     struct checkpoint first, second;
-    open_last(&first, a);
-    open_last(&second, b);
+    open_checkpoint(&first, a, file);
+    open_checkpoint(&second, b, file);
     assert_int_equal(first.file.count, second.file.count);
     for (size_t i = 0; i < first.file.count; i++) {
         const struct tensor *tensor = &first.file.tensors[i];
         const struct tensor *other = safetensors_find(&second.file, tensor->name);
         assert_non_null(other);
         size_t bytes = tensor->count * tensor_type_size(tensor->type);
-        if (memcmp(tensor->data, other->data, bytes) != 0) fail_msg("%s: %s differs from %s", tensor->name, a, b);
+        if (memcmp(tensor->data, other->data, bytes) != 0)
+            fail_msg("%s: %s differs from %s", tensor->name, a, b);
     }
     checkpoint_close(&first);
     checkpoint_close(&second);
+}
+
+/* Optimizer state too. */
+static void assert_same_bits(const char *a, const char *b)
+{
+    assert_same_bits_of("last.safetensors", a, b);
 }
 
 /* METHOD's ablation rows: what is off has no say, whatever its other settings are. */
@@ -326,6 +340,39 @@ static void test_the_last_good_checkpoint_is_named(void **state)
     if (strstr(err.message, "named/last.safetensors, of step 1;") == NULL) fail_msg("%s", err.message);
 }
 
+/* A run that fails at one of its best files, as a folder has that name: last.safetensors knows of the best already, and
+ * going on writes the file from it, here to the bits of a run that nothing stopped. */
+static void test_best_files_never_part_from_the_run(void **state)
+{
+    (void)state;
+    static const char *const once[] = {"acl.weight=0", "train.ema_decay=0.5", "train.max_steps=2",
+                                       "output.checkpoint_every=100", NULL};
+    static const char *const often[] = {"acl.weight=0", "train.ema_decay=0.5", "eval.every=0.25",
+                                        "output.checkpoint_every=100", NULL};
+    static const char *const files[] = {"best_overall.safetensors", "best_average.safetensors"};
+    struct training_summary summary;
+    struct error err = {0};
+    if (run("whole", once, false, &summary, &err) != STATUS_OK) fail_msg("%s", err.message);
+    for (int i = 0; i < 2; i++) {
+        char name[32], path[256];
+        struct checkpoint last;
+        snprintf(name, sizeof name, "parted%d", i);
+        snprintf(path, sizeof path, "%s/%s", scratch_path(folder, name), files[i]);
+        assert_int_equal(folder_create(path, &err), STATUS_OK);
+        assert_int_equal(run(name, often, false, &summary, &err), STATUS_FAILED);
+        if (strstr(err.message, files[i]) == NULL) fail_msg("%s", err.message);
+        open_checkpoint(&last, name, "last.safetensors");
+        assert_int_equal(last.info.step, 2);
+        checkpoint_close(&last);
+        assert_int_equal(rmdir(path), 0);
+        err = (struct error){0};
+        if (run(name, once, true, &summary, &err) != STATUS_OK) fail_msg("%s", err.message);
+        assert_int_equal(summary.overall.step, 2);
+        assert_int_equal(summary.average.step, 2);
+        for (int f = 0; f < 2; f++) assert_same_bits_of(files[f], "whole", name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_forged_memories_are_refused),
         cmocka_unit_test(test_a_checkpoint_without_numbers_of_pictures_goes_on),
         cmocka_unit_test(test_the_last_good_checkpoint_is_named),
+        cmocka_unit_test(test_best_files_never_part_from_the_run),
     };
     return cmocka_run_group_tests(tests, draw_faces, remove_faces);
 }

@@ -212,7 +212,7 @@ int command_eval(int argc, char **argv)
         {"flip", OPTION_FLAG, &command.request.flip, NULL, "mean of the picture's and its mirror image's outputs", 0,
          0, 0},
         {"present-only", OPTION_FLAG, &command.request.present_only, NULL,
-         "never predict a class that has no picture in the split", 0, 0, 0},
+         "never predict a class that has no picture in the split; the loss and the calibration leave it out too", 0, 0, 0},
         {"compare", OPTION_FLAG, &command.compares, NULL,
          "two checkpoints on the same pictures: difference, its 95 % interval, McNemar's test", 0, 0, 0},
         {"fit-temperature", OPTION_STRING, &command.request.calibrated, "FILE",

@@ -36,7 +36,8 @@ int command_table(int argc, char **argv)
     struct table_command command = {0};
     const struct option options[] = {
         {"format", OPTION_STRING, &command.format, "NAME", "markdown (default), csv or latex (booktabs)", 0, 0, 0},
-        {"last", OPTION_FLAG, &command.options.last, NULL, "each run's last evaluation, not its best", 0, 0, 0},
+        {"last", OPTION_FLAG, &command.options.last, NULL,
+         "each run's last evaluation, not that of its best overall accuracy", 0, 0, 0},
         {"gain", OPTION_FLAG, &command.options.gain, NULL,
          "differences from the first row, run by run of one seed, with marks of the paired t-test", 0, 0, 0},
         {"recalls", OPTION_FLAG, &command.options.recalls, NULL, "the recall of every class, in percent", 0, 0, 0},
@@ -46,7 +47,8 @@ int command_table(int argc, char **argv)
     struct command_line line = {
         .usage = "rmfer table [NAME=]RUN[,RUN...]... [--format NAME] [--gain] [--recalls] [--features] [--last]",
         .description =
-            "Prints one row a name: overall and average accuracy, mean and sample standard deviation over its\n"
+            "Prints one row a name: overall and average accuracy, both of each run's evaluation with the best\n"
+            "overall accuracy (the first of equals; --last: of its last), mean and sample standard deviation over its\n"
             "runs, and in brackets the 95 % interval that the number of pictures allows (the runs' mean limits).\n"
             "A RUN is a run folder or a file of eval --json; those that differ in -seedN alone are one row, and have "
             "to\n"

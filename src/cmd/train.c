@@ -115,37 +115,54 @@ static status load_config(struct config *config, const struct train_command *com
     return result;
 }
 
-/* The interval of the accuracy that FOLDER/best_WHAT.safetensors was kept for; NaN where there is no such file any more or
- * it does not tell. */
-static status interval_of_best(const char *folder, const char *what, struct interval *interval, struct error *err)
+/* Whether the file is there, holds the weights that `best` was measured with, and then the interval of that accuracy, NaN
+ * where it does not tell. */
+struct best_file {
+    bool exists, is_its;
+    int64_t step;
+    struct interval interval;
+};
+
+static status look_at_best(struct best_file *file, const char *path, bool is_overall, const struct training_best *best,
+                           struct error *err)
 {
     struct stored_accuracy stored;
-    struct checkpoint checkpoint = {0};
-    struct text path = {0};
-    *interval = (struct interval){NAN, NAN};
-    status result = text_append_format(&path, err, "%s/best_%s.safetensors", folder, what);
-    if (result == STATUS_OK && file_exists(text_string(&path))) {
-        result = checkpoint_open(&checkpoint, text_string(&path), err);
-        if (result == STATUS_OK) result = stored_accuracy(&checkpoint.info, &stored, err);
-        if (result == STATUS_OK)
-            *interval = strcmp(what, "overall") == 0 ? stored.overall_interval : stored.average_interval;
-        checkpoint_close(&checkpoint);
+    struct checkpoint checkpoint;
+    *file = (struct best_file){.exists = file_exists(path), .interval = {NAN, NAN}};
+    if (!file->exists) return STATUS_OK;
+    status result = checkpoint_open(&checkpoint, path, err);
+    if (result != STATUS_OK) return result;
+    result = stored_accuracy(&checkpoint.info, &stored, err);
+    if (result == STATUS_OK) {
+        double accuracy = is_overall ? stored.overall : stored.average;
+        file->step = checkpoint.info.step;
+        file->is_its = file->step == best->step && (isnan(accuracy) || accuracy == best->accuracy);
+        if (file->is_its) file->interval = is_overall ? stored.overall_interval : stored.average_interval;
     }
-    text_free(&path);
+    checkpoint_close(&checkpoint);
     return result;
 }
 
+/* The run's best accuracy and where its weights are. A file of others, as one that was copied here or that an older
+ * last.safetensors does not know, lends it no interval. */
 static status print_best(const char *what, const struct training_best *best, const char *split, const char *folder,
                          struct error *err)
 {
-    struct interval interval;
+    struct best_file file = {.interval = {NAN, NAN}};
+    struct text path = {0};
     if (isnan(best->accuracy)) return STATUS_OK;
-    status result = interval_of_best(folder, what, &interval, err);
+    status result = text_append_format(&path, err, "%s/best_%s.safetensors", folder, what);
+    if (result == STATUS_OK)
+        result = look_at_best(&file, text_string(&path), strcmp(what, "overall") == 0, best, err);
     printf("best %s accuracy %.2f%%", what, 100 * best->accuracy);
-    if (!isnan(interval.low)) printf(" [%.2f%%, %.2f%%]", 100 * interval.low, 100 * interval.high);
+    if (!isnan(file.interval.low)) printf(" [%.2f%%, %.2f%%]", 100 * file.interval.low, 100 * file.interval.high);
     printf(" (%s split, step %" PRId64 "): ", split, best->step);
-    text_print_name(folder, stdout);
-    printf("/best_%s.safetensors\n", what);
+    text_print_name(text_string(&path), stdout);
+    if (result == STATUS_OK && !file.exists) printf(" is not there");
+    if (result == STATUS_OK && file.exists && !file.is_its)
+        printf(" holds other weights, of step %" PRId64, file.step);
+    putchar('\n');
+    text_free(&path);
     return result;
 }
 

@@ -210,8 +210,15 @@ static status check_samples(struct dataset *dataset, const struct config_data *o
     return result;
 }
 
-static status no_samples(const struct dataset *dataset, const char *root, struct error *err)
+static status no_samples(const struct dataset *dataset, const struct config_data *options, enum dataset_split split,
+                         struct error *err)
 {
+    const char *root = options->root;
+    if (split == SPLIT_VALID && !dataset->split_is_own && options->valid_fraction == 0)
+        return error_set_usage(err,
+                               "%s: the %s split has no samples: this data set has none of its own, and "
+                               "data.valid_fraction = 0 keeps no training picture for it",
+                               root, dataset->split);
     if (dataset->note_count == 0)
         return error_set(err, "%s: the %s split has no samples (%zu rows were looked at)", root, dataset->split,
                          dataset->listed);
@@ -239,7 +246,7 @@ status dataset_open(struct dataset *dataset, const struct config_data *options, 
     dataset_count_classes(dataset);
     bool may_be_empty = split == SPLIT_UNLABELLED || split == SPLIT_TRAIN_WHOLE_UNLABELLED;
     if (result == STATUS_OK && dataset->count == 0 && !may_be_empty)
-        result = no_samples(dataset, options->root, err);
+        result = no_samples(dataset, options, split, err);
     return result;
 }
 

@@ -61,6 +61,7 @@ struct evaluator {
     size_t classes, dimensions, image_reals;
     struct row_share share; /* this process's rows of a batch */
     real *features, *logits;                 /* [batch, ...] */
+    real *own_logits, *own_targets;          /* [classes], a row's of the outputs that may be predicted */
     real *mirrored_images, *mirrored_logits; /* with flip */
     bool with_affect;                        /* the model has the head, and the pictures what to hold against it */
     real *affect, *mirrored_affect;          /* [batch,2] */
@@ -79,6 +80,8 @@ static void place(struct evaluator *e, struct plan *plan)
     size_t batch = (size_t)e->setup.batch, kept = e->setup.dataset->count;
     e->features = plan_reals(plan, batch * e->dimensions);
     e->logits = plan_reals(plan, batch * e->classes);
+    e->own_logits = plan_reals(plan, e->classes);
+    e->own_targets = plan_reals(plan, e->classes);
     if (e->setup.flip) {
         e->mirrored_images = plan_reals(plan, size_multiply(batch, e->image_reals));
         e->mirrored_logits = plan_reals(plan, batch * e->classes);
@@ -229,12 +232,35 @@ static void run_network(struct evaluator *e, const struct batch_stream *batch)
     mirror_average(n * AFFECT_DIMENSIONS, e->affect, e->mirrored_affect);
 }
 
+static bool may_predict(const struct evaluator *e, size_t class)
+{
+    return e->setup.may_predict == NULL || e->setup.may_predict[class];
+}
+
+/* The cross-entropy of a row as if the network had only the outputs that may be predicted. What a soft target gives to the
+ * others is shared out over these, as a data set does whose classes these are. */
+static double loss_of(struct evaluator *e, const real *logits, const real *targets)
+{
+    size_t count = 0;
+    double shares = 0;
+    for (size_t c = 0; c < e->classes; c++) {
+        if (!may_predict(e, c)) continue;
+        shares += (double)targets[c];
+        e->own_logits[count] = logits[c];
+        e->own_targets[count++] = targets[c];
+    }
+    for (size_t c = 0; c < count && count < e->classes && shares > 0; c++)
+        e->own_targets[c] = (real)((double)e->own_targets[c] / shares);
+    const struct cross_entropy one = {1, count, 0, NULL};
+    return cross_entropy(&one, e->own_logits, e->own_targets, 1, NULL);
+}
+
 /* The largest output that may be predicted, the first of equals. */
 static size_t predicted_class(const struct evaluator *e, const real *logits)
 {
     size_t best = e->classes;
     for (size_t c = 0; c < e->classes; c++) {
-        if (e->setup.may_predict != NULL && !e->setup.may_predict[c]) continue;
+        if (!may_predict(e, c)) continue;
         if (best == e->classes || logits[c] > logits[best]) best = c;
     }
     return best < e->classes ? best : 0;
@@ -247,11 +273,10 @@ static void keep_batch(struct evaluator *e, const struct batch_stream *pictures)
     for (size_t i = 0; i < (size_t)pictures->rows; i++) {
         if (pictures->labels[i] < 0) continue;
         size_t at = (size_t)pictures->ids[i];
-        const struct cross_entropy one = {1, classes, 0, NULL};
         const real *logits = e->logits + i * classes;
         BUG_UNLESS(at < e->setup.dataset->count);
         e->kept.is_there[at] = true;
-        e->kept.losses[at] = cross_entropy(&one, logits, pictures->targets + i * classes, 1, NULL);
+        e->kept.losses[at] = loss_of(e, logits, pictures->targets + i * classes);
         similarity_add(&e->similarity, e->features + i * d, (size_t)pictures->labels[i]);
         memcpy(e->kept.logits + at * classes, logits, classes * sizeof *logits);
         if (e->setup.keep_features) memcpy(e->kept.features + at * d, e->features + i * d, d * sizeof *e->features);

@@ -16,9 +16,9 @@ static status open_data(struct pictures *pictures, const struct config *config, 
 {
     bool by_test = config->eval.select == SELECT_TEST;
     status result = dataset_open(&pictures->training, &config->data, by_test ? SPLIT_TRAIN_WHOLE : SPLIT_TRAIN, err);
-    if (result == STATUS_OK)
-        result = dataset_open(&pictures->selection, &config->data, by_test ? SPLIT_TEST : SPLIT_VALID, err);
     if (result != STATUS_OK) return result;
+    result = dataset_open(&pictures->selection, &config->data, by_test ? SPLIT_TEST : SPLIT_VALID, err);
+    if (result != STATUS_OK) return error_add_context(err, "eval.select = %s", by_test ? "test" : "valid");
     if (pictures->training.count < (size_t)config->train.batch)
         return error_set(err, "%s: the training split has %zu pictures, fewer than train.batch = %lld",
                          config->data.root, pictures->training.count, (long long)config->train.batch);
@@ -27,11 +27,6 @@ static status open_data(struct pictures *pictures, const struct config *config, 
                          "%s: va.weight = %g, but no training picture of this data set has valence and arousal (AffectNet's "
                          "lists have them, and data.kind = csv with columns valence and arousal)",
                          config->data.root, config->va.weight);
-    if (pictures->selection.count == 0)
-        return error_set(err,
-                         "%s: the %s split, which chooses the best checkpoint, has no pictures (eval.select, "
-                         "data.valid_fraction)",
-                         config->data.root, pictures->selection.split);
     return STATUS_OK;
 }
 

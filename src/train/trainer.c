@@ -88,7 +88,18 @@ static status write_best(struct trainer *t, const char *path, struct error *err)
                                      text_string(&t->journal.last_metrics), t->pictures.selection.split, err);
 }
 
-/* Remembers that this step was evaluated; writes the files of what became better. */
+static status write_last(struct trainer *t, struct error *err)
+{
+    int64_t step = t->state.position.step;
+    t->checkpoint.step = step;
+    t->checkpoint.is_stale = false;
+    if (!run_plan_writes(&t->plan)) return STATUS_OK;
+    return run_checkpoint_write_last(&t->checkpoint, &t->journal.run, &t->learner, epochs_done(t), step,
+                                     text_string(&t->journal.last_metrics), err);
+}
+
+/* Remembers that this step was evaluated; writes the files of what became better. last.safetensors, which names their
+ * steps, comes first: a run that is killed never goes on from before a best that is in the folder already. */
 static status keep_best(struct trainer *t, const struct evaluation *evaluation, struct error *err)
 {
     struct position *position = &t->state.position;
@@ -102,6 +113,7 @@ static status keep_best(struct trainer *t, const struct evaluation *evaluation, 
     t->checkpoint.is_stale = t->checkpoint.step == position->step;
     position->evaluations_without_better = overall || average ? 0 : position->evaluations_without_better + 1;
     status result = journal_report_evaluation(&t->journal, &t->state, &t->pictures.selection, evaluation, err);
+    if (result == STATUS_OK && (overall || average)) result = write_last(t, err);
     if (result == STATUS_OK && overall) result = write_best(t, t->journal.run.best_overall, err);
     if (result == STATUS_OK && average) result = write_best(t, t->journal.run.best_average, err);
     return result;
@@ -113,16 +125,6 @@ static status evaluate(struct trainer *t, struct error *err)
     status result = evaluator_run(t->evaluator, learner_model(&t->learner), &evaluation, err);
     if (result != STATUS_OK || evaluation->interrupted) return result;
     return keep_best(t, evaluation, err);
-}
-
-static status write_last(struct trainer *t, struct error *err)
-{
-    int64_t step = t->state.position.step;
-    t->checkpoint.step = step;
-    t->checkpoint.is_stale = false;
-    if (!run_plan_writes(&t->plan)) return STATUS_OK;
-    return run_checkpoint_write_last(&t->checkpoint, &t->journal.run, &t->learner, epochs_done(t), step,
-                                     text_string(&t->journal.last_metrics), err);
 }
 
 /* Whether last.safetensors holds all that the run knows now. */
@@ -220,6 +222,26 @@ static status find_checkpoint(const struct trainer *t, struct checkpoint *checkp
     return result;
 }
 
+/* A run may have ended between last.safetensors and the file of a best of the same step, which is then written from the
+ * same numbers; a best of an earlier step has its file. */
+static status complete_best(struct trainer *t, const char *path, int64_t best_step, struct error *err)
+{
+    struct checkpoint there;
+    int64_t step = t->state.position.step;
+    if (step == 0 || best_step != step || !run_plan_writes(&t->plan)) return STATUS_OK;
+    bool is_written = checkpoint_open(&there, path, NULL) == STATUS_OK && there.info.step == step;
+    checkpoint_close(&there);
+    return is_written ? STATUS_OK : write_best(t, path, err);
+}
+
+static status complete_bests(struct trainer *t, struct error *err)
+{
+    const struct position *position = &t->state.position;
+    status result = complete_best(t, t->journal.run.best_overall, position->best_overall_step, err);
+    if (result != STATUS_OK) return result;
+    return complete_best(t, t->journal.run.best_average, position->best_average_step, err);
+}
+
 static status create_evaluator(struct trainer *t, struct error *err)
 {
     struct evaluation_setup setup = evaluation_setup_from(t->plan.config);
@@ -303,6 +325,7 @@ static status prepare(struct trainer *t, struct error *err)
     result = dist_agree(t->options->dist, result, err);
     if (result == STATUS_OK) result = build(t, &from, resumes, err);
     if (result == STATUS_OK) result = journal_open(&t->journal, &t->state.position, err);
+    if (result == STATUS_OK && resumes) result = complete_bests(t, err);
     checkpoint_close(&from);
     result = dist_is_many(t->options->dist) ? dist_agree(t->options->dist, result, err) : result;
     return result == STATUS_OK ? check_alike(t, err) : result;

@@ -69,7 +69,8 @@ struct config_data {
     enum config_votes votes;
     struct config_strings classes;          /* names in output order; at least 2 */
     int64_t labelled;                       /* labelled training samples kept, 0 = all */
-    struct config_reals labelled_per_class; /* counts in class order that sum to `labelled`; empty = equally many */
+    /* Counts in class order that sum to `labelled`; empty = equally many, of rafdb's 4,000 as published. */
+    struct config_reals labelled_per_class;
     double valid_fraction; /* share of training kept for validation where there is no split of its own */
     int64_t split_seed;    /* of the choice of labelled samples and of the validation share */
     enum config_on_error on_error;
@@ -327,7 +328,7 @@ struct config_eval {
 struct config_output {
     char *dir; /* the run folder, absolute; "" = --out must say it */
     bool tensorboard;
-    double checkpoint_every; /* epochs between two writings of last.safetensors */
+    double checkpoint_every; /* epochs between two writings of last.safetensors, which a new best writes too */
     int64_t log_every;       /* optimizer steps between two lines of metrics.jsonl */
 };
 

@@ -32,7 +32,7 @@ struct evaluation_setup {
     bool keep_features;                /* evaluation.features and projections are wanted */
     bool fit_temperature;              /* to these rows; else `temperature` is measured, 0 = there is none */
     double temperature;
-    const bool *may_predict;           /* [classes], NULL = every output; borrowed */
+    const bool *may_predict;           /* [classes], NULL = every output; every label is one that may be; borrowed */
     const volatile sig_atomic_t *stop; /* not 0: end soon; NULL = never */
     struct dist *dist; /* the processes that each batch is shared out over, borrowed: all get the same evaluation; NULL = none */
 };
@@ -43,7 +43,7 @@ struct evaluation_setup evaluation_setup_from(const struct config *config);
 struct evaluation {
     struct confusion confusion;
     uint64_t n;
-    double loss;         /* mean cross-entropy of f_FER, without class weights and smoothing */
+    double loss;         /* mean cross-entropy of f_FER over what may be predicted, without class weights and smoothing */
     double ial_accuracy; /* overall accuracy of f_IAL; NaN without attention */
     /* Mean cosine similarities of pairs (METHOD, Metrics): of features F, and of projections Z = H(F). NaN where
      * there is no pair, or no attention. */
