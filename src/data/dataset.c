@@ -210,11 +210,9 @@ static status check_samples(struct dataset *dataset, const struct config_data *o
     return result;
 }
 
-static status no_samples(const struct dataset *dataset, const struct config_data *options, enum dataset_split split,
-                         struct error *err)
+static status no_samples(const struct dataset *dataset, const char *root, bool keeps_no_share, struct error *err)
 {
-    const char *root = options->root;
-    if (split == SPLIT_VALID && !dataset->split_is_own && options->valid_fraction == 0)
+    if (keeps_no_share)
         return error_set_usage(err,
                                "%s: the %s split has no samples: this data set has none of its own, and "
                                "data.valid_fraction = 0 keeps no training picture for it",
@@ -246,7 +244,7 @@ status dataset_open(struct dataset *dataset, const struct config_data *options, 
     dataset_count_classes(dataset);
     bool may_be_empty = split == SPLIT_UNLABELLED || split == SPLIT_TRAIN_WHOLE_UNLABELLED;
     if (result == STATUS_OK && dataset->count == 0 && !may_be_empty)
-        result = no_samples(dataset, options, split, err);
+        result = no_samples(dataset, options->root, split == SPLIT_VALID && valid_is_share && options->valid_fraction == 0, err);
     return result;
 }
 
