@@ -212,6 +212,43 @@ static void read_whatever_comes(const char *path)
     video_close(video);
 }
 
+/* Frame threads tell of damage late, when nothing is left to read: what is good behind it comes, whatever their number. */
+static void one_damaged_frame_costs_one_frame(void **state)
+{
+    static const int times[FRAMES] = {0, 125, 250, 375, 500, 625, 750, 875, 1000, 1125, 1250, 1375};
+    struct image frames[FRAMES];
+    size_t size;
+    (void)state;
+    char *folder = scratch_make();
+    make_frames(frames, 6);
+    uint8_t *bytes = video_file_mkv(frames, times, FRAMES, VIDEO_FILE_PNG, &size);
+    size_t at = size;
+    for (int behind = 0; behind < 3; behind++) /* the third frame from the end: its deflated pixels, not the chunk that holds them */
+        for (at -= 4; memcmp(bytes + at, "IDAT", 4) != 0;) at--;
+    memset(bytes + at + 4, 0xff, 64);
+    scratch_write(folder, "a.mkv", bytes, size);
+    for (int threads = 1; threads <= 16; threads *= 4) {
+        struct error err = {0};
+        struct video *video;
+        struct video_frame frame;
+        struct video_options options = {.threads = threads};
+        bool ended = false;
+        int count = 0;
+        if (video_open(&video, scratch_path(folder, "a.mkv"), &options, &err) != STATUS_OK) fail_msg("%s", err.message);
+        for (;; count++) {
+            assert_int_equal(video_next(video, &frame, &ended, &err), STATUS_OK);
+            if (ended) break;
+            image_free(&frame.image);
+        }
+assert_int_equal(count, FRAMES - 1);
+        assert_int_equal(video_damaged(video), 1);
+        video_close(video);
+    }
+    for (int i = 0; i < FRAMES; i++) image_free(&frames[i]);
+    free(bytes);
+    scratch_remove(folder);
+}
+
 static void damaged_files_do_no_harm(void **state)
 {
     struct image frames[FRAMES];
@@ -316,7 +353,7 @@ int main(void)
         cmocka_unit_test(times_that_are_due),
 #ifdef RMFER_HAVE_FFMPEG
         cmocka_unit_test(frames_come_in_order),     cmocka_unit_test(frames_are_chosen_by_time),
-            cmocka_unit_test(large_frames_are_refused),
+            cmocka_unit_test(large_frames_are_refused), cmocka_unit_test(one_damaged_frame_costs_one_frame),
         cmocka_unit_test(damaged_files_do_no_harm), cmocka_unit_test(playlists_are_refused),
         cmocka_unit_test(real_films_are_read),
 #else

@@ -281,7 +281,8 @@ static void feed(struct video *video)
         if (code != AVERROR_EOF) video->damaged++;
         if (code >= 0) f->av_packet_unref(video->packet);
         video->drained = true;
-        f->avcodec_send_packet(video->decoder, NULL);
+        video->empty_reads = 0;
+        if (f->avcodec_send_packet(video->decoder, NULL) < 0) video->damaged++;
         return;
     }
     video->empty_reads = 0;
@@ -291,7 +292,8 @@ static void feed(struct video *video)
     f->av_packet_unref(video->packet);
 }
 
-/* The next frame in order of time into video->frame; false behind the last. */
+/* The next frame in order of time into video->frame; false behind the last. A decoder of many threads tells of damage late: when
+ * nothing is left to read it may still hold good frames behind it. */
 static bool decode(struct video *video)
 {
     for (;;) {
@@ -299,8 +301,10 @@ static bool decode(struct video *video)
         if (code == 0) return true;
         if (code == AVERROR_EOF) return false;
         if (code != AVERROR(EAGAIN)) video->damaged++;
-        if (video->drained) return false;
-        feed(video);
+        if (!video->drained)
+            feed(video);
+        else if (code == AVERROR(EAGAIN) || ++video->empty_reads == MOST_EMPTY_READS)
+            return false;
     }
 }
 
