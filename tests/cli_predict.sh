@@ -281,6 +281,28 @@ else
         "10 10 0"
     check "--track as JSON" faces --json --track clip.avi
     holds "has the number" grep -q '"score": [0-9.]*, "track": 0, "label"' out
+    if command -v ffmpeg >/dev/null; then
+        # Every kind that states how long it is, whole and cut; and what has fewer frames than it states, and is whole.
+        ffmpeg -v error -y -i clip.avi -vf noise=alls=60:allf=t -c:v mpeg4 -g 20 -q:v 2 -movflags faststart whole.mp4
+        ffmpeg -v error -y -i whole.mp4 -c copy whole.avi
+        ffmpeg -v error -y -i whole.mp4 -c copy whole.mkv
+        ffmpeg -v error -y -i whole.mp4 -c:v flv -q:v 2 whole.flv
+        ffmpeg -v error -y -i clip.avi -vf 'select=not(between(n\,2\,7))' -vsync vfr -c:v mpeg4 gaps.avi
+        ffmpeg -v error -y -ss 1.3 -i whole.mp4 -c copy -movflags faststart edited.mp4
+        for film in whole.mp4 whole.avi whole.mkv whole.flv gaps.avi edited.mp4; do
+            check "$film" faces --csv "$film"
+            holds "is whole" test "$(grep -c warning err)" -eq 0
+            piped "$film" --csv
+            holds "and through a pipe" test "$code $(grep -c warning err)" = "0 0"
+        done
+        for kind in mp4 avi mkv flv; do
+            head -c $(($(wc -c <whole.$kind) / 2)) whole.$kind >half.$kind
+            check "half of $kind" faces --csv half.$kind
+            says "it" "warning: half\.$kind: breaks off: [0-9.]* of the 2\.[45] seconds that it states are not in it\$"
+        done
+    else
+        skip "videos that break off, without ffmpeg"
+    fi
     ends "a video cut short" 1 faces --json cut.avi two.png
     holds "is reported" grep -q '^{"file": "cut.avi", "error": "' out
     holds "the rest is done" grep -q '^{"file": "two.png", "faces": ' out

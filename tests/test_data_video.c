@@ -137,6 +137,50 @@ static void frames_come_in_order(void **state)
     scratch_remove(folder);
 }
 
+/* Reads all of it. */
+static struct video_missing missing_of(const char *path)
+{
+    struct error err = {0};
+    struct video *video;
+    struct video_frame frame;
+    struct video_options options = {.threads = 1};
+    bool ended = false;
+    if (video_open(&video, path, &options, &err) != STATUS_OK) fail_msg("%s", err.message);
+    while (!ended) {
+        assert_int_equal(video_next(video, &frame, &ended, &err), STATUS_OK);
+        image_free(&frame.image);
+    }
+    struct video_missing missing = video_missing(video);
+    video_close(video);
+    return missing;
+}
+
+/* AVI counts its frames; Matroska states the film's length, which the last of uneven frames reaches. */
+static void a_film_cut_short_is_told(void **state)
+{
+    static const int times[FRAMES] = {0, 40, 80, 500, 540, 1500, 1540, 1580, 2010, 2500, 3990, 4000};
+    struct image frames[FRAMES];
+    (void)state;
+    char *folder = scratch_make();
+    make_frames(frames, 7);
+    for (int kind = 0; kind < 2; kind++) {
+        size_t size;
+        const char *name = kind == 0 ? "a.avi" : "a.mkv", *path = scratch_path(folder, name);
+        uint8_t *bytes = kind == 0 ? video_file_avi(frames, FRAMES, RATE, &size)
+                                   : video_file_mkv(frames, times, FRAMES, VIDEO_FILE_JPEG, &size);
+        scratch_write(folder, name, bytes, size);
+        struct video_missing missing = missing_of(path);
+        assert_true(missing.seconds == 0 && missing.stated == 0);
+        scratch_write(folder, name, bytes, size / 2);
+        missing = missing_of(path);
+        assert_float_equal((float)missing.stated, kind == 0 ? (float)FRAMES / RATE : 4.0f, 1e-6f);
+        assert_in_range((uintmax_t)(missing.seconds * 100), kind == 0 ? 60 : 240, kind == 0 ? 100 : 400);
+        free(bytes);
+    }
+    for (int i = 0; i < FRAMES; i++) image_free(&frames[i]);
+    scratch_remove(folder);
+}
+
 /* A variable frame rate: which frames are wanted is told by their times. */
 static void frames_are_chosen_by_time(void **state)
 {
@@ -353,6 +397,7 @@ int main(void)
         cmocka_unit_test(times_that_are_due),
 #ifdef RMFER_HAVE_FFMPEG
         cmocka_unit_test(frames_come_in_order),     cmocka_unit_test(frames_are_chosen_by_time),
+            cmocka_unit_test(a_film_cut_short_is_told),
             cmocka_unit_test(large_frames_are_refused), cmocka_unit_test(one_damaged_frame_costs_one_frame),
         cmocka_unit_test(damaged_files_do_no_harm), cmocka_unit_test(playlists_are_refused),
         cmocka_unit_test(real_films_are_read),

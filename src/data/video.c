@@ -118,10 +118,10 @@ status video_next(struct video *video, struct video_frame *frame, bool *ended, s
     return error_set(err, "this rmfer was built without FFmpeg");
 }
 
-int64_t video_frames_missing(const struct video *video)
+struct video_missing video_missing(const struct video *video)
 {
     (void)video;
-    return 0;
+    return (struct video_missing){0};
 }
 
 size_t video_damaged(const struct video *video)

@@ -44,6 +44,7 @@ struct video {
     int64_t every, count; /* frames decoded so far */
     double every_seconds, due;
     int64_t first_time;   /* of frame 0, in the stream's units */
+    double stream_end, film_end; /* where the packets of the pictures, and of all streams, end so far: seconds of the film's clock */
     size_t most_pixels, damaged;
     struct video_times times;
     int empty_reads;
@@ -246,18 +247,37 @@ size_t video_damaged(const struct video *video)
     return video->damaged;
 }
 
-int64_t video_frames_missing(const struct video *video)
-{
-    const AVIOContext *file = video->container->pb;
-    if (file == NULL || !file->eof_reached) return 0; /* an edit list may leave frames out of a whole file */
-    int64_t stated = video->stream->nb_frames, slack = stated / 50 > 2 ? stated / 50 : 2;
-    return stated - video->count > slack ? stated - video->count : 0;
-}
-
 double video_frame_rate(const struct video *video)
 {
     AVRational rate = video->stream->avg_frame_rate;
     return rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
+}
+
+/* The seconds of the film's clock at which the pictures, or else the film, are said to end; 0 where the container does not say. The
+ * library's own guesses, of a bit rate or the last packets that are there, are no statement; it shortens an AVI file's length
+ * to what is there, and leaves the number of its frames, each a unit of time. */
+static double stated_end(const struct video *video, bool of_pictures)
+{
+    const AVStream *stream = video->stream;
+    const AVFormatContext *container = video->container;
+    double unit = av_q2d(stream->time_base), begin = stream->start_time == AV_NOPTS_VALUE ? 0 : (double)stream->start_time;
+    if (strcmp(container->iformat->name, "avi") == 0) return (double)stream->nb_frames * unit;
+    if (container->duration_estimation_method != AVFMT_DURATION_FROM_STREAM) return 0;
+    if (of_pictures) return stream->duration > 0 ? (begin + (double)stream->duration) * unit : 0;
+    return container->duration > 0 ? (double)container->duration / AV_TIME_BASE : 0;
+}
+
+/* A container that counts a stream's frames knows that stream's length (MP4, AVI), another one that of the film, whichever of its
+ * streams is the longest. Frames are not compared: an edit list leaves some out, and AVI counts the empty ones. */
+struct video_missing video_missing(const struct video *video)
+{
+    const AVIOContext *file = video->container->pb;
+    bool of_pictures = video->stream->nb_frames > 0;
+    double stated = stated_end(video, of_pictures), rate = video_frame_rate(video), roughly = of_pictures ? 0 : 0.5;
+    double missing = stated - (of_pictures ? video->stream_end : video->film_end);
+    if (rate > 0) roughly = fmax(roughly, 2 / rate);
+    bool breaks_off = file != NULL && file->eof_reached && missing > fmax(roughly, stated / 50);
+    return breaks_off ? (struct video_missing){missing, stated} : (struct video_missing){0};
 }
 
 int64_t video_frame_estimate(const struct video *video)
@@ -269,6 +289,17 @@ int64_t video_frame_estimate(const struct video *video)
 
 /* ---- decoding
  * ------------------------------------------------------------------------------------------------------ */
+
+static void note_end(struct video *video)
+{
+    const AVPacket *packet = video->packet;
+    const AVStream *stream = video->container->streams[packet->stream_index];
+    int64_t time = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+    if (time == AV_NOPTS_VALUE) return;
+    double end = ((double)time + (double)packet->duration) * av_q2d(stream->time_base);
+    video->film_end = fmax(video->film_end, end);
+    if (stream == video->stream) video->stream_end = fmax(video->stream_end, end);
+}
 
 /* Hands the decoder the next packet, or tells it that there is none. */
 static void feed(struct video *video)
@@ -286,6 +317,7 @@ static void feed(struct video *video)
         return;
     }
     video->empty_reads = 0;
+    note_end(video);
     if (video->packet->stream_index == video->stream->index &&
         f->avcodec_send_packet(video->decoder, video->packet) < 0)
         video->damaged++;

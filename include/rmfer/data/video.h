@@ -53,8 +53,12 @@ status video_next(struct video *video, struct video_frame *frame, bool *ended, s
 /* Damaged packets passed over so far. */
 size_t video_damaged(const struct video *video);
 
-/* Behind the last frame: how many the container states beyond those that came; 0 where that is a few, or it states none. */
-int64_t video_frames_missing(const struct video *video);
+/* Behind the last frame: the seconds that the container states beyond those that came, and those that it states in all. Zeroes
+ * where it is a few frames or 2 % (of a container that states the whole film's length alone, half a second), or nothing is stated. */
+struct video_missing {
+    double seconds, stated;
+};
+struct video_missing video_missing(const struct video *video);
 
 /* Seconds spent so far in waiting for decoded frames, and in converting them. */
 struct video_times {
