@@ -7,8 +7,10 @@
 #include <cmocka.h>
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
 #include "rmfer/data/video.h"
+#include "rmfer/data/video_writer.h"
 #include "support/scratch.h"
 #include "support/video_file.h"
 
@@ -337,6 +339,81 @@ static void playlists_are_refused(void **state)
     scratch_remove(folder);
 }
 
+/* The first frame. */
+static void read_first(const char *path, struct image *image)
+{
+    struct error err = {0};
+    struct video *video;
+    struct video_frame frame;
+    bool ended;
+    if (video_open(&video, path, &(struct video_options){.threads = 1}, &err) != STATUS_OK) fail_msg("%s", err.message);
+    if (video_next(video, &frame, &ended, &err) != STATUS_OK) fail_msg("%s", err.message);
+    assert_false(ended);
+    *image = frame.image;
+    video_close(video);
+}
+
+/* The stored picture as a display matrix {a, b, c, d} shows it: the pixel (p, q) is at (ap + cq, bp + dq), from 0 on. */
+static void show(const struct image *stored, const int *m, struct image *shown)
+{
+    int width = m[0] != 0 ? stored->width : stored->height, height = m[0] != 0 ? stored->height : stored->width;
+    assert_int_equal(image_create(shown, width, height, NULL), STATUS_OK);
+    for (int q = 0; q < stored->height; q++)
+        for (int p = 0; p < stored->width; p++) {
+            int x = m[0] * p + m[2] * q, y = m[1] * p + m[3] * q;
+            if (m[0] + m[2] < 0) x += width - 1;
+            if (m[1] + m[3] < 0) y += height - 1;
+            memcpy(shown->rgb + 3 * (y * width + x), stored->rgb + 3 * (q * stored->width + p), 3);
+        }
+}
+
+/* The four turns and their mirror images, as a track's header in MP4 says them. */
+static void frames_are_turned_and_mirrored(void **state)
+{
+    static const int matrices[][4] = {{1, 0, 0, 1}, {0, 1, -1, 0}, {-1, 0, 0, -1}, {0, -1, 1, 0},
+                                      {-1, 0, 0, 1}, {1, 0, 0, -1}, {0, 1, 1, 0},   {0, -1, -1, 0}};
+    static const int places[] = {0, 4, 12, 16}; /* of a, b, c, d in the matrix */
+    enum { TO_MATRIX = 44 };                    /* from the box's name, version 0 */
+    struct error err = {0};
+    struct video_writer *writer;
+    struct image stored;
+    uint8_t *bytes;
+    size_t size, at = 0;
+    (void)state;
+    char *folder = scratch_make();
+    const char *path = scratch_path(folder, "a.mp4");
+    scratch_picture(folder, "a.png", 64, 48, 1);
+    assert_int_equal(image_read(scratch_path(folder, "a.png"), NULL, &stored, &err), STATUS_OK);
+    const struct video_writer_options options = {64, 48, RATE};
+    assert_int_equal(video_writer_create(&writer, path, &options, &err), STATUS_OK);
+    for (int i = 0; i < 2; i++) assert_int_equal(video_writer_add(writer, &stored, &err), STATUS_OK);
+    assert_int_equal(video_writer_finish(writer, &err), STATUS_OK);
+    video_writer_free(writer);
+    image_free(&stored);
+    read_first(path, &stored);
+    assert_int_equal(file_read(path, 1 << 20, &bytes, &size, &err), STATUS_OK);
+    while (memcmp(bytes + at, "tkhd", 4) != 0) at++;
+    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
+        struct image wanted, got;
+        for (int k = 0; k < 4; k++) { /* 16.16, the high byte first */
+            const int number = matrices[i][k];
+            const uint8_t fixed[4] = {number < 0 ? 0xff : 0, (uint8_t)number, 0, 0};
+            memcpy(bytes + at + TO_MATRIX + places[k], fixed, sizeof fixed);
+        }
+        scratch_write(folder, "a.mp4", bytes, size);
+        read_first(path, &got);
+        show(&stored, matrices[i], &wanted);
+        assert_int_equal(got.width, wanted.width);
+        assert_int_equal(got.height, wanted.height);
+        assert_memory_equal(got.rgb, wanted.rgb, 64 * 48 * 3);
+        image_free(&wanted);
+        image_free(&got);
+    }
+    memory_free(bytes);
+    image_free(&stored);
+    scratch_remove(folder);
+}
+
 static void real_films_are_read(void **state)
 {
     static const struct {
@@ -400,7 +477,7 @@ int main(void)
             cmocka_unit_test(a_film_cut_short_is_told),
             cmocka_unit_test(large_frames_are_refused), cmocka_unit_test(one_damaged_frame_costs_one_frame),
         cmocka_unit_test(damaged_files_do_no_harm), cmocka_unit_test(playlists_are_refused),
-        cmocka_unit_test(real_films_are_read),
+        cmocka_unit_test(frames_are_turned_and_mirrored), cmocka_unit_test(real_films_are_read),
 #else
         cmocka_unit_test(builds_without_ffmpeg_say_so),
 #endif

@@ -39,7 +39,7 @@ struct video {
     AVPacket *packet;
     AVFrame *frame;
     struct SwsContext *converter;
-    uint8_t *rows; /* a frame that FFmpeg converts, which writes past a row's end, or that is turned; yuv_to_rgb's room */
+    uint8_t *rows; /* a frame that FFmpeg converts, which writes past a row's end; yuv_to_rgb's room */
     size_t row_capacity;
     int64_t every, count; /* frames decoded so far */
     double every_seconds, due;
@@ -343,8 +343,17 @@ static bool decode(struct video *video)
 /* ---- conversion
  * ---------------------------------------------------------------------------------------------------- */
 
-/* Turns by 0, 90, 180 or 270 degrees clockwise that make the picture upright. */
-static int quarter_turns(struct video *video)
+/* EXIF's orientation of a display matrix {a, b, u, c, d, v, x, y, w}, which shows the stored place (p, q) at (ap + cq + x,
+ * bp + dq + y): the nearest of the eight. */
+static int orientation_of(const int32_t *matrix)
+{
+    double a = matrix[0], b = matrix[1], c = matrix[3], d = matrix[4];
+    if (fabs(a) + fabs(d) >= fabs(b) + fabs(c)) return a < 0 ? (d < 0 ? 3 : 2) : d < 0 ? 4 : 1;
+    return b < 0 ? (c < 0 ? 7 : 8) : c < 0 ? 6 : 5;
+}
+
+/* Which of EXIF's orientations the container gives its pictures; 1, upright, where it does not say. */
+static int orientation(struct video *video)
 {
     const uint8_t *matrix = NULL;
     size_t size = 0;
@@ -356,12 +365,10 @@ static int quarter_turns(struct video *video)
 #else
     matrix = video->ffmpeg.av_stream_get_side_data(video->stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
 #endif
-    if (matrix == NULL || size < 9 * sizeof(int32_t)) return 0;
     int32_t numbers[9];
+    if (matrix == NULL || size < sizeof numbers) return 1;
     memcpy(numbers, matrix, sizeof numbers);
-    double degrees = -video->ffmpeg.av_display_rotation_get(numbers);
-    if (!(fabs(degrees) <= 360)) return 0;
-    return (int)(lround(degrees / 90) + 4) % 4;
+    return orientation_of(numbers);
 }
 
 /* The frame's width with square pixels. */
@@ -399,17 +406,6 @@ static status reserve_rows(struct video *video, size_t bytes, struct error *err)
     if (video->rows == NULL) return STATUS_FAILED;
     video->row_capacity = bytes;
     return STATUS_OK;
-}
-
-/* Copies the rows [height][stride] into the picture, turned clockwise. */
-static void turn_rows(const uint8_t *rows, size_t stride, size_t width, size_t height, int turns, struct image *image)
-{
-    for (size_t y = 0; y < height; y++)
-        for (size_t x = 0; x < width; x++) {
-            size_t to_x = turns == 1 ? height - 1 - y : turns == 2 ? width - 1 - x : y;
-            size_t to_y = turns == 1 ? x : turns == 2 ? height - 1 - y : width - 1 - x;
-            memcpy(image->rgb + (to_y * (size_t)image->width + to_x) * 3, rows + y * stride + x * 3, 3);
-        }
 }
 
 static size_t padded_stride(size_t width)
@@ -456,20 +452,16 @@ static void convert_plain(struct video *video, uint8_t *rgb, int16_t *room)
     yuv_to_rgb(&picture, rgb, room);
 }
 
-/* Upright, or about to be turned. */
-static status convert_all(struct video *video, size_t width, size_t height, int turns, struct image *image,
-                          struct error *err)
+/* As stored, into a picture of that size. */
+static status convert_all(struct video *video, size_t width, size_t height, struct image *image, struct error *err)
 {
     bool plain = is_plain(video->frame, width);
-    size_t stride = plain ? width * 3 : padded_stride(width);
-    size_t turned_bytes = turns == 0 ? 0 : size_multiply(stride, height), room = yuv_room((int)width) * sizeof(int16_t);
-    size_t before = arena_rounded(turned_bytes); /* of the rows, where the room begins */
-    status result = plain ? reserve_rows(video, size_add(before, room), err) : convert_any(video, width, err);
+    size_t stride = padded_stride(width), room = yuv_room((int)width) * sizeof(int16_t);
+    status result = plain ? reserve_rows(video, room, err) : convert_any(video, width, err);
     if (result != STATUS_OK) return result;
-    if (plain) convert_plain(video, turns == 0 ? image->rgb : video->rows, (int16_t *)(void *)(video->rows + before));
-    if (turns != 0)
-        turn_rows(video->rows, stride, width, height, turns, image);
-    else if (!plain)
+    if (plain)
+        convert_plain(video, image->rgb, (int16_t *)(void *)video->rows);
+    else
         for (size_t y = 0; y < height; y++) memcpy(image->rgb + y * width * 3, video->rows + y * stride, width * 3);
     return STATUS_OK;
 }
@@ -481,10 +473,9 @@ static status convert(struct video *video, struct image *image, struct error *er
     size_t width = shown_width(video), height = (size_t)frame->height;
     status result = image_check_size(width, height, video->most_pixels, err);
     if (result != STATUS_OK) return error_add_context(err, "%s", video->path);
-    int turns = quarter_turns(video);
-    bool across = turns % 2 == 1;
-    result = image_create(image, (int)(across ? height : width), (int)(across ? width : height), err);
-    if (result == STATUS_OK) result = convert_all(video, width, height, turns, image, err);
+    result = image_create(image, (int)width, (int)height, err);
+    if (result == STATUS_OK) result = convert_all(video, width, height, image, err);
+    if (result == STATUS_OK) result = image_turn_upright(image, orientation(video), err);
     if (result != STATUS_OK) image_free(image);
     return result;
 }

@@ -29,7 +29,7 @@ struct video_options {
 };
 
 struct video_frame {
-    struct image image; /* upright (the container's rotation is obeyed), square pixels; free with image_free */
+    struct image image; /* upright (turned and mirrored as the container says), square pixels; free with image_free */
     int64_t index;      /* 0 is the first frame */
     double time;        /* seconds since the first frame */
 };
