@@ -36,6 +36,14 @@ static void kinds_are_told_apart(void **state)
     assert_false(video_is_content((const uint8_t *)"\x1a\x45\xdf\xa3", 4));
     assert_false(video_is_content((const uint8_t *)"\xff\xd8\xff\xe0xxxxJFIFxx", 14));
     assert_false(video_is_content(NULL, 0));
+    uint8_t packets[VIDEO_FIRST_BYTES] = {'G', 0x40, [188] = 'G'}, timed[VIDEO_FIRST_BYTES] = {[4] = 'G', [196] = 'G'};
+    assert_true(video_is_stream(packets, sizeof packets) && video_is_stream(packets, 189));
+    assert_false(video_is_stream(packets, 188) || video_is_content(packets, sizeof packets));
+    assert_true(video_is_stream(timed, sizeof timed));
+    assert_false(video_is_stream(timed, sizeof timed - 1));
+    memcpy(packets, "GIF89a", 6); /* pictures may have the same bytes there */
+    memcpy(timed, "\xff\xd8\xff\xe1", 4);
+    assert_false(video_is_stream(packets, sizeof packets) || video_is_stream(timed, sizeof timed));
 }
 
 static void check_every(const char *text, status wanted, int64_t wanted_frames, double wanted_seconds)

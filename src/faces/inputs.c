@@ -127,7 +127,7 @@ static status find_kind(const char *path, enum image_kind *kind, bool *is_video,
     size_t size;
     status result = picture_file_begin(path, bytes, &size, err);
     *kind = IMAGE_UNKNOWN;
-    *is_video = result == STATUS_OK && video_is_content(bytes, size);
+    *is_video = result == STATUS_OK && video_is_stream(bytes, size);
     if (result != STATUS_OK || *is_video) return result;
     *kind = image_kind_of_bytes(bytes, size);
     *is_video = *kind == IMAGE_UNKNOWN && size > 0 && video_is_named(path);

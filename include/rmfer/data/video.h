@@ -72,10 +72,12 @@ double video_frame_rate(const struct video *video);
 /* Frames in all as the container states or its length tells, 0 when neither does; for progress, not for counting. */
 int64_t video_frame_estimate(const struct video *video);
 
-/* Whether the file's first bytes or, where they say nothing, its name are those of a video. */
+/* Whether a file's name, or its first bytes, are those of a video. */
 bool video_is_named(const char *path);
 bool video_is_content(const uint8_t *bytes, size_t size);
-/* The same of a stream's first bytes, raw streams among them; 189 bytes tell all. */
+/* The same of first bytes that may be MPEG-TS or a raw stream too. */
 bool video_is_stream(const uint8_t *bytes, size_t size);
+/* So many first bytes tell all. */
+enum { VIDEO_FIRST_BYTES = 197 };
 
 #endif
