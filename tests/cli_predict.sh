@@ -191,6 +191,9 @@ holds "that is not asked for" test "$code $(cat err)" = \
 run predict - </dev/null
 holds "an empty list" test "$code$(cat out err)" = 0
 tar -cf shard.tar two.png
+printf '\000\000\000\030ftypisom\000\000\002\000' >box.mp4
+tar -cf films.tar box.mp4
+refuses "a video in a tar file" 1 "films.tar#512: a video, where only pictures are read" predict films.tar#512
 check "a picture in a tar file" predict --csv shard.tar#512
 holds "is the same picture" test "$(face 1)" = "$(face 1 whole.csv)"
 check "EXIF orientation" faces --csv turned.jpg
