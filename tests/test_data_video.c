@@ -347,6 +347,56 @@ static void playlists_are_refused(void **state)
     scratch_remove(folder);
 }
 
+/* The same picture `count` times. */
+static void write_film(const char *path, const struct image *picture, int count)
+{
+    struct error err = {0};
+    struct video_writer *writer;
+    const struct video_writer_options options = {picture->width, picture->height, RATE};
+    assert_int_equal(video_writer_create(&writer, path, &options, &err), STATUS_OK);
+    for (int i = 0; i < count; i++) assert_int_equal(video_writer_add(writer, picture, &err), STATUS_OK);
+    assert_int_equal(video_writer_finish(writer, &err), STATUS_OK);
+    video_writer_free(writer);
+}
+
+/* An edit list that shows the first half of the film: nothing is missing, and no more is promised. */
+static void edit_lists_leave_frames_out(void **state)
+{
+    enum { TO_LENGTH = 12, MOVIE_UNITS = 1000 }; /* from the box's name, version 0; a second */
+    struct error err = {0};
+    struct image picture;
+    struct video *video;
+    struct video_frame frame;
+    uint8_t *bytes;
+    size_t size, at = 0;
+    bool ended = false;
+    int64_t estimate = 0, count = 0;
+    (void)state;
+    char *folder = scratch_make();
+    const char *path = scratch_path(folder, "a.mp4");
+    scratch_picture(folder, "a.png", 64, 48, 1);
+    assert_int_equal(image_read(scratch_path(folder, "a.png"), NULL, &picture, &err), STATUS_OK);
+    write_film(path, &picture, 8 * RATE);
+    image_free(&picture);
+    assert_int_equal(file_read(path, 1 << 20, &bytes, &size, &err), STATUS_OK);
+    while (memcmp(bytes + at, "elst", 4) != 0) at++;
+    memcpy(bytes + at + TO_LENGTH, (uint8_t[]){0, 0, 4 * MOVIE_UNITS >> 8, (uint8_t)(4 * MOVIE_UNITS)}, 4);
+    scratch_write(folder, "a.mp4", bytes, size);
+    assert_int_equal(video_open(&video, path, &(struct video_options){.threads = 1}, &err), STATUS_OK);
+    for (;; count++) {
+        assert_int_equal(video_next(video, &frame, &ended, &err), STATUS_OK);
+        if (ended) break;
+        estimate = video_frame_estimate(video);
+        image_free(&frame.image);
+    }
+    assert_int_equal(count, 4 * RATE);
+    assert_in_range(estimate, count, count + 1); /* the writer gives its last frame no length, so the rate is a bit high */
+    assert_true(video_missing(video).seconds == 0);
+    video_close(video);
+    memory_free(bytes);
+    scratch_remove(folder);
+}
+
 /* The first frame. */
 static void read_first(const char *path, struct image *image)
 {
@@ -383,7 +433,6 @@ static void frames_are_turned_and_mirrored(void **state)
     static const int places[] = {0, 4, 12, 16}; /* of a, b, c, d in the matrix */
     enum { TO_MATRIX = 44 };                    /* from the box's name, version 0 */
     struct error err = {0};
-    struct video_writer *writer;
     struct image stored;
     uint8_t *bytes;
     size_t size, at = 0;
@@ -392,11 +441,7 @@ static void frames_are_turned_and_mirrored(void **state)
     const char *path = scratch_path(folder, "a.mp4");
     scratch_picture(folder, "a.png", 64, 48, 1);
     assert_int_equal(image_read(scratch_path(folder, "a.png"), NULL, &stored, &err), STATUS_OK);
-    const struct video_writer_options options = {64, 48, RATE};
-    assert_int_equal(video_writer_create(&writer, path, &options, &err), STATUS_OK);
-    for (int i = 0; i < 2; i++) assert_int_equal(video_writer_add(writer, &stored, &err), STATUS_OK);
-    assert_int_equal(video_writer_finish(writer, &err), STATUS_OK);
-    video_writer_free(writer);
+    write_film(path, &stored, 2);
     image_free(&stored);
     read_first(path, &stored);
     assert_int_equal(file_read(path, 1 << 20, &bytes, &size, &err), STATUS_OK);
@@ -485,6 +530,7 @@ int main(void)
             cmocka_unit_test(a_film_cut_short_is_told),
             cmocka_unit_test(large_frames_are_refused), cmocka_unit_test(one_damaged_frame_costs_one_frame),
         cmocka_unit_test(damaged_files_do_no_harm), cmocka_unit_test(playlists_are_refused),
+        cmocka_unit_test(edit_lists_leave_frames_out),
         cmocka_unit_test(frames_are_turned_and_mirrored), cmocka_unit_test(real_films_are_read),
 #else
         cmocka_unit_test(builds_without_ffmpeg_say_so),

@@ -280,10 +280,14 @@ struct video_missing video_missing(const struct video *video)
     return breaks_off ? (struct video_missing){missing, stated} : (struct video_missing){0};
 }
 
+/* An edit list leaves out frames that the container counts, and shortens the stream's length. */
 int64_t video_frame_estimate(const struct video *video)
 {
-    if (video->stream->nb_frames > 0) return video->stream->nb_frames;
-    double seconds = (double)video->container->duration / AV_TIME_BASE, frames = seconds * video_frame_rate(video);
+    const AVStream *stream = video->stream;
+    double rate = video_frame_rate(video), counted = (double)stream->nb_frames;
+    double shown = stream->duration > 0 ? (double)stream->duration * av_q2d(stream->time_base) * rate : 0;
+    if (counted > 0) return llround(shown >= 1 && shown < counted ? shown : counted);
+    double frames = (double)video->container->duration / AV_TIME_BASE * rate;
     return video->container->duration > 0 && frames < 1e12 ? (int64_t)llround(frames) : 0;
 }
 
