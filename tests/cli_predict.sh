@@ -75,6 +75,12 @@ holds "one expression a face" test "$(grep -c -E '^two\.png +[A-Z][a-z]+ +[0-9.]
 check "--top beyond the classes" predict --top 50 two.png
 holds "all expressions" test "$(grep -o '%' out | wc -l)" -eq 8
 
+for format in json csv; do
+    refuses "--top with --$format" 2 "--top is for the table and for --annotate's pictures: --json and --csv have every expression" \
+        predict --top 2 --$format two.png
+done
+check "--top of the pictures beside --csv" faces --top 2 --csv --annotate topped two.png
+
 # ---- JSON
 check "--json" faces --json two.png none.png
 holds "a line a picture" test "$(wc -l <out)" -eq 2
@@ -494,7 +500,7 @@ same_bytes() {
     done
 }
 same_bytes "pictures with none, one or two faces" --checkpoint tiny.safetensors --detector squares.onnx --pose --batch 4
-# How a network as large as this one rounds depends on which faces share a batch.
+# And with a network as large as people use.
 same_bytes "the model in the box" --checkpoint "$tests/../models/ferplus-b0.safetensors" --batch 8
 [ -n "$library" ] || skip "delays, as there is no libfaults.so in this build"
 

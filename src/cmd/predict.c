@@ -109,6 +109,8 @@ static status check_command(struct predict_command *command, const struct option
     if (command->json && command->csv) return error_set_usage(err, "--json and --csv: give one of them");
     if (command->embedding && !command->json)
         return error_set_usage(err, "--embedding needs --json (--features FILE writes an array of them)");
+    if (command->top > 0 && (command->json || command->csv) && command->annotate == NULL)
+        return error_set_usage(err, "--top is for the table and for --annotate's pictures: --json and --csv have every expression");
     if (command->force && command->annotate == NULL) return error_set_usage(err, "--force needs --annotate DIR");
     if (command->smooth > 0 && !command->track) return error_set_usage(err, "--smooth needs --track");
     status result = check_standard_input(command, paths, err);
