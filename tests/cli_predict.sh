@@ -75,6 +75,12 @@ holds "one expression a face" test "$(grep -c -E '^two\.png +[A-Z][a-z]+ +[0-9.]
 check "--top beyond the classes" predict --top 50 two.png
 holds "all expressions" test "$(grep -o '%' out | wc -l)" -eq 8
 
+for format in json csv; do
+    refuses "--top with --$format" 2 "--top is for the table and for --annotate's pictures: --json and --csv have every expression" \
+        predict --top 2 --$format two.png
+done
+check "--top of the pictures beside --csv" faces --top 2 --csv --annotate topped two.png
+
 # ---- JSON
 check "--json" faces --json two.png none.png
 holds "a line a picture" test "$(wc -l <out)" -eq 2
@@ -191,6 +197,9 @@ holds "that is not asked for" test "$code $(cat err)" = \
 run predict - </dev/null
 holds "an empty list" test "$code$(cat out err)" = 0
 tar -cf shard.tar two.png
+printf '\000\000\000\030ftypisom\000\000\002\000' >box.mp4
+tar -cf films.tar box.mp4
+refuses "a video in a tar file" 1 "films.tar#512: a video, where only pictures are read" predict films.tar#512
 check "a picture in a tar file" predict --csv shard.tar#512
 holds "is the same picture" test "$(face 1)" = "$(face 1 whole.csv)"
 check "EXIF orientation" faces --csv turned.jpg
@@ -281,6 +290,39 @@ else
         "10 10 0"
     check "--track as JSON" faces --json --track clip.avi
     holds "has the number" grep -q '"score": [0-9.]*, "track": 0, "label"' out
+    if command -v ffmpeg >/dev/null; then
+        # Every kind that states how long it is, whole and cut; and what has fewer frames than it states, and is whole.
+        ffmpeg -v error -y -i clip.avi -vf noise=alls=60:allf=t -c:v mpeg4 -g 20 -q:v 2 -movflags faststart whole.mp4
+        ffmpeg -v error -y -i whole.mp4 -c copy whole.avi
+        ffmpeg -v error -y -i whole.mp4 -c copy whole.mkv
+        ffmpeg -v error -y -i whole.mp4 -c:v flv -q:v 2 whole.flv
+        ffmpeg -v error -y -i clip.avi -vf 'select=not(between(n\,2\,7))' -vsync vfr -c:v mpeg4 gaps.avi
+        ffmpeg -v error -y -ss 1.3 -i whole.mp4 -c copy -movflags faststart edited.mp4
+        for film in whole.mp4 whole.avi whole.mkv whole.flv gaps.avi edited.mp4; do
+            check "$film" faces --csv "$film"
+            holds "is whole" test "$(grep -c warning err)" -eq 0
+            piped "$film" --csv
+            holds "and through a pipe" test "$code $(grep -c warning err)" = "0 0"
+        done
+        for kind in mp4 avi mkv flv; do
+            head -c $(($(wc -c <whole.$kind) / 2)) whole.$kind >half.$kind
+            check "half of $kind" faces --csv half.$kind
+            says "it" "warning: half\.$kind: breaks off: [0-9.]* of the 2\.[45] seconds that it states are not in it\$"
+        done
+        # MPEG's streams have no header, and are told by their bytes all the same, whatever they are called.
+        ffmpeg -v error -y -i whole.mp4 -c:v mpeg2video -f mpegts transport.dat
+        ffmpeg -v error -y -i whole.mp4 -c:v mpeg2video -f mpegts -mpegts_m2ts_mode 1 disc.dat
+        ffmpeg -v error -y -i whole.mp4 -c:v mpeg2video -f mpeg2video raw.dat
+        for film in transport.dat disc.dat raw.dat; do
+            check "$film" faces --csv "$film"
+            holds "is a video" test "$(wc -l <out)" -eq 11
+            sed 's/^[a-z]*\.dat/-/' out >as_file
+            piped "$film" --detector squares.onnx --csv
+            holds "and the same through a pipe" cmp out as_file
+        done
+    else
+        skip "videos that break off or have no header, without ffmpeg"
+    fi
     ends "a video cut short" 1 faces --json cut.avi two.png
     holds "is reported" grep -q '^{"file": "cut.avi", "error": "' out
     holds "the rest is done" grep -q '^{"file": "two.png", "faces": ' out
@@ -458,7 +500,7 @@ same_bytes() {
     done
 }
 same_bytes "pictures with none, one or two faces" --checkpoint tiny.safetensors --detector squares.onnx --pose --batch 4
-# How a network as large as this one rounds depends on which faces share a batch.
+# And with a network as large as people use.
 same_bytes "the model in the box" --checkpoint "$tests/../models/ferplus-b0.safetensors" --batch 8
 [ -n "$library" ] || skip "delays, as there is no libfaults.so in this build"
 

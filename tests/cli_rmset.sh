@@ -188,7 +188,7 @@ if command -v ffmpeg >/dev/null; then
     head -c $(($(wc -c <fast.mp4) / 2)) fast.mp4 >half.mp4
     cp $mashups/mashup0.detections.csv half.detections.csv
     check "a download that broke off" rmset build half.mp4 -o half
-    says "it" 'warning: half\.mp4: breaks off: [0-9]* of the frames that it states are not in it$'
+    says "it" 'warning: half\.mp4: breaks off: [0-9.]* of the [0-9.]* seconds that it states are not in it$'
 else
     skip "a download that broke off, without ffmpeg"
 fi

@@ -70,6 +70,7 @@ static void assert_refused(const void *bytes, size_t size, const char *wanted)
     assert_int_equal(image_decode(bytes, size, NULL, &image, &err), STATUS_FAILED);
     assert_null(image.rgb);
     assert_says(&err, wanted);
+    assert_null(strstr(err.message, ": :"));
 }
 
 static void test_other_formats_are_named(void **state)

@@ -215,7 +215,11 @@ static void first_bytes_tell(void **state)
 {
     (void)state;
     static uint8_t transport[400] = {'G', 0x40, 0x11, 0x10};
-    transport[188] = 'G';
+    static uint8_t timed[400] = {1, 2, 3, 4, 'G', 0x40, 0x11, 0x10}; /* as on a Blu-ray disc */
+    static uint8_t gif[400] = {'G', 'I', 'F', '8', '9', 'a', 0x10, 0, 0x10, 0, 0xf7};
+    char names[400];
+    transport[188] = timed[196] = gif[188] = 'G';
+    memset(names, 'G', sizeof names);
     const struct {
         const char *bytes;
         size_t size;
@@ -238,6 +242,9 @@ static void first_bytes_tell(void **state)
         {"YUV4MPEG2 W64 H48 F25:1\nFRAME\n", 30, STREAM_VIDEO},
         {"\0\0\0\1\x67\x64\0\x1f\xac\xd9\x40\x50\x05\xbb\1\x10", 16, STREAM_VIDEO},
         {(const char *)transport, sizeof transport, STREAM_VIDEO},
+        {(const char *)timed, sizeof timed, STREAM_VIDEO},
+        {(const char *)gif, sizeof gif, STREAM_PICTURE},
+        {names, sizeof names, STREAM_LIST},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (size_t piece = 1; piece <= 4096; piece *= 64) {

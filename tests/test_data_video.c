@@ -7,8 +7,10 @@
 #include <cmocka.h>
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
 #include "rmfer/data/video.h"
+#include "rmfer/data/video_writer.h"
 #include "support/scratch.h"
 #include "support/video_file.h"
 
@@ -34,6 +36,14 @@ static void kinds_are_told_apart(void **state)
     assert_false(video_is_content((const uint8_t *)"\x1a\x45\xdf\xa3", 4));
     assert_false(video_is_content((const uint8_t *)"\xff\xd8\xff\xe0xxxxJFIFxx", 14));
     assert_false(video_is_content(NULL, 0));
+    uint8_t packets[VIDEO_FIRST_BYTES] = {'G', 0x40, [188] = 'G'}, timed[VIDEO_FIRST_BYTES] = {[4] = 'G', [196] = 'G'};
+    assert_true(video_is_stream(packets, sizeof packets) && video_is_stream(packets, 189));
+    assert_false(video_is_stream(packets, 188) || video_is_content(packets, sizeof packets));
+    assert_true(video_is_stream(timed, sizeof timed));
+    assert_false(video_is_stream(timed, sizeof timed - 1));
+    memcpy(packets, "GIF89a", 6); /* pictures may have the same bytes there */
+    memcpy(timed, "\xff\xd8\xff\xe1", 4);
+    assert_false(video_is_stream(packets, sizeof packets) || video_is_stream(timed, sizeof timed));
 }
 
 static void check_every(const char *text, status wanted, int64_t wanted_frames, double wanted_seconds)
@@ -137,6 +147,50 @@ static void frames_come_in_order(void **state)
     scratch_remove(folder);
 }
 
+/* Reads all of it. */
+static struct video_missing missing_of(const char *path)
+{
+    struct error err = {0};
+    struct video *video;
+    struct video_frame frame;
+    struct video_options options = {.threads = 1};
+    bool ended = false;
+    if (video_open(&video, path, &options, &err) != STATUS_OK) fail_msg("%s", err.message);
+    while (!ended) {
+        assert_int_equal(video_next(video, &frame, &ended, &err), STATUS_OK);
+        image_free(&frame.image);
+    }
+    struct video_missing missing = video_missing(video);
+    video_close(video);
+    return missing;
+}
+
+/* AVI counts its frames; Matroska states the film's length, which the last of uneven frames reaches. */
+static void a_film_cut_short_is_told(void **state)
+{
+    static const int times[FRAMES] = {0, 40, 80, 500, 540, 1500, 1540, 1580, 2010, 2500, 3990, 4000};
+    struct image frames[FRAMES];
+    (void)state;
+    char *folder = scratch_make();
+    make_frames(frames, 7);
+    for (int kind = 0; kind < 2; kind++) {
+        size_t size;
+        const char *name = kind == 0 ? "a.avi" : "a.mkv", *path = scratch_path(folder, name);
+        uint8_t *bytes = kind == 0 ? video_file_avi(frames, FRAMES, RATE, &size)
+                                   : video_file_mkv(frames, times, FRAMES, VIDEO_FILE_JPEG, &size);
+        scratch_write(folder, name, bytes, size);
+        struct video_missing missing = missing_of(path);
+        assert_true(missing.seconds == 0 && missing.stated == 0);
+        scratch_write(folder, name, bytes, size / 2);
+        missing = missing_of(path);
+        assert_float_equal((float)missing.stated, kind == 0 ? (float)FRAMES / RATE : 4.0f, 1e-6f);
+        assert_in_range((uintmax_t)(missing.seconds * 100), kind == 0 ? 60 : 240, kind == 0 ? 100 : 400);
+        free(bytes);
+    }
+    for (int i = 0; i < FRAMES; i++) image_free(&frames[i]);
+    scratch_remove(folder);
+}
+
 /* A variable frame rate: which frames are wanted is told by their times. */
 static void frames_are_chosen_by_time(void **state)
 {
@@ -212,6 +266,43 @@ static void read_whatever_comes(const char *path)
     video_close(video);
 }
 
+/* Frame threads tell of damage late, when nothing is left to read: what is good behind it comes, whatever their number. */
+static void one_damaged_frame_costs_one_frame(void **state)
+{
+    static const int times[FRAMES] = {0, 125, 250, 375, 500, 625, 750, 875, 1000, 1125, 1250, 1375};
+    struct image frames[FRAMES];
+    size_t size;
+    (void)state;
+    char *folder = scratch_make();
+    make_frames(frames, 6);
+    uint8_t *bytes = video_file_mkv(frames, times, FRAMES, VIDEO_FILE_PNG, &size);
+    size_t at = size;
+    for (int behind = 0; behind < 3; behind++) /* the third frame from the end: its deflated pixels, not the chunk that holds them */
+        for (at -= 4; memcmp(bytes + at, "IDAT", 4) != 0;) at--;
+    memset(bytes + at + 4, 0xff, 64);
+    scratch_write(folder, "a.mkv", bytes, size);
+    for (int threads = 1; threads <= 16; threads *= 4) {
+        struct error err = {0};
+        struct video *video;
+        struct video_frame frame;
+        struct video_options options = {.threads = threads};
+        bool ended = false;
+        int count = 0;
+        if (video_open(&video, scratch_path(folder, "a.mkv"), &options, &err) != STATUS_OK) fail_msg("%s", err.message);
+        for (;; count++) {
+            assert_int_equal(video_next(video, &frame, &ended, &err), STATUS_OK);
+            if (ended) break;
+            image_free(&frame.image);
+        }
+assert_int_equal(count, FRAMES - 1);
+        assert_int_equal(video_damaged(video), 1);
+        video_close(video);
+    }
+    for (int i = 0; i < FRAMES; i++) image_free(&frames[i]);
+    free(bytes);
+    scratch_remove(folder);
+}
+
 static void damaged_files_do_no_harm(void **state)
 {
     struct image frames[FRAMES];
@@ -253,6 +344,126 @@ static void playlists_are_refused(void **state)
         assert_int_equal(video_open(&video, scratch_path(folder, names[i]), &(struct video_options){0}, &err), 1);
         assert_non_null(strstr(err.message, names[i]));
     }
+    scratch_remove(folder);
+}
+
+/* The same picture `count` times. */
+static void write_film(const char *path, const struct image *picture, int count)
+{
+    struct error err = {0};
+    struct video_writer *writer;
+    const struct video_writer_options options = {picture->width, picture->height, RATE};
+    assert_int_equal(video_writer_create(&writer, path, &options, &err), STATUS_OK);
+    for (int i = 0; i < count; i++) assert_int_equal(video_writer_add(writer, picture, &err), STATUS_OK);
+    assert_int_equal(video_writer_finish(writer, &err), STATUS_OK);
+    video_writer_free(writer);
+}
+
+/* An edit list that shows the first half of the film: nothing is missing, and no more is promised. */
+static void edit_lists_leave_frames_out(void **state)
+{
+    enum { TO_LENGTH = 12, MOVIE_UNITS = 1000 }; /* from the box's name, version 0; a second */
+    struct error err = {0};
+    struct image picture;
+    struct video *video;
+    struct video_frame frame;
+    uint8_t *bytes;
+    size_t size, at = 0;
+    bool ended = false;
+    int64_t estimate = 0, count = 0;
+    (void)state;
+    char *folder = scratch_make();
+    const char *path = scratch_path(folder, "a.mp4");
+    scratch_picture(folder, "a.png", 64, 48, 1);
+    assert_int_equal(image_read(scratch_path(folder, "a.png"), NULL, &picture, &err), STATUS_OK);
+    write_film(path, &picture, 8 * RATE);
+    image_free(&picture);
+    assert_int_equal(file_read(path, 1 << 20, &bytes, &size, &err), STATUS_OK);
+    while (memcmp(bytes + at, "elst", 4) != 0) at++;
+    memcpy(bytes + at + TO_LENGTH, (uint8_t[]){0, 0, 4 * MOVIE_UNITS >> 8, (uint8_t)(4 * MOVIE_UNITS)}, 4);
+    scratch_write(folder, "a.mp4", bytes, size);
+    assert_int_equal(video_open(&video, path, &(struct video_options){.threads = 1}, &err), STATUS_OK);
+    for (;; count++) {
+        assert_int_equal(video_next(video, &frame, &ended, &err), STATUS_OK);
+        if (ended) break;
+        estimate = video_frame_estimate(video);
+        image_free(&frame.image);
+    }
+    assert_int_equal(count, 4 * RATE);
+    assert_in_range(estimate, count, count + 1); /* the writer gives its last frame no length, so the rate is a bit high */
+    assert_true(video_missing(video).seconds == 0);
+    video_close(video);
+    memory_free(bytes);
+    scratch_remove(folder);
+}
+
+/* The first frame. */
+static void read_first(const char *path, struct image *image)
+{
+    struct error err = {0};
+    struct video *video;
+    struct video_frame frame;
+    bool ended;
+    if (video_open(&video, path, &(struct video_options){.threads = 1}, &err) != STATUS_OK) fail_msg("%s", err.message);
+    if (video_next(video, &frame, &ended, &err) != STATUS_OK) fail_msg("%s", err.message);
+    assert_false(ended);
+    *image = frame.image;
+    video_close(video);
+}
+
+/* The stored picture as a display matrix {a, b, c, d} shows it: the pixel (p, q) is at (ap + cq, bp + dq), from 0 on. */
+static void show(const struct image *stored, const int *m, struct image *shown)
+{
+    int width = m[0] != 0 ? stored->width : stored->height, height = m[0] != 0 ? stored->height : stored->width;
+    assert_int_equal(image_create(shown, width, height, NULL), STATUS_OK);
+    for (int q = 0; q < stored->height; q++)
+        for (int p = 0; p < stored->width; p++) {
+            int x = m[0] * p + m[2] * q, y = m[1] * p + m[3] * q;
+            if (m[0] + m[2] < 0) x += width - 1;
+            if (m[1] + m[3] < 0) y += height - 1;
+            memcpy(shown->rgb + 3 * (y * width + x), stored->rgb + 3 * (q * stored->width + p), 3);
+        }
+}
+
+/* The four turns and their mirror images, as a track's header in MP4 says them. */
+static void frames_are_turned_and_mirrored(void **state)
+{
+    static const int matrices[][4] = {{1, 0, 0, 1}, {0, 1, -1, 0}, {-1, 0, 0, -1}, {0, -1, 1, 0},
+                                      {-1, 0, 0, 1}, {1, 0, 0, -1}, {0, 1, 1, 0},   {0, -1, -1, 0}};
+    static const int places[] = {0, 4, 12, 16}; /* of a, b, c, d in the matrix */
+    enum { TO_MATRIX = 44 };                    /* from the box's name, version 0 */
+    struct error err = {0};
+    struct image stored;
+    uint8_t *bytes;
+    size_t size, at = 0;
+    (void)state;
+    char *folder = scratch_make();
+    const char *path = scratch_path(folder, "a.mp4");
+    scratch_picture(folder, "a.png", 64, 48, 1);
+    assert_int_equal(image_read(scratch_path(folder, "a.png"), NULL, &stored, &err), STATUS_OK);
+    write_film(path, &stored, 2);
+    image_free(&stored);
+    read_first(path, &stored);
+    assert_int_equal(file_read(path, 1 << 20, &bytes, &size, &err), STATUS_OK);
+    while (memcmp(bytes + at, "tkhd", 4) != 0) at++;
+    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
+        struct image wanted, got;
+        for (int k = 0; k < 4; k++) { /* 16.16, the high byte first */
+            const int number = matrices[i][k];
+            const uint8_t fixed[4] = {number < 0 ? 0xff : 0, (uint8_t)number, 0, 0};
+            memcpy(bytes + at + TO_MATRIX + places[k], fixed, sizeof fixed);
+        }
+        scratch_write(folder, "a.mp4", bytes, size);
+        read_first(path, &got);
+        show(&stored, matrices[i], &wanted);
+        assert_int_equal(got.width, wanted.width);
+        assert_int_equal(got.height, wanted.height);
+        assert_memory_equal(got.rgb, wanted.rgb, 64 * 48 * 3);
+        image_free(&wanted);
+        image_free(&got);
+    }
+    memory_free(bytes);
+    image_free(&stored);
     scratch_remove(folder);
 }
 
@@ -316,9 +527,11 @@ int main(void)
         cmocka_unit_test(times_that_are_due),
 #ifdef RMFER_HAVE_FFMPEG
         cmocka_unit_test(frames_come_in_order),     cmocka_unit_test(frames_are_chosen_by_time),
-            cmocka_unit_test(large_frames_are_refused),
+            cmocka_unit_test(a_film_cut_short_is_told),
+            cmocka_unit_test(large_frames_are_refused), cmocka_unit_test(one_damaged_frame_costs_one_frame),
         cmocka_unit_test(damaged_files_do_no_harm), cmocka_unit_test(playlists_are_refused),
-        cmocka_unit_test(real_films_are_read),
+        cmocka_unit_test(edit_lists_leave_frames_out),
+        cmocka_unit_test(frames_are_turned_and_mirrored), cmocka_unit_test(real_films_are_read),
 #else
         cmocka_unit_test(builds_without_ffmpeg_say_so),
 #endif

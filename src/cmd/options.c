@@ -161,6 +161,14 @@ static void cap_threads(struct command_line *line)
     line->threads = most;
 }
 
+/* An empty word is a variable of a script that was not set: taken for a folder's name it would be the root's, or the one at hand. */
+static status take_word(struct command_line *line, const char *word, struct error *err)
+{
+    if (word[0] == '\0') return error_set_usage(err, "an empty argument is no path and no name (see --help)");
+    line->positional.items[line->positional.count++] = word;
+    return STATUS_OK;
+}
+
 status options_parse(struct command_line *line, int argc, char **argv, struct error *err)
 {
     struct option all[MOST_OPTIONS];
@@ -174,7 +182,7 @@ status options_parse(struct command_line *line, int argc, char **argv, struct er
     for (int i = 1; result == STATUS_OK && i < argc; i++) {
         if (!only_paths && strcmp(argv[i], "--") == 0) only_paths = true;
         else if (only_paths || argv[i][0] != '-' || argv[i][1] == '\0')
-            line->positional.items[line->positional.count++] = argv[i];
+            result = take_word(line, argv[i], err);
         else
             result = parse_option(all, count, argc, argv, &i, &line->given, err);
     }

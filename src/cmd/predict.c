@@ -109,6 +109,8 @@ static status check_command(struct predict_command *command, const struct option
     if (command->json && command->csv) return error_set_usage(err, "--json and --csv: give one of them");
     if (command->embedding && !command->json)
         return error_set_usage(err, "--embedding needs --json (--features FILE writes an array of them)");
+    if (command->top > 0 && (command->json || command->csv) && command->annotate == NULL)
+        return error_set_usage(err, "--top is for the table and for --annotate's pictures: --json and --csv have every expression");
     if (command->force && command->annotate == NULL) return error_set_usage(err, "--force needs --annotate DIR");
     if (command->smooth > 0 && !command->track) return error_set_usage(err, "--smooth needs --track");
     status result = check_standard_input(command, paths, err);
@@ -380,8 +382,8 @@ static const char description[] =
     "Without a detector each picture is one face. With one, faces are found first and cut out: --crop square cuts a\n"
     "square around the box, as high as the box or as wide as the widened box, whichever is more; box cuts the\n"
     "widened box and stretches it, as AffectNet's faces are; aligned turns and scales the face by its eyes, nose and\n"
-    "mouth. Pictures of more than --max-megapixels are refused. EXIF orientation and the rotation of videos are\n"
-    "obeyed.\n\n"
+    "mouth. Pictures of more than --max-megapixels are refused. EXIF orientation and what a video says of\n"
+    "turning and mirroring are obeyed.\n\n"
     "A file that cannot be read is reported, the others are done, and the exit status is 1.\n\n"
     "Started by mpirun or srun (make MPI=1), the processes share the files out, and the first one writes all results in\n"
     "order; standard input is refused there.\n\n"

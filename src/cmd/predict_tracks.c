@@ -106,11 +106,17 @@ static status make_room(struct track_smoother *smoother, struct error *err)
     return STATUS_OK;
 }
 
+/* Of another file, or spliced together with another stream so that its clock was put back. */
+static bool begins_anew(const struct track_smoother *smoother, uint64_t file, double time)
+{
+    return file != smoother->file || (smoother->count > 0 && time < smoother->seen[smoother->count - 1].time);
+}
+
 status track_smoother_apply(struct track_smoother *smoother, uint64_t file, int64_t track, double time,
                             double *probabilities, struct error *err)
 {
     size_t classes = smoother->classes, faces = 0;
-    if (file != smoother->file) smoother->first = smoother->count = 0;
+    if (begins_anew(smoother, file, time)) smoother->first = smoother->count = 0;
     smoother->file = file;
     while (smoother->first < smoother->count && smoother->seen[smoother->first].time < time - smoother->seconds)
         smoother->first++;

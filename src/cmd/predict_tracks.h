@@ -29,7 +29,7 @@ status track_smoother_create(struct track_smoother **smoother, double seconds, s
 void track_smoother_free(struct track_smoother *smoother);
 
 /* Replaces the probabilities [classes] of a track's face by their mean over its faces of the last seconds. Frames come
- * in order. */
+ * in order; behind one whose time is below the one before (a stream spliced together) nothing earlier counts. */
 status track_smoother_apply(struct track_smoother *smoother, uint64_t file, int64_t track, double time,
                             double *probabilities, struct error *err) MUST_CHECK;
 

@@ -6,7 +6,6 @@
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
-#include <libavutil/display.h>
 #include <libavutil/log.h>
 #include <libavutil/opt.h>
 #include <libswscale/swscale.h>
@@ -20,7 +19,6 @@
 #define FFMPEG_FUNCTIONS(X)                     \
     X(avutil, av_dict_free)                     \
     X(avutil, av_dict_set)                      \
-    X(avutil, av_display_rotation_get)          \
     X(avutil, av_free)                          \
     X(avutil, av_malloc)                        \
     X(avutil, av_frame_alloc)                   \

@@ -4,6 +4,7 @@
 #include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/data/picture_file.h"
+#include "rmfer/data/video.h"
 
 status image_decode(const uint8_t *bytes, size_t size, const struct image_options *options, struct image *image,
                     struct error *err)
@@ -14,6 +15,7 @@ status image_decode(const uint8_t *bytes, size_t size, const struct image_option
     if (size == 0) return error_set(err, "the file is empty");
     enum image_kind kind = image_kind_of_bytes(bytes, size);
     image_decoder decode = image_kind_decoder(kind);
+    if (decode == NULL && video_is_stream(bytes, size)) return error_set(err, "a video, where only pictures are read");
     if (kind == IMAGE_UNKNOWN) return error_set(err, "not a picture (%s are read)", image_kinds_read());
     if (decode == NULL) return error_set(err, "not supported: %s (%s are read)", image_kind_name(kind), image_kinds_read());
     status result = decode(bytes, size, &complete, image, err);

@@ -85,9 +85,12 @@ static int ignore_message(TIFF *tiff, void *context, const char *module, const c
 
 /* ---- decoding --------------------------------------------------------------------------------------------------- */
 
+/* Some of the library's messages begin with the file's name, which is empty here. */
 static status damaged(const struct tiff_session *session, struct error *err)
 {
-    return error_set(err, "damaged TIFF: %s", session->message[0] != '\0' ? session->message : "no picture in it");
+    const char *message = session->message;
+    if (strncmp(message, ": ", 2) == 0) message += 2;
+    return error_set(err, "damaged TIFF: %s", message[0] != '\0' ? message : "no picture in it");
 }
 
 static TIFF *open_tiff(struct tiff_session *session, size_t most_pixels)

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { FIRST_BYTES = 16, PACKET_BYTES = 188, SEARCHED_AT_ONCE = 4096 };
+enum { FIRST_BYTES = 16, SEARCHED_AT_ONCE = 4096 };
 
 /* ---- kinds ------------------------------------------------------------------------------------------------------
  */
@@ -31,7 +31,7 @@ enum stream_kind stream_kind_find(struct byte_stream *stream)
     const uint8_t *bytes;
     for (size_t wanted = 1;; wanted++) {
         size_t size = byte_stream_peek(stream, wanted, &bytes);
-        bool has_all = size < wanted || size > PACKET_BYTES;
+        bool has_all = size < wanted || size >= VIDEO_FIRST_BYTES;
         /* A line's end may stand in a picture's header too: "BM\n" begins a list or a bitmap of 10 bytes. */
         if (size < FIRST_BYTES && !has_all && image_kind_may_follow(bytes, size)) continue;
         enum image_kind kind = size >= FIRST_BYTES || has_all ? image_kind_of_bytes(bytes, size) : IMAGE_UNKNOWN;
@@ -40,7 +40,8 @@ enum stream_kind stream_kind_find(struct byte_stream *stream)
         if (may_be_list(bytes, size)) return STREAM_LIST;
         bool is_picture = kind != IMAGE_UNKNOWN && kind != IMAGE_WEB_PAGE;
         if (is_picture && !is_printable(bytes, size)) return STREAM_PICTURE;
-        if (has_all || (size >= FIRST_BYTES && bytes[0] != 'G')) return STREAM_LIST; /* 'G' begins transport streams */
+        bool may_be_transport = size < FIRST_BYTES || bytes[0] == 'G' || bytes[4] == 'G'; /* its packets begin so */
+        if (has_all || !may_be_transport) return STREAM_LIST;
         if (size > wanted) wanted = size;
     }
 }

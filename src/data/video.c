@@ -77,12 +77,28 @@ bool video_is_content(const uint8_t *bytes, size_t size)
            memcmp(bytes, "FLV\x01", 4) == 0 || memcmp(bytes, "OggS", 4) == 0 || memcmp(bytes, "YUV4MPEG2 ", 10) == 0;
 }
 
+/* A list of names is; a packet of 188 bytes is not but by a chance of less than one in a thousand million. */
+static bool is_text(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] < 0x20 && memchr("\t\n\r", bytes[i], 3) == NULL) return false;
+    return true;
+}
+
+/* Transport streams have a sync byte at each packet's begin; on discs a time of 4 bytes stands before every packet. Both may stand
+ * there by chance. */
+static bool is_transport(const uint8_t *bytes, size_t size)
+{
+    enum { PACKET = 188, TIME = 4, SYNC = 'G' };
+    bool is_plain = size > PACKET && bytes[0] == SYNC && bytes[PACKET] == SYNC;
+    bool is_timed = size > TIME + PACKET + TIME && bytes[TIME] == SYNC && bytes[TIME + PACKET + TIME] == SYNC;
+    return (is_plain || is_timed) && image_kind_of_bytes(bytes, size) == IMAGE_UNKNOWN && !is_text(bytes, size);
+}
+
 bool video_is_stream(const uint8_t *bytes, size_t size)
 {
-    enum { PACKET = 188, SYNC = 'G' };
     static const uint8_t start_code[4] = {0, 0, 0, 1}, sequence[4] = {0, 0, 1, 0xb3};
-    if (video_is_content(bytes, size)) return true;
-    if (size > PACKET && bytes[0] == SYNC && bytes[PACKET] == SYNC) return true;
+    if (video_is_content(bytes, size) || is_transport(bytes, size)) return true;
     return size >= 12 && (memcmp(bytes, start_code, 4) == 0 || memcmp(bytes, sequence, 4) == 0);
 }
 
@@ -118,10 +134,10 @@ status video_next(struct video *video, struct video_frame *frame, bool *ended, s
     return error_set(err, "this rmfer was built without FFmpeg");
 }
 
-int64_t video_frames_missing(const struct video *video)
+struct video_missing video_missing(const struct video *video)
 {
     (void)video;
-    return 0;
+    return (struct video_missing){0};
 }
 
 size_t video_damaged(const struct video *video)

@@ -39,11 +39,12 @@ struct video {
     AVPacket *packet;
     AVFrame *frame;
     struct SwsContext *converter;
-    uint8_t *rows; /* a frame that FFmpeg converts, which writes past a row's end, or that is turned; yuv_to_rgb's room */
+    uint8_t *rows; /* a frame that FFmpeg converts, which writes past a row's end; yuv_to_rgb's room */
     size_t row_capacity;
     int64_t every, count; /* frames decoded so far */
     double every_seconds, due;
     int64_t first_time;   /* of frame 0, in the stream's units */
+    double stream_end, film_end; /* where the packets of the pictures, and of all streams, end so far: seconds of the film's clock */
     size_t most_pixels, damaged;
     struct video_times times;
     int empty_reads;
@@ -246,29 +247,63 @@ size_t video_damaged(const struct video *video)
     return video->damaged;
 }
 
-int64_t video_frames_missing(const struct video *video)
-{
-    const AVIOContext *file = video->container->pb;
-    if (file == NULL || !file->eof_reached) return 0; /* an edit list may leave frames out of a whole file */
-    int64_t stated = video->stream->nb_frames, slack = stated / 50 > 2 ? stated / 50 : 2;
-    return stated - video->count > slack ? stated - video->count : 0;
-}
-
 double video_frame_rate(const struct video *video)
 {
     AVRational rate = video->stream->avg_frame_rate;
     return rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
 }
 
+/* The seconds of the film's clock at which the pictures, or else the film, are said to end; 0 where the container does not say. The
+ * library's own guesses, of a bit rate or the last packets that are there, are no statement; it shortens an AVI file's length
+ * to what is there, and leaves the number of its frames, each a unit of time. */
+static double stated_end(const struct video *video, bool of_pictures)
+{
+    const AVStream *stream = video->stream;
+    const AVFormatContext *container = video->container;
+    double unit = av_q2d(stream->time_base), begin = stream->start_time == AV_NOPTS_VALUE ? 0 : (double)stream->start_time;
+    if (strcmp(container->iformat->name, "avi") == 0) return (double)stream->nb_frames * unit;
+    if (container->duration_estimation_method != AVFMT_DURATION_FROM_STREAM) return 0;
+    if (of_pictures) return stream->duration > 0 ? (begin + (double)stream->duration) * unit : 0;
+    return container->duration > 0 ? (double)container->duration / AV_TIME_BASE : 0;
+}
+
+/* A container that counts a stream's frames knows that stream's length (MP4, AVI), another one that of the film, whichever of its
+ * streams is the longest. Frames are not compared: an edit list leaves some out, and AVI counts the empty ones. */
+struct video_missing video_missing(const struct video *video)
+{
+    const AVIOContext *file = video->container->pb;
+    bool of_pictures = video->stream->nb_frames > 0;
+    double stated = stated_end(video, of_pictures), rate = video_frame_rate(video), roughly = of_pictures ? 0 : 0.5;
+    double missing = stated - (of_pictures ? video->stream_end : video->film_end);
+    if (rate > 0) roughly = fmax(roughly, 2 / rate);
+    bool breaks_off = file != NULL && file->eof_reached && missing > fmax(roughly, stated / 50);
+    return breaks_off ? (struct video_missing){missing, stated} : (struct video_missing){0};
+}
+
+/* An edit list leaves out frames that the container counts, and shortens the stream's length. */
 int64_t video_frame_estimate(const struct video *video)
 {
-    if (video->stream->nb_frames > 0) return video->stream->nb_frames;
-    double seconds = (double)video->container->duration / AV_TIME_BASE, frames = seconds * video_frame_rate(video);
+    const AVStream *stream = video->stream;
+    double rate = video_frame_rate(video), counted = (double)stream->nb_frames;
+    double shown = stream->duration > 0 ? (double)stream->duration * av_q2d(stream->time_base) * rate : 0;
+    if (counted > 0) return llround(shown >= 1 && shown < counted ? shown : counted);
+    double frames = (double)video->container->duration / AV_TIME_BASE * rate;
     return video->container->duration > 0 && frames < 1e12 ? (int64_t)llround(frames) : 0;
 }
 
 /* ---- decoding
  * ------------------------------------------------------------------------------------------------------ */
+
+static void note_end(struct video *video)
+{
+    const AVPacket *packet = video->packet;
+    const AVStream *stream = video->container->streams[packet->stream_index];
+    int64_t time = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+    if (time == AV_NOPTS_VALUE) return;
+    double end = ((double)time + (double)packet->duration) * av_q2d(stream->time_base);
+    video->film_end = fmax(video->film_end, end);
+    if (stream == video->stream) video->stream_end = fmax(video->stream_end, end);
+}
 
 /* Hands the decoder the next packet, or tells it that there is none. */
 static void feed(struct video *video)
@@ -281,17 +316,20 @@ static void feed(struct video *video)
         if (code != AVERROR_EOF) video->damaged++;
         if (code >= 0) f->av_packet_unref(video->packet);
         video->drained = true;
-        f->avcodec_send_packet(video->decoder, NULL);
+        video->empty_reads = 0;
+        if (f->avcodec_send_packet(video->decoder, NULL) < 0) video->damaged++;
         return;
     }
     video->empty_reads = 0;
+    note_end(video);
     if (video->packet->stream_index == video->stream->index &&
         f->avcodec_send_packet(video->decoder, video->packet) < 0)
         video->damaged++;
     f->av_packet_unref(video->packet);
 }
 
-/* The next frame in order of time into video->frame; false behind the last. */
+/* The next frame in order of time into video->frame; false behind the last. A decoder of many threads tells of damage late: when
+ * nothing is left to read it may still hold good frames behind it. */
 static bool decode(struct video *video)
 {
     for (;;) {
@@ -299,16 +337,27 @@ static bool decode(struct video *video)
         if (code == 0) return true;
         if (code == AVERROR_EOF) return false;
         if (code != AVERROR(EAGAIN)) video->damaged++;
-        if (video->drained) return false;
-        feed(video);
+        if (!video->drained)
+            feed(video);
+        else if (code == AVERROR(EAGAIN) || ++video->empty_reads == MOST_EMPTY_READS)
+            return false;
     }
 }
 
 /* ---- conversion
  * ---------------------------------------------------------------------------------------------------- */
 
-/* Turns by 0, 90, 180 or 270 degrees clockwise that make the picture upright. */
-static int quarter_turns(struct video *video)
+/* EXIF's orientation of a display matrix {a, b, u, c, d, v, x, y, w}, which shows the stored place (p, q) at (ap + cq + x,
+ * bp + dq + y): the nearest of the eight. */
+static int orientation_of(const int32_t *matrix)
+{
+    double a = matrix[0], b = matrix[1], c = matrix[3], d = matrix[4];
+    if (fabs(a) + fabs(d) >= fabs(b) + fabs(c)) return a < 0 ? (d < 0 ? 3 : 2) : d < 0 ? 4 : 1;
+    return b < 0 ? (c < 0 ? 7 : 8) : c < 0 ? 6 : 5;
+}
+
+/* Which of EXIF's orientations the container gives its pictures; 1, upright, where it does not say. */
+static int orientation(struct video *video)
 {
     const uint8_t *matrix = NULL;
     size_t size = 0;
@@ -320,12 +369,10 @@ static int quarter_turns(struct video *video)
 #else
     matrix = video->ffmpeg.av_stream_get_side_data(video->stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
 #endif
-    if (matrix == NULL || size < 9 * sizeof(int32_t)) return 0;
     int32_t numbers[9];
+    if (matrix == NULL || size < sizeof numbers) return 1;
     memcpy(numbers, matrix, sizeof numbers);
-    double degrees = -video->ffmpeg.av_display_rotation_get(numbers);
-    if (!(fabs(degrees) <= 360)) return 0;
-    return (int)(lround(degrees / 90) + 4) % 4;
+    return orientation_of(numbers);
 }
 
 /* The frame's width with square pixels. */
@@ -363,17 +410,6 @@ static status reserve_rows(struct video *video, size_t bytes, struct error *err)
     if (video->rows == NULL) return STATUS_FAILED;
     video->row_capacity = bytes;
     return STATUS_OK;
-}
-
-/* Copies the rows [height][stride] into the picture, turned clockwise. */
-static void turn_rows(const uint8_t *rows, size_t stride, size_t width, size_t height, int turns, struct image *image)
-{
-    for (size_t y = 0; y < height; y++)
-        for (size_t x = 0; x < width; x++) {
-            size_t to_x = turns == 1 ? height - 1 - y : turns == 2 ? width - 1 - x : y;
-            size_t to_y = turns == 1 ? x : turns == 2 ? height - 1 - y : width - 1 - x;
-            memcpy(image->rgb + (to_y * (size_t)image->width + to_x) * 3, rows + y * stride + x * 3, 3);
-        }
 }
 
 static size_t padded_stride(size_t width)
@@ -420,20 +456,16 @@ static void convert_plain(struct video *video, uint8_t *rgb, int16_t *room)
     yuv_to_rgb(&picture, rgb, room);
 }
 
-/* Upright, or about to be turned. */
-static status convert_all(struct video *video, size_t width, size_t height, int turns, struct image *image,
-                          struct error *err)
+/* As stored, into a picture of that size. */
+static status convert_all(struct video *video, size_t width, size_t height, struct image *image, struct error *err)
 {
     bool plain = is_plain(video->frame, width);
-    size_t stride = plain ? width * 3 : padded_stride(width);
-    size_t turned_bytes = turns == 0 ? 0 : size_multiply(stride, height), room = yuv_room((int)width) * sizeof(int16_t);
-    size_t before = arena_rounded(turned_bytes); /* of the rows, where the room begins */
-    status result = plain ? reserve_rows(video, size_add(before, room), err) : convert_any(video, width, err);
+    size_t stride = padded_stride(width), room = yuv_room((int)width) * sizeof(int16_t);
+    status result = plain ? reserve_rows(video, room, err) : convert_any(video, width, err);
     if (result != STATUS_OK) return result;
-    if (plain) convert_plain(video, turns == 0 ? image->rgb : video->rows, (int16_t *)(void *)(video->rows + before));
-    if (turns != 0)
-        turn_rows(video->rows, stride, width, height, turns, image);
-    else if (!plain)
+    if (plain)
+        convert_plain(video, image->rgb, (int16_t *)(void *)video->rows);
+    else
         for (size_t y = 0; y < height; y++) memcpy(image->rgb + y * width * 3, video->rows + y * stride, width * 3);
     return STATUS_OK;
 }
@@ -445,10 +477,9 @@ static status convert(struct video *video, struct image *image, struct error *er
     size_t width = shown_width(video), height = (size_t)frame->height;
     status result = image_check_size(width, height, video->most_pixels, err);
     if (result != STATUS_OK) return error_add_context(err, "%s", video->path);
-    int turns = quarter_turns(video);
-    bool across = turns % 2 == 1;
-    result = image_create(image, (int)(across ? height : width), (int)(across ? width : height), err);
-    if (result == STATUS_OK) result = convert_all(video, width, height, turns, image, err);
+    result = image_create(image, (int)width, (int)height, err);
+    if (result == STATUS_OK) result = convert_all(video, width, height, image, err);
+    if (result == STATUS_OK) result = image_turn_upright(image, orientation(video), err);
     if (result != STATUS_OK) image_free(image);
     return result;
 }

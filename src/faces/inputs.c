@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <glob.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,7 +127,7 @@ static status find_kind(const char *path, enum image_kind *kind, bool *is_video,
     size_t size;
     status result = picture_file_begin(path, bytes, &size, err);
     *kind = IMAGE_UNKNOWN;
-    *is_video = result == STATUS_OK && video_is_content(bytes, size);
+    *is_video = result == STATUS_OK && video_is_stream(bytes, size);
     if (result != STATUS_OK || *is_video) return result;
     *kind = image_kind_of_bytes(bytes, size);
     *is_video = *kind == IMAGE_UNKNOWN && size > 0 && video_is_named(path);
@@ -220,6 +219,17 @@ static bool start_file(struct face_inputs *inputs, struct face_input *input, cha
     return true;
 }
 
+/* Of a video that was read to its end. */
+static void tell_damage(const struct face_inputs *inputs)
+{
+    size_t damaged = video_damaged(inputs->video);
+    struct video_missing missing = video_missing(inputs->video);
+    if (damaged > 0) log_warning("%s: %zu damaged places were passed over", inputs->video_path, damaged);
+    if (missing.seconds > 0)
+        log_warning("%s: breaks off: %.1f of the %.1f seconds that it states are not in it", inputs->video_path,
+                    missing.seconds, missing.stated);
+}
+
 static bool next_frame(struct face_inputs *inputs, struct face_input *input)
 {
     struct error error = {0};
@@ -244,12 +254,7 @@ static bool next_frame(struct face_inputs *inputs, struct face_input *input)
         input->image = frame.image;
         return true;
     }
-    size_t damaged = video_damaged(inputs->video);
-    if (result == STATUS_OK && damaged > 0)
-        log_warning("%s: %zu damaged places were passed over", inputs->video_path, damaged);
-    if (result == STATUS_OK && video_frames_missing(inputs->video) > 0)
-        log_warning("%s: breaks off: %" PRId64 " of the frames that it states are not in it", inputs->video_path,
-                    video_frames_missing(inputs->video));
+    if (result == STATUS_OK) tell_damage(inputs);
     if (result != STATUS_OK) {
         memory_free(input->path);
         memory_free(input->target);

@@ -156,6 +156,18 @@ static void put_codec(struct riff *track, enum video_file_codec codec)
     put_element(track, 0x63a2, header, sizeof header);
 }
 
+/* The film's length, a single-precision number of units. */
+static void put_length(struct riff *info, int units)
+{
+    float length = (float)units;
+    uint32_t bits;
+    struct riff bytes = {0};
+    memcpy(&bits, &length, sizeof bits);
+    put_large_end_first(&bytes, bits, 4);
+    put_element(info, 0x4489, bytes.bytes, bytes.size);
+    free(bytes.bytes);
+}
+
 uint8_t *video_file_mkv(const struct image *frames, const int *times, size_t count, enum video_file_codec codec,
                         size_t *size)
 {
@@ -163,6 +175,7 @@ uint8_t *video_file_mkv(const struct image *frames, const int *times, size_t cou
     put_element(&header, 0x4282, "matroska", 8);
     put_master(&out, 0x1a45dfa3, &header);
     put_whole(&inner, 0x2ad7b1, 1000000); /* nanoseconds a unit of time */
+    put_length(&inner, times[count - 1]);
     put_master(&segment, 0x1549a966, &inner);
     put_whole(&track, 0xd7, 1);
     put_whole(&track, 0x73c5, 1);

@@ -3,6 +3,7 @@
 #define RMFER_DATA_PICTURE_FILE_H
 
 #include "rmfer/base/error.h"
+#include "rmfer/data/video.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,8 +19,8 @@ bool picture_file_split(const char *path, size_t *shard_length, int64_t *offset)
  * header. Errors name the path: missing, not a regular file, empty, no member there. */
 status picture_file_read(const char *path, uint8_t **bytes, size_t *size, struct error *err) MUST_CHECK;
 
-/* Enough to tell what a file is. */
-enum { PICTURE_FIRST_BYTES = 16 };
+/* Enough to tell what a file is, a video too. */
+enum { PICTURE_FIRST_BYTES = VIDEO_FIRST_BYTES };
 
 /* The first bytes of a regular file, and how many; 0 where there is none, or it is not to be opened: reading it will tell. A
  * read that fails is an error that names the path. */

@@ -29,7 +29,7 @@ struct video_options {
 };
 
 struct video_frame {
-    struct image image; /* upright (the container's rotation is obeyed), square pixels; free with image_free */
+    struct image image; /* upright (turned and mirrored as the container says), square pixels; free with image_free */
     int64_t index;      /* 0 is the first frame */
     double time;        /* seconds since the first frame */
 };
@@ -53,8 +53,12 @@ status video_next(struct video *video, struct video_frame *frame, bool *ended, s
 /* Damaged packets passed over so far. */
 size_t video_damaged(const struct video *video);
 
-/* Behind the last frame: how many the container states beyond those that came; 0 where that is a few, or it states none. */
-int64_t video_frames_missing(const struct video *video);
+/* Behind the last frame: the seconds that the container states beyond those that came, and those that it states in all. Zeroes
+ * where it is a few frames or 2 % (of a container that states the whole film's length alone, half a second), or nothing is stated. */
+struct video_missing {
+    double seconds, stated;
+};
+struct video_missing video_missing(const struct video *video);
 
 /* Seconds spent so far in waiting for decoded frames, and in converting them. */
 struct video_times {
@@ -68,10 +72,12 @@ double video_frame_rate(const struct video *video);
 /* Frames in all as the container states or its length tells, 0 when neither does; for progress, not for counting. */
 int64_t video_frame_estimate(const struct video *video);
 
-/* Whether the file's first bytes or, where they say nothing, its name are those of a video. */
+/* Whether a file's name, or its first bytes, are those of a video. */
 bool video_is_named(const char *path);
 bool video_is_content(const uint8_t *bytes, size_t size);
-/* The same of a stream's first bytes, raw streams among them; 189 bytes tell all. */
+/* The same of first bytes that may be MPEG-TS or a raw stream too. */
 bool video_is_stream(const uint8_t *bytes, size_t size);
+/* So many first bytes tell all. */
+enum { VIDEO_FIRST_BYTES = 197 };
 
 #endif
