@@ -59,6 +59,7 @@ check "SimSiam, without labels" train --out simsiam --set train.method=simsiam -
     --set self_supervised.ratio=2 --set train.max_steps=2
 check "its classifier alone" train --out linear --set train.method=rmfer --set train.freeze_backbone=true \
     --set model.init=simsiam/last.safetensors --set train.max_steps=2
+[ "$(grep -c '"lr": 0.001, "lr_ial": 0,' linear/metrics.jsonl)" -eq 2 ] && pass || fail "heads that stand still have no rate"
 check "all of it" train --out tuned --set train.method=rmfer --set model.init=simsiam/last.safetensors --set train.max_steps=2
 
 # The losses about class centres.
