@@ -170,7 +170,9 @@ struct method {
     /* Before an epoch's first step. Fails where a walk does and nowhere else: a failure that only one of several
      * processes meets would leave the others waiting for it, and walks fail in all. NULL = nothing to do. */
     status (*begin_epoch)(void *self, const struct method_epoch *epoch, struct error *err);
-    /* Forward, losses, backward: adds to the model's gradients. Allocates nothing. */
+    /* Forward, losses, backward: adds to the model's gradients. Allocates nothing. The step may still fail, in this batch
+     * or a later one, and a run then goes on from before it: what the memories hold moves in after_update, or comes out
+     * the same when the step runs again. */
     void (*step)(void *self, const struct method_step *step, struct step_outcome *outcome);
     /* After the optimizer moved the weights: teachers, queues, centres. `progress` as in a step. NULL = nothing. */
     void (*after_update)(void *self, double progress);
