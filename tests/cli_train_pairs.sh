@@ -71,6 +71,9 @@ grep -q '"loss_island": [0-9.]*[1-9]' island/metrics.jsonl && pass || fail "cent
 grep -aq '"method.centers":{"dtype":"F64","shape":\[8,1280\]' dacl/last.safetensors && pass || fail "centres are remembered"
 refuses "frozen features" 2 'center moves features' train --out x --set train.method=center --set train.freeze_backbone=true
 
+refuses "attention over one picture" 2 "train.batch = 1: dacl's attention" train --out x --set train.method=dacl \
+    --set train.batch=1 --set data.image_size=64
+
 refuses "no unlabelled pictures" 2 'moco needs pictures without a label' train --out x --set data.labelled=0
 refuses "a frozen backbone" 2 'moco trains the whole network' train --out x --set train.freeze_backbone=true
 refuses "a short queue" 2 'moco.queue = 3: a step makes 4 keys' train --out x --set moco.queue=3
