@@ -83,8 +83,17 @@ refuses "one pair" 2 'compares at least 2 pairs' train --out x --set train.batch
 refuses "no RMset" 2 'this method needs an RMset' train --out x --set self_supervised.views=moment
 refuses "no faces" 2 'needs the faces of an RMset' train --out x --set self_supervised.views=moment \
     --set rmset.root=faces/rmset --set rmset.fraction=0
-refuses "one picture twice" 2 'a pair is one picture twice' train --out x --set self_supervised.views=moment \
-    --set rmset.root=faces/rmset --set rmset.grouping=none --set rmset.augment=false
+# Keys that switch off plain views alone, where there are none of them.
+moments="--set self_supervised.views=moment --set rmset.root=faces/rmset --set rmset.grouping=none"
+refuses "pairs without augmentation" 2 'augment.enabled = false: moco looks at no plain view, ' \
+    train --out x --set augment.enabled=false
+refuses "guesses without augmentation" 2 'augment.enabled = false: fixmatch looks at no plain view, ' \
+    train --out x --set train.method=fixmatch --set augment.enabled=false
+# shellcheck disable=SC2086
+refuses "persons without augmentation" 2 'rmset.augment = false: moco looks at no plain view of the RMset, ' \
+    train --out x $moments --set rmset.augment=false
+check "an RMset's key where no RMset is" train --out plain --set rmset.augment=false --set train.max_steps=1
+check "plain views as they are" train --out as-they-are --set train.method=center --set augment.enabled=false --set train.max_steps=1
 [ ! -e x/last.safetensors ] && pass || fail "a refused run leaves no checkpoint"
 
 finish

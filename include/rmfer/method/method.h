@@ -48,7 +48,8 @@ struct stream_request {
     enum stream_source source;
     int rows; /* a batch; of STREAM_RMSET_DRAWS anchors * (1 + n_pos + n_neg) */
     int view_count;
-    enum view_kind views[MOST_VIEWS]; /* VIEW_PLAIN is as it is where augment.enabled is false */
+    enum view_kind views[MOST_VIEWS]; /* VIEW_PLAIN is as it is where augment.enabled, or of the RMset rmset.augment, is false;
+                                         the others are the method's own, whatever these say */
     int persons;  /* of STREAM_RMSET_MOMENTS: rows that belong together */
     bool returns; /* of STREAM_RMSET_MOMENTS: each second moment is one of the first one's persons, far away in time */
     uint64_t first_epoch;
