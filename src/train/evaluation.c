@@ -247,7 +247,7 @@ static void keep_batch(struct evaluator *e, const struct batch_stream *pictures)
     for (size_t i = 0; i < (size_t)pictures->rows; i++) {
         if (pictures->labels[i] < 0) continue;
         size_t at = (size_t)pictures->ids[i];
-        const struct cross_entropy one = {1, classes, 0, NULL};
+        const struct cross_entropy one = {.n = 1, .classes = classes};
         const real *logits = e->logits + i * classes;
         BUG_UNLESS(at < e->setup.dataset->count);
         e->kept.is_there[at] = true;

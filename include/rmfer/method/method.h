@@ -68,6 +68,7 @@ struct method_setup {
     const struct model *average; /* its exponential moving average (train.ema_decay), NULL without; its numbers change
                                     after every step */
     const real *class_weights;   /* [classes] or NULL */
+    bool soft_targets;           /* labelled targets may be shares of several classes: data.votes = probability */
     const double *class_shares;  /* [classes] of the labelled samples, sum 1 */
     size_t validation_samples;   /* of the split that chooses the best checkpoint: the most rows of a walk over it */
     const struct rmset_index *rmset; /* NULL without */
