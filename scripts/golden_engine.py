@@ -163,7 +163,7 @@ def run_step(model, case, step):
                                            "self_mask", "label_smoothing", "kept_share", "scoring_bn")}
     settings["affect_weight"] = case.get("affect_weight", 0.0)
     out = reference.objective(model, images, targets, contrastive, mutual, affect, class_weights=class_weights(case),
-                              joint=bool(case["joint"]), frozen=bool(case["freeze_backbone"]), **settings)
+                              soft_targets=case["targets"] == "soft", joint=bool(case["joint"]), frozen=bool(case["freeze_backbone"]), **settings)
     # In float32 the same candidates must win: a golden file must not hang on a tie.
     assert out["margin"] > 1e-4, f"step {step}: candidates too close to tell apart ({out['margin']:.1e})"
     (out["total"] * case["gradient_scale"]).backward()

@@ -232,10 +232,10 @@ def attended_logits(model, features, temperature, self_mask):
     return model.ial.classifier(attention(model.project(features), temperature, self_mask) @ features)
 
 
-def cross_entropy(logits, targets, label_smoothing=0.0, class_weights=None):
+def cross_entropy(logits, targets, label_smoothing=0.0, class_weights=None, soft_targets=False):
     """Targets are rows that sum to 1. The mean over the batch of -sum_k w_k q_k log p_k with the smoothed
-    q = (1 - s) q + s / E; with weights and hard targets divided by the sum of the samples' weights, as PyTorch does."""
-    if class_weights is None or not bool(((targets == 0) | (targets == 1)).all()):
+    q = (1 - s) q + s / E; with weights, unless targets are soft, divided by the sum of the samples' weights, as PyTorch does."""
+    if class_weights is None or soft_targets:
         return F.cross_entropy(logits, targets, class_weights, label_smoothing=label_smoothing)
     return F.cross_entropy(logits, targets.argmax(1), class_weights, label_smoothing=label_smoothing)
 
@@ -326,7 +326,7 @@ def mutual_loss(z, guesses, persons, temperature, hardness=0.0, chance=0.0, apar
 
 
 DEFAULTS = dict(ial_weight=1.2, acl_weight=1.0, ial_temperature=1.0, acl_temperature=1.0, self_mask="exclude",
-                label_smoothing=0.0, class_weights=None, scoring_bn="eval", joint=False, kept_share=0.1,
+                label_smoothing=0.0, class_weights=None, soft_targets=False, scoring_bn="eval", joint=False, kept_share=0.1,
                 frozen=False, affect_weight=0.0)
 
 
@@ -366,10 +366,10 @@ def objective(model, images, targets, contrastive=None, mutual=None, affect=None
     out["fer_logits"] = model.classify(features)
     if affect is not None:
         out["va"] = concordance_loss(model.va(model.dropped(features)), affect)
-    out["fer"] = cross_entropy(out["fer_logits"], targets, s["label_smoothing"], s["class_weights"])
+    out["fer"] = cross_entropy(out["fer_logits"], targets, s["label_smoothing"], s["class_weights"], s["soft_targets"])
     if s["ial_weight"] != 0:
         out["ial_logits"] = attended_logits(model, features, s["ial_temperature"], s["self_mask"])
-        out["ial"] = cross_entropy(out["ial_logits"], targets, s["label_smoothing"], s["class_weights"])
+        out["ial"] = cross_entropy(out["ial_logits"], targets, s["label_smoothing"], s["class_weights"], s["soft_targets"])
     if kept:
         z = model.project(kept_features).split([len(k) for k in kept])
         losses = [contrastive_loss(rows, len(near), s["acl_temperature"]) for rows, (near, _) in zip(z, chosen)]

@@ -317,7 +317,7 @@ class Trainer:
         out = reference.objective(
             self.model, images, targets, ial_weight=self.config["ial.weight"], self_mask=self.config["ial.self_mask"],
             ial_temperature=self.config["ial.temperature"], class_weights=self.class_weights,
-            label_smoothing=self.config["train.label_smoothing"])
+            soft_targets=self.config["data.votes"] == "probability", label_smoothing=self.config["train.label_smoothing"])
         out["total"].backward()
         return out
 

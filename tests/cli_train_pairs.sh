@@ -59,6 +59,7 @@ check "SimSiam, without labels" train --out simsiam --set train.method=simsiam -
     --set self_supervised.ratio=2 --set train.max_steps=2
 check "its classifier alone" train --out linear --set train.method=rmfer --set train.freeze_backbone=true \
     --set model.init=simsiam/last.safetensors --set train.max_steps=2
+[ "$(grep -c '"lr": 0.001, "lr_ial": 0,' linear/metrics.jsonl)" -eq 2 ] && pass || fail "heads that stand still have no rate"
 check "all of it" train --out tuned --set train.method=rmfer --set model.init=simsiam/last.safetensors --set train.max_steps=2
 
 # The losses about class centres.
@@ -70,6 +71,9 @@ grep -q '"loss_island": [0-9.]*[1-9]' island/metrics.jsonl && pass || fail "cent
 grep -aq '"method.centers":{"dtype":"F64","shape":\[8,1280\]' dacl/last.safetensors && pass || fail "centres are remembered"
 refuses "frozen features" 2 'center moves features' train --out x --set train.method=center --set train.freeze_backbone=true
 
+refuses "attention over one picture" 2 "train.batch = 1: dacl's attention" train --out x --set train.method=dacl \
+    --set train.batch=1 --set data.image_size=64
+
 refuses "no unlabelled pictures" 2 'moco needs pictures without a label' train --out x --set data.labelled=0
 refuses "a frozen backbone" 2 'moco trains the whole network' train --out x --set train.freeze_backbone=true
 refuses "a short queue" 2 'moco.queue = 3: a step makes 4 keys' train --out x --set moco.queue=3
@@ -79,8 +83,17 @@ refuses "one pair" 2 'compares at least 2 pairs' train --out x --set train.batch
 refuses "no RMset" 2 'this method needs an RMset' train --out x --set self_supervised.views=moment
 refuses "no faces" 2 'needs the faces of an RMset' train --out x --set self_supervised.views=moment \
     --set rmset.root=faces/rmset --set rmset.fraction=0
-refuses "one picture twice" 2 'a pair is one picture twice' train --out x --set self_supervised.views=moment \
-    --set rmset.root=faces/rmset --set rmset.grouping=none --set rmset.augment=false
+# Keys that switch off plain views alone, where there are none of them.
+moments="--set self_supervised.views=moment --set rmset.root=faces/rmset --set rmset.grouping=none"
+refuses "pairs without augmentation" 2 'augment.enabled = false: moco looks at no plain view, ' \
+    train --out x --set augment.enabled=false
+refuses "guesses without augmentation" 2 'augment.enabled = false: fixmatch looks at no plain view, ' \
+    train --out x --set train.method=fixmatch --set augment.enabled=false
+# shellcheck disable=SC2086
+refuses "persons without augmentation" 2 'rmset.augment = false: moco looks at no plain view of the RMset, ' \
+    train --out x $moments --set rmset.augment=false
+check "an RMset's key where no RMset is" train --out plain --set rmset.augment=false --set train.max_steps=1
+check "plain views as they are" train --out as-they-are --set train.method=center --set augment.enabled=false --set train.max_steps=1
 [ ! -e x/last.safetensors ] && pass || fail "a refused run leaves no checkpoint"
 
 finish

@@ -1,6 +1,6 @@
 /* One step of the learner that fails: the running statistics, which its first pass has moved by then, are put back,
- * and nothing else has changed. One along which nothing pulls. What a window's means count. Which share of a run a
- * step is. */
+ * and nothing else has changed, nor has what any method remembers. One along which nothing pulls. What a window's means
+ * count. Which share of a run a step is. */
 #include "train/learner.h"
 
 #include "rmfer/base/log.h"
@@ -18,7 +18,7 @@
 
 static const char BASE[] = "[data]\nkind = affectnet\nroot = faces/affectnet\ncrop = none\nimage_size = 32\n"
                            "normalize = imagenet\nworkers = 1\n[model]\narch = tf_efficientnet_b0\n"
-                           "[train]\noptimizer = adamw\nbatch = 8\n[acl]\nweight = 0\n";
+                           "[train]\noptimizer = adamw\nbatch = 8\n[acl]\nweight = 0\n[rmset]\nroot = faces/rmset\n";
 
 /* A learner on drawn faces, at its first step. */
 struct beginning {
@@ -29,6 +29,11 @@ struct beginning {
     struct learner learner;
 };
 
+static void must(status result, const struct error *err)
+{
+    if (result != STATUS_OK) fail_msg("%s", err->message);
+}
+
 static void begin(struct beginning *b, const char *const *overrides, size_t count)
 {
     struct error err = {0};
@@ -36,11 +41,11 @@ static void begin(struct beginning *b, const char *const *overrides, size_t coun
     struct synth_options faces = {.folder = scratch_path(b->folder, "faces"), .faces = 72, .size = 32, .seed = 1};
     assert_int_equal(synth_write(&faces, &err), STATUS_OK);
     assert_int_equal(config_parse(&b->config, BASE, "base.ini", b->folder, overrides, count, &err), STATUS_OK);
-    assert_int_equal(run_plan_init(&b->plan, &b->config, NULL, &err), STATUS_OK);
-    assert_int_equal(pictures_open(&b->pictures, &b->plan, &err), STATUS_OK);
+    must(run_plan_init(&b->plan, &b->config, NULL, &err), &err);
+    must(pictures_open(&b->pictures, &b->plan, &err), &err);
     run_plan_count(&b->plan, b->pictures.training.count);
-    assert_int_equal(learner_create(&b->learner, &b->plan, &b->pictures, false, &err), STATUS_OK);
-    assert_int_equal(pictures_start(&b->pictures, &b->plan, 0, &err), STATUS_OK);
+    must(learner_create(&b->learner, &b->plan, &b->pictures, false, &err), &err);
+    must(pictures_start(&b->pictures, &b->plan, 0, &err), &err);
 }
 
 static void end(struct beginning *b)
@@ -49,6 +54,13 @@ static void end(struct beginning *b)
     pictures_free(&b->pictures);
     config_free(&b->config);
     scratch_remove(b->folder);
+}
+
+static size_t memory_bytes(const struct method_memory *memory)
+{
+    size_t bytes = memory->type == MEMORY_F32 ? sizeof(float) : 8;
+    for (int i = 0; i < memory->rank; i++) bytes *= memory->shape[i];
+    return bytes;
 }
 
 static void test_a_step_that_fails_changes_nothing(void **state)
@@ -74,6 +86,47 @@ static void test_a_step_that_fails_changes_nothing(void **state)
     memory_free(values_before);
     memory_free(buffers_before);
     end(&b);
+}
+
+/* What `method` remembers is, after a step that fails, as the step before left it: a run goes on from there. The step fails at
+ * its first batch's loss, by when guesses and keys have been made of it. */
+static void check_what_is_remembered(const char *method)
+{
+    char train_method[64];
+    const char *settings[] = {train_method,       "train.batch=4",        "train.warmup_epochs=0", "train.ema_decay=0.9",
+                              "data.labelled=32", "data.sampler=shuffle", "moco.queue=10"};
+    struct beginning b;
+    struct error err = {0};
+    struct run_state run = {0};
+    struct learner_failure failure;
+    struct method_memory memories[MOST_MEMORIES];
+    void *before[MOST_MEMORIES];
+    snprintf(train_method, sizeof train_method, "train.method=%s", method);
+    begin(&b, settings, sizeof settings / sizeof settings[0]);
+    struct parameters *all = &b.learner.model.parameters;
+    must(learner_step(&b.learner, &b.plan, &b.pictures, &run, &failure, &err), &err);
+    size_t count = b.plan.method->memories == NULL ? 0 : b.plan.method->memories(b.learner.self, memories);
+    for (size_t i = 0; i < count; i++) {
+        before[i] = memory_allocate(1, memory_bytes(&memories[i]), "a copy", &err);
+        memcpy(before[i], memories[i].data, memory_bytes(&memories[i]));
+    }
+    parameter_write(all, &all->items[b.learner.model.fer.weight])[0] = NAN;
+    assert_int_equal(learner_step(&b.learner, &b.plan, &b.pictures, &run, &failure, &err), STATUS_FAILED);
+    assert_true(failure.happened);
+    for (size_t i = 0; i < count; i++) {
+        if (memcmp(before[i], memories[i].data, memory_bytes(&memories[i])) != 0)
+            fail_msg("%s: a failed step moved %s", method, memories[i].name);
+        memory_free(before[i]);
+    }
+    end(&b);
+}
+
+static void test_a_step_that_fails_moves_no_memory(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct method *const *methods = method_table(&count);
+    for (size_t i = 0; i < count; i++) check_what_is_remembered(methods[i]->name);
 }
 
 /* Nothing pulls: the step is made, counted as such, and moves no weight. */
@@ -160,6 +213,7 @@ int main(void)
     log_set_level(LOG_QUIET);
     threads_set(1);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_step_that_fails_changes_nothing),
+                                       cmocka_unit_test(test_a_step_that_fails_moves_no_memory),
                                        cmocka_unit_test(test_a_step_of_zero_gradients_is_noticed),
                                        cmocka_unit_test(test_batches_without_a_pair_do_not_count),
                                        cmocka_unit_test(test_shares_of_a_run_are_of_its_own_steps)};

@@ -6,6 +6,16 @@
 
 static const struct method_term terms[] = {{"fer", "FER"}, {"center", "attentive center"}};
 
+/* Of one picture, batch-norm would leave nothing but its own shift, whatever the feature. The head sees the pictures of all
+ * processes, with train.sync_bn = false too. */
+static status dacl_check(const struct config *config, struct error *err)
+{
+    if (config->train.batch < 2)
+        return error_set_usage(err, "train.batch = 1: dacl's attention has batch-norm over a batch's pictures, which needs 2 of "
+                                    "them (a larger train.batch, or train.method = center)");
+    return centers_check(config, err);
+}
+
 static void dacl_phases(const struct config *config, struct phase_table *table)
 {
     centers_phases(config, config->dacl.weight, table);
@@ -23,7 +33,7 @@ const struct method method_dacl = {
     .term_count = sizeof terms / sizeof terms[0],
     .figures = centers_figures,
     .figure_count = 1,
-    .check = centers_check,
+    .check = dacl_check,
     .phases = dacl_phases,
     .streams = centers_streams,
     .heads = centers_attention_head,

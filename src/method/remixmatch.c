@@ -8,7 +8,8 @@
  * views and turned ones go through the network in passes of their own, as the authors have it, and mixtures in passes of B
  * rows (mixed_pass.h), the first of which alone moves the running statistics: batch statistics of one pass for all would be
  * mostly those of turned and distorted faces, other ones than the guesses are made under. The running mean begins with the
- * first batch's, keeps `momentum` of itself from batch to batch, and is remembered by checkpoints. */
+ * first batch's, keeps `momentum` of itself from batch to batch, and is remembered by checkpoints, as the last step that was
+ * made left it: a step that fails would leave a mean of its own guesses, not numbers perhaps. */
 #include "method/bind.h"
 #include "method/guesses.h"
 #include "method/methods.h"
@@ -45,7 +46,9 @@ struct remixmatch {
     struct mixed_pass mixed; /* 1 + 3 mu passes */
     struct arena arena;
     size_t unlabelled, side; /* mu B pictures */
-    double *mean, *shares;           /* [classes]: the running mean, zeros before the first batch; of the labels */
+    double *mean, *shares;           /* [classes]: the running mean, zeros before the first step; of the labels */
+    double *moved_mean;              /* [classes]: with the batches of the step that runs */
+    bool has_moved;                  /* it has one of them */
     real *guesses;                   /* [places, unlabelled, classes], for SAM's second pass */
     real *turn_targets, *turn_logits, *dturn_logits; /* [unlabelled, TURNS] */
 };
@@ -88,6 +91,7 @@ static void place(struct remixmatch *remixmatch, size_t places, size_t classes, 
 {
     size_t n = remixmatch->unlabelled, turned = remixmatch->turns ? n : 0;
     remixmatch->mean = plan_take(plan, classes, sizeof *remixmatch->mean);
+    remixmatch->moved_mean = plan_take(plan, classes, sizeof *remixmatch->moved_mean);
     remixmatch->shares = plan_take(plan, classes, sizeof *remixmatch->shares);
     remixmatch->guesses = plan_reals(plan, places * n * classes);
     mixed_pass_place(&remixmatch->mixed, classes, plan);
@@ -150,6 +154,16 @@ static void forward_beside(struct remixmatch *remixmatch, const struct method_st
     one_pass_forward_beside(&remixmatch->pass, step, remixmatch->mixed.parts + which);
 }
 
+/* The running mean with the guesses p [n,classes] of one batch more. */
+static const double *move_mean(struct remixmatch *remixmatch, size_t n, const real *p)
+{
+    size_t classes = remixmatch->pass.classes;
+    if (!remixmatch->has_moved) memcpy(remixmatch->moved_mean, remixmatch->mean, classes * sizeof *remixmatch->mean);
+    remixmatch->has_moved = true;
+    guesses_follow_mean(n, classes, p, remixmatch->config.momentum, remixmatch->moved_mean);
+    return remixmatch->moved_mean;
+}
+
 /* The guesses of this place: made from the weak view, or those of SAM's first pass. */
 static const real *guess(struct remixmatch *remixmatch, const struct method_step *step)
 {
@@ -162,8 +176,7 @@ static const real *guess(struct remixmatch *remixmatch, const struct method_step
     (void)one_pass_add(pass, unlabelled, WEAK);
     forward_beside(remixmatch, step, PASS_GUESS);
     guesses_softmax(n, classes, pass->logits, 1, guesses);
-    guesses_follow_mean(n, classes, guesses, remixmatch->config.momentum, remixmatch->mean);
-    guesses_align(n, classes, remixmatch->shares, remixmatch->mean, guesses);
+    guesses_align(n, classes, remixmatch->shares, move_mean(remixmatch, n, guesses), guesses);
     guesses_sharpen(n, classes, remixmatch->config.temperature, guesses);
     return guesses;
 }
@@ -283,6 +296,15 @@ static void remixmatch_step(void *self, const struct method_step *step, struct s
             (i == TERM_UNLABELLED || i == TERM_STRONG ? ramp : 1) * step->weights[i] * outcome->terms[i];
 }
 
+static void remixmatch_after_update(void *self, double progress)
+{
+    struct remixmatch *remixmatch = self;
+    (void)progress;
+    if (remixmatch->has_moved)
+        memcpy(remixmatch->mean, remixmatch->moved_mean, remixmatch->pass.classes * sizeof *remixmatch->mean);
+    remixmatch->has_moved = false;
+}
+
 static size_t remixmatch_memories(void *self, struct method_memory *memories)
 {
     struct remixmatch *remixmatch = self;
@@ -313,6 +335,7 @@ const struct method method_remixmatch = {
     .create = remixmatch_create,
     .free = remixmatch_free,
     .step = remixmatch_step,
+    .after_update = remixmatch_after_update,
     .memories = remixmatch_memories,
     .bytes = remixmatch_bytes,
 };

@@ -149,14 +149,16 @@ static size_t rmfer_added_heads(const struct config *config, size_t features, st
 
 /* ---- creation ---- */
 
-static struct objective objective_of(const struct config *config, const real *class_weights)
+static struct objective objective_of(const struct method_setup *setup)
 {
+    const struct config *config = setup->config;
     struct objective objective = objective_defaults();
     objective.ial_temperature = config->ial.temperature;
     objective.acl_temperature = config->acl.temperature;
     objective.self_mask = self_mask_of(config->ial.self_mask);
     objective.label_smoothing = config->train.label_smoothing;
-    objective.class_weights = class_weights;
+    objective.class_weights = setup->class_weights;
+    objective.soft_targets = setup->soft_targets;
     objective.dropout = config->model.dropout;
     objective.drop_path = config->model.drop_path;
     objective.freeze_backbone = config->train.freeze_backbone;
@@ -236,7 +238,7 @@ static status rmfer_create(void **self, const struct method_setup *setup, struct
         mutual = mutual_setup(setup->config, setup->model, setup->class_shares);
         shape.mutual = &mutual;
     }
-    rmfer->objective = objective_of(setup->config, setup->class_weights);
+    rmfer->objective = objective_of(setup);
     status result = train_step_create(&rmfer->step, setup->model, &shape, err);
     if (result == STATUS_OK && shape.anchors > 0) result = create_choices(rmfer, setup, err);
     if (result == STATUS_OK && is_cached(setup->config)) result = create_cache(rmfer, setup, err);

@@ -74,7 +74,11 @@ void heads_project_backward(const struct heads *heads, size_t n, const real *fea
 
 static struct cross_entropy loss_setup(const struct heads *heads, const struct objective *objective, int n)
 {
-    return (struct cross_entropy){(size_t)n, heads->classes, objective->label_smoothing, objective->class_weights};
+    return (struct cross_entropy){.n = (size_t)n,
+                                  .classes = heads->classes,
+                                  .label_smoothing = objective->label_smoothing,
+                                  .class_weights = objective->class_weights,
+                                  .soft_targets = objective->soft_targets};
 }
 
 double heads_fer(const struct heads *heads, const struct objective *objective, const struct labelled_batch *batch,

@@ -33,9 +33,6 @@ status self_supervised_check(const struct config *config, struct error *err)
     if (!are_moments(config)) return semi_supervised_check(config, err);
     if (config->rmset.fraction == 0)
         return error_set_usage(err, "rmset.fraction = 0: self_supervised.views = moment needs the faces of an RMset");
-    if (config->rmset.grouping == GROUPING_NONE && (!config->augment.enabled || !config->rmset.augment))
-        return error_set_usage(err, "rmset.grouping = none: without augmentation a pair is one picture twice "
-                                    "(rmset.augment = true and augment.enabled = true)");
     if (config->train.freeze_backbone)
         return error_set_usage(err, "train.freeze_backbone = true: %s trains the whole network (set it false)",
                                config->train.method);

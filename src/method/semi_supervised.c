@@ -77,7 +77,8 @@ struct cross_entropy semi_supervised_cross_entropy(const struct method_setup *se
     return (struct cross_entropy){.n = (size_t)setup->config->train.batch,
                                   .classes = (size_t)setup->model->classes,
                                   .label_smoothing = setup->config->train.label_smoothing,
-                                  .class_weights = setup->class_weights};
+                                  .class_weights = setup->class_weights,
+                                  .soft_targets = setup->soft_targets};
 }
 
 void semi_supervised_labelled_loss(struct one_pass *pass, struct cross_entropy loss, const real *targets, double share,

@@ -4,7 +4,6 @@
 #include "rmfer/ops/rows.h"
 
 #include <math.h>
-#include <stdbool.h>
 
 int count_correct(size_t n, size_t classes, const real *logits, const real *targets)
 {
@@ -14,26 +13,13 @@ int count_correct(size_t n, size_t classes, const real *logits, const real *targ
     return correct;
 }
 
-static bool is_one_hot(size_t count, const real *target)
-{
-    size_t ones = 0, zeros = 0;
-    for (size_t i = 0; i < count; i++) {
-        ones += target[i] == 1;
-        zeros += target[i] == 0;
-    }
-    return ones == 1 && zeros == count - 1;
-}
-
 /* What the sum of the images' losses is divided by. */
 static double divisor(const struct cross_entropy *setup, const real *targets)
 {
-    if (setup->class_weights == NULL) return (double)setup->n;
+    if (setup->class_weights == NULL || setup->soft_targets) return (double)setup->n;
     double total = 0;
-    for (size_t i = 0; i < setup->n; i++) {
-        const real *target = targets + i * setup->classes;
-        if (!is_one_hot(setup->classes, target)) return (double)setup->n;
-        total += (double)setup->class_weights[row_largest(setup->classes, target)];
-    }
+    for (size_t i = 0; i < setup->n; i++)
+        total += (double)setup->class_weights[row_largest(setup->classes, targets + i * setup->classes)];
     return total > 0 ? total : (double)setup->n; /* only classes of weight 0: a loss of 0, not 0 / 0 */
 }
 

@@ -251,7 +251,7 @@ static double loss_of(struct evaluator *e, const real *logits, const real *targe
     }
     for (size_t c = 0; c < count && count < e->classes && shares > 0; c++)
         e->own_targets[c] = (real)((double)e->own_targets[c] / shares);
-    const struct cross_entropy one = {1, count, 0, NULL};
+    const struct cross_entropy one = {.n = 1, .classes = count};
     return cross_entropy(&one, e->own_logits, e->own_targets, 1, NULL);
 }
 

@@ -110,9 +110,9 @@ status journal_report_window(struct journal *journal, struct run_state *state, s
     begin_line(journal, state, &json);
     add_losses(journal, state, &json, err);
     add_number(journal, state, &json, "", "lr", rates.learning_rate[GROUP_FER], err);
-    /* Whichever heads it is the rate of: readers of these lines know it by the name of the first that there were. */
-    add_number(journal, state, &json, "", "lr_ial", isnan(head_rate) ? rates.learning_rate[GROUP_IAL] : head_rate,
-               err);
+    /* Whichever heads it is the rate of: readers of these lines know it by the name of the first that there were. Heads
+     * that are not there, or stand still, have none. */
+    add_number(journal, state, &json, "", "lr_ial", isnan(head_rate) ? 0 : head_rate, err);
     add_number(journal, state, &json, "", "images_per_s", per(watch->window_images, watch->window_seconds), err);
     add_number(journal, state, &json, "", "data_wait_share", wait, err);
     json_close(&json, '}');

@@ -114,6 +114,7 @@ status learner_create(struct learner *learner, const struct run_plan *plan, cons
         .model = &learner->model,
         .average = learner->has_average ? &learner->average_view : NULL,
         .class_weights = learner->class_weights,
+        .soft_targets = pictures->training.targets != NULL,
         .class_shares = learner->class_shares,
         .validation_samples = pictures->selection.count,
         .rmset = pictures->index,

@@ -44,7 +44,8 @@ struct learner_failure {
 };
 
 /* One optimizer step. Fails when data cannot be read or numbers are not finite (`failure` then says which): the
- * weights, the running statistics, the optimizer and `state` are then as they were before. */
+ * weights, the running statistics, the optimizer, `state` and, but for what an epoch begins with, what the method remembers
+ * are then as they were before. */
 status learner_step(struct learner *learner, const struct run_plan *plan, struct pictures *pictures,
                     struct run_state *state, struct learner_failure *failure, struct error *err) MUST_CHECK;
 

@@ -69,6 +69,36 @@ bool run_plan_needs_rmset(const struct run_plan *plan)
     return false;
 }
 
+/* Whether a stream, any or one of the RMset, shows plain views. */
+static bool has_plain_view(const struct run_plan *plan, bool of_rmset)
+{
+    for (size_t i = 0; i < plan->stream_count; i++) {
+        const struct stream_request *request = &plan->streams[i];
+        if (of_rmset && !stream_is_rmset(request->source)) continue;
+        for (int v = 0; v < request->view_count; v++)
+            if (request->views[v] == VIEW_PLAIN) return true;
+    }
+    return false;
+}
+
+static status refuse_idle_key(const struct run_plan *plan, const char *key, const char *of_what, struct error *err)
+{
+    return error_set_usage(err,
+                           "%s = false: %s looks at no plain view%s, which alone this leaves as it is; its views are set in "
+                           "[augment.weak], [augment.strong] and [augment.pair] (%s = true)",
+                           key, plan->method->name, of_what, key);
+}
+
+/* Weak, strong and pair views are what a method compares: the keys leave them alone. */
+status run_plan_check_augmentation(const struct run_plan *plan, struct error *err)
+{
+    const struct config *config = plan->config;
+    if (!config->augment.enabled && !has_plain_view(plan, false)) return refuse_idle_key(plan, "augment.enabled", "", err);
+    if (!config->rmset.augment && run_plan_needs_rmset(plan) && !has_plain_view(plan, true))
+        return refuse_idle_key(plan, "rmset.augment", " of the RMset", err);
+    return STATUS_OK;
+}
+
 static uint64_t steps_of_epochs(const struct run_plan *plan, double epochs)
 {
     double steps = round(epochs * (double)plan->steps_per_epoch);

@@ -322,6 +322,7 @@ static status prepare(struct trainer *t, struct error *err)
         log_verbose("rmfer " RMFER_VERSION ", %d threads, %s, command: %s", threads_get(), arithmetic_describe(arithmetic),
                     t->options->command);
     if (result == STATUS_OK) result = find_checkpoint(t, &from, &resumes, err);
+    if (result == STATUS_OK && !resumes) result = run_plan_check_augmentation(&t->plan, err);
     result = dist_agree(t->options->dist, result, err);
     if (result == STATUS_OK) result = build(t, &from, resumes, err);
     if (result == STATUS_OK) result = journal_open(&t->journal, &t->state.position, err);

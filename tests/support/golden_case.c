@@ -62,6 +62,7 @@ static void read_objective(struct golden_case *c)
     uint64_t key = golden_key("class_weights");
     for (int k = 0; k < c->classes; k++) c->class_weights[k] = (real)(1 + 0.5 * golden_uniform(key, (size_t)k));
     if (golden_integer(g, "class_weights") != 0) o->class_weights = c->class_weights;
+    o->soft_targets = strcmp(golden_setting(g, "targets"), "soft") == 0;
 }
 
 static void read_shape(struct golden_case *c)

@@ -48,7 +48,8 @@ struct stream_request {
     enum stream_source source;
     int rows; /* a batch; of STREAM_RMSET_DRAWS anchors * (1 + n_pos + n_neg) */
     int view_count;
-    enum view_kind views[MOST_VIEWS]; /* VIEW_PLAIN is as it is where augment.enabled is false */
+    enum view_kind views[MOST_VIEWS]; /* VIEW_PLAIN is as it is where augment.enabled, or of the RMset rmset.augment, is false;
+                                         the others are the method's own, whatever these say */
     int persons;  /* of STREAM_RMSET_MOMENTS: rows that belong together */
     bool returns; /* of STREAM_RMSET_MOMENTS: each second moment is one of the first one's persons, far away in time */
     uint64_t first_epoch;
@@ -67,6 +68,7 @@ struct method_setup {
     const struct model *average; /* its exponential moving average (train.ema_decay), NULL without; its numbers change
                                     after every step */
     const real *class_weights;   /* [classes] or NULL */
+    bool soft_targets;           /* labelled targets may be shares of several classes: data.votes = probability */
     const double *class_shares;  /* [classes] of the labelled samples, sum 1 */
     size_t validation_samples;   /* of the split that chooses the best checkpoint: the most rows of a walk over it */
     const struct rmset_index *rmset; /* NULL without */
@@ -170,7 +172,9 @@ struct method {
     /* Before an epoch's first step. Fails where a walk does and nowhere else: a failure that only one of several
      * processes meets would leave the others waiting for it, and walks fail in all. NULL = nothing to do. */
     status (*begin_epoch)(void *self, const struct method_epoch *epoch, struct error *err);
-    /* Forward, losses, backward: adds to the model's gradients. Allocates nothing. */
+    /* Forward, losses, backward: adds to the model's gradients. Allocates nothing. The step may still fail, in this batch
+     * or a later one, and a run then goes on from before it: what the memories hold moves in after_update, or comes out
+     * the same when the step runs again. */
     void (*step)(void *self, const struct method_step *step, struct step_outcome *outcome);
     /* After the optimizer moved the weights: teachers, queues, centres. `progress` as in a step. NULL = nothing. */
     void (*after_update)(void *self, double progress);

@@ -44,6 +44,7 @@ struct objective {
     enum self_mask self_mask;
     double label_smoothing;
     const real *class_weights; /* [E] or NULL */
+    bool soft_targets;         /* labelled targets may be shares of several classes (softmax_cross_entropy.h) */
     double dropout;            /* before f_FER's classifier */
     double drop_path;          /* of the last block; block i of n has drop_path * i / n */
     double bn_momentum;        /* PyTorch sense: new = (1 - m) * old + m * batch */
