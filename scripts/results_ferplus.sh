@@ -33,14 +33,14 @@ settings_of() {
 
 # ROW SEED
 run_row() {
-    row=$1 name=$1-seed$2
+    kind=$1 name=$1-seed$2
     [ ! -f "$results/$name-valid-argmax.json" ] || return 0
-    settings=$(settings_of "$row")
+    settings=$(settings_of "$kind")
     # All training faces as a simulated RMset.
-    [ "$row" != consensus ] || make_rmset "$out/rmset" --from "$config" --set data.root="$data" --set acl.far=30
+    [ "$kind" != consensus ] || make_rmset "$out/rmset" --from "$config" --set data.root="$data" --set acl.far=30
     # shellcheck disable=SC2086 # words
     set -- data.root="$data" train.seed="$2" $settings
-    [ "$row" = scratch ] || set -- "$@" model.init="${start:-$out/scratch-seed$seed/last.safetensors}"
+    [ "$kind" = scratch ] || set -- "$@" model.init="${start:-$out/scratch-seed$seed/last.safetensors}"
     train_row "$name" "$config" "$@"
     # The last checkpoint, which no evaluation chose. What run_row looks for is written last.
     for split in test valid; do

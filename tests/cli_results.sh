@@ -73,6 +73,9 @@ for shell in sh dash bash; do
 
     script ferplus ROWS=scratch
     holds "ferplus ends well ($shell)" [ $code -eq 0 -a -s made/results/scratch-seed0-valid-argmax.json ]
+    script ferplus ROWS=more
+    holds "a row that goes on has its start trained, then itself ($shell)" [ $code -eq 0 -a -s made/results/more-seed0-valid-argmax.json ]
+    holds "from that start" grep -q 'model.init=[^ ]*/scratch-seed0/last.safetensors .*--out [^ ]*/more-seed0' calls
     ends_without "a row that there is not" 2 ferplus ROWS=foo
     holds "before anything is trained" [ ! -s calls ]
     ends_without "a scratch that is stopped" 1 ferplus ROWS="scratch more" FAILS=train FAILS_WITH=143
