@@ -16,12 +16,6 @@
 enum { MOST_SECTIONS = 32, MOST_KEYS = 256, NAME_BYTES = 64 };
 static const size_t LARGEST_FILE = 1 << 20;
 
-static size_t key_index(const struct config_key *key)
-{
-    size_t count;
-    return (size_t)(key - config_keys(&count));
-}
-
 /* ---- names nobody knows -----------------------------------------------------------------------------------------
  */
 
@@ -100,7 +94,7 @@ static status apply_item(struct config *config, const char *section, const struc
     if (section == NULL) return error_set_usage(err, "%.60s: stands before the first [section]", item->name);
     const struct config_key *key = config_key_find(section, item->name);
     if (key == NULL) return unknown_key(section, item->name, err);
-    int32_t *line = &config->lines[key_index(key)];
+    int32_t *line = &config->lines[config_key_index(key)];
     if (*line != LINE_DEFAULT)
         return error_set_usage(err, "%s.%s: given twice (first on line %d)", section, key->name, (int)*line);
     *line = item->line;
@@ -157,8 +151,8 @@ static status apply_pair(struct config *config, char *pair, const char *option, 
     if (!section_known(section)) return unknown_section(section, err);
     const struct config_key *key = config_key_find(section, name);
     if (key == NULL) return unknown_key(section, name, err);
-    int32_t *line = &config->lines[key_index(key)];
-    char **of = &config->options[key_index(key)];
+    int32_t *line = &config->lines[config_key_index(key)];
+    char **of = &config->options[config_key_index(key)];
     *line = LINE_OVERRIDE;
     memory_free(*of);
     *of = memory_copy_string(option, err);

@@ -294,3 +294,8 @@ const struct config_key *config_key_find(const char *section, const char *name)
         if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0) return &keys[i];
     return NULL;
 }
+
+size_t config_key_index(const struct config_key *key)
+{
+    return (size_t)(key - keys);
+}

@@ -14,15 +14,13 @@
 
 static int32_t line_of(const struct config *config, const struct config_key *key)
 {
-    size_t count;
-    return config->lines[key - config_keys(&count)];
+    return config->lines[config_key_index(key)];
 }
 
 status config_add_place(const struct config *config, const struct config_key *key, struct error *err)
 {
-    size_t count;
     int32_t line = line_of(config, key);
-    if (line == LINE_OVERRIDE) return error_add_context(err, "%s", config->options[key - config_keys(&count)]);
+    if (line == LINE_OVERRIDE) return error_add_context(err, "%s", config->options[config_key_index(key)]);
     if (line == LINE_DEFAULT) return error_add_context(err, "%s", config->source);
     return error_add_context(err, "%s:%d", config->source, (int)line);
 }

@@ -33,6 +33,9 @@ const struct config_key *config_keys(size_t *count);
 /* The key of that section and name, NULL when there is none. */
 const struct config_key *config_key_find(const char *section, const char *name);
 
+/* The key's place in the table, and so in config.lines and config.options. */
+size_t config_key_index(const struct config_key *key);
+
 /* Appends the key's value in `config` as config_parse would read it. */
 status config_key_print(const struct config_key *key, const struct config *config, struct text *out,
                         struct error *err) MUST_CHECK;
