@@ -40,8 +40,7 @@ enum stream_kind stream_kind_find(struct byte_stream *stream)
         if (may_be_list(bytes, size)) return STREAM_LIST;
         bool is_picture = kind != IMAGE_UNKNOWN && kind != IMAGE_WEB_PAGE;
         if (is_picture && !is_printable(bytes, size)) return STREAM_PICTURE;
-        bool may_be_transport = size < FIRST_BYTES || bytes[0] == 'G' || bytes[4] == 'G'; /* its packets begin so */
-        if (has_all || !may_be_transport) return STREAM_LIST;
+        if (has_all || (size >= FIRST_BYTES && !video_stream_may_follow(bytes, size))) return STREAM_LIST;
         if (size > wanted) wanted = size;
     }
 }

@@ -87,12 +87,19 @@ static bool is_text(const uint8_t *bytes, size_t size)
 
 /* Transport streams have a sync byte at each packet's begin; on discs a time of 4 bytes stands before every packet. Both may stand
  * there by chance. */
+enum { PACKET = 188, TIME = 4, SYNC = 'G' };
+_Static_assert(VIDEO_FIRST_BYTES == TIME + PACKET + TIME + 1, "as far as the second packet's sync byte");
+
 static bool is_transport(const uint8_t *bytes, size_t size)
 {
-    enum { PACKET = 188, TIME = 4, SYNC = 'G' };
     bool is_plain = size > PACKET && bytes[0] == SYNC && bytes[PACKET] == SYNC;
     bool is_timed = size > TIME + PACKET + TIME && bytes[TIME] == SYNC && bytes[TIME + PACKET + TIME] == SYNC;
     return (is_plain || is_timed) && image_kind_of_bytes(bytes, size) == IMAGE_UNKNOWN && !is_text(bytes, size);
+}
+
+bool video_stream_may_follow(const uint8_t *bytes, size_t size)
+{
+    return size < VIDEO_FIRST_BYTES && (size <= TIME || bytes[0] == SYNC || bytes[TIME] == SYNC);
 }
 
 bool video_is_stream(const uint8_t *bytes, size_t size)

@@ -30,7 +30,7 @@ status image_resize_into(const struct image *source, const struct image_box *box
 status image_resize(const struct image *source, const struct image_box *box, enum config_resize filter, int width,
                     int height, struct image *result, struct error *err) MUST_CHECK;
 
-/* The filter's name in configurations and checkpoints: "bilinear", "bicubic". */
+/* The filter of that name in configurations and checkpoints: "bilinear", "bicubic". */
 status resize_filter_find(const char *name, enum config_resize *filter, struct error *err) MUST_CHECK;
 
 #endif

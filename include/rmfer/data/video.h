@@ -77,7 +77,8 @@ bool video_is_named(const char *path);
 bool video_is_content(const uint8_t *bytes, size_t size);
 /* The same of first bytes that may be MPEG-TS or a raw stream too. */
 bool video_is_stream(const uint8_t *bytes, size_t size);
-/* So many first bytes tell all. */
+/* So many first bytes tell all; whether fewer that begin like this do not yet, as MPEG-TS is told by its second packet. */
 enum { VIDEO_FIRST_BYTES = 197 };
+bool video_stream_may_follow(const uint8_t *bytes, size_t size);
 
 #endif
