@@ -17,7 +17,7 @@ set -eu
 seeds=${SEEDS:-0}
 rows=${ROWS-baseline ial ial-unmasked acl-published acl-sharp mutual mutual-shuffled consensus consensus-shuffled consensus-none \
 both fixmatch uda mixmatch remixmatch adacm}
-set -- "$1" "${2:-runs/claim}" "${3:-${2:-runs/claim}/results}"
+set -- "$1" "${2:-runs/claim}" "${3:-}"
 # shellcheck source=scripts/results_rows.sh
 . "$(dirname "$0")/results_rows.sh"
 

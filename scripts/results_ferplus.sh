@@ -9,7 +9,7 @@
 # by both rules for the labels, and is not run again (with docs/results/ferplus as RESULTS those that are reported count as
 # finished); a stopped one goes on. THREADS: of every run.
 set -eu
-set -- "$1" "${2:-runs/ferplus}" "${3:-${2:-runs/ferplus}/results}"
+set -- "$1" "${2:-runs/ferplus}" "${3:-}"
 # shellcheck source=scripts/results_rows.sh
 . "$(dirname "$0")/results_rows.sh"
 config=$here/configs/ferplus-scratch.ini start=${START:-}

@@ -1,13 +1,13 @@
 # shellcheck shell=sh disable=SC2034 # used by those who read it
 # What scripts of results share, for `.`: where things are, and runs that can be stopped. Sets rmfer, threads, here, data, out
-# and results from RMFER, THREADS and the arguments FERPLUS_FOLDER OUT RESULTS.
+# and results from RMFER, THREADS and the arguments FERPLUS_FOLDER OUT [RESULTS].
 # What a $(...) tells is assigned first, then used: within the words of another command nobody hears that it failed.
 rmfer=${RMFER:-./rmfer} threads=${THREADS:-$(nproc)}
 here=$(cd "$(dirname "$0")/.." && pwd)
-mkdir -p "$2" "$3"
+mkdir -p "$2" "${3:-$2/results}"
 data=$(cd "$1" && pwd)
 out=$(cd "$2" && pwd)
-results=$(cd "$3" && pwd)
+results=$(cd "${3:-$2/results}" && pwd)
 case $rmfer in /*) ;; *) rmfer=$PWD/$rmfer ;; esac
 
 # FOLDER OPTION...: what rmfer synth --from makes, if it is not there. A run beside this one may make it too: it is made under
