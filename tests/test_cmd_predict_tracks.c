@@ -10,6 +10,15 @@
 
 static const float TOLERANCE = 1e-6f;
 
+/* Of one class, over a second. */
+static struct track_smoother *new_smoother(void)
+{
+    struct error err = {0};
+    struct track_smoother *smoother;
+    if (track_smoother_create(&smoother, 1, 1, &err) != STATUS_OK) fail_msg("%s", err.message);
+    return smoother;
+}
+
 /* The mean of one class that a face of `track` gets. */
 static float smoothed(struct track_smoother *smoother, uint64_t file, int64_t track, double time, double probability)
 {
@@ -20,10 +29,8 @@ static float smoothed(struct track_smoother *smoother, uint64_t file, int64_t tr
 
 static void a_mean_is_over_a_track_and_its_last_seconds(void **state)
 {
-    struct error err = {0};
-    struct track_smoother *smoother;
     (void)state;
-    assert_int_equal(track_smoother_create(&smoother, 1, 1, &err), STATUS_OK);
+    struct track_smoother *smoother = new_smoother();
     assert_float_equal(smoothed(smoother, 0, 0, 0, 0.2), 0.2f, TOLERANCE);
     assert_float_equal(smoothed(smoother, 0, 1, 0, 0.9), 0.9f, TOLERANCE);
     assert_float_equal(smoothed(smoother, 0, 0, 0.5, 0.4), 0.3f, TOLERANCE);
@@ -37,10 +44,8 @@ static void a_mean_is_over_a_track_and_its_last_seconds(void **state)
 /* Streams that were spliced together: what is of another time is not the last seconds, whichever way the clock was put. */
 static void a_clock_that_was_put_back_starts_anew(void **state)
 {
-    struct error err = {0};
-    struct track_smoother *smoother;
     (void)state;
-    assert_int_equal(track_smoother_create(&smoother, 1, 1, &err), STATUS_OK);
+    struct track_smoother *smoother = new_smoother();
     assert_float_equal(smoothed(smoother, 0, 0, 0, 0.2), 0.2f, TOLERANCE);
     assert_float_equal(smoothed(smoother, 0, 0, 9.5, 0.4), 0.4f, TOLERANCE);
     assert_float_equal(smoothed(smoother, 0, 0, 10, 0.6), 0.5f, TOLERANCE);

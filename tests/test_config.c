@@ -5,6 +5,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
 #include "rmfer/config/keys.h"
+#include "support/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -242,26 +243,18 @@ static void test_paths_expand_and_become_absolute(void **state)
 static void test_a_file_is_the_base_of_its_paths(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/rmfer-config-XXXXXX", path[64], expected[64];
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/a.ini", folder);
-    snprintf(expected, sizeof expected, "%s/faces", folder);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs("[data]\nroot = faces\n", file);
-    fclose(file);
-    assert_int_equal(config_load(&config, path, NULL, 0, &err), STATUS_OK);
-    assert_string_equal(config.data.root, expected);
+    char *folder = scratch_make();
+    scratch_text(folder, "a.ini", "[data]\nroot = faces\n");
+    assert_int_equal(config_load(&config, scratch_path(folder, "a.ini"), NULL, 0, &err), STATUS_OK);
+    assert_string_equal(config.data.root, scratch_path(folder, "faces"));
     config_free(&config);
-    file = fopen(path, "w");
-    fwrite("[data]\n\0", 1, 8, file);
-    fclose(file);
-    assert_int_equal(config_load(&config, path, NULL, 0, &err), STATUS_USAGE);
+    scratch_write(folder, "a.ini", "[data]\n\0", 8);
+    assert_int_equal(config_load(&config, scratch_path(folder, "a.ini"), NULL, 0, &err), STATUS_USAGE);
     err = (struct error){0};
-    unlink(path);
-    rmdir(folder);
-    assert_int_equal(config_load(&config, path, NULL, 0, &err), STATUS_FAILED);
+    assert_int_equal(unlink(scratch_path(folder, "a.ini")), 0);
+    assert_int_equal(config_load(&config, scratch_path(folder, "a.ini"), NULL, 0, &err), STATUS_FAILED);
     assert_non_null(strstr(err.message, "a.ini"));
+    scratch_remove(folder);
 }
 
 static void test_normalization_has_one_meaning(void **state)
@@ -283,21 +276,12 @@ static void test_normalization_has_one_meaning(void **state)
     assert_true(config.data.mean[0] == 0 && config.data.std[0] == 0.229 && config.eval.mean[0] == 0);
 }
 
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 /* An RMset's own numbers go with its folder: those of the one before are none of another's. */
 static void test_own_statistics_go_with_the_folder(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/rmfer-config-XXXXXX", path[64], elsewhere[64], message[160];
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/statistics.ini", folder);
+    char *folder = scratch_make();
+    char elsewhere[160], message[160];
     snprintf(elsewhere, sizeof elsewhere, "rmset.root=%s", folder);
     const char *resolved = "[rmset]\nroot = /a\nnormalize = own\nmean = 0.5, 0.5, 0.5\nstd = 0.25, 0.25, 0.25\n";
     assert_int_equal(parse(resolved), STATUS_OK);
@@ -309,7 +293,7 @@ static void test_own_statistics_go_with_the_folder(void **state)
     assert_int_equal(config_parse(&config, resolved, "a.ini", "/base", typed, 3, &err), STATUS_OK);
     assert_true(config.rmset.mean[0] == 0.2 && config.rmset.std[2] == 0.3);
 
-    write_file(path, "[rmset]\nmean = 0.4, 0.4, 0.4\nstd = 0.125, 0.125, 0.125\n");
+    scratch_text(folder, "statistics.ini", "[rmset]\nmean = 0.4, 0.4, 0.4\nstd = 0.125, 0.125, 0.125\n");
     assert_int_equal(parse_set(resolved, elsewhere), STATUS_OK);
     assert_true(config.rmset.mean[0] == 0.4 && config.rmset.std[2] == 0.125);
     char custom[160];
@@ -317,14 +301,13 @@ static void test_own_statistics_go_with_the_folder(void **state)
     assert_int_equal(parse_set(custom, "rmset.normalize=own"), STATUS_OK);
     assert_true(config.rmset.mean[0] == 0.4 && config.rmset.std[2] == 0.125);
 
-    snprintf(message, sizeof message, "%s:3: rmset.std = 0.125: not three numbers (red, green, blue)", path);
-    write_file(path, "[rmset]\nmean = 0.4, 0.4, 0.4\nstd = 0.125\n");
+    snprintf(message, sizeof message, "%s/statistics.ini:3: rmset.std = 0.125: not three numbers (red, green, blue)", folder);
+    scratch_text(folder, "statistics.ini", "[rmset]\nmean = 0.4, 0.4, 0.4\nstd = 0.125\n");
     assert_set_refused(resolved, elsewhere, message);
-    snprintf(message, sizeof message, "%s:1: a section is written [name], alone on its line", path);
-    write_file(path, "[rmset\n");
+    snprintf(message, sizeof message, "%s/statistics.ini:1: a section is written [name], alone on its line", folder);
+    scratch_text(folder, "statistics.ini", "[rmset\n");
     assert_set_refused(resolved, elsewhere, message);
-    unlink(path);
-    rmdir(folder);
+    scratch_remove(folder);
 }
 
 /* ---- the round trip ---------------------------------------------------------------------------------------------
