@@ -166,19 +166,19 @@ status checkpoint_write_temperature(const char *path, const struct checkpoint *c
 
 static status read_classes(struct checkpoint *checkpoint, struct error *err)
 {
-    const char *text = safetensors_metadata_value(&checkpoint->file, "rmfer.classes");
-    if (text == NULL) return error_set(err, "metadata rmfer.classes is missing");
+    const char *text = safetensors_metadata_value(&checkpoint->file, METADATA_CLASSES);
+    if (text == NULL) return error_set(err, "metadata " METADATA_CLASSES " is missing");
     checkpoint->class_text = memory_copy_string(text, err);
     if (checkpoint->class_text == NULL) return STATUS_FAILED;
     struct checkpoint_info *info = &checkpoint->info;
     status result = checkpoint_split_classes(checkpoint->class_text, &checkpoint->names, &info->class_count, err);
     info->classes = checkpoint->names;
-    if (result != STATUS_OK) return error_add_context(err, "metadata rmfer.classes");
+    if (result != STATUS_OK) return error_add_context(err, "metadata " METADATA_CLASSES);
     const struct tensor *weight = safetensors_find(&checkpoint->file, "classifier.weight");
     if (weight == NULL || weight->rank != 2) return error_set(err, "tensor 'classifier.weight' is missing");
     if (weight->shape[0] != info->class_count)
-        return error_set(err, "metadata rmfer.classes has %zu names, the classifier %zu outputs", info->class_count,
-                         weight->shape[0]);
+        return error_set(err, "metadata " METADATA_CLASSES " has %zu names, the classifier %zu outputs",
+                         info->class_count, weight->shape[0]);
     return STATUS_OK;
 }
 
@@ -298,7 +298,7 @@ status checkpoint_create_model(const struct checkpoint *checkpoint, bool with_he
     if (result != STATUS_OK) {
         /* The name stands in a file, not on the command line. */
         if (err != NULL) err->code = STATUS_FAILED;
-        return error_add_context(err, "%s: metadata rmfer.arch", checkpoint->path);
+        return error_add_context(err, "%s: metadata " METADATA_ARCH, checkpoint->path);
     }
     const struct model_heads heads = {
         .attention = with_heads, .affect = checkpoint_has_affect(checkpoint), .without_gradients = true};

@@ -58,26 +58,26 @@ status metadata_from_info(struct metadata_list *list, const char *architecture, 
 {
     char number[32];
     snprintf(number, sizeof number, "%d", METADATA_FORMAT_VERSION);
-    status result = add_text(list, "rmfer.format", number, err);
-    if (result == STATUS_OK) result = add_text(list, "rmfer.arch", architecture, err);
-    if (result == STATUS_OK) result = append_classes(next_item(list, "rmfer.classes"), info, err);
+    status result = add_text(list, METADATA_FORMAT, number, err);
+    if (result == STATUS_OK) result = add_text(list, METADATA_ARCH, architecture, err);
+    if (result == STATUS_OK) result = append_classes(next_item(list, METADATA_CLASSES), info, err);
     snprintf(number, sizeof number, "%d", info->image_size);
-    if (result == STATUS_OK) result = add_text(list, "rmfer.image_size", number, err);
-    if (result == STATUS_OK) result = append_triple(next_item(list, "rmfer.mean"), info->mean, err);
-    if (result == STATUS_OK) result = append_triple(next_item(list, "rmfer.std"), info->std, err);
-    if (result == STATUS_OK) result = add_text(list, "rmfer.resize", info->resize, err);
-    if (result == STATUS_OK) result = add_text(list, "rmfer.selected_on", info->selected_on, err);
-    if (result == STATUS_OK) result = metadata_append_real(next_item(list, "rmfer.epoch"), info->epoch, err);
+    if (result == STATUS_OK) result = add_text(list, METADATA_IMAGE_SIZE, number, err);
+    if (result == STATUS_OK) result = append_triple(next_item(list, METADATA_MEAN), info->mean, err);
+    if (result == STATUS_OK) result = append_triple(next_item(list, METADATA_STD), info->std, err);
+    if (result == STATUS_OK) result = add_text(list, METADATA_RESIZE, info->resize, err);
+    if (result == STATUS_OK) result = add_text(list, METADATA_SELECTED_ON, info->selected_on, err);
+    if (result == STATUS_OK) result = metadata_append_real(next_item(list, METADATA_EPOCH), info->epoch, err);
     snprintf(number, sizeof number, "%lld", (long long)info->step);
-    if (result == STATUS_OK) result = add_text(list, "rmfer.step", number, err);
-    if (result == STATUS_OK) result = add_text(list, "rmfer.method", info->method, err);
-    if (result == STATUS_OK) result = add_text(list, "rmfer.arithmetic", info->arithmetic, err);
-    if (result == STATUS_OK) result = add_text(list, "rmfer.config", info->config, err);
-    if (result == STATUS_OK) result = add_text(list, "rmfer.metrics", info->metrics, err);
+    if (result == STATUS_OK) result = add_text(list, METADATA_STEP, number, err);
+    if (result == STATUS_OK) result = add_text(list, METADATA_METHOD, info->method, err);
+    if (result == STATUS_OK) result = add_text(list, METADATA_ARITHMETIC, info->arithmetic, err);
+    if (result == STATUS_OK) result = add_text(list, METADATA_CONFIG, info->config, err);
+    if (result == STATUS_OK) result = add_text(list, METADATA_METRICS, info->metrics, err);
     if (result == STATUS_OK && info->temperature > 0)
         result = metadata_append_real(next_item(list, METADATA_TEMPERATURE), info->temperature, err);
-    if (result == STATUS_OK) result = add_text(list, "rmfer.classifier", info->untrained ? "fresh" : "", err);
-    if (result == STATUS_OK) result = add_text(list, "rmfer.folded", info->folded ? "true" : "", err);
+    if (result == STATUS_OK) result = add_text(list, METADATA_CLASSIFIER, info->untrained ? "fresh" : "", err);
+    if (result == STATUS_OK) result = add_text(list, METADATA_FOLDED, info->folded ? "true" : "", err);
     for (size_t i = 0; i < list->count; i++) list->items[i].value = text_string(&list->text[i]);
     return result;
 }
@@ -140,12 +140,12 @@ static const char *value_of(const struct safetensors *file, const char *key)
 
 static status read_normalisation(struct checkpoint_info *info, const struct safetensors *file, struct error *err)
 {
-    if (!checkpoint_parse_triple(value_of(file, "rmfer.mean"), info->mean))
-        return error_set(err, "metadata rmfer.mean is not three numbers");
-    if (!checkpoint_parse_triple(value_of(file, "rmfer.std"), info->std))
-        return error_set(err, "metadata rmfer.std is not three numbers");
+    if (!checkpoint_parse_triple(value_of(file, METADATA_MEAN), info->mean))
+        return error_set(err, "metadata " METADATA_MEAN " is not three numbers");
+    if (!checkpoint_parse_triple(value_of(file, METADATA_STD), info->std))
+        return error_set(err, "metadata " METADATA_STD " is not three numbers");
     for (int i = 0; i < 3; i++)
-        if (!(info->std[i] > 0)) return error_set(err, "metadata rmfer.std must be above 0");
+        if (!(info->std[i] > 0)) return error_set(err, "metadata " METADATA_STD " must be above 0");
     return STATUS_OK;
 }
 
@@ -153,38 +153,39 @@ status metadata_read_info(struct checkpoint_info *info, const struct safetensors
 {
     int64_t version, image_size, step = 0;
     double epoch = 0, temperature = 0;
-    if (!text_to_integer(value_of(file, "rmfer.format"), &version))
+    if (!text_to_integer(value_of(file, METADATA_FORMAT), &version))
         return error_set(err,
-                         "no checkpoint of rmfer: metadata rmfer.format is missing ('rmfer import' reads others)");
+                         "no checkpoint of rmfer: metadata " METADATA_FORMAT
+                         " is missing ('rmfer import' reads others)");
     if (version != METADATA_FORMAT_VERSION)
         return error_set(err, "format %lld, this program reads format %d", (long long)version,
                          METADATA_FORMAT_VERSION);
-    info->arch = value_of(file, "rmfer.arch");
-    if (!text_to_integer(value_of(file, "rmfer.image_size"), &image_size) || image_size < SMALLEST_IMAGE ||
+    info->arch = value_of(file, METADATA_ARCH);
+    if (!text_to_integer(value_of(file, METADATA_IMAGE_SIZE), &image_size) || image_size < SMALLEST_IMAGE ||
         image_size > LARGEST_IMAGE)
-        return error_set(err, "metadata rmfer.image_size is not a number from %d to %d", SMALLEST_IMAGE,
+        return error_set(err, "metadata " METADATA_IMAGE_SIZE " is not a number from %d to %d", SMALLEST_IMAGE,
                          LARGEST_IMAGE);
     info->image_size = (int)image_size;
     status result = read_normalisation(info, file, err);
     if (result != STATUS_OK) return result;
-    const char *epoch_text = value_of(file, "rmfer.epoch"), *step_text = value_of(file, "rmfer.step");
+    const char *epoch_text = value_of(file, METADATA_EPOCH), *step_text = value_of(file, METADATA_STEP);
     if (epoch_text[0] != '\0' && (!text_to_real(epoch_text, &epoch) || epoch < 0))
-        return error_set(err, "metadata rmfer.epoch is not a number");
+        return error_set(err, "metadata " METADATA_EPOCH " is not a number");
     if (step_text[0] != '\0' && (!text_to_integer(step_text, &step) || step < 0))
-        return error_set(err, "metadata rmfer.step is not a whole number");
+        return error_set(err, "metadata " METADATA_STEP " is not a whole number");
     const char *temperature_text = value_of(file, METADATA_TEMPERATURE);
     if (temperature_text[0] != '\0' && !checkpoint_parse_temperature(temperature_text, &temperature))
-        return error_set(err, "metadata rmfer.temperature is not a number from 0.001 to 1000");
+        return error_set(err, "metadata " METADATA_TEMPERATURE " is not a number from 0.001 to 1000");
     info->temperature = temperature;
-    info->untrained = strcmp(value_of(file, "rmfer.classifier"), "fresh") == 0;
+    info->untrained = strcmp(value_of(file, METADATA_CLASSIFIER), "fresh") == 0;
     info->epoch = epoch;
     info->step = step;
-    info->resize = value_of(file, "rmfer.resize");
-    info->selected_on = value_of(file, "rmfer.selected_on");
-    info->method = value_of(file, "rmfer.method");
-    info->arithmetic = value_of(file, "rmfer.arithmetic");
-    info->config = value_of(file, "rmfer.config");
-    info->metrics = value_of(file, "rmfer.metrics");
-    info->folded = strcmp(value_of(file, "rmfer.folded"), "true") == 0;
+    info->resize = value_of(file, METADATA_RESIZE);
+    info->selected_on = value_of(file, METADATA_SELECTED_ON);
+    info->method = value_of(file, METADATA_METHOD);
+    info->arithmetic = value_of(file, METADATA_ARITHMETIC);
+    info->config = value_of(file, METADATA_CONFIG);
+    info->metrics = value_of(file, METADATA_METRICS);
+    info->folded = strcmp(value_of(file, METADATA_FOLDED), "true") == 0;
     return STATUS_OK;
 }

@@ -7,7 +7,23 @@
 
 enum { METADATA_MOST = 24, METADATA_FORMAT_VERSION = 1 };
 
+/* The keys after METADATA_FORMAT, in the order in which they are written; docs/rmfer.1 names them. */
+#define METADATA_ARCH        "rmfer.arch"
+#define METADATA_CLASSES     "rmfer.classes"
+#define METADATA_IMAGE_SIZE  "rmfer.image_size"
+#define METADATA_MEAN        "rmfer.mean"
+#define METADATA_STD         "rmfer.std"
+#define METADATA_RESIZE      "rmfer.resize"
+#define METADATA_SELECTED_ON "rmfer.selected_on"
+#define METADATA_EPOCH       "rmfer.epoch"
+#define METADATA_STEP        "rmfer.step"
+#define METADATA_METHOD      "rmfer.method"
+#define METADATA_ARITHMETIC  "rmfer.arithmetic"
+#define METADATA_CONFIG      "rmfer.config"
+#define METADATA_METRICS     "rmfer.metrics"
 #define METADATA_TEMPERATURE "rmfer.temperature"
+#define METADATA_CLASSIFIER  "rmfer.classifier" /* "fresh": not trained yet */
+#define METADATA_FOLDED      "rmfer.folded"     /* "true": batch normalisation is in the convolutions */
 
 /* Appends the shortest of 15 or 17 digits that reads back as the same double. */
 status metadata_append_real(struct text *text, double value, struct error *err) MUST_CHECK;

@@ -147,7 +147,7 @@ static bool is_passed_over(const struct loading *loading, const char *name)
 {
     static const char *const prefixes[] = {"optimizer", CHECKPOINT_AVERAGE, CHECKPOINT_METHOD, CHECKPOINT_TRAINER, "ial.", "va.", "classifier."};
     const char *prefix = loading->source->match.prefix;
-    if (import_source_metadata(loading->source, "rmfer.format") != NULL) return true;
+    if (import_source_metadata(loading->source, METADATA_FORMAT) != NULL) return true;
     if (strncmp(name, prefix, strlen(prefix)) != 0) return true;
     if (text_ends_with_ignoring_case(name, "num_batches_tracked")) return true;
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
@@ -192,7 +192,7 @@ static void note_file(const struct loading *loading)
                     stem != NULL && stem->in_module ? ", a whole module" : "", source->found,
                     naming_title(source->match.naming), prefix[0] == '\0' ? "" : " behind '", prefix,
                     prefix[0] == '\0' ? "" : "'");
-        if (strcmp(prefix, CHECKPOINT_AVERAGE) == 0 && import_source_metadata(source, "rmfer.format") != NULL)
+        if (strcmp(prefix, CHECKPOINT_AVERAGE) == 0 && import_source_metadata(source, METADATA_FORMAT) != NULL)
             import_note(loading->report, "weights: their moving average, which evaluation takes too (--prefix '' takes "
                                          "the weights that training went on with)");
         else if (source->candidates > 1)
@@ -316,7 +316,7 @@ static status take_given_names(struct loading *loading, const struct import_line
                                struct source_classes *classes)
 {
     size_t count = options->class_count;
-    if (import_source_metadata(loading->source, "rmfer.classes") != NULL) {
+    if (import_source_metadata(loading->source, METADATA_CLASSES) != NULL) {
         status result = import_source_classes(loading, linear, classes);
         if (result != STATUS_OK) return result;
     }
@@ -378,7 +378,7 @@ static void fill_info(struct checkpoint_info *info, const struct import_source *
     info->class_count = report->class_count;
     info->folded = report->folded;
     info->untrained = report->classifier == IMPORT_CLASSIFIER_FRESH;
-    const char *earlier = import_source_metadata(source, "rmfer.classifier");
+    const char *earlier = import_source_metadata(source, METADATA_CLASSIFIER);
     if (earlier != NULL && strcmp(earlier, "fresh") == 0) info->untrained = true;
     int64_t image_size;
     double triple[3];
@@ -386,16 +386,16 @@ static void fill_info(struct checkpoint_info *info, const struct import_source *
     bool same_outputs = !info->untrained && (size_t)report->source_outputs == report->class_count;
     const char *said = same_outputs ? import_source_metadata(source, METADATA_TEMPERATURE) : NULL;
     if (said != NULL && !checkpoint_parse_temperature(said, &info->temperature)) info->temperature = 0;
-    said = import_source_metadata(source, "rmfer.image_size");
+    said = import_source_metadata(source, METADATA_IMAGE_SIZE);
     if (said != NULL && text_to_integer(said, &image_size) && image_size >= SMALLEST_IMAGE &&
         image_size <= LARGEST_IMAGE)
         info->image_size = (int)image_size;
-    said = import_source_metadata(source, "rmfer.mean");
+    said = import_source_metadata(source, METADATA_MEAN);
     if (said != NULL && checkpoint_parse_triple(said, triple)) memcpy(info->mean, triple, sizeof triple);
-    said = import_source_metadata(source, "rmfer.std");
+    said = import_source_metadata(source, METADATA_STD);
     if (said != NULL && checkpoint_parse_triple(said, triple) && triple[0] > 0 && triple[1] > 0 && triple[2] > 0)
         memcpy(info->std, triple, sizeof triple);
-    said = import_source_metadata(source, "rmfer.resize");
+    said = import_source_metadata(source, METADATA_RESIZE);
     if (said != NULL && strcmp(said, "bicubic") == 0) info->resize = "bicubic";
 }
 

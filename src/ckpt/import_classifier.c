@@ -1,6 +1,7 @@
 /* The classifier of an import: rows go where their class names are, or stay fresh. No order is guessed at. */
 #include "ckpt/import_loading.h"
 
+#include "ckpt/checkpoint_metadata.h"
 #include "ckpt/import_classes.h"
 #include "rmfer/base/memory.h"
 
@@ -20,7 +21,7 @@ static status classes_of_metadata(struct source_classes *classes, const char *sa
     classes->text = memory_copy_string(said, err);
     if (classes->text == NULL) return STATUS_FAILED;
     status result = checkpoint_split_classes(classes->text, &classes->list, &count, err);
-    if (result != STATUS_OK) return error_add_context(err, "metadata rmfer.classes");
+    if (result != STATUS_OK) return error_add_context(err, "metadata " METADATA_CLASSES);
     if (count != outputs) return STATUS_OK;
     classes->names = classes->list;
     classes->count = count;
@@ -40,7 +41,7 @@ status import_source_classes(const struct loading *loading, const struct import_
         *classes = (struct source_classes){options->source_classes, outputs, "as given", NULL, NULL};
         return STATUS_OK;
     }
-    const char *said = import_source_metadata(loading->source, "rmfer.classes");
+    const char *said = import_source_metadata(loading->source, METADATA_CLASSES);
     if (said != NULL) return classes_of_metadata(classes, said, outputs, loading->err);
     /* HSEmotion publishes whole modules; nothing else with 7 or 8 outputs is guessed at. */
     if (linear->weight->in_module && classes_of_hsemotion(outputs) != NULL)

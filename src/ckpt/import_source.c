@@ -2,6 +2,7 @@
  * class lists. */
 #include "ckpt/import_source.h"
 
+#include "ckpt/checkpoint_metadata.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 
@@ -75,7 +76,7 @@ static status no_backbone(const struct import_source *source, const char *prefix
  * there. The average is what evaluation judges, so it is what a new run starts from. */
 static const char *wanted_prefix(const struct import_source *source, const char *prefix)
 {
-    if (prefix != NULL || import_source_metadata(source, "rmfer.format") == NULL) return prefix;
+    if (prefix != NULL || import_source_metadata(source, METADATA_FORMAT) == NULL) return prefix;
     bool has_average = tensor_find_sorted(source->tensors, source->count, CHECKPOINT_AVERAGE "conv_stem.weight") != NULL;
     return has_average ? CHECKPOINT_AVERAGE : "";
 }
@@ -105,7 +106,7 @@ status import_source_open(struct import_source *source, const char *const *paths
         if (result != STATUS_OK) return result;
         source->paths[source->set_count++] = paths[i];
     }
-    const char *folded = import_source_metadata(source, "rmfer.folded");
+    const char *folded = import_source_metadata(source, METADATA_FOLDED);
     source->folded = folded != NULL && strcmp(folded, "true") == 0;
     status result = merge(source, err);
     return result == STATUS_OK ? find_network(source, prefix, err) : result;
@@ -155,7 +156,7 @@ static int padding_of_names(const struct import_source *source)
 /* The architecture that the metadata name; false when they name none that is known. */
 static bool stated_architecture(const struct import_source *source, struct architecture *architecture)
 {
-    const char *said = import_source_metadata(source, "rmfer.arch");
+    const char *said = import_source_metadata(source, METADATA_ARCH);
     return said != NULL && architecture_find(architecture, said, NULL) == STATUS_OK;
 }
 

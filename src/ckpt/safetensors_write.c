@@ -9,36 +9,19 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 sequence at `at`, 0 when there is none: a JSON reader would refuse the whole header. */
-static size_t utf8_length(const unsigned char *at)
-{
-    size_t length = at[0] < 0x80 ? 1 : at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : at[0] >= 0xc2 ? 2 : 0;
-    if (at[0] > 0xf4) return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80) return 0;
-    if (at[0] == 0xe0 && at[1] < 0xa0) return 0; /* too long for what they say */
-    if (at[0] == 0xf0 && at[1] < 0x90) return 0;
-    if (at[0] == 0xed && at[1] > 0x9f) return 0; /* surrogates */
-    if (at[0] == 0xf4 && at[1] > 0x8f) return 0;
-    return length;
-}
-
 /* A JSON string; bytes that are not UTF-8 become U+FFFD. */
 static status append_string(struct text *text, const char *string, struct error *err)
 {
     status result = text_append(text, "\"", 1, err);
-    const unsigned char *at = (const unsigned char *)string;
-    while (result == STATUS_OK && *at != '\0') {
-        size_t length = utf8_length(at);
-        if (length == 0) {
+    while (result == STATUS_OK && *string != '\0') {
+        size_t length = text_character_length(string);
+        if (length == 0)
             result = text_append(text, "\\ufffd", 6, err);
-            length = 1;
-        } else if (*at < 0x20 || *at == '"' || *at == '\\' || *at == 0x7f) {
-            result = text_append_format(text, err, "\\u%04x", *at);
-        } else {
-            result = text_append(text, (const char *)at, length, err);
-        }
-        at += length;
+        else if ((length == 1 && text_printable_length(string) == 0) || *string == '"' || *string == '\\')
+            result = text_append_format(text, err, "\\u%04x", (unsigned char)*string);
+        else
+            result = text_append(text, string, length, err);
+        string += length > 0 ? length : 1;
     }
     return result == STATUS_OK ? text_append(text, "\"", 1, err) : result;
 }

@@ -44,7 +44,7 @@ static status describe_file(const char *path, struct text *out, struct error *er
     status result = weights_read(&set, path, err);
     if (result != STATUS_OK) return result;
     bool native =
-        set.format == WEIGHTS_SAFETENSORS && safetensors_metadata_value(&set.safetensors, "rmfer.format") != NULL;
+        set.format == WEIGHTS_SAFETENSORS && safetensors_metadata_value(&set.safetensors, METADATA_FORMAT) != NULL;
     if (!native) result = weights_describe(&set, out, err);
     weights_free(&set);
     return native ? describe_native(path, out, err) : result;

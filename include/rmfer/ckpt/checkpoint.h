@@ -9,6 +9,9 @@
 #include "rmfer/ckpt/safetensors.h"
 #include "rmfer/nn/model.h"
 
+/* The key of the metadata that tells a checkpoint among files of safetensors: the version of the format. */
+#define METADATA_FORMAT "rmfer.format"
+
 /* What stands in the metadata. Strings are never NULL ("" = none) and belong to the caller when writing, to the
  * checkpoint when reading. */
 struct checkpoint_info {
