@@ -1,4 +1,5 @@
-/* Looking ahead into a pipe and into a file: what was looked at stays, what was taken is gone, memory is what was looked at. */
+/* Looking ahead into a pipe and into a file: what was looked at stays, what was taken is gone, memory is what was
+ * looked at. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -26,7 +26,8 @@ static void test_fields_are_quoted_where_they_must_be(void **state)
     csv_put_real(&csv, 6, 1.0 / 3);
     csv_put_empty(&csv, 1);
     assert_int_equal(csv_end_row(&csv), STATUS_OK);
-    assert_string_equal(out.bytes, "plain,\"a,b\",\"a \"\"quoted\"\" word\",\"two\nlines\",\\x1b[31mred,\n,,-12,0.333333,\n");
+    assert_string_equal(out.bytes,
+                        "plain,\"a,b\",\"a \"\"quoted\"\" word\",\"two\nlines\",\\x1b[31mred,\n,,-12,0.333333,\n");
     text_free(&out);
 }
 

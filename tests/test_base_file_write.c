@@ -153,12 +153,9 @@ static void each_output_is_a_file_of_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(files_are_written_once),
-        cmocka_unit_test(links_are_not_followed),
-        cmocka_unit_test(failures_leave_nothing),
-        cmocka_unit_test(a_link_to_a_pipe_is_written_through),
-        cmocka_unit_test(a_place_is_tried_without_a_trace),
-        cmocka_unit_test(each_output_is_a_file_of_its_own),
+        cmocka_unit_test(files_are_written_once),           cmocka_unit_test(links_are_not_followed),
+        cmocka_unit_test(failures_leave_nothing),           cmocka_unit_test(a_link_to_a_pipe_is_written_through),
+        cmocka_unit_test(a_place_is_tried_without_a_trace), cmocka_unit_test(each_output_is_a_file_of_its_own),
     };
     return cmocka_run_group_tests_name("file write", tests, NULL, NULL);
 }

@@ -56,7 +56,7 @@ static void bfloat16_is_the_nearest_upper_half(void **state)
     }
     assert_int_equal(bfloat16_from_float(INFINITY), 0x7f80);
     assert_int_equal(bfloat16_from_float(3.4e38f), 0x7f80); /* rounds up to infinity, as IEEE 754 has it */
-    uint32_t bits = 0x7fffffff; /* a NaN that rounding alone would make -0 */
+    uint32_t bits = 0x7fffffff;                             /* a NaN that rounding alone would make -0 */
     float value;
     memcpy(&value, &bits, sizeof value);
     assert_true(isnan(bfloat16_to_float(bfloat16_from_float(value))));
@@ -91,8 +91,7 @@ static void a_narrow_checkpoint_is_its_weights_rounded(void **state)
     assert_true(read.parameters.buffers[0] == 1e6f);
     for (size_t i = 0; i < model.parameters.count; i++) {
         const struct parameter *entry = &model.parameters.items[i];
-        const float *was = parameter_values(&model.parameters, entry),
-                    *is = parameter_values(&read.parameters, entry);
+        const float *was = parameter_values(&model.parameters, entry), *is = parameter_values(&read.parameters, entry);
         for (size_t j = 0; j < entry->count; j++)
             assert_true(is[j] == (entry->rank < 2 ? was[j] : half_to_float(half_from_float(was[j]))));
     }

@@ -47,8 +47,7 @@ static void test_numbers(void **state)
     cJSON *object = json_read_object(text, strlen(text));
     assert_non_null(object);
     assert_true(fabs(json_number(object, "a") - 0.5) < 1e-15);
-    assert_true(isnan(json_number(object, "b")) && isnan(json_number(object, "c")) &&
-                isnan(json_number(object, "A")));
+    assert_true(isnan(json_number(object, "b")) && isnan(json_number(object, "c")) && isnan(json_number(object, "A")));
     cJSON_Delete(object);
 }
 

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE /* mincore, madvise */
-/* What a process may use, read from trees of files as the system shows them, and the refusal of more memory than that. */
+/* What a process may use, read from trees of files as the system shows them, and the refusal of more memory than that.
+ */
 #include "rmfer/base/limits.h"
 #include "rmfer/base/memory.h"
 #include "support/scratch.h"
@@ -160,10 +161,14 @@ static void test_a_large_block_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing_known_is_no_limit), TEST(test_the_machine_alone),
-        TEST(test_groups_of_version_2),       TEST(test_groups_of_version_1),
-        TEST(test_more_memory_than_there_is_is_refused), TEST(test_arenas_are_counted_before_they_are_touched),
-        TEST(test_a_plan_that_fits_is_touched), TEST(test_a_large_block_is_refused),
+        TEST(test_nothing_known_is_no_limit),
+        TEST(test_the_machine_alone),
+        TEST(test_groups_of_version_2),
+        TEST(test_groups_of_version_1),
+        TEST(test_more_memory_than_there_is_is_refused),
+        TEST(test_arenas_are_counted_before_they_are_touched),
+        TEST(test_a_plan_that_fits_is_touched),
+        TEST(test_a_large_block_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Memory that processes share: found and written by another that has the key, refused to one whose key is wrong, and not to be
- * cut short under those that have mapped it. */
+/* Memory that processes share: found and written by another that has the key, refused to one whose key is wrong, and
+ * not to be cut short under those that have mapped it. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* The line of a long task: drawn in place on a terminal (a pseudo-terminal here), where messages take its place; plain and
- * rare elsewhere; nothing when quiet. */
+/* The line of a long task: drawn in place on a terminal (a pseudo-terminal here), where messages take its place; plain
+ * and rare elsewhere; nothing when quiet. */
 #define _GNU_SOURCE /* posix_openpt and its kin beside C11 */
 #include "rmfer/base/log.h"
 #include "rmfer/base/status_line.h"
@@ -19,7 +19,8 @@
 
 #include <cmocka.h>
 
-/* Runs `body` with standard error going to a new terminal of that width, or to a pipe where it is 0; what was written. */
+/* Runs `body` with standard error going to a new terminal of that width, or to a pipe where it is 0; what was written.
+ */
 static void captured(int width, void (*body)(void), char *text, size_t size)
 {
     int ends[2];

@@ -45,8 +45,7 @@ static void test_strict_numbers(void **state)
     assert_true(text_to_real(" 2.5e-3\n", &number) && number == 2.5e-3);
     assert_true(text_to_real("-7", &number) && number == -7);
     static const char *const not_real[] = {"", " ", "1.5x", "nan", "inf", "-infinity", "1e999", "1,5", ".", "--1"};
-    for (size_t i = 0; i < sizeof not_real / sizeof not_real[0]; i++)
-        assert_false(text_to_real(not_real[i], &number));
+    for (size_t i = 0; i < sizeof not_real / sizeof not_real[0]; i++) assert_false(text_to_real(not_real[i], &number));
     assert_true(number == -7);
 }
 
@@ -151,7 +150,8 @@ static void test_escaped_names(void **state)
     static const struct {
         const char *name, *foreign, *control;
     } cases[] = {
-        {"plain \xc3\xa4 \xf0\x9f\x98\x80.png", "plain \xc3\xa4 \xf0\x9f\x98\x80.png", "plain \xc3\xa4 \xf0\x9f\x98\x80.png"},
+        {"plain \xc3\xa4 \xf0\x9f\x98\x80.png", "plain \xc3\xa4 \xf0\x9f\x98\x80.png",
+         "plain \xc3\xa4 \xf0\x9f\x98\x80.png"},
         {"caf\xe9.jpg", "caf\\xe9.jpg", "caf\\xe9.jpg"},
         {"\x1b[2J\x7f", "\x1b[2J\x7f", "\\x1b[2J\\x7f"},
         {"a\tb\nc\rd", "a\tb\nc\rd", "a\tb\nc\rd"},

@@ -409,14 +409,20 @@ static void test_shared_values_cost_steps(void **state)
     BUILD(&pickle, "\x80\x02}(", 1);
     BUILD(&pickle, "NN", MANY);
     BUILD(&pickle, "uq\x00](", 1);
-    BUILD(&pickle, "cm\nC\n)\x81h\x00" "b", MANY / 10);
+    BUILD(&pickle,
+          "cm\nC\n)\x81h\x00"
+          "b",
+          MANY / 10);
     BUILD(&pickle, "e.", 1);
     ASSERT_SAYS(message_for(pickle.bytes, pickle.length), "too often");
     /* The same as the argument of calls: OrderedDict(list), again and again. */
     pickle.length = 0;
     BUILD(&pickle, "\x80\x02](", 1);
     BUILD(&pickle, "N", MANY);
-    BUILD(&pickle, "eq\x00\x85q\x01" "ccollections\nOrderedDict\nq\x02](", 1);
+    BUILD(&pickle,
+          "eq\x00\x85q\x01"
+          "ccollections\nOrderedDict\nq\x02](",
+          1);
     BUILD(&pickle, "h\x02h\x01R", MANY);
     BUILD(&pickle, "e.", 1);
     ASSERT_SAYS(message_for(pickle.bytes, pickle.length), "too often");
@@ -428,8 +434,12 @@ static void test_small_files_take_little_memory(void **state)
 {
     (void)state;
     /* A memo number needs as many opcodes before it. */
-    ASSERT_SAYS(MESSAGE_FOR("\x80\x02N0N0N0Nr\x40\x00\x00\x00" "0N."), "out of range");
-    assert_string_equal(MESSAGE_FOR("\x80\x02Nq\x01" "0N."), "");
+    ASSERT_SAYS(MESSAGE_FOR("\x80\x02N0N0N0Nr\x40\x00\x00\x00"
+                            "0N."),
+                "out of range");
+    assert_string_equal(MESSAGE_FOR("\x80\x02Nq\x01"
+                                    "0N."),
+                        "");
     /* The file's bytes bound the pool, and everything comes out of the pool. */
     static const char marks[] = "((((((((((((((((((((((((((((((((", doubles[] = "N22222222222222222222222222222222";
     struct builder pickle = {malloc(4 << 20), 0};
@@ -457,7 +467,10 @@ static void test_keys_are_short(void **state)
     assert_non_null(pickle.bytes);
     BUILD(&pickle, "\x80\x02(U\x07storagectorch\nFloatStorage\nX\x00\x01\x00\x00", 1);
     BUILD(&pickle, "k", 256);
-    BUILD(&pickle, "U\x03" "cpuK\x02NtQ.", 1);
+    BUILD(&pickle,
+          "U\x03"
+          "cpuK\x02NtQ.",
+          1);
     ASSERT_SAYS(message_for(pickle.bytes, pickle.length), "a storage's key has 256 letters");
     free(pickle.bytes);
 }
@@ -503,9 +516,16 @@ static void test_graphs_that_are_searched_long(void **state)
     field(&node, 2, name.bytes, name.length);
     ASSERT_SAYS(message_for_node(&node), "a name of 4097 letters");
     node.length = 0;
-    for (int i = 0; i < ONNX_MOST_ATTRIBUTES; i++) field(&node, 5, "\x0a\x01" "a", 3);
+    for (int i = 0; i < ONNX_MOST_ATTRIBUTES; i++)
+        field(&node, 5,
+              "\x0a\x01"
+              "a",
+              3);
     assert_string_equal(message_for_node(&node), "");
-    field(&node, 5, "\x0a\x01" "a", 3);
+    field(&node, 5,
+          "\x0a\x01"
+          "a",
+          3);
     ASSERT_SAYS(message_for_node(&node), "a node with 1025 attributes");
     free(node.bytes);
     free(name.bytes);
@@ -548,8 +568,8 @@ static status import_once(const char *file, const char *folder, struct error *er
     char source[128];
     snprintf(source, sizeof source, "tests/golden/ckpt/%s", file);
     const char *path = source;
-    const struct import_options options = {.architecture =
-                                               strcmp(file, "folded.onnx") == 0 ? "tiny_64_1" : "tiny_tf_64_1"};
+    const struct import_options options = {.architecture = strcmp(file, "folded.onnx") == 0 ? "tiny_64_1"
+                                                                                            : "tiny_tf_64_1"};
     status result = import_create_model(&model, &path, 1, &options, &report, &info, err);
     if (result == STATUS_OK) {
         const char *written = scratch_path(folder, "written.safetensors");
@@ -563,8 +583,7 @@ static status import_once(const char *file, const char *folder, struct error *er
             checkpoint_close(&checkpoint);
         }
         if (result == STATUS_OK)
-            result =
-                export_onnx(scratch_path(folder, "written.onnx"), &model, &info, &(struct export_options){0}, err);
+            result = export_onnx(scratch_path(folder, "written.onnx"), &model, &info, &(struct export_options){0}, err);
         model_free(&model);
     }
     import_report_free(&report);
@@ -610,14 +629,21 @@ static void test_memory_stayed_small(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_torch_files_cut_short),  cmocka_unit_test(test_torch_files_with_damage),
-        cmocka_unit_test(test_onnx_cut_and_damaged),   cmocka_unit_test(test_imports_with_damage),
-        cmocka_unit_test(test_nothing_is_run),         cmocka_unit_test(test_every_opcode),
-        cmocka_unit_test(test_deep_and_shared_values), cmocka_unit_test(test_tensors_beyond_their_storage),
-        cmocka_unit_test(test_shared_values_cost_steps), cmocka_unit_test(test_small_files_take_little_memory),
-        cmocka_unit_test(test_keys_are_short), cmocka_unit_test(test_graphs_that_are_searched_long),
+        cmocka_unit_test(test_torch_files_cut_short),
+        cmocka_unit_test(test_torch_files_with_damage),
+        cmocka_unit_test(test_onnx_cut_and_damaged),
+        cmocka_unit_test(test_imports_with_damage),
+        cmocka_unit_test(test_nothing_is_run),
+        cmocka_unit_test(test_every_opcode),
+        cmocka_unit_test(test_deep_and_shared_values),
+        cmocka_unit_test(test_tensors_beyond_their_storage),
+        cmocka_unit_test(test_shared_values_cost_steps),
+        cmocka_unit_test(test_small_files_take_little_memory),
+        cmocka_unit_test(test_keys_are_short),
+        cmocka_unit_test(test_graphs_that_are_searched_long),
         cmocka_unit_test(test_values_are_found),
-        cmocka_unit_test(test_lengths_that_lie),       cmocka_unit_test(test_every_allocation_fails_once),
+        cmocka_unit_test(test_lengths_that_lie),
+        cmocka_unit_test(test_every_allocation_fails_once),
         cmocka_unit_test(test_memory_stayed_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

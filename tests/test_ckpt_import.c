@@ -364,14 +364,15 @@ static void test_no_class_order_is_guessed(void **state)
     /* A class that the file does not have; fewer classes than it has. */
     assert_int_equal(classifier_after(module, &(struct import_options){.classes = eight, .class_count = 8}, 8),
                      IMPORT_CLASSIFIER_FRESH);
-    assert_int_equal(
-        classifier_after(module, &(struct import_options){.classes = other_order + 4, .class_count = 3}, 3),
-        IMPORT_CLASSIFIER_PERMUTED);
+    assert_int_equal(classifier_after(module, &(struct import_options){.classes = other_order + 4, .class_count = 3},
+                                      3),
+                     IMPORT_CLASSIFIER_PERMUTED);
     assert_int_equal(classifier_after(bare, &(struct import_options){0}, 5), IMPORT_CLASSIFIER_FRESH);
     assert_int_equal(classifier_after(bare, &(struct import_options){0}, 7), IMPORT_CLASSIFIER_COPIED);
 }
 
-/* The usual backbone has a classifier of ImageNet's classes: one in a file of its own goes before it, under whatever name. */
+/* The usual backbone has a classifier of ImageNet's classes: one in a file of its own goes before it, under whatever
+ * name. */
 static void test_classifier_in_a_file_of_its_own(void **state)
 {
     (void)state;
@@ -380,7 +381,8 @@ static void test_classifier_in_a_file_of_its_own(void **state)
     struct error err = {0};
     struct checkpoint_info info;
     char *folder = scratch_make();
-    const char *paths[] = {scratch_path(folder, "tf_efficientnet_b0_backbone.safetensors"), scratch_path(folder, "head.safetensors")};
+    const char *paths[] = {scratch_path(folder, "tf_efficientnet_b0_backbone.safetensors"),
+                           scratch_path(folder, "head.safetensors")};
     make_tiny(&backbone, 5, true);
     info = checkpoint_info_defaults(&backbone.architecture);
     info.classes = file_order;
@@ -391,8 +393,10 @@ static void test_classifier_in_a_file_of_its_own(void **state)
     assert_non_null(weight);
     weight[features] = 7;
     for (int i = 0; i < 2; i++) {
-        struct tensor head[2] = {{.name = names[i][0], .data = (const uint8_t *)weight}, {.name = names[i][1], .data = (const uint8_t *)bias}};
-        assert_true(tensor_set_shape(&head[0], 2, (size_t[]){3, features}) && tensor_set_shape(&head[1], 1, (size_t[]){3}));
+        struct tensor head[2] = {{.name = names[i][0], .data = (const uint8_t *)weight},
+                                 {.name = names[i][1], .data = (const uint8_t *)bias}};
+        assert_true(tensor_set_shape(&head[0], 2, (size_t[]){3, features}) &&
+                    tensor_set_shape(&head[1], 1, (size_t[]){3}));
         must(safetensors_write(paths[1], head, 2, NULL, 0, &err), &err);
         struct import_report report;
         const struct import_options options = {.classes = file_order, .class_count = 3};

@@ -31,8 +31,7 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
-static struct tensor tensor_of(const char *name, enum tensor_type type, int rank, const size_t *shape,
-                               const void *data)
+static struct tensor tensor_of(const char *name, enum tensor_type type, int rank, const size_t *shape, const void *data)
 {
     struct tensor tensor = {.name = name, .type = type, .data = data};
     assert_true(tensor_set_shape(&tensor, rank, shape));
@@ -79,8 +78,7 @@ static void test_round_trip(void **state)
     assert_null(safetensors_metadata_value(&file, "rmfer"));
     /* Every element stands at a multiple of its own size. */
     for (size_t i = 0; i < file.count; i++)
-        assert_int_equal((size_t)(file.tensors[i].data - file.file.bytes) % tensor_type_size(file.tensors[i].type),
-                         0);
+        assert_int_equal((size_t)(file.tensors[i].data - file.file.bytes) % tensor_type_size(file.tensors[i].type), 0);
     safetensors_close(&file);
 }
 
@@ -118,7 +116,10 @@ static void test_every_flipped_bit_is_noticed(void **state)
         bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
         if (safetensors_parse(&file, bytes, size, "flipped", &err) == STATUS_OK) fail_msg("bit %zu passes", bit);
         /* c.steps comes first, then a.weight, then b.state */
-        const char *name = bit / 8 < header ? "" : bit / 8 < header + 8 ? "c.steps" : bit / 8 < size - 3 ? "a.weight" : "b.state";
+        const char *name = bit / 8 < header       ? ""
+                           : bit / 8 < header + 8 ? "c.steps"
+                           : bit / 8 < size - 3   ? "a.weight"
+                                                  : "b.state";
         if (strstr(err.message, name) == NULL) fail_msg("bit %zu: %s", bit, err.message);
         bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }

@@ -1,5 +1,5 @@
-/* The roofline's sums: every multiply-add and every second of the layers is in one block and in one kind, blocks are as many
- * as the network has, and work grows with the picture as its maps do. */
+/* The roofline's sums: every multiply-add and every second of the layers is in one block and in one kind, blocks are as
+ * many as the network has, and work grows with the picture as its maps do. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

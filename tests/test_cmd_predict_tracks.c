@@ -41,7 +41,8 @@ static void a_mean_is_over_a_track_and_its_last_seconds(void **state)
     track_smoother_free(smoother);
 }
 
-/* Streams that were spliced together: what is of another time is not the last seconds, whichever way the clock was put. */
+/* Streams that were spliced together: what is of another time is not the last seconds, whichever way the clock was put.
+ */
 static void a_clock_that_was_put_back_starts_anew(void **state)
 {
     (void)state;

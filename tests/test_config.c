@@ -109,8 +109,7 @@ static void test_messages_name_place_and_remedy(void **state)
     assert_refused("[train]\nzzzzzzzz = 1\n",
                    "affectnet8.ini:2: train.zzzzzzzz: unknown key ('rmfer config --keys' lists them)");
     assert_refused("[trian]\n", "affectnet8.ini:1: [trian]: unknown section (did you mean [train]?)");
-    assert_refused("[train]\nbatch = 2\n\nbatch = 3\n",
-                   "affectnet8.ini:4: train.batch: given twice (first on line 2)");
+    assert_refused("[train]\nbatch = 2\n\nbatch = 3\n", "affectnet8.ini:4: train.batch: given twice (first on line 2)");
     assert_refused("batch = 2\n", "affectnet8.ini:1: batch: stands before the first [section]");
     assert_refused("[train]\nbatch = 2.5\n", "affectnet8.ini:2: train.batch = 2.5: not a whole number");
     assert_refused("[train]\nbatch = 0\n", "affectnet8.ini:2: train.batch = 0: must be between 1 and 65536");
@@ -119,8 +118,7 @@ static void test_messages_name_place_and_remedy(void **state)
     assert_refused("[train]\nlr =\n", "affectnet8.ini:2: train.lr: no value (not a number)");
     assert_refused("[train]\nsam_base = sam\n", "affectnet8.ini:2: train.sam_base = sam: unknown (sgd, adam, adamw)");
     assert_refused("[eval]\nflip = maybe\n", "affectnet8.ini:2: eval.flip = maybe: neither true nor false");
-    assert_refused("[data]\nmean = 1, 2\n",
-                   "affectnet8.ini:2: data.mean = 1, 2: not three numbers (red, green, blue)");
+    assert_refused("[data]\nmean = 1, 2\n", "affectnet8.ini:2: data.mean = 1, 2: not three numbers (red, green, blue)");
     assert_refused("[data]\nclasses = A,,B\n", "affectnet8.ini:2: data.classes = A,,B: an item is empty");
     assert_refused("[data\n", "affectnet8.ini:1: a section is written [name], alone on its line");
     assert_refused("[data]\nnothing\n",
@@ -132,9 +130,8 @@ static void test_messages_name_place_and_remedy(void **state)
 static void test_keys_are_checked_against_each_other(void **state)
 {
     (void)state;
-    assert_refused("[train]\nbatch = 1\n",
-                   "affectnet8.ini:2: train.batch = 1: must be at least 2 with ial.self_mask = "
-                   "exclude (or ial.weight = 0)");
+    assert_refused("[train]\nbatch = 1\n", "affectnet8.ini:2: train.batch = 1: must be at least 2 with ial.self_mask = "
+                                           "exclude (or ial.weight = 0)");
     assert_int_equal(parse("[train]\nbatch = 1\n[ial]\nweight = 0\n"), STATUS_OK);
     assert_int_equal(parse("[train]\nbatch = 1\n[ial]\nself_mask = none\n"), STATUS_OK);
     assert_refused("[data]\nclasses = A\n", "affectnet8.ini:2: data.classes = A: at least two are needed");
@@ -229,9 +226,8 @@ static void test_paths_expand_and_become_absolute(void **state)
         assert_int_equal(parse(text), STATUS_OK);
         assert_string_equal(config.data.root, pairs[i][1]);
     }
-    assert_refused("[data]\nroot = $RMFER_TEST_NOT_SET/a\n",
-                   "affectnet8.ini:2: data.root = $RMFER_TEST_NOT_SET/a: the "
-                   "environment variable RMFER_TEST_NOT_SET is not set");
+    assert_refused("[data]\nroot = $RMFER_TEST_NOT_SET/a\n", "affectnet8.ini:2: data.root = $RMFER_TEST_NOT_SET/a: the "
+                                                             "environment variable RMFER_TEST_NOT_SET is not set");
     assert_int_equal(parse("[data]\nroot = ${RMFER\n"), STATUS_USAGE);
     assert_int_equal(parse_set("", "data.root=here"), STATUS_OK);
     char here[1024], expected[1100];
@@ -262,9 +258,8 @@ static void test_normalization_has_one_meaning(void **state)
     (void)state;
     assert_int_equal(parse("[data]\nnormalize = imagenet\n[rmset]\nnormalize = rmset\n"), STATUS_OK);
     assert_true(config.data.mean[0] == .485 && config.rmset.mean[0] == .52934384 && config.eval.mean[0] == .485);
-    assert_refused(
-        "[data]\nnormalize = imagenet\nmean = 0,0,0\nstd = 1,1,1\n",
-        "affectnet8.ini:2: data.normalize = imagenet: mean and std are given too (set normalize = custom)");
+    assert_refused("[data]\nnormalize = imagenet\nmean = 0,0,0\nstd = 1,1,1\n",
+                   "affectnet8.ini:2: data.normalize = imagenet: mean and std are given too (set normalize = custom)");
     assert_refused("[data]\nnormalize = custom\n", "affectnet8.ini: data.std = 0, 0, 0: custom needs mean and std");
     const char *resolved = "[data]\nnormalize = imagenet\nmean = 0.485, 0.456, 0.406\nstd = 0.229, 0.224, 0.225\n"
                            "[eval]\nnormalize = same\nmean = 0.485, 0.456, 0.406\nstd = 0.229, 0.224, 0.225\n";
@@ -297,11 +292,13 @@ static void test_own_statistics_go_with_the_folder(void **state)
     assert_int_equal(parse_set(resolved, elsewhere), STATUS_OK);
     assert_true(config.rmset.mean[0] == 0.4 && config.rmset.std[2] == 0.125);
     char custom[160];
-    snprintf(custom, sizeof custom, "[rmset]\nroot = %s\nnormalize = custom\nmean = 0.5, 0.5, 0.5\nstd = 0.25, 0.25, 0.25\n", folder);
+    snprintf(custom, sizeof custom,
+             "[rmset]\nroot = %s\nnormalize = custom\nmean = 0.5, 0.5, 0.5\nstd = 0.25, 0.25, 0.25\n", folder);
     assert_int_equal(parse_set(custom, "rmset.normalize=own"), STATUS_OK);
     assert_true(config.rmset.mean[0] == 0.4 && config.rmset.std[2] == 0.125);
 
-    snprintf(message, sizeof message, "%s/statistics.ini:3: rmset.std = 0.125: not three numbers (red, green, blue)", folder);
+    snprintf(message, sizeof message, "%s/statistics.ini:3: rmset.std = 0.125: not three numbers (red, green, blue)",
+             folder);
     scratch_text(folder, "statistics.ini", "[rmset]\nmean = 0.4, 0.4, 0.4\nstd = 0.125\n");
     assert_set_refused(resolved, elsewhere, message);
     snprintf(message, sizeof message, "%s/statistics.ini:1: a section is written [name], alone on its line", folder);
@@ -417,21 +414,11 @@ static void test_presets_load(void **state)
 {
     (void)state;
     static const char *const wanted[] = {
-        "affectnet7",
-        "affectnet8",
-        "rafdb",
-        "rafdb-4000labels",
-        "rafdb-scratch",
-        "ferplus",
-        "quickstart",
-        "ablation-baseline",
-        "ablation-no-acl",
-        "ablation-full",
-        "ablation-no-sm",
-        "ablation-no-sm-no-acl",
-        "ablation-rmset-0",
-        "ablation-rmset-50",
-        "ablation-rmset-100",
+        "affectnet7",       "affectnet8",        "rafdb",
+        "rafdb-4000labels", "rafdb-scratch",     "ferplus",
+        "quickstart",       "ablation-baseline", "ablation-no-acl",
+        "ablation-full",    "ablation-no-sm",    "ablation-no-sm-no-acl",
+        "ablation-rmset-0", "ablation-rmset-50", "ablation-rmset-100",
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         config_free(&config);
@@ -514,9 +501,9 @@ static void test_absolute_names_can_be_left_out(void **state)
 {
     (void)state;
     struct text out = {0};
-    const char *text =
-        "[data]\ntrain = /home/somebody/train.csv\nvalid = lists/valid.csv\ntest = \"/home/some body/a # b\"\n"
-        "classes = /a, ~b\n[rmset]\nindex = ~/index.csv";
+    const char
+        *text = "[data]\ntrain = /home/somebody/train.csv\nvalid = lists/valid.csv\ntest = \"/home/some body/a # b\"\n"
+                "classes = /a, ~b\n[rmset]\nindex = ~/index.csv";
     assert_int_equal(config_without_paths(text, &out, &err), STATUS_OK);
     assert_string_equal(text_string(&out), "[data]\ntrain =\nvalid = lists/valid.csv\ntest =\nclasses = /a, ~b\n"
                                            "[rmset]\nindex =");
@@ -531,17 +518,15 @@ static void test_paths_can_be_left_out(void **state)
     const char *text = "# of a run\n[data]\nroot = /home/somebody/faces\nkind = folder\n[x]\nroot = 3\n[output]\n"
                        "dir = /home/somebody/run\nlog_every = 5\n[rmset]\nroot =\n[model]\ninit = a=b.pt";
     assert_int_equal(config_without_paths(text, &out, &err), STATUS_OK);
-    assert_string_equal(text_string(&out),
-                        "# of a run\n[data]\nroot =\nkind = folder\n[x]\nroot = 3\n[output]\n"
-                        "dir =\nlog_every = 5\n[rmset]\nroot =\n[model]\ninit =");
+    assert_string_equal(text_string(&out), "# of a run\n[data]\nroot =\nkind = folder\n[x]\nroot = 3\n[output]\n"
+                                           "dir =\nlog_every = 5\n[rmset]\nroot =\n[model]\ninit =");
     text_free(&out);
 }
 
 static void test_memory_shortage_is_an_error(void **state)
 {
     (void)state;
-    const char *text =
-        "[data]\nroot = ~/x\nclasses = A, B\n[train]\nclass_weights = list\nclass_weight_values = 1,2\n";
+    const char *text = "[data]\nroot = ~/x\nclasses = A, B\n[train]\nclass_weights = list\nclass_weight_values = 1,2\n";
     bool succeeded = false;
     for (long at = 1; at < 500 && !succeeded; at++) {
         config_free(&config);

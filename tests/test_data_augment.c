@@ -229,7 +229,8 @@ static void test_flip_at_every_width(void **state)
         for (int y = 0; y < 2; y++)
             for (int x = 0; x < width; x++)
                 for (int c = 0; c < 3; c++)
-                    assert_int_equal(image.rgb[(y * width + x) * 3 + c], (uint8_t)(((y * width + width - 1 - x) * 3 + c) * 7));
+                    assert_int_equal(image.rgb[(y * width + x) * 3 + c],
+                                     (uint8_t)(((y * width + width - 1 - x) * 3 + c) * 7));
         image_free(&image);
     }
 }

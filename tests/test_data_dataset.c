@@ -100,9 +100,9 @@ static const char affectnet_rows[] = "1/a.JPG,10,20,100,80,1;2;3,1,0.1,0.2\r\n"
 static void fill_affectnet(const char *folder, const char *list, bool header)
 {
     struct text text = {0};
-    assert_int_equal(
-        text_append_format(&text, NULL, "\xef\xbb\xbf%s%s", header ? affectnet_header : "", affectnet_rows),
-        STATUS_OK);
+    assert_int_equal(text_append_format(&text, NULL, "\xef\xbb\xbf%s%s", header ? affectnet_header : "",
+                                        affectnet_rows),
+                     STATUS_OK);
     scratch_text(folder, list, text.bytes);
     text_free(&text);
     touch(folder, "1/a.JPG");
@@ -326,8 +326,10 @@ static void test_unreadable_annotations_are_errors(void **state)
 static void assert_affect(const struct dataset *dataset, const char *name, double valence, double arousal)
 {
     const float *affect = dataset->affect + 2 * (sample_of(dataset, name) - dataset->samples);
-    if (isnan(valence)) assert_true(isnan(affect[0]) && isnan(affect[1]));
-    else assert_true(fabs((double)affect[0] - valence) < 1e-6 && fabs((double)affect[1] - arousal) < 1e-6);
+    if (isnan(valence))
+        assert_true(isnan(affect[0]) && isnan(affect[1]));
+    else
+        assert_true(fabs((double)affect[0] - valence) < 1e-6 && fabs((double)affect[1] - arousal) < 1e-6);
 }
 
 static void test_affect_of_affectnet(void **state)
@@ -389,7 +391,8 @@ static void test_affect_of_lists(void **state)
     for (size_t i = 0; i < 4; i++) touch(folder, names[i]);
     struct config_data options = options_of(DATA_CSV, folder);
     options.reads_affect = true;
-    scratch_text(folder, "train.csv", "arousal,path,label,valence\n,a.jpg,1,\n0.5,b.jpg,1,-1\n-2,c.jpg,1,-2\n,d.jpg,1,0.5\n");
+    scratch_text(folder, "train.csv",
+                 "arousal,path,label,valence\n,a.jpg,1,\n0.5,b.jpg,1,-1\n-2,c.jpg,1,-2\n,d.jpg,1,0.5\n");
     struct dataset dataset = opened(&options, SPLIT_TRAIN_WHOLE);
     assert_affect(&dataset, "a.jpg", NAN, NAN);
     assert_affect(&dataset, "b.jpg", -1, 0.5);
@@ -510,8 +513,7 @@ static void write_ferplus_pair(const char *folder, int broken_row, const char *u
             assert_int_equal(text_append_format(&pixels, NULL, "1 2 3"), STATUS_OK);
         else
             append_pixels(&pixels, 10 * row);
-        assert_int_equal(text_append_format(&pixels, NULL, ",%s\n", row == 4 ? usage_of_last : usages[row]),
-                         STATUS_OK);
+        assert_int_equal(text_append_format(&pixels, NULL, ",%s\n", row == 4 ? usage_of_last : usages[row]), STATUS_OK);
     }
     scratch_text(folder, "fer2013.csv", pixels.bytes);
     text_free(&pixels);
@@ -621,7 +623,9 @@ static void test_class_folders(void **state)
     touch(folder, "train/happy/notes.txt");
     touch(folder, "train/happy/old.heic");
     scratch_picture(folder, "train/happy/jpeg.heic.jpg", 8, 8, 1);
-    assert_int_equal(rename(scratch_path(folder, "train/happy/jpeg.heic.jpg"), scratch_path(folder, "train/happy/jpeg.heic")), 0);
+    assert_int_equal(rename(scratch_path(folder, "train/happy/jpeg.heic.jpg"),
+                            scratch_path(folder, "train/happy/jpeg.heic")),
+                     0);
     touch(folder, "train/Neutral/a.PNG");
     touch(folder, "train/Contempt/c.jpeg");
     touch(folder, "train/readme.md");
@@ -644,8 +648,8 @@ static void test_class_folders(void **state)
     static const struct {
         enum config_numbers numbers;
         int label; /* of 5 */
-    } meanings[] = {{NUMBERS_AFFECTNET, 1}, {NUMBERS_RAFDB, 5}, {NUMBERS_FERPLUS, 1}, {NUMBERS_FROM_0, 5},
-                    {NUMBERS_FROM_1, 4}};
+    } meanings[] = {
+        {NUMBERS_AFFECTNET, 1}, {NUMBERS_RAFDB, 5}, {NUMBERS_FERPLUS, 1}, {NUMBERS_FROM_0, 5}, {NUMBERS_FROM_1, 4}};
     for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
         options.numbers = meanings[i].numbers;
         dataset = opened(&options, SPLIT_VALID);
@@ -828,7 +832,8 @@ static void test_validation_share(void **state)
     assert_true(common_samples(&valid, &again) < 12);
     dataset_free(&again);
     options.valid_fraction = 0;
-    assert_error(&options, SPLIT_VALID, "none of its own, and data.valid_fraction = 0 keeps no training picture for it");
+    assert_error(&options, SPLIT_VALID,
+                 "none of its own, and data.valid_fraction = 0 keeps no training picture for it");
     dataset_free(&train);
     dataset_free(&valid);
     dataset_free(&whole);

@@ -104,8 +104,8 @@ static status decode_block(const uint8_t *bytes, size_t length, size_t changed, 
     return result;
 }
 
-/* The kinds beside JPEG and PNG: cut anywhere, or one byte changed anywhere, they do no harm; cut to a sixth (an animation needs only its first frame) they are
- * errors, and so is memory that is not there. */
+/* The kinds beside JPEG and PNG: cut anywhere, or one byte changed anywhere, they do no harm; cut to a sixth (an
+ * animation needs only its first frame) they are errors, and so is memory that is not there. */
 static void test_damaged_other_kinds_do_no_harm(void **state)
 {
     (void)state;
@@ -258,10 +258,8 @@ static void test_stretching_equals_torchvision(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decoding_equals_pillow),
-        cmocka_unit_test(test_damaged_other_kinds_do_no_harm),
-        cmocka_unit_test(test_resizing_equals_pillow),
-        cmocka_unit_test(test_augmentations_equal_torchvision),
+        cmocka_unit_test(test_decoding_equals_pillow),        cmocka_unit_test(test_damaged_other_kinds_do_no_harm),
+        cmocka_unit_test(test_resizing_equals_pillow),        cmocka_unit_test(test_augmentations_equal_torchvision),
         cmocka_unit_test(test_stretching_equals_torchvision),
     };
     return cmocka_run_group_tests(tests, load_golden, unload_golden);

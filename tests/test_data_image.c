@@ -23,8 +23,8 @@ static struct image drawn(int width, int height)
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++)
             for (int c = 0; c < 3; c++)
-                image.rgb[(y * width + x) * 3 + c] =
-                    (uint8_t)(40 * c + 150 * x / width + 60 * y / height + (x * y) % 5);
+                image.rgb[(y * width + x) * 3 + c] = (uint8_t)(40 * c + 150 * x / width + 60 * y / height +
+                                                               (x * y) % 5);
     return image;
 }
 

@@ -230,8 +230,8 @@ static void test_pixels_are_those_of_the_pictures(void **state)
             assert_int_equal(image_resize(&image, NULL, RESIZE_BILINEAR, SIDE, SIDE, &resized, NULL), STATUS_OK);
             double sum = 0;
             for (size_t v = 0; v < VALUES; v++) {
-                double value =
-                    (resized.rgb[v] / 255.0 - options.streams[0].mean[v % 3]) / options.streams[0].std[v % 3];
+                double value = (resized.rgb[v] / 255.0 - options.streams[0].mean[v % 3]) /
+                               options.streams[0].std[v % 3];
                 sum += fabs((double)batch.streams[0].images[0][(size_t)j * VALUES + v] - value);
             }
             /* The larger JPEGs are decoded at half their size. */
@@ -242,8 +242,10 @@ static void test_pixels_are_those_of_the_pictures(void **state)
                 assert_true(batch.streams[0].targets[j * CLASSES + c] == (c == label ? 1.0f : 0.0f));
             const float *affect = batch.streams[0].affect + 2 * j;
             float number = (float)batch.streams[0].ids[j];
-            if (batch.streams[0].ids[j] % 5 == 0) assert_true(isnan(affect[0]) && isnan(affect[1]));
-            else assert_true(fabsf(affect[0] - 0.01f * number) < 1e-6f && fabsf(affect[1] + 0.02f * number) < 1e-6f);
+            if (batch.streams[0].ids[j] % 5 == 0)
+                assert_true(isnan(affect[0]) && isnan(affect[1]));
+            else
+                assert_true(fabsf(affect[0] - 0.01f * number) < 1e-6f && fabsf(affect[1] + 0.02f * number) < 1e-6f);
             image_free(&image);
             image_free(&resized);
         }
@@ -302,8 +304,7 @@ static void test_too_many_bad_pictures(void **state)
         options.streams[0].source = in_order(&dataset, ORDER_SEQUENTIAL);
         options.drop_last = options.replace_bad = false;
         options.max_bad = 0.04; /* of 30: one is allowed */
-        assert_stops(&options, 4,
-                     "2 of 30 pictures cannot be read, more than data.max_bad = 0.04 allows; the last is");
+        assert_stops(&options, 4, "2 of 30 pictures cannot be read, more than data.max_bad = 0.04 allows; the last is");
         options.on_error = ON_ERROR_FAIL;
         assert_stops(&options, 1, "04.jpg: not a picture (");
         options.on_error = ON_ERROR_SKIP;
@@ -470,9 +471,8 @@ static void test_an_rmset_as_source(void **state)
     assert_int_equal(text_append_format(&csv, NULL, "video,frame,face,path\n"), STATUS_OK);
     for (int frame = 0; frame < 100; frame += 5)
         for (int face = 0; face < 3; face++)
-            assert_int_equal(
-                text_append_format(&csv, NULL, "v,%d,%d,%02d.png\n", frame, face, (frame + face) % 10 * 3),
-                STATUS_OK);
+            assert_int_equal(text_append_format(&csv, NULL, "v,%d,%d,%02d.png\n", frame, face, (frame + face) % 10 * 3),
+                             STATUS_OK);
     scratch_text(folder, "index.csv", csv.bytes);
     text_free(&csv);
     struct rmset_options rmset = {

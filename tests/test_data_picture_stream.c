@@ -1,5 +1,5 @@
-/* Pictures out of a pipe: where each ends, whatever the pieces it comes in; streams cut anywhere, garbage, damage; and what
- * a stream's first bytes say. */
+/* Pictures out of a pipe: where each ends, whatever the pieces it comes in; streams cut anywhere, garbage, damage; and
+ * what a stream's first bytes say. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -238,7 +238,9 @@ static void first_bytes_tell(void **state)
         {"GIF89a\x10\0\x10\0\xf7\n\0\0\0\0", 16, STREAM_PICTURE},
         {"BM\n\1\0\0\0\0\0\0\x36\0\0\0\x28\0", 16, STREAM_PICTURE},
         {"\x1a\x45\xdf\xa3\xa3\x42\x86\x81\1\x42\xf7\x81", 12, STREAM_VIDEO},
-        {"\0\0\0\x18" "ftypisom\0\0\2\0", 16, STREAM_VIDEO},
+        {"\0\0\0\x18"
+         "ftypisom\0\0\2\0",
+         16, STREAM_VIDEO},
         {"YUV4MPEG2 W64 H48 F25:1\nFRAME\n", 30, STREAM_VIDEO},
         {"\0\0\0\1\x67\x64\0\x1f\xac\xd9\x40\x50\x05\xbb\1\x10", 16, STREAM_VIDEO},
         {(const char *)transport, sizeof transport, STREAM_VIDEO},
@@ -274,9 +276,12 @@ static void a_line_is_enough(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pictures_come_whole),         cmocka_unit_test(cut_streams_say_so),
-        cmocka_unit_test(other_bytes_are_passed_over), cmocka_unit_test(damaged_streams_end),
-        cmocka_unit_test(first_bytes_tell),            cmocka_unit_test(a_line_is_enough),
+        cmocka_unit_test(pictures_come_whole),
+        cmocka_unit_test(cut_streams_say_so),
+        cmocka_unit_test(other_bytes_are_passed_over),
+        cmocka_unit_test(damaged_streams_end),
+        cmocka_unit_test(first_bytes_tell),
+        cmocka_unit_test(a_line_is_enough),
     };
     return cmocka_run_group_tests_name("picture stream", tests, NULL, NULL);
 }

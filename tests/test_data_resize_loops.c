@@ -1,5 +1,5 @@
-/* Resizing's inner loops for this processor against the plain C that defines them: every width, count of taps and place in
- * a picture, each buffer no larger than what may be touched. What the loops are for is held against Pillow in
+/* Resizing's inner loops for this processor against the plain C that defines them: every width, count of taps and place
+ * in a picture, each buffer no larger than what may be touched. What the loops are for is held against Pillow in
  * test_data_golden.c. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,8 +36,8 @@ static struct resize_pass random_pass(struct random_stream *stream, int pixels, 
         bounds[2 * i] = (int)random_below(stream, (uint64_t)(pixels - count) + 1);
         bounds[2 * i + 1] = count;
         for (int t = 0; t < taps; t++)
-            weights[(size_t)i * (size_t)taps + (size_t)t] =
-                (int32_t)(random_between(stream, -1, 1.9) * (1 << RESIZE_WEIGHT_BITS) / count);
+            weights[(size_t)i * (size_t)taps + (size_t)t] = (int32_t)(random_between(stream, -1, 1.9) *
+                                                                      (1 << RESIZE_WEIGHT_BITS) / count);
     }
     pass.weights = weights;
     pass.bounds = bounds;

@@ -102,9 +102,8 @@ static void test_messages_name_the_row(void **state)
     assert_refused(HEADER "a,1,1,\n", ":2: the path is empty");
     assert_refused(HEADER ",1,1,x\n", ":2: the video has no name");
     assert_refused(HEADER "a,1,1,\"x\n", ":2: a quote is not closed");
-    assert_refused(HEADER "a,5,0,x\na,4,0,y\n",
-                   ":3: frame 4 after frame 5 of the same video: sort the rows by video, "
-                   "frame, face");
+    assert_refused(HEADER "a,5,0,x\na,4,0,y\n", ":3: frame 4 after frame 5 of the same video: sort the rows by video, "
+                                                "frame, face");
     assert_refused(HEADER "a,5,1,x\na,5,0,y\n", ":3: face 0 after face 1 of the same frame: sort the rows by video, "
                                                 "frame, face");
     assert_refused(HEADER "a,5,1,x\na,5,1,y\n", ":3: face 1 of frame 5 stands there twice");
@@ -296,8 +295,7 @@ static void assert_rows_match(const struct rmset_index *index)
         struct rmset_face face = rmset_index_face(index, i);
         assert_true(face.frame == made[i].frame && face.person == made[i].person);
         char path[64];
-        snprintf(path, sizeof path, "v%03d/%u-%u.jpg", (int)made[i].video, (unsigned)face.frame,
-                 (unsigned)face.person);
+        snprintf(path, sizeof path, "v%03d/%u-%u.jpg", (int)made[i].video, (unsigned)face.frame, (unsigned)face.person);
         assert_path(index, i, path, -1);
     }
 }
@@ -376,12 +374,9 @@ static void test_a_face_is_found_by_its_name(void **state)
         const char *video;
         uint32_t frame, face;
         const char *says;
-    } wrong[] = {{"fill", 3, 2, "did you mean 'film'?"},
-                 {"a \"b\"", 4, 0, "nearest frame with one is 1"},
-                 {"a \"b\"", 6, 0, "nearest frame with one is 9"},
-                 {"a \"b\"", 900, 0, "nearest frame with one is 9"},
-                 {"film", 0, 0, "nearest frame with one is 3"},
-                 {"a \"b\"", 1, 2, "there are 0 7"}};
+    } wrong[] = {{"fill", 3, 2, "did you mean 'film'?"},           {"a \"b\"", 4, 0, "nearest frame with one is 1"},
+                 {"a \"b\"", 6, 0, "nearest frame with one is 9"}, {"a \"b\"", 900, 0, "nearest frame with one is 9"},
+                 {"film", 0, 0, "nearest frame with one is 3"},    {"a \"b\"", 1, 2, "there are 0 7"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         error_clear(&err);
         assert_int_equal(rmset_index_find(index, wrong[i].video, wrong[i].frame, wrong[i].face, &row, &err),
@@ -450,8 +445,7 @@ static void test_draws_depend_on_the_key_alone(void **state)
 static double excess(const size_t *counts, size_t bins, double expected)
 {
     double sum = 0;
-    for (size_t i = 0; i < bins; i++)
-        sum += ((double)counts[i] - expected) * ((double)counts[i] - expected) / expected;
+    for (size_t i = 0; i < bins; i++) sum += ((double)counts[i] - expected) * ((double)counts[i] - expected) / expected;
     return (sum - (double)(bins - 1)) / __builtin_sqrt(2.0 * (double)(bins - 1));
 }
 

@@ -67,9 +67,9 @@ static void write_material(void)
     }
     for (int frame = 0; frame < 24; frame++)
         for (int face = 0; face < (frame % 6 == 5 ? 2 : 4); face++)
-            assert_int_equal(
-                text_append_format(&index, NULL, "v,%d,%d,%02d.png\n", frame, face, (frame * 4 + face) % PICTURES),
-                STATUS_OK);
+            assert_int_equal(text_append_format(&index, NULL, "v,%d,%d,%02d.png\n", frame, face,
+                                                (frame * 4 + face) % PICTURES),
+                             STATUS_OK);
     scratch_text(folder, "train.csv", list.bytes);
     scratch_text(folder, "index.csv", index.bytes);
     text_free(&list);

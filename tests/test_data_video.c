@@ -65,20 +65,21 @@ static void frames_or_seconds(void **state)
     check_every("0.5s", STATUS_OK, 0, 0.5);
     check_every("2S", STATUS_OK, 0, 2);
     check_every("250ms", STATUS_OK, 0, 0.25);
-    static const char *const wrong[] = {"",  "0",  "-1",  "1000000001", "0.5", "s",   "ms",  "xs", "0s",
-                                        "-1s", "0.1ms", "2e9s", "1m",         "5ss", "nans", "infs"};
+    static const char *const wrong[] = {"",   "0",   "-1",    "1000000001", "0.5", "s",   "ms",   "xs",
+                                        "0s", "-1s", "0.1ms", "2e9s",       "1m",  "5ss", "nans", "infs"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) check_every(wrong[i], STATUS_USAGE, 0, 0);
 }
 
-/* Of frames at uneven times the first at or after each multiple, and none twice; a clock that was put back starts anew. */
+/* Of frames at uneven times the first at or after each multiple, and none twice; a clock that was put back starts anew.
+ */
 static void times_that_are_due(void **state)
 {
     (void)state;
     static const struct {
         double time;
         bool wanted;
-    } frames[] = {{0, true},     {0.2, false}, {0.4999, false}, {0.5, true},  {0.6, false}, {1.3, true}, {1.4, false},
-                  {1.5, true},   {4.1, true},  {4.2, false},    {4.6, true},  {1.0, true},  {1.2, false}, {1.6, true}};
+    } frames[] = {{0, true},   {0.2, false}, {0.4999, false}, {0.5, true}, {0.6, false}, {1.3, true},  {1.4, false},
+                  {1.5, true}, {4.1, true},  {4.2, false},    {4.6, true}, {1.0, true},  {1.2, false}, {1.6, true}};
     double due = 0;
     for (size_t i = 0; i < sizeof frames / sizeof *frames; i++)
         assert_true(video_time_is_due(frames[i].time, 0.5, &due) == frames[i].wanted);
@@ -266,7 +267,8 @@ static void read_whatever_comes(const char *path)
     video_close(video);
 }
 
-/* Frame threads tell of damage late, when nothing is left to read: what is good behind it comes, whatever their number. */
+/* Frame threads tell of damage late, when nothing is left to read: what is good behind it comes, whatever their number.
+ */
 static void one_damaged_frame_costs_one_frame(void **state)
 {
     static const int times[FRAMES] = {0, 125, 250, 375, 500, 625, 750, 875, 1000, 1125, 1250, 1375};
@@ -277,7 +279,8 @@ static void one_damaged_frame_costs_one_frame(void **state)
     make_frames(frames, 6);
     uint8_t *bytes = video_file_mkv(frames, times, FRAMES, VIDEO_FILE_PNG, &size);
     size_t at = size;
-    for (int behind = 0; behind < 3; behind++) /* the third frame from the end: its deflated pixels, not the chunk that holds them */
+    for (int behind = 0; behind < 3;
+         behind++) /* the third frame from the end: its deflated pixels, not the chunk that holds them */
         for (at -= 4; memcmp(bytes + at, "IDAT", 4) != 0;) at--;
     memset(bytes + at + 4, 0xff, 64);
     scratch_write(folder, "a.mkv", bytes, size);
@@ -294,7 +297,7 @@ static void one_damaged_frame_costs_one_frame(void **state)
             if (ended) break;
             image_free(&frame.image);
         }
-assert_int_equal(count, FRAMES - 1);
+        assert_int_equal(count, FRAMES - 1);
         assert_int_equal(video_damaged(video), 1);
         video_close(video);
     }
@@ -390,7 +393,8 @@ static void edit_lists_leave_frames_out(void **state)
         image_free(&frame.image);
     }
     assert_int_equal(count, 4 * RATE);
-    assert_in_range(estimate, count, count + 1); /* the writer gives its last frame no length, so the rate is a bit high */
+    assert_in_range(estimate, count,
+                    count + 1); /* the writer gives its last frame no length, so the rate is a bit high */
     assert_true(video_missing(video).seconds == 0);
     video_close(video);
     memory_free(bytes);
@@ -411,7 +415,8 @@ static void read_first(const char *path, struct image *image)
     video_close(video);
 }
 
-/* The stored picture as a display matrix {a, b, c, d} shows it: the pixel (p, q) is at (ap + cq, bp + dq), from 0 on. */
+/* The stored picture as a display matrix {a, b, c, d} shows it: the pixel (p, q) is at (ap + cq, bp + dq), from 0 on.
+ */
 static void show(const struct image *stored, const int *m, struct image *shown)
 {
     int width = m[0] != 0 ? stored->width : stored->height, height = m[0] != 0 ? stored->height : stored->width;
@@ -428,7 +433,7 @@ static void show(const struct image *stored, const int *m, struct image *shown)
 /* The four turns and their mirror images, as a track's header in MP4 says them. */
 static void frames_are_turned_and_mirrored(void **state)
 {
-    static const int matrices[][4] = {{1, 0, 0, 1}, {0, 1, -1, 0}, {-1, 0, 0, -1}, {0, -1, 1, 0},
+    static const int matrices[][4] = {{1, 0, 0, 1},  {0, 1, -1, 0}, {-1, 0, 0, -1}, {0, -1, 1, 0},
                                       {-1, 0, 0, 1}, {1, 0, 0, -1}, {0, 1, 1, 0},   {0, -1, -1, 0}};
     static const int places[] = {0, 4, 12, 16}; /* of a, b, c, d in the matrix */
     enum { TO_MATRIX = 44 };                    /* from the box's name, version 0 */
@@ -523,15 +528,20 @@ static void builds_without_ffmpeg_say_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kinds_are_told_apart),     cmocka_unit_test(frames_or_seconds),
+        cmocka_unit_test(kinds_are_told_apart),
+        cmocka_unit_test(frames_or_seconds),
         cmocka_unit_test(times_that_are_due),
 #ifdef RMFER_HAVE_FFMPEG
-        cmocka_unit_test(frames_come_in_order),     cmocka_unit_test(frames_are_chosen_by_time),
-            cmocka_unit_test(a_film_cut_short_is_told),
-            cmocka_unit_test(large_frames_are_refused), cmocka_unit_test(one_damaged_frame_costs_one_frame),
-        cmocka_unit_test(damaged_files_do_no_harm), cmocka_unit_test(playlists_are_refused),
+        cmocka_unit_test(frames_come_in_order),
+        cmocka_unit_test(frames_are_chosen_by_time),
+        cmocka_unit_test(a_film_cut_short_is_told),
+        cmocka_unit_test(large_frames_are_refused),
+        cmocka_unit_test(one_damaged_frame_costs_one_frame),
+        cmocka_unit_test(damaged_files_do_no_harm),
+        cmocka_unit_test(playlists_are_refused),
         cmocka_unit_test(edit_lists_leave_frames_out),
-        cmocka_unit_test(frames_are_turned_and_mirrored), cmocka_unit_test(real_films_are_read),
+        cmocka_unit_test(frames_are_turned_and_mirrored),
+        cmocka_unit_test(real_films_are_read),
 #else
         cmocka_unit_test(builds_without_ffmpeg_say_so),
 #endif

@@ -31,7 +31,8 @@ static double chroma_at(const uint8_t *plane, int columns, int rows, double x, d
             int column = (int)left + i, row = (int)top + j;
             column = column < 0 ? 0 : column >= columns ? columns - 1 : column;
             row = row < 0 ? 0 : row >= rows ? rows - 1 : row;
-            sum += (i == 0 ? 1 - (x - left) : x - left) * (j == 0 ? 1 - (y - top) : y - top) * plane[row * STRIDE + column];
+            sum += (i == 0 ? 1 - (x - left) : x - left) * (j == 0 ? 1 - (y - top) : y - top) *
+                   plane[row * STRIDE + column];
         }
     return sum - 128;
 }
@@ -53,8 +54,7 @@ static double largest_error(const struct planes *planes, int width, int height, 
             double u = chroma_at(planes->blue, columns, rows, x / 2.0 - 0.25, y / 2.0 - 0.25) * scale;
             double v = chroma_at(planes->red, columns, rows, x / 2.0 - 0.25, y / 2.0 - 0.25) * scale;
             const double wanted[3] = {luma + given[0] * v, luma - given[2] * u - given[3] * v, luma + given[1] * u};
-            for (int c = 0; c < 3; c++)
-                worst = fmax(worst, fabs(clamp(wanted[c]) - rgb[(y * width + x) * 3 + c]));
+            for (int c = 0; c < 3; c++) worst = fmax(worst, fabs(clamp(wanted[c]) - rgb[(y * width + x) * 3 + c]));
         }
     return worst;
 }
@@ -79,7 +79,7 @@ static void test_colours_are_those_of_the_formulas(void **state)
         for (int way = 0; way < 4; way++) {
             const int *given = way % 2 == 0 ? bt601 : bt709;
             int width = sizes[i][0], height = sizes[i][1];
-            const struct yuv_picture picture = {planes->luma, planes->blue, planes->red, STRIDE, STRIDE,
+            const struct yuv_picture picture = {planes->luma, planes->blue, planes->red, STRIDE,   STRIDE,
                                                 STRIDE,       width,        height,      way >= 2, given};
             size_t end = (size_t)width * (size_t)height * 3;
             rgb[end] = 77;

@@ -1,5 +1,5 @@
-/* The weak and the strong view and that of a pair: what they draw, how often, and only from their stream. The operations themselves are
- * held against Pillow in test_data_golden.c. */
+/* The weak and the strong view and that of a pair: what they draw, how often, and only from their stream. The
+ * operations themselves are held against Pillow in test_data_golden.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,10 +14,10 @@
 
 enum { SIDE = 16, BYTES = SIDE * SIDE * 3, DRAWS = 4000 };
 
-static const struct config_augment options = {.weak = {.flip_p = 0.25, .shift = 0.13},
-                                              .pair = {.crop = 0.3, .flip_p = 0.5, .jitter_p = 0.8, .jitter = 0.4,
-                                                       .grayscale_p = 0.2},
-                                              .strong = {.operations = 3, .cutout = 0.5, .after_weak = true}};
+static const struct config_augment options = {
+    .weak = {.flip_p = 0.25, .shift = 0.13},
+    .pair = {.crop = 0.3, .flip_p = 0.5, .jitter_p = 0.8, .jitter = 0.4, .grayscale_p = 0.2},
+    .strong = {.operations = 3, .cutout = 0.5, .after_weak = true}};
 
 static struct augment_workspace workspace;
 
@@ -182,7 +182,8 @@ static void test_zoom(void **state)
     image_free(&whole);
 }
 
-/* How often a pair's view flips, turns gray and leaves the colours alone, with the crop off; and that each is another. */
+/* How often a pair's view flips, turns gray and leaves the colours alone, with the crop off; and that each is another.
+ */
 static void test_pairs(void **state)
 {
     (void)state;

@@ -36,10 +36,7 @@ static const struct {
      NONE,
      {[EXPRESSION_SURPRISE] = .5, [EXPRESSION_SADNESS] = .5}},
     /* Exactly half is no majority. */
-    {{0, 4, 0, 0, 0, 0, 4, 0, 0, 0},
-     EXPRESSION_HAPPINESS,
-     NONE,
-     {[EXPRESSION_HAPPINESS] = .5, [EXPRESSION_FEAR] = .5}},
+    {{0, 4, 0, 0, 0, 0, 4, 0, 0, 0}, EXPRESSION_HAPPINESS, NONE, {[EXPRESSION_HAPPINESS] = .5, [EXPRESSION_FEAR] = .5}},
     /* Won by unknown, won by NF. */
     {{2, 0, 0, 0, 0, 0, 0, 0, 8, 0}, NONE, NONE, {0}},
     {{0, 0, 0, 0, 0, 0, 0, 0, 0, 10}, NONE, NONE, {0}},

@@ -1,5 +1,5 @@
-/* One process: sums and rows are its own; started as one of several by a launcher it refuses and says how to build. Several:
- * tests/many. */
+/* One process: sums and rows are its own; started as one of several by a launcher it refuses and says how to build.
+ * Several: tests/many. */
 #include "rmfer/dist/dist.h"
 #include "rmfer/dist/gradients.h"
 

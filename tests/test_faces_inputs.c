@@ -45,7 +45,8 @@ static void check_inputs(const char *const *paths, size_t count, const char *con
 static void folders_are_searched_in_order(void **state)
 {
     (void)state;
-    const char *paths[] = {scratch_path(predict_case_folder(), "tree"), scratch_path(predict_case_folder(), "none.png")};
+    const char *paths[] = {scratch_path(predict_case_folder(), "tree"),
+                           scratch_path(predict_case_folder(), "none.png")};
     static const char *const expected[] = {"tree/a/y.jpg", "tree/a/z.png", "tree/b.png", "none.png"};
     check_inputs(paths, COUNT(paths), expected, COUNT(expected));
 }
@@ -94,8 +95,8 @@ static void a_folder_that_cannot_be_listed_is_one_error(void **state)
 static void patterns_are_followed(void **state)
 {
     (void)state;
-    const char *paths[] = {scratch_path(predict_case_folder(), "t*.[jp][pn]g"), scratch_path(predict_case_folder(), "q*"),
-                           scratch_path(predict_case_folder(), "tre?")};
+    const char *paths[] = {scratch_path(predict_case_folder(), "t*.[jp][pn]g"),
+                           scratch_path(predict_case_folder(), "q*"), scratch_path(predict_case_folder(), "tre?")};
     static const char *const expected[] = {"text.jpg",     "turned.jpg",   "two.png",   "!q*",
                                            "tree/a/y.jpg", "tree/a/z.png", "tree/b.png"};
     check_inputs(paths, COUNT(paths), expected, COUNT(expected));
@@ -105,7 +106,8 @@ static void patterns_are_followed(void **state)
 static void videos_become_frames(void **state)
 {
     (void)state;
-    const char *paths[] = {scratch_path(predict_case_folder(), "clip.avi"), scratch_path(predict_case_folder(), "cut.avi"),
+    const char *paths[] = {scratch_path(predict_case_folder(), "clip.avi"),
+                           scratch_path(predict_case_folder(), "cut.avi"),
                            scratch_path(predict_case_folder(), "two.png")};
     static const char *const expected[] = {"clip.avi", "clip.avi", "clip.avi", "!cut.avi", "two.png"};
     check_inputs(paths, COUNT(paths), expected, COUNT(expected));
@@ -169,7 +171,8 @@ static void folders_can_be_films(void **state)
     assert_int_equal(face_inputs_create(&inputs, paths, 1, &options, &err), STATUS_OK);
     for (int64_t frame = 0; frame <= 2; frame += 2) {
         assert_true(face_inputs_next(inputs, &input));
-        assert_string_equal(input.path, scratch_path(predict_case_folder(), frame == 0 ? "tree/a/y.jpg" : "tree/b.png"));
+        assert_string_equal(input.path,
+                            scratch_path(predict_case_folder(), frame == 0 ? "tree/a/y.jpg" : "tree/b.png"));
         assert_true(input.is_frame);
         assert_int_equal(input.frame, frame);
         assert_int_equal(input.file, 0);
@@ -183,7 +186,8 @@ static void folders_can_be_films(void **state)
 static void inputs_end_at_any_time(void **state)
 {
     (void)state;
-    const char *paths[] = {scratch_path(predict_case_folder(), "t*.[jp][pn]g"), scratch_path(predict_case_folder(), "tree"),
+    const char *paths[] = {scratch_path(predict_case_folder(), "t*.[jp][pn]g"),
+                           scratch_path(predict_case_folder(), "tree"),
                            scratch_path(predict_case_folder(), "clip.avi")};
     for (int taken = 0; taken < 8; taken++) {
         struct error err = {0};
@@ -203,12 +207,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_folder_that_cannot_be_listed_is_one_error),
-        cmocka_unit_test(folders_are_searched_in_order), cmocka_unit_test(patterns_are_followed),
+        cmocka_unit_test(folders_are_searched_in_order),
+        cmocka_unit_test(patterns_are_followed),
 #ifdef RMFER_HAVE_FFMPEG
         cmocka_unit_test(videos_become_frames),
         cmocka_unit_test(decoders_take_the_programs_threads),
 #endif
-        cmocka_unit_test(folders_can_be_films),          cmocka_unit_test(inputs_end_at_any_time),
+        cmocka_unit_test(folders_can_be_films),
+        cmocka_unit_test(inputs_end_at_any_time),
     };
     return cmocka_run_group_tests_name("faces inputs", tests, predict_case_begin, predict_case_end);
 }

@@ -41,7 +41,8 @@ static void set_up(struct bench *bench, int workers)
     struct face_input_options options = {.every = 1};
     memset(bench, 0, sizeof *bench);
     for (size_t i = 0; i < 3 * TIMES; i++) bench->paths[i] = memory_copy_string(kind_of(i), NULL);
-    assert_int_equal(detector_read(&bench->detector, scratch_path(predict_case_folder(), "squares.onnx"), &err), STATUS_OK);
+    assert_int_equal(detector_read(&bench->detector, scratch_path(predict_case_folder(), "squares.onnx"), &err),
+                     STATUS_OK);
     assert_int_equal(face_inputs_create(&bench->inputs, bench->paths, 3 * TIMES, &options, &err), STATUS_OK);
     bench->crops = (struct face_crops){.detector = bench->detector,
                                        .detection = detector_options_defaults(),

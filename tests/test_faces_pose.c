@@ -1,4 +1,5 @@
-/* Head pose: angles come back from a projected template, signs are what they are called, and errors are as rough as stated. */
+/* Head pose: angles come back from a projected template, signs are what they are called, and errors are as rough as
+ * stated. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

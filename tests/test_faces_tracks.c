@@ -46,7 +46,8 @@ static void overlap_is_intersection_over_union(void **state)
 static void boxes_are_read_like_text(void **state)
 {
     (void)state;
-    struct image_box boxes[] = {{200, 8, 40, 40}, {10, 110, 40, 40}, {100, 0, 40, 40}, {0, 12, 40, 40}, {120, 100, 40, 40}};
+    struct image_box boxes[] = {
+        {200, 8, 40, 40}, {10, 110, 40, 40}, {100, 0, 40, 40}, {0, 12, 40, 40}, {120, 100, 40, 40}};
     static const double wanted[] = {0, 100, 200, 10, 120};
     boxes_in_reading_order(boxes, 5);
     for (int i = 0; i < 5; i++) assert_true(boxes[i].x == wanted[i]);

@@ -75,8 +75,11 @@ static void read_config(struct method_case *c)
     size_t count = 0;
     static const struct {
         const char *key, *setting;
-    } same[] = {{"train.method", "method"}, {"train.batch", "batch"}, {"data.image_size", "image_size"},
-                {"model.dropout", "dropout"}, {"model.drop_path", "drop_path"}};
+    } same[] = {{"train.method", "method"},
+                {"train.batch", "batch"},
+                {"data.image_size", "image_size"},
+                {"model.dropout", "dropout"},
+                {"model.drop_path", "drop_path"}};
     for (; count < sizeof same / sizeof same[0]; count++)
         snprintf(texts[count], sizeof texts[count], "%s=%.30s", same[count].key,
                  golden_setting(c->golden, same[count].setting));
@@ -136,7 +139,8 @@ static void make_faces_walk(struct method_case *c)
             images[face * picture + i] = (images[face * picture + i] + shared[moment * picture + i]) / 2;
         c->face_ids[face] = (int64_t)face;
     }
-    c->faces.all = (struct batch_stream){.rows = (int)count, .group = 1, .views = 1, .images = {images}, .ids = c->face_ids};
+    c->faces.all = (struct batch_stream){
+        .rows = (int)count, .group = 1, .views = 1, .images = {images}, .ids = c->face_ids};
 }
 
 static void make_rmset(struct method_case *c)
@@ -198,14 +202,14 @@ static void open_case(struct method_case *c, const char *path)
     assert_int_equal(architecture_tiny(&architecture, true, golden_integer(c->golden, "divisor"),
                                        golden_integer(c->golden, "repeats"), NULL),
                      STATUS_OK);
-    size_t head_count =
-        c->method->heads == NULL ? 0 : c->method->heads(&c->config, (size_t)architecture.features, heads);
+    size_t head_count = c->method->heads == NULL ? 0
+                                                 : c->method->heads(&c->config, (size_t)architecture.features, heads);
     const struct model_heads wanted = {.attention = c->method->has_attention_heads,
                                        .affect = c->config.va.weight > 0,
                                        .added = heads,
                                        .added_count = head_count};
-    assert_int_equal(
-        model_create_with(&c->model, &architecture, golden_integer(c->golden, "classes"), &wanted, NULL), STATUS_OK);
+    assert_int_equal(model_create_with(&c->model, &architecture, golden_integer(c->golden, "classes"), &wanted, NULL),
+                     STATUS_OK);
     golden_fill_model(&c->model, golden_number(c->golden, "running_variance"));
     assert_int_equal(weight_average_init(&c->average, &c->model.parameters, NULL), STATUS_OK);
     c->average_view = weight_average_view(&c->average, &c->model);
@@ -266,12 +270,13 @@ static void fill_batch(struct method_case *c, int step)
     for (size_t s = 0, at = 0; s < c->streams; s++) {
         const struct batch_stream *stream = &c->batch.streams[s];
         for (int view = 0; view < stream->views; view++, at++) {
-            if (s == 0) snprintf(name, sizeof name, "labelled.%d", step);
-            else snprintf(name, sizeof name, "unlabelled.%d.%d", unlabelled++, step);
+            if (s == 0)
+                snprintf(name, sizeof name, "labelled.%d", step);
+            else
+                snprintf(name, sizeof name, "unlabelled.%d.%d", unlabelled++, step);
             golden_pictures(name, (size_t)stream->rows, (size_t)c->config.data.image_size, c->buffers[at]);
         }
-        if (s == 0)
-            golden_targets(false, (size_t)step, (size_t)stream->rows, (size_t)c->model.classes, c->buffers[at]);
+        if (s == 0) golden_targets(false, (size_t)step, (size_t)stream->rows, (size_t)c->model.classes, c->buffers[at]);
         if (s > 0 && c->moments > 0) choose_faces(c, s, step);
         at++;
     }

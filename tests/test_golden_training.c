@@ -68,8 +68,8 @@ static void write_index(void)
     int used = snprintf(text, sizeof text, "video,frame,face,path\nvideo,0,0,00.png\n");
     for (int i = 0; i < POSITIVES + NEGATIVES; i++) {
         int frame = i < POSITIVES ? i : 100 + i - POSITIVES;
-        used +=
-            snprintf(text + used, sizeof text - (size_t)used, "video,%d,%d,%02d.png\n", frame, i < POSITIVES, i + 1);
+        used += snprintf(text + used, sizeof text - (size_t)used, "video,%d,%d,%02d.png\n", frame, i < POSITIVES,
+                         i + 1);
     }
     scratch_text(folder, "rmset/index.csv", text);
 }

@@ -143,8 +143,8 @@ static void assert_maps_agree(const struct bench *bench, const char *what, struc
         size_t at = i - (size_t)(wanted.at - wanted.block), row = at / wanted.ld, channel = at % wanted.ld;
         double size = (double)magnitude.at[row * magnitude.ld + channel];
         if (fabs(a - b) <= tolerance * size) continue;
-        fail_msg("%s.%s at [%zu][%zu] of %zu x %zu: %.9g, the portable one %.9g (magnitude %.3g)",
-                 bench->kernels->name, what, row, channel, wanted.rows, wanted.channels, b, a, size);
+        fail_msg("%s.%s at [%zu][%zu] of %zu x %zu: %.9g, the portable one %.9g (magnitude %.3g)", bench->kernels->name,
+                 what, row, channel, wanted.rows, wanted.channels, b, a, size);
     }
 }
 
@@ -284,8 +284,8 @@ static void try_affine(struct bench *bench)
     for (int run = 0; run < 2; run++) {
         struct map out = run == 0 ? wanted : got, from = place == 1 ? out : x, rest = place == 2 ? out : residual;
         (run == 0 ? &kernels_portable : bench->kernels)
-            ->affine(s, out.at, out.ld, from.at, from.ld, n.scale.at, shifts ? n.shift.at : NULL,
-                     adds ? rest.at : NULL, rest.ld);
+            ->affine(s, out.at, out.ld, from.at, from.ld, n.scale.at, shifts ? n.shift.at : NULL, adds ? rest.at : NULL,
+                     rest.ld);
     }
     assert_maps_agree(bench, "affine", wanted, got, size, VALUE_TOLERANCE);
 }
@@ -296,8 +296,7 @@ static void try_stream(struct bench *bench)
     struct rows s = draw_rows(bench);
     struct map x = map_random(bench, s.rows, s.channels);
     struct map wanted = map_random(bench, s.rows, s.channels), got = map_twin(bench, wanted);
-    for (size_t r = 0; r < s.rows; r++)
-        memcpy(wanted.at + r * wanted.ld, x.at + r * x.ld, s.channels * sizeof(float));
+    for (size_t r = 0; r < s.rows; r++) memcpy(wanted.at + r * wanted.ld, x.at + r * x.ld, s.channels * sizeof(float));
     bench->kernels->stream(s, got.at, got.ld, x.at, x.ld);
     assert_memory_equal(wanted.block, got.block, wanted.total * sizeof(float));
 }
@@ -341,8 +340,8 @@ static void try_activate(struct bench *bench)
     struct map got = map_twin(bench, wanted), size = map_magnitude(bench, wanted);
     for (size_t r = 0; r < s.rows; r++)
         for (size_t c = 0; c < s.channels; c++)
-            size.at[r * size.ld + c] =
-                (float)(silu_size(normalised(&n, x, r, c)) * (gated ? fabs((double)n.gate.at[c]) : 1));
+            size.at[r * size.ld + c] = (float)(silu_size(normalised(&n, x, r, c)) *
+                                               (gated ? fabs((double)n.gate.at[c]) : 1));
     for (int run = 0; run < 2; run++) {
         struct map out = run == 0 ? wanted : got, from = in_place ? out : x;
         (run == 0 ? &kernels_portable : bench->kernels)
@@ -550,10 +549,8 @@ static void try_depthwise(struct bench *bench)
         for (size_t c = 0; c < s.channels; c++)
             for (size_t t = 0; t < s.taps; t++)
                 add_size(size, x, c,
-                         (double)row[t / kernel][(x * stride + t % kernel) * rows.ld + c] *
-                             (double)w.at[t * w.ld + c]);
-    kernels_portable.depthwise(s.kernel, s.stride, s.width, s.channels, wanted.at, wanted.ld, row, rows.ld, w.at,
-                               w.ld);
+                         (double)row[t / kernel][(x * stride + t % kernel) * rows.ld + c] * (double)w.at[t * w.ld + c]);
+    kernels_portable.depthwise(s.kernel, s.stride, s.width, s.channels, wanted.at, wanted.ld, row, rows.ld, w.at, w.ld);
     bench->kernels->depthwise(s.kernel, s.stride, s.width, s.channels, got.at, got.ld, row, rows.ld, w.at, w.ld);
     assert_maps_agree(bench, "depthwise", wanted, got, size, SUM_TOLERANCE);
 }
@@ -628,11 +625,23 @@ static void try_depthwise_backward(struct bench *bench)
     for (size_t i = 0; i < b.pixels; i++)
         for (size_t c = 0; c < b.window.channels; c++) add_way_back(&b, i, c);
     for (int run = 0; run < 2; run++) {
-        struct depthwise_row row = {.kernel = b.window.kernel, .stride = b.window.stride, .pixels = b.pixels,
-                                    .pad_left = b.pad_left, .channels = b.window.channels, .dy = b.rows, .lddy = b.dy.ld,
-                                    .w = b.w.at, .dw = dw[run].at, .ldw = b.w.ld, .x = b.x.at, .ldx = b.x.ld,
-                                    .residual = adds ? dz[run].at : NULL, .dz = dz[run].at, .lddz = dz[run].ld,
-                                    .sums = sums[run].at, .ld_sums = sums[run].ld};
+        struct depthwise_row row = {.kernel = b.window.kernel,
+                                    .stride = b.window.stride,
+                                    .pixels = b.pixels,
+                                    .pad_left = b.pad_left,
+                                    .channels = b.window.channels,
+                                    .dy = b.rows,
+                                    .lddy = b.dy.ld,
+                                    .w = b.w.at,
+                                    .dw = dw[run].at,
+                                    .ldw = b.w.ld,
+                                    .x = b.x.at,
+                                    .ldx = b.x.ld,
+                                    .residual = adds ? dz[run].at : NULL,
+                                    .dz = dz[run].at,
+                                    .lddz = dz[run].ld,
+                                    .sums = sums[run].at,
+                                    .ld_sums = sums[run].ld};
         if (b.activates) row.bn = (struct affine){n->scale.at, n->shift.at, n->mean.at};
         (run == 0 ? &kernels_portable : bench->kernels)->depthwise_backward(&row);
     }

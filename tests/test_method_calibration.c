@@ -1,4 +1,5 @@
-/* Calibration against closed forms and against NumPy: the likelihood, the bins, the temperature, and what is no answer. */
+/* Calibration against closed forms and against NumPy: the likelihood, the bins, the temperature, and what is no answer.
+ */
 #include "rmfer/method/calibration.h"
 
 #include <math.h>
@@ -134,10 +135,10 @@ static void test_what_has_no_temperature(void **state)
     (void)state;
     static const real apart[] = {2, 0, /**/ 0, 3}, flat[] = {1, 1, /**/ 1, 1};
     static const int32_t right[] = {0, 1}, wrong[] = {1, 0}, one_class[] = {0, 0};
-    check_no_temperature(apart, right, 2, 2);    /* the colder the better */
-    check_no_temperature(apart, wrong, 2, 2);    /* the hotter the better */
-    check_no_temperature(flat, right, 2, 2);     /* says nothing */
-    check_no_temperature(apart, right, 0, 2);    /* no rows */
+    check_no_temperature(apart, right, 2, 2);     /* the colder the better */
+    check_no_temperature(apart, wrong, 2, 2);     /* the hotter the better */
+    check_no_temperature(flat, right, 2, 2);      /* says nothing */
+    check_no_temperature(apart, right, 0, 2);     /* no rows */
     check_no_temperature(apart, one_class, 2, 1); /* one output is always right */
     real broken[] = {NAN, 0, /**/ 0, 3};
     check_no_temperature(broken, right, 2, 2);

@@ -1,5 +1,5 @@
-/* Looking at a model's candidates shows what a training step makes of them: the same ones are kept, and the similarities
- * give the step's own contrastive loss; the attention is the softmax over the draw. */
+/* Looking at a model's candidates shows what a training step makes of them: the same ones are kept, and the
+ * similarities give the step's own contrastive loss; the attention is the softmax over the draw. */
 #include "rmfer/method/candidates.h"
 
 #include "support/engine_case.h"
@@ -153,7 +153,8 @@ static void test_a_model_without_heads_is_refused(void **state)
     struct model model;
     struct candidate_scorer *scorer;
     struct error err = {0};
-    const struct candidate_setup setup = {.image_size = 48, .positives = 1, .negatives = 1, .kept_share = 1, .temperature = 1};
+    const struct candidate_setup setup = {
+        .image_size = 48, .positives = 1, .negatives = 1, .kept_share = 1, .temperature = 1};
     assert_int_equal(architecture_tiny(&architecture, true, 16, 1, NULL), STATUS_OK);
     assert_int_equal(model_create(&model, &architecture, 3, false, NULL), STATUS_OK);
     assert_int_equal(candidate_scorer_create(&scorer, &model, &setup, &err), STATUS_FAILED);

@@ -1,6 +1,6 @@
-/* What moments agree on, against NumPy: the teacher's temperature, the moments' shares by expectation and maximisation, rho
- * by what foretells best, the labels, their alignment and certainty (scripts/golden_consensus.py); without moments; and drawn
- * moments of which everything is known: rho is found, strangers agree on nothing, labels become better. */
+/* What moments agree on, against NumPy: the teacher's temperature, the moments' shares by expectation and maximisation,
+ * rho by what foretells best, the labels, their alignment and certainty (scripts/golden_consensus.py); without moments;
+ * and drawn moments of which everything is known: rho is found, strangers agree on nothing, labels become better. */
 #include "method/moment_consensus.h"
 #include "rmfer/method/calibration.h"
 #include "rmfer/base/random.h"
@@ -119,7 +119,8 @@ static void test_certainty_and_threshold(void **state)
 /* ---- drawn moments ----------------------------------------------------------------------------------------------------
  *
  * A face's look is a normal number for each class, that of its expression shifted: the teacher knows all of this, its
- * probabilities are exact. Or it believes three classes in too many faces, as a network does that has seen them rarely. */
+ * probabilities are exact. Or it believes three classes in too many faces, as a network does that has seen them rarely.
+ */
 
 enum { DRAWN_MOMENTS = 800, DRAWN_PERSONS = 8, KINDS = 5, DRAWN = DRAWN_MOMENTS * DRAWN_PERSONS };
 
@@ -195,7 +196,8 @@ static double right_share(const real *labels)
     return (double)right / DRAWN;
 }
 
-/* Returns the gain of the labels over the teacher's own; pi is `shares_taken`, the teacher's mean where they are NULL. */
+/* Returns the gain of the labels over the teacher's own; pi is `shares_taken`, the teacher's mean where they are NULL.
+ */
 static double gain_by(const double *shares_taken, double rho, double bias, bool shuffled, double *found_rho)
 {
     double changed;
@@ -220,7 +222,8 @@ static void test_what_is_drawn_is_found(void **state)
     for (int i = 0; i < 2; i++)
         for (int b = 0; b < 2; b++) {
             double gained = gain(rhos[i], biases[b], false, &found);
-            print_message("rho %.1f, bias %.0f: found %.3f, labels better by %.3f\n", rhos[i], biases[b], found, gained);
+            print_message("rho %.1f, bias %.0f: found %.3f, labels better by %.3f\n", rhos[i], biases[b], found,
+                          gained);
             assert_true(fabs(found - rhos[i]) < 0.04 && gained > least_gains[i]);
         }
 }

@@ -1,5 +1,5 @@
-/* Guesses, thresholds, sharpening, alignment and mixtures against the numbers that scripts/golden_methods.py worked out in
- * NumPy (tests/golden/method_numbers.safetensors), and what a distribution of shares must look like. */
+/* Guesses, thresholds, sharpening, alignment and mixtures against the numbers that scripts/golden_methods.py worked out
+ * in NumPy (tests/golden/method_numbers.safetensors), and what a distribution of shares must look like. */
 #include "support/golden.h"
 
 #include "method/guesses.h"
@@ -117,8 +117,12 @@ static void test_mixtures(void **state)
     int64_t partners[ROWS];
     char name[32];
     for (size_t i = 0; i < ROWS * WIDE; i++) rows[i] = (real)golden_uniform(golden_key("numbers.rows"), i);
-    struct mixup mixup = {.capacity = ROWS, .picture_reals = WIDE, .classes = CLASSES, .pictures = pictures,
-                          .targets = borrowed, .partners = partners};
+    struct mixup mixup = {.capacity = ROWS,
+                          .picture_reals = WIDE,
+                          .classes = CLASSES,
+                          .pictures = pictures,
+                          .targets = borrowed,
+                          .partners = partners};
     for (int draw = 0; draw < golden_integer(n->golden, "draws"); draw++) {
         mixup_begin(&mixup);
         mixup_add(&mixup, 2, rows, n->targets);
@@ -184,9 +188,12 @@ static void test_shares_are_of_a_beta_distribution(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_softmax_and_sharpening), cmocka_unit_test(test_thresholds),
-        cmocka_unit_test(test_alignment),              cmocka_unit_test(test_squared_error),
-        cmocka_unit_test(test_mixtures),               cmocka_unit_test(test_interleaving),
+        cmocka_unit_test(test_softmax_and_sharpening),
+        cmocka_unit_test(test_thresholds),
+        cmocka_unit_test(test_alignment),
+        cmocka_unit_test(test_squared_error),
+        cmocka_unit_test(test_mixtures),
+        cmocka_unit_test(test_interleaving),
         cmocka_unit_test(test_shares_are_of_a_beta_distribution),
     };
     return cmocka_run_group_tests(tests, open_numbers, close_numbers);

@@ -232,7 +232,8 @@ static void test_a_frozen_backbone_keeps_its_bits(void **state)
     engine_stop(&c);
 }
 
-/* Kept samples, too, go through a network that is only ever looked at; scoring by batch statistics still has its pass. */
+/* Kept samples, too, go through a network that is only ever looked at; scoring by batch statistics still has its pass.
+ */
 static void test_a_frozen_plan_is_smaller_and_its_bits_are_the_same(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* acl.scoring = cached: what is remembered is, to the bit, what the copied weights make of a face, whichever faces it was
- * drawn with; the copy is renewed when it is due; a step that renews every time is the fresh one; and a cache that was made
- * anew from what a checkpoint holds goes on with the same bits. */
+/* acl.scoring = cached: what is remembered is, to the bit, what the copied weights make of a face, whichever faces it
+ * was drawn with; the copy is renewed when it is due; a step that renews every time is the fresh one; and a cache that
+ * was made anew from what a checkpoint holds goes on with the same bits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,8 @@ enum { FACES = 18, DRAWN = 9 };
 static struct scoring_cache *cache_of(const struct engine_case *c, uint64_t refresh)
 {
     struct scoring_cache *cache;
-    assert_int_equal(scoring_cache_create(&cache, &c->model, FACES, DRAWN, c->shape.image_size, refresh, NULL), STATUS_OK);
+    assert_int_equal(scoring_cache_create(&cache, &c->model, FACES, DRAWN, c->shape.image_size, refresh, NULL),
+                     STATUS_OK);
     return cache;
 }
 
@@ -30,12 +31,14 @@ static size_t width(const struct engine_case *c)
 }
 
 /* Pictures of the faces `ids` out of the case's 18, and their features by the cache. */
-static size_t draw(const struct engine_case *c, struct scoring_cache *cache, const int64_t *ids, size_t n, real *features)
+static size_t draw(const struct engine_case *c, struct scoring_cache *cache, const int64_t *ids, size_t n,
+                   real *features)
 {
     size_t image = (size_t)(c->shape.image_size * c->shape.image_size) * 3;
     real *images = memory_allocate(n * image, sizeof *images, "a draw", NULL);
     assert_non_null(images);
-    for (size_t i = 0; i < n; i++) memcpy(images + i * image, c->contrastive_images + (size_t)ids[i] * image, image * sizeof *images);
+    for (size_t i = 0; i < n; i++)
+        memcpy(images + i * image, c->contrastive_images + (size_t)ids[i] * image, image * sizeof *images);
     size_t computed = scoring_cache_features(cache, images, ids, n, features);
     memory_free(images);
     return computed;
@@ -48,7 +51,8 @@ static real *fresh_features(const struct engine_case *c)
     real *features = memory_allocate(FACES * d, sizeof *features, "features", NULL);
     struct inference *inference;
     assert_non_null(features);
-    assert_int_equal(inference_create(&inference, &c->model.architecture, c->model.classes, 1, c->shape.image_size, NULL),
+    assert_int_equal(inference_create(&inference, &c->model.architecture, c->model.classes, 1, c->shape.image_size,
+                                      NULL),
                      STATUS_OK);
     inference_load(inference, &c->model);
     for (size_t i = 0; i < FACES; i++)

@@ -155,12 +155,12 @@ static double apart(const real *a, const real *b, size_t count)
     return sqrt(difference / length);
 }
 
-/* How far rounding the kept maps may move a gradient, by a disturbance of the same size that is not rounding. A number of a
- * kept map y = sum of w x is off by at most u of itself (u = 2^-11 in float16, 2^-8 in bfloat16). Weights that are each off
- * by a factor 1 + u e, e even in -1 .. 1, disturb it by sum of w x u e, whose mean square is u^2 / 3 times the sum of
- * (w x)^2: as much as rounding that were even in -u .. u, and more than rounding, which is off by less than u over most of
- * a power of two. And a weight's error is the same at every pixel, where roundings are independent and average out. So
- * gradients at such weights are farther off than those of rounded maps. */
+/* How far rounding the kept maps may move a gradient, by a disturbance of the same size that is not rounding. A number
+ * of a kept map y = sum of w x is off by at most u of itself (u = 2^-11 in float16, 2^-8 in bfloat16). Weights that are
+ * each off by a factor 1 + u e, e even in -1 .. 1, disturb it by sum of w x u e, whose mean square is u^2 / 3 times the
+ * sum of (w x)^2: as much as rounding that were even in -u .. u, and more than rounding, which is off by less than u
+ * over most of a power of two. And a weight's error is the same at every pixel, where roundings are independent and
+ * average out. So gradients at such weights are farther off than those of rounded maps. */
 static void disturb_weights(struct passes *p, double unit)
 {
     struct parameters *all = &p->engine.model.parameters;
@@ -209,8 +209,8 @@ static void test_narrow_maps_give_near_gradients(void **state)
         step_stored(&p, narrow[i].storage, near, got);
         double bound = disturbed_apart(&p, narrow[i].unit, gradients), moved = apart(near, features, ROWS * p.features);
         off[i] = apart(got, gradients, count);
-        print_message("%s: features %.1e, gradients %.1e off; weights off by as much: %.1e\n", narrow[i].name, moved, off[i],
-                      bound);
+        print_message("%s: features %.1e, gradients %.1e off; weights off by as much: %.1e\n", narrow[i].name, moved,
+                      off[i], bound);
         assert_true(moved > 0 && off[i] > 0 && off[i] < bound);
         step_stored(&p, narrow[i].storage, near, again);
         assert_memory_equal(got, again, count * sizeof *got);
@@ -262,8 +262,8 @@ static void test_memory_is_what_the_layers_say(void **state)
         rest[storage] = backbone_pass_scratch_bytes(pass);
         backbone_pass_free(pass);
     }
-    print_message("maps: %zu bytes, %zu of them half as many; else %zu and %zu\n", bytes[0], numbers * sizeof(real), rest[0],
-                  rest[2]);
+    print_message("maps: %zu bytes, %zu of them half as many; else %zu and %zu\n", bytes[0], numbers * sizeof(real),
+                  rest[0], rest[2]);
     assert_true(bytes[0] - bytes[2] <= numbers * 2 && bytes[0] - bytes[2] > numbers * 2 - (size_t)layers.count * 64);
     assert_int_equal(bytes[1], bytes[2]);
     stop(&p);
@@ -327,7 +327,8 @@ static void test_weights_are_packed_once_for_a_change(void **state)
     stop(&p);
 }
 
-/* A phase-2 pass packs once for the network that trains and once for the one that scores; a frozen backbone never again. */
+/* A phase-2 pass packs once for the network that trains and once for the one that scores; a frozen backbone never
+ * again. */
 static void test_a_step_packs_once_for_each_network(void **state)
 {
     (void)state;

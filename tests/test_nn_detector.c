@@ -76,8 +76,8 @@ static struct plain_map plain_stem(const uint8_t *rgb, size_t width, size_t heig
                 for (int t = 0; t < 27; t++) {
                     long iy = 2 * (long)y + t % 9 / 3 - 1, ix = 2 * (long)x + t % 3 - 1;
                     if (iy < 0 || ix < 0 || iy >= (long)height || ix >= (long)width) continue;
-                    total +=
-                        (double)w->stem[o * 27 + (size_t)t] * rgb[((size_t)iy * width + (size_t)ix) * 3 + (size_t)(2 - t / 9)];
+                    total += (double)w->stem[o * 27 + (size_t)t] *
+                             rgb[((size_t)iy * width + (size_t)ix) * 3 + (size_t)(2 - t / 9)];
                 }
                 out.values[(y * columns + x) * w->stem_output + o] = total < 0 ? 0 : total;
             }
@@ -119,8 +119,8 @@ static void plain_forward(const struct detector_weights *w, const uint8_t *rgb, 
         struct plain_map *own = &levels[level];
         for (size_t p = 0; above.values != NULL && p < own->height * own->width; p++)
             for (size_t c = 0; c < own->channels; c++)
-                own->values[p * own->channels + c] +=
-                    plain_at(&above, (long)(p / own->width / 2), (long)(p % own->width / 2), c);
+                own->values[p * own->channels + c] += plain_at(&above, (long)(p / own->width / 2),
+                                                               (long)(p % own->width / 2), c);
         free(above.values);
         above = plain_unit(*own, &w->lateral[level], true);
         free(own->values);

@@ -94,8 +94,8 @@ static void test_inference_is_what_was_trained(void **state)
             assert_true(layer < layers);
             double m = 4 * (double)pixels[layer++];
             for (size_t j = 0; j < all->items[i].count; j++)
-                parameter_write(all, &all->items[i])[j] *=
-                    (real)((m - 1) / m); /* the biased variance, as in training */
+                parameter_write(all,
+                                &all->items[i])[j] *= (real)((m - 1) / m); /* the biased variance, as in training */
         }
         assert_int_equal(layer, layers);
         struct inferred out = infer(&c, 4, 4);
@@ -109,8 +109,7 @@ static void test_inference_is_what_was_trained(void **state)
         for (size_t i = 0; i < 4 * ENGINE_CLASSES; i++) {
             double logit = (double)bias[i % ENGINE_CLASSES];
             for (size_t k = 0; k < d; k++)
-                logit +=
-                    (double)out.features[i / ENGINE_CLASSES * d + k] * (double)weight[i % ENGINE_CLASSES * d + k];
+                logit += (double)out.features[i / ENGINE_CLASSES * d + k] * (double)weight[i % ENGINE_CLASSES * d + k];
             assert_true(fabs(logit - (double)out.logits[i]) < 1e-4 * (1 + fabs(logit)));
         }
         inferred_free(&out);

@@ -1,5 +1,5 @@
-/* The list of layers: its names and windows where they are easy to get wrong, the registry made from it, and that what it
- * says is kept for backward is what a pass plans. */
+/* The list of layers: its names and windows where they are easy to get wrong, the registry made from it, and that what
+ * it says is kept for backward is what a pass plans. */
 #include "rmfer/nn/backbone.h"
 #include "rmfer/nn/layers.h"
 
@@ -20,8 +20,8 @@ static struct layers list_of(const char *name, int image_size)
     return layers;
 }
 
-/* A block without expansion numbers its batch-norms from the depthwise convolution on, and calls its projection as other
- * blocks call their expansion. */
+/* A block without expansion numbers its batch-norms from the depthwise convolution on, and calls its projection as
+ * other blocks call their expansion. */
 static void test_names_are_those_of_timm(void **state)
 {
     (void)state;
@@ -141,10 +141,8 @@ static void test_what_is_kept_is_what_is_planned(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names_are_those_of_timm),
-        cmocka_unit_test(test_maps_fit_together),
-        cmocka_unit_test(test_only_equal_shapes_are_added),
-        cmocka_unit_test(test_the_registry_is_the_list),
+        cmocka_unit_test(test_names_are_those_of_timm),         cmocka_unit_test(test_maps_fit_together),
+        cmocka_unit_test(test_only_equal_shapes_are_added),     cmocka_unit_test(test_the_registry_is_the_list),
         cmocka_unit_test(test_what_is_kept_is_what_is_planned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* Every way an operation can go gives the same numbers: maps kept or written past the caches, small tiles or large
- * ones, one worker or several, every instruction set, and whatever team OpenMP gives. With kept maps stored in 16 bits they
- * are the numbers that maps of reals give once they are rounded, statistics included.
+ * ones, one worker or several, every instruction set, and whatever team OpenMP gives. With kept maps stored in 16 bits
+ * they are the numbers that maps of reals give once they are rounded, statistics included.
  *
  * A run starts from the same inputs and fills everything else with NaN, so that what is read before it was written
  * shows. Streaming and teams must not change a bit; tiles, workers and instruction sets change the order of sums. The
@@ -101,7 +101,8 @@ static void *kept_drawn(struct run *run, size_t count, double centre, double sca
     return run->context.storage == STORAGE_REAL ? (void *)values : narrow;
 }
 
-/* Rounds a map of reals that an operation wrote, and makes its moments those of what is left: what narrow storage does. */
+/* Rounds a map of reals that an operation wrote, and makes its moments those of what is left: what narrow storage does.
+ */
 static void round_kept(const struct run *run, void *map, size_t rows, size_t channels, struct moments *moments)
 {
     real *values = map, *means = (real *)moments->values, *squares = means + channels;
@@ -250,8 +251,8 @@ static void run_depthwise(struct run *run, size_t images, int kernel, int stride
     struct depthwise_upstream upstream = {y, &behind, drawn(run, outputs, 0, 1), drawn(run, images * c, 0.5, 0.2),
                                           drawn(run, images * c, 0, 0.1)};
     real *dz = untouched(run, inputs), *sums = untouched(run, images * 2 * c);
-    depthwise_backward(context, &conv, images, x, activates ? &before : NULL, upstream, activates ? NULL : x, dz,
-                       sums, untouched(run, (size_t)context->threads * taps));
+    depthwise_backward(context, &conv, images, x, activates ? &before : NULL, upstream, activates ? NULL : x, dz, sums,
+                       untouched(run, (size_t)context->threads * taps));
     keep(run, dz, inputs);
     if (activates) keep(run, sums, images * 2 * c);
     keep(run, conv.dweight, taps);
@@ -471,7 +472,8 @@ static struct op_context plain_context(const struct kernels *kernels, int thread
 }
 
 /* Operation i in this context: near what is wanted, and the same bits where it writes past the caches. */
-static void check_way(size_t i, struct op_context context, const struct run *wanted, struct run *kept, struct run *streamed)
+static void check_way(size_t i, struct op_context context, const struct run *wanted, struct run *kept,
+                      struct run *streamed)
 {
     run_again(kept, i, context);
     assert_near(i, kept, wanted);

@@ -1,5 +1,5 @@
-/* Multidimensional scaling against NumPy on fixed data (scripts/golden_embedding.py), its stress from round to round, what
- * has no plane of its own, and clouds brought onto each other. */
+/* Multidimensional scaling against NumPy on fixed data (scripts/golden_embedding.py), its stress from round to round,
+ * what has no plane of its own, and clouds brought onto each other. */
 #include "rmfer/plot/embedding.h"
 
 #include "support/golden.h"

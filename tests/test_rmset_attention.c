@@ -24,8 +24,8 @@ static void make_faces(struct attention_face *faces)
     }
 }
 
-/* What the sheet says about itself, found by its colours: [checkpoint][candidate] is framed, and the candidates' places from
- * left to right. */
+/* What the sheet says about itself, found by its colours: [checkpoint][candidate] is framed, and the candidates' places
+ * from left to right. */
 struct seen {
     bool framed[CHECKPOINTS][ALL];
     int x[ALL];
@@ -38,8 +38,8 @@ static bool is_frame_of(const uint8_t *rgb, int checkpoint)
     return memcmp(rgb, colors[checkpoint], 3) == 0;
 }
 
-/* The middle of what shows a candidate's colour is its tile's: frames are symmetric. From there they are looked for up to the
- * tile's left edge. */
+/* The middle of what shows a candidate's colour is its tile's: frames are symmetric. From there they are looked for up
+ * to the tile's left edge. */
 static void look_at(const struct image *sheet, int candidate, struct seen *seen)
 {
     const uint8_t wanted[3] = {(uint8_t)(10 * (candidate + 1)), 0, 0};

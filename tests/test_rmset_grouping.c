@@ -1,5 +1,5 @@
-/* The controls of an RMset: shuffled moments keep every count and every picture and take away what stands together; without
- * moments a face has only itself. And who reacts to a face's moment with it, against brute force. */
+/* The controls of an RMset: shuffled moments keep every count and every picture and take away what stands together;
+ * without moments a face has only itself. And who reacts to a face's moment with it, against brute force. */
 #include "rmfer/data/rmset_index.h"
 
 #include "data/permutation.h"
@@ -29,8 +29,8 @@ static int write_list(void **state)
     for (int v = 0; v < VIDEOS; v++)
         for (int m = 0; m < MOMENTS; m++)
             for (int p = 0; p < PERSONS; p++)
-                used += snprintf(text + used, sizeof text - (size_t)used, "v%02d,%d,%d,%02d_%02d_%d.png\n", v, m * APART, p,
-                                 v, m, p);
+                used += snprintf(text + used, sizeof text - (size_t)used, "v%02d,%d,%d,%02d_%02d_%d.png\n", v,
+                                 m * APART, p, v, m, p);
     log_set_level(LOG_QUIET);
     folder = scratch_make();
     scratch_text(folder, "index.csv", text);
@@ -170,9 +170,10 @@ static void test_a_moment_has_one_face_a_person(void **state)
     struct rmset_index *index;
     const struct rmset_options options = {
         .csv = scratch_path(folder, "moment.csv"), .every = 1, .fraction = 1, .near = 5, .far = 30};
-    scratch_text(folder, "moment.csv",
-                 "video,frame,face,path\na,0,2,x\na,6,1,a\na,8,1,b\na,8,2,c\na,10,0,d\na,12,1,e\na,12,2,f\na,13,0,g\na,15,4,h\n"
-                 "a,16,3,i\nb,10,5,j\n");
+    scratch_text(
+        folder, "moment.csv",
+        "video,frame,face,path\na,0,2,x\na,6,1,a\na,8,1,b\na,8,2,c\na,10,0,d\na,12,1,e\na,12,2,f\na,13,0,g\na,15,4,h\n"
+        "a,16,3,i\nb,10,5,j\n");
     if (rmset_index_open(&index, &options, &err) != STATUS_OK) fail_msg("%s", err.message);
     uint64_t rows[8];
     assert_int_equal(rmset_index_moment(index, 4, 8, rows), 3);
@@ -184,8 +185,8 @@ static void test_a_moment_has_one_face_a_person(void **state)
     rmset_index_close(index);
 }
 
-/* Where persons return: the same video, the same persons in their order, far away; drawn from all such frames; and where a
- * person is missing somebody else of the frame, where nobody returns any moment. */
+/* Where persons return: the same video, the same persons in their order, far away; drawn from all such frames; and
+ * where a person is missing somebody else of the frame, where nobody returns any moment. */
 static void test_persons_return(void **state)
 {
     (void)state;
@@ -208,7 +209,8 @@ static void test_persons_return(void **state)
     rmset_index_close(index);
     const struct rmset_options options = {
         .csv = scratch_path(folder, "return.csv"), .every = 1, .fraction = 1, .near = 5, .far = 30};
-    scratch_text(folder, "return.csv", "video,frame,face,path\na,0,0,a\na,0,1,b\na,40,1,c\na,40,2,d\na,90,0,e\nb,0,0,f\nb,0,1,g\n");
+    scratch_text(folder, "return.csv",
+                 "video,frame,face,path\na,0,0,a\na,0,1,b\na,40,1,c\na,40,2,d\na,90,0,e\nb,0,0,f\nb,0,1,g\n");
     if (rmset_index_open(&index, &options, &err) != STATUS_OK) fail_msg("%s", err.message);
     for (uint64_t step = 0; step < 50; step++) { /* frame 90 has one face: only 40 is left, where 2 stands in for 0 */
         first[0] = 0, first[1] = 1;

@@ -240,8 +240,7 @@ static size_t source_of(const struct rmset_index *index, uint64_t row)
 }
 
 /* At each moment pictures are different ones; the share with the moment's commonest label is near the agreement. */
-static void assert_moments(const struct rmset_index *index, const struct dataset *faces, uint64_t persons,
-                           double least)
+static void assert_moments(const struct rmset_index *index, const struct dataset *faces, uint64_t persons, double least)
 {
     uint64_t rows = rmset_index_faces(index), agreeing = 0;
     for (uint64_t first = 0; first < rows; first += persons) {

@@ -1,5 +1,5 @@
-/* The paired comparison against closed forms: McNemar's two tests, and the bootstrap against the normal interval it tends
- * to. */
+/* The paired comparison against closed forms: McNemar's two tests, and the bootstrap against the normal interval it
+ * tends to. */
 #include "rmfer/train/comparison.h"
 
 #include <math.h>

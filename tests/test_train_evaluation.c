@@ -122,7 +122,8 @@ static void test_samples_keep_their_places(void **state)
     struct model model = new_model(CLASSES);
     size_t d = (size_t)model.architecture.features;
     samples[5].label = -1;
-    struct evaluator *with = new_evaluator(&dataset, &model, true, NULL), *without = new_evaluator(&dataset, &model, false, NULL);
+    struct evaluator *with = new_evaluator(&dataset, &model, true, NULL),
+                     *without = new_evaluator(&dataset, &model, false, NULL);
     for (int round = 0; round < 2; round++) {
         const struct evaluation *mixed = evaluate(with, &model), *plain = evaluate(without, &model);
         assert_int_equal(mixed->n, PICTURES - 1);
@@ -160,8 +161,8 @@ static double loss_by_hand(const struct evaluation *found, size_t outputs, size_
     return sum / (double)found->n;
 }
 
-/* The loss knows no other outputs than the answers, as the calibration's likelihood does; a soft target's shares of others are
- * shared out. */
+/* The loss knows no other outputs than the answers, as the calibration's likelihood does; a soft target's shares of
+ * others are shared out. */
 static void test_the_loss_is_over_what_may_be_predicted(void **state)
 {
     (void)state;
@@ -172,15 +173,18 @@ static void test_the_loss_is_over_what_may_be_predicted(void **state)
     struct dataset dataset = sorted_by_class(false);
     struct model model = new_model(OUTPUTS);
     dataset.class_count = OUTPUTS;
-    for (size_t i = 0; i < PICTURES; i++) memcpy(targets + i * OUTPUTS, (float[]){0.375f, 0.125f, 0.5f}, 3 * sizeof(float));
+    for (size_t i = 0; i < PICTURES; i++)
+        memcpy(targets + i * OUTPUTS, (float[]){0.375f, 0.125f, 0.5f}, 3 * sizeof(float));
     for (int soft = 0; soft < 2; soft++) {
         dataset.targets = soft ? targets : NULL;
         struct evaluator *all = new_evaluator(&dataset, &model, false, NULL),
                          *some = new_evaluator(&dataset, &model, false, two);
         const struct evaluation *found = evaluate(some, &model);
         assert_int_equal(found->n, PICTURES);
-        if (soft) assert_true(fabs(found->loss - loss_by_hand(found, OUTPUTS, 2, shared_out)) < 1e-9);
-        else assert_true(fabs(found->loss - found->plain.negative_log_likelihood) < 1e-9);
+        if (soft)
+            assert_true(fabs(found->loss - loss_by_hand(found, OUTPUTS, 2, shared_out)) < 1e-9);
+        else
+            assert_true(fabs(found->loss - found->plain.negative_log_likelihood) < 1e-9);
         assert_true(evaluate(all, &model)->loss > found->loss);
         evaluator_free(all);
         evaluator_free(some);

@@ -1,7 +1,7 @@
-/* What the trainer promises of every method, whichever it is: over SAM, accumulated batches and an average of the weights a
- * run that was stopped goes on to the same bits, every term of the loss and every figure stands in the metrics, settings that it
- * cannot use are refused with what mends them, and what moments tell is taken away by the controls. A row of the table of methods
- * is walked without being named here. */
+/* What the trainer promises of every method, whichever it is: over SAM, accumulated batches and an average of the
+ * weights a run that was stopped goes on to the same bits, every term of the loss and every figure stands in the
+ * metrics, settings that it cannot use are refused with what mends them, and what moments tell is taken away by the
+ * controls. A row of the table of methods is walked without being named here. */
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/ckpt/checkpoint.h"
@@ -82,7 +82,8 @@ static void open_checkpoint(struct checkpoint *checkpoint, const char *path)
     if (checkpoint_open(checkpoint, scratch_path(runs, path), &err) != STATUS_OK) fail_msg("%s", err.message);
 }
 
-/* The first tensor, of optimizer and method too, whose bytes are others in the second checkpoint; "" if there is none. */
+/* The first tensor, of optimizer and method too, whose bytes are others in the second checkpoint; "" if there is none.
+ */
 static const char *first_difference(const char *a, const char *b)
 {
     static char name[160];
@@ -117,8 +118,8 @@ static size_t occurrences(const char *text, const char *pattern, bool positive)
     return count;
 }
 
-/* Every step's line has a number for each term, and in one of them at least a term that weighs something is one; figures
- * stand where their term weighs something. */
+/* Every step's line has a number for each term, and in one of them at least a term that weighs something is one;
+ * figures stand where their term weighs something. */
 static void check_metrics(const struct method *method, const char *name)
 {
     struct error err = {0};
@@ -135,7 +136,8 @@ static void check_metrics(const struct method *method, const char *name)
     for (size_t i = 0; i < method->term_count; i++) {
         snprintf(member, sizeof member, "\"loss_%s\": ", method->terms[i].name);
         assert_int_equal(occurrences((const char *)text, member, false), STEPS);
-        if (weights[i] > 0 && occurrences((const char *)text, member, true) == 0) fail_msg("%s: no %s", method->name, member);
+        if (weights[i] > 0 && occurrences((const char *)text, member, true) == 0)
+            fail_msg("%s: no %s", method->name, member);
     }
     for (size_t i = 0; i < method->figure_count; i++) {
         bool stands = method->figures[i].term < 0 || weights[method->figures[i].term] > 0;
@@ -182,14 +184,19 @@ static void test_controls_are_other_runs(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         runs = scratch_make();
         for (size_t k = 0; k < 3; k++) {
-            const char *overrides[] = {"train.optimizer=sgd", "train.max_steps=1", "train.ema_decay=0",
-                                       "self_supervised.views=moment", grouping, NULL};
+            const char *overrides[] = {"train.optimizer=sgd",
+                                       "train.max_steps=1",
+                                       "train.ema_decay=0",
+                                       "self_supervised.views=moment",
+                                       grouping,
+                                       NULL};
             snprintf(grouping, sizeof grouping, "rmset.grouping=%s", groupings[k]);
             train(groupings[k], rows[i], overrides, false);
         }
         for (size_t k = 1; k < 3; k++) {
             snprintf(control, sizeof control, "%s/last.safetensors", groupings[k]);
-            if (*first_difference("moments/last.safetensors", control) == '\0') fail_msg("%s: %s is the same run", rows[i], groupings[k]);
+            if (*first_difference("moments/last.safetensors", control) == '\0')
+                fail_msg("%s: %s is the same run", rows[i], groupings[k]);
         }
         scratch_remove(runs);
     }

@@ -74,7 +74,8 @@ static void test_a_step_that_fails_changes_nothing(void **state)
     struct parameters *all = &b.learner.model.parameters;
     size_t values = all->value_count * sizeof(real), buffers = all->buffer_count * sizeof(real);
     parameter_write(all, &all->items[b.learner.model.fer.weight])[0] = NAN; /* behind every batch-norm */
-    real *values_before = memory_allocate(1, values, "a copy", &err), *buffers_before = memory_allocate(1, buffers, "a copy", &err);
+    real *values_before = memory_allocate(1, values, "a copy", &err),
+         *buffers_before = memory_allocate(1, buffers, "a copy", &err);
     memcpy(values_before, all->values, values);
     memcpy(buffers_before, all->buffers, buffers);
     assert_int_equal(learner_step(&b.learner, &b.plan, &b.pictures, &run, &failure, &err), STATUS_FAILED);
@@ -88,13 +89,14 @@ static void test_a_step_that_fails_changes_nothing(void **state)
     end(&b);
 }
 
-/* What `method` remembers is, after a step that fails, as the step before left it: a run goes on from there. The step fails at
- * its first batch's loss, by when guesses and keys have been made of it. */
+/* What `method` remembers is, after a step that fails, as the step before left it: a run goes on from there. The step
+ * fails at its first batch's loss, by when guesses and keys have been made of it. */
 static void check_what_is_remembered(const char *method)
 {
     char train_method[64];
-    const char *settings[] = {train_method,       "train.batch=4",        "train.warmup_epochs=0", "train.ema_decay=0.9",
-                              "data.labelled=32", "data.sampler=shuffle", "moco.queue=10"};
+    const char *settings[] = {train_method,          "train.batch=4",    "train.warmup_epochs=0",
+                              "train.ema_decay=0.9", "data.labelled=32", "data.sampler=shuffle",
+                              "moco.queue=10"};
     struct beginning b;
     struct error err = {0};
     struct run_state run = {0};
@@ -189,8 +191,7 @@ static void test_shares_of_a_run_are_of_its_own_steps(void **state)
             struct config config;
             struct run_plan plan;
             char all_epochs[32], first[32];
-            const char *overrides[] = {"train.method=rmfer", "train.batch=8", all_epochs, first,
-                                       "train.max_steps=20"};
+            const char *overrides[] = {"train.method=rmfer", "train.batch=8", all_epochs, first, "train.max_steps=20"};
             snprintf(all_epochs, sizeof all_epochs, "train.epochs=%d", (int)epochs);
             snprintf(first, sizeof first, "train.warmup_epochs=%d", (int)warmup);
             for (size_t count = 4; count <= 5; count++) {

@@ -97,8 +97,7 @@ static void assert_same_bits_of(const char *file, const char *a, const char *b)
         const struct tensor *other = safetensors_find(&second.file, tensor->name);
         assert_non_null(other);
         size_t bytes = tensor->count * tensor_type_size(tensor->type);
-        if (memcmp(tensor->data, other->data, bytes) != 0)
-            fail_msg("%s: %s differs from %s", tensor->name, a, b);
+        if (memcmp(tensor->data, other->data, bytes) != 0) fail_msg("%s: %s differs from %s", tensor->name, a, b);
     }
     checkpoint_close(&first);
     checkpoint_close(&second);
@@ -276,14 +275,23 @@ static void test_forged_memories_are_refused(void **state)
         char method[32], name[32];
         snprintf(method, sizeof method, "train.method=%s", forged[i].method);
         snprintf(name, sizeof name, "forged%zu", i);
-        const char *overrides[] = {method,         "train.max_steps=1", "moco.queue=8",          "data.labelled=30",
-                                   "acl.weight=0", "ial.weight=0",      "data.sampler=shuffle",  "train.ema_decay=0.9",
-                                   "output.checkpoint_every=1",         "train.warmup_epochs=0", NULL};
+        const char *overrides[] = {method,
+                                   "train.max_steps=1",
+                                   "moco.queue=8",
+                                   "data.labelled=30",
+                                   "acl.weight=0",
+                                   "ial.weight=0",
+                                   "data.sampler=shuffle",
+                                   "train.ema_decay=0.9",
+                                   "output.checkpoint_every=1",
+                                   "train.warmup_epochs=0",
+                                   NULL};
         if (run(name, overrides, false, &summary, &err) != STATUS_OK) fail_msg("%s: %s", method, err.message);
         forge(name, forged[i].tensor, forged[i].element, forged[i].size);
         overrides[1] = "train.max_steps=2";
         assert_int_equal(run(name, overrides, true, &summary, &err), STATUS_FAILED);
-        if (strstr(err.message, forged[i].tensor) == NULL) fail_msg("%s is not named: %s", forged[i].tensor, err.message);
+        if (strstr(err.message, forged[i].tensor) == NULL)
+            fail_msg("%s is not named: %s", forged[i].tensor, err.message);
     }
 }
 

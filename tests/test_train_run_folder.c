@@ -82,8 +82,8 @@ static void test_the_lock_is_not_lost_with_the_log(void **state)
 static void test_lines_after_the_checkpoint_are_forgotten(void **state)
 {
     (void)state;
-    static const char three[] =
-        "{\"step\": 5, \"loss\": 1}\n{\"step\": 10}\n{\"step\": 10, \"n\": 2}\n{\"step\": 15}\n";
+    static const char
+        three[] = "{\"step\": 5, \"loss\": 1}\n{\"step\": 10}\n{\"step\": 10, \"n\": 2}\n{\"step\": 15}\n";
     check_kept(three, 10, "{\"step\": 5, \"loss\": 1}\n{\"step\": 10}\n{\"step\": 10, \"n\": 2}\n{\"step\": 99}\n");
     check_kept(
         three, 20,

@@ -15,8 +15,7 @@ static void assert_near(double actual, double expected)
 
 static struct config_train settings(enum config_schedule kind)
 {
-    return (struct config_train){
-        .schedule = kind, .epochs = 10, .lr_min = 0.1, .step_epochs = 2.5, .step_gamma = 0.5};
+    return (struct config_train){.schedule = kind, .epochs = 10, .lr_min = 0.1, .step_epochs = 2.5, .step_gamma = 0.5};
 }
 
 static void test_constant(void **state)

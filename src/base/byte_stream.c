@@ -48,8 +48,7 @@ static void read_more(struct byte_stream *stream)
 {
     ssize_t got = -1;
     if (make_room(stream)) {
-        do
-            got = read(stream->descriptor, stream->bytes + stream->end, READ_AT_ONCE);
+        do got = read(stream->descriptor, stream->bytes + stream->end, READ_AT_ONCE);
         while (got < 0 && errno == EINTR);
         if (got < 0) error_set_errno(&stream->error, "%s cannot be read", stream->name);
     }

@@ -1,5 +1,5 @@
-/* Reading whole files and mapping them, asking what a path is, and making folders. Writing is file_write.c's. Errors keep the errno
- * of what failed first. */
+/* Reading whole files and mapping them, asking what a path is, and making folders. Writing is file_write.c's. Errors
+ * keep the errno of what failed first. */
 #define _GNU_SOURCE /* O_CLOEXEC, MAP_ANONYMOUS */
 #include "rmfer/base/file.h"
 #include "rmfer/base/mapping_guard.h"
@@ -29,8 +29,10 @@ static status check_opened(int descriptor, const char *path, size_t *size, struc
     } else if (!S_ISREG(facts.st_mode)) {
         result = error_set(err, "%s: not a regular file", path);
     }
-    if (result != STATUS_OK) close(descriptor);
-    else *size = (size_t)facts.st_size;
+    if (result != STATUS_OK)
+        close(descriptor);
+    else
+        *size = (size_t)facts.st_size;
     return result;
 }
 
@@ -136,8 +138,7 @@ status file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size, 
     return read_opened(open_for_reading(path), path, limit, bytes, size, err);
 }
 
-status file_read_if_there(const char *path, size_t limit, bool *there, uint8_t **bytes, size_t *size,
-                          struct error *err)
+status file_read_if_there(const char *path, size_t limit, bool *there, uint8_t **bytes, size_t *size, struct error *err)
 {
     *bytes = NULL;
     *size = 0;

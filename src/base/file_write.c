@@ -1,5 +1,5 @@
-/* Writing into a file without a name, or beside the target, exclusively, then linking or renaming: two writers, a full disk
- * or a kill leave at `path` what was there, or all of the new. */
+/* Writing into a file without a name, or beside the target, exclusively, then linking or renaming: two writers, a full
+ * disk or a kill leave at `path` what was there, or all of the new. */
 #define _GNU_SOURCE /* O_NOFOLLOW, O_CLOEXEC, O_DIRECTORY */
 #include "rmfer/base/file_write.h"
 
@@ -175,8 +175,7 @@ static status write_failed(const struct atomic_file *file, struct error *err)
 
 static status put_in_place(struct atomic_file *file, struct error *err)
 {
-    if (rename(file->temporary, file->path) != 0)
-        return error_set_errno(err, "%s: cannot be put in place", file->path);
+    if (rename(file->temporary, file->path) != 0) return error_set_errno(err, "%s: cannot be put in place", file->path);
     if (!file->unsynced) sync_folder_of(file->path);
     memory_free(file->temporary);
     file->temporary = NULL;

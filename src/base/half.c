@@ -1,10 +1,17 @@
-/* Rounding on the bits of a float. To half precision 8 exponent bits become 5, 23 fraction bits become 10; to bfloat16 the
- * exponent stays and 7 fraction bits are left. */
+/* Rounding on the bits of a float. To half precision 8 exponent bits become 5, 23 fraction bits become 10; to bfloat16
+ * the exponent stays and 7 fraction bits are left. */
 #include "rmfer/base/half.h"
 
 #include <string.h>
 
-enum { SIGN = 0x8000, INFINITE = 0x7c00, QUIET = 0x0200, QUIET_UPPER = 0x0040, FRACTION_CUT = 13, LEAST_EXPONENT = 113 };
+enum {
+    SIGN = 0x8000,
+    INFINITE = 0x7c00,
+    QUIET = 0x0200,
+    QUIET_UPPER = 0x0040,
+    FRACTION_CUT = 13,
+    LEAST_EXPONENT = 113
+};
 
 /* value >> shift with the bits shifted out rounded to nearest, ties to even; 1 <= shift <= 31. */
 static uint32_t shift_rounded(uint32_t value, int shift)

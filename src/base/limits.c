@@ -115,8 +115,9 @@ size_t limits_memory_left(const char *root)
         while (climb(&unified));
     }
     if (find_group(&own, "memory")) {
-        do least = smaller(least, memory_left_in(&own, "memory.limit_in_bytes", "memory.usage_in_bytes",
-                                                 "total_inactive_file "));
+        do
+            least = smaller(least, memory_left_in(&own, "memory.limit_in_bytes", "memory.usage_in_bytes",
+                                                  "total_inactive_file "));
         while (climb(&own));
     }
     return least >= UNLIMITED ? SIZE_MAX : (size_t)least;

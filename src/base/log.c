@@ -86,13 +86,13 @@ void log_hide_status(void)
     pthread_mutex_unlock(&state.lock);
 }
 
-#define LOG_FUNCTION(name, prefix, least)                                                                          \
-    void name(const char *format, ...)                                                                             \
-    {                                                                                                              \
-        va_list arguments;                                                                                         \
-        va_start(arguments, format);                                                                               \
-        write_line(prefix, least, format, arguments);                                                              \
-        va_end(arguments);                                                                                         \
+#define LOG_FUNCTION(name, prefix, least)             \
+    void name(const char *format, ...)                \
+    {                                                 \
+        va_list arguments;                            \
+        va_start(arguments, format);                  \
+        write_line(prefix, least, format, arguments); \
+        va_end(arguments);                            \
     }
 
 LOG_FUNCTION(log_error, "rmfer: error: ", LOG_QUIET)

@@ -80,9 +80,7 @@ void *memory_allocate(size_t count, size_t size, const char *what, struct error 
     atomic_fetch_add(&allocations, 1);
     size_t bytes = arena_rounded(size_multiply(count, size));
     if (bytes == 0) bytes = ALIGNMENT;
-    if (bytes >= LARGE_BLOCK && bytes != SIZE_MAX &&
-        memory_require(bytes, what, err) != STATUS_OK)
-        return NULL;
+    if (bytes >= LARGE_BLOCK && bytes != SIZE_MAX && memory_require(bytes, what, err) != STATUS_OK) return NULL;
     void *block = bytes == SIZE_MAX || must_fail_now() ? NULL : aligned_alloc(ALIGNMENT, bytes);
     if (block == NULL) {
         error_set(err, "not enough memory for %s (%zu x %zu bytes)", what, count, size);
@@ -115,8 +113,8 @@ char *memory_copy_string(const char *text, struct error *err)
 }
 
 /* ---- arenas ------------------------------------------------------------------------------------------------------
- * Each mapping begins with a page that tells of it and links it to the others: a part of the heap's own book-keeping, under
- * one lock, as the C library's. */
+ * Each mapping begins with a page that tells of it and links it to the others: a part of the heap's own book-keeping,
+ * under one lock, as the C library's. */
 
 enum { PAGE = 4096 };
 

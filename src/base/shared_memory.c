@@ -1,4 +1,5 @@
-/* An anonymous file in memory, found by the other processes through /proc; its first bytes tell that it is the right one. */
+/* An anonymous file in memory, found by the other processes through /proc; its first bytes tell that it is the right
+ * one. */
 #define _GNU_SOURCE /* memfd_create, fallocate */
 #include "rmfer/base/shared_memory.h"
 
@@ -14,7 +15,8 @@
 static status map(struct shared_memory *memory, size_t size, struct error *err)
 {
     void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory->file, 0);
-    if (base == MAP_FAILED) return error_set_errno(err, "memory that processes share cannot be mapped (%zu bytes)", size);
+    if (base == MAP_FAILED)
+        return error_set_errno(err, "memory that processes share cannot be mapped (%zu bytes)", size);
     memory->base = base;
     memory->size = size;
     return STATUS_OK;

@@ -1,6 +1,6 @@
-/* A file without a name (Linux's O_TMPFILE) is gone with its process, however that ends. Where there are none (NFS, FAT, other
- * systems), a temporary file is locked as long as its writer has it open: after a kill the lock is free, whatever the
- * machine's process numbers have become, and the next writer removes the file. */
+/* A file without a name (Linux's O_TMPFILE) is gone with its process, however that ends. Where there are none (NFS,
+ * FAT, other systems), a temporary file is locked as long as its writer has it open: after a kill the lock is free,
+ * whatever the machine's process numbers have become, and the next writer removes the file. */
 #define _GNU_SOURCE /* O_NOFOLLOW, O_CLOEXEC, O_TMPFILE */
 #include "temporary_file.h"
 
@@ -38,7 +38,8 @@ static status invent_name(const char *path, struct text *name, struct error *err
 {
     unsigned long long random;
     name->length = 0;
-    if (getrandom(&random, sizeof random, 0) != sizeof random) return error_set_errno(err, "%s: cannot be written", path);
+    if (getrandom(&random, sizeof random, 0) != sizeof random)
+        return error_set_errno(err, "%s: cannot be written", path);
     return text_append_format(name, err, "%s%s%0*llx", path, MARK, DIGITS, random);
 }
 

@@ -214,7 +214,7 @@ status text_append_escaped(struct text *text, const char *name, enum text_escape
     status result = STATUS_OK;
     while (*name != '\0' && result == STATUS_OK) {
         size_t length = escape == TEXT_ESCAPE_FOREIGN || strchr("\t\n\r", *name) != NULL ? text_character_length(name)
-                                                                                       : text_printable_length(name);
+                                                                                         : text_printable_length(name);
         if (looks_escaped(name)) length = 0;
         result = length > 0 ? text_append(text, name, length, err)
                             : text_append_format(text, err, "\\x%02x", (unsigned char)*name);

@@ -145,8 +145,8 @@ status checkpoint_write_temperature(const char *path, const struct checkpoint *c
     const struct safetensors *file = &checkpoint->file;
     struct text number = {0};
     size_t count = 0;
-    struct safetensors_metadata *metadata =
-        memory_allocate(file->metadata_count + 1, sizeof *metadata, "a checkpoint's metadata", err);
+    struct safetensors_metadata *metadata = memory_allocate(file->metadata_count + 1, sizeof *metadata,
+                                                            "a checkpoint's metadata", err);
     if (metadata == NULL) return STATUS_FAILED;
     for (size_t i = 0; i < file->metadata_count; i++) {
         const char *key = file->metadata[i].key;
@@ -280,7 +280,8 @@ static status load_model(const struct checkpoint *checkpoint, struct model *mode
     }
     const struct parameter *entry = parameters_find_not_finite(&model->parameters);
     if (entry != NULL)
-        return error_set(err, "%s: %s holds a value that is not finite (NaN or infinity)", checkpoint->path, entry->name);
+        return error_set(err, "%s: %s holds a value that is not finite (NaN or infinity)", checkpoint->path,
+                         entry->name);
     return STATUS_OK;
 }
 

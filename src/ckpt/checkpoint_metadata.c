@@ -154,12 +154,10 @@ status metadata_read_info(struct checkpoint_info *info, const struct safetensors
     int64_t version, image_size, step = 0;
     double epoch = 0, temperature = 0;
     if (!text_to_integer(value_of(file, METADATA_FORMAT), &version))
-        return error_set(err,
-                         "no checkpoint of rmfer: metadata " METADATA_FORMAT
-                         " is missing ('rmfer import' reads others)");
+        return error_set(err, "no checkpoint of rmfer: metadata " METADATA_FORMAT
+                              " is missing ('rmfer import' reads others)");
     if (version != METADATA_FORMAT_VERSION)
-        return error_set(err, "format %lld, this program reads format %d", (long long)version,
-                         METADATA_FORMAT_VERSION);
+        return error_set(err, "format %lld, this program reads format %d", (long long)version, METADATA_FORMAT_VERSION);
     info->arch = value_of(file, METADATA_ARCH);
     if (!text_to_integer(value_of(file, METADATA_IMAGE_SIZE), &image_size) || image_size < SMALLEST_IMAGE ||
         image_size > LARGEST_IMAGE)

@@ -97,8 +97,9 @@ status checkpoint_describe(const struct checkpoint *checkpoint, const char *accu
         result = text_append_format(out, err, "%-12s %.4g, fitted on the validation split\n", "temperature",
                                     info->temperature);
     if (result == STATUS_OK && info->untrained)
-        result = text_append_format(out, err, "the classifier is fresh and random: to start a training from, not to "
-                                              "predict with\n");
+        result = text_append_format(out, err,
+                                    "the classifier is fresh and random: to start a training from, not to "
+                                    "predict with\n");
     if (result == STATUS_OK && info->folded)
         result = text_append_format(out, err, "batch-norm was folded before import: for evaluation only\n");
     if (result == STATUS_OK) result = describe_groups(&checkpoint->file, out, err);

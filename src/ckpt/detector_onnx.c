@@ -107,13 +107,12 @@ static status read_convolution(struct walk *walk, const struct onnx_node *node, 
     int64_t group = onnx_attribute_integer(node, "group", 1);
     bool fits = weight->rank == 4 && weight->shape[2] == kernel && weight->shape[3] == kernel &&
                 weight->shape[0] <= DETECTOR_MOST_CHANNELS && weight->shape[1] <= DETECTOR_MOST_CHANNELS &&
-                bias->count == weight->shape[0] && has_stride(node, stride) &&
-                has_padding(node, (int64_t)kernel / 2) &&
+                bias->count == weight->shape[0] && has_stride(node, stride) && has_padding(node, (int64_t)kernel / 2) &&
                 (depthwise ? weight->shape[1] == 1 && group == (int64_t)weight->shape[0] : group == 1);
     if (!fits)
         return error_set(err, "not YuNet: convolution '%s' has another shape than a %zux%zu%s of stride %d",
-                         tensor_name_text(text, sizeof text, node->name), kernel, kernel,
-                         depthwise ? " a channel" : "", (int)stride);
+                         tensor_name_text(text, sizeof text, node->name), kernel, kernel, depthwise ? " a channel" : "",
+                         (int)stride);
     memcpy(conv->shape, weight->shape, sizeof conv->shape);
     status result = copy_tensor(walk, weight, &conv->weight, err);
     return result == STATUS_OK ? copy_tensor(walk, bias, &conv->bias, err) : result;

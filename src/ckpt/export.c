@@ -59,8 +59,7 @@ static void add_folded_weights(struct graph *graph, const char *convolution, con
     size_t channels = entry->shape[0], fan = entry->count / channels;
     const float *w = values_of(graph, convolution, "weight");
     const float *gamma = values_of(graph, batchnorm, "weight"), *beta = values_of(graph, batchnorm, "bias");
-    const float *mean = values_of(graph, batchnorm, "running_mean"),
-                *var = values_of(graph, batchnorm, "running_var");
+    const float *mean = values_of(graph, batchnorm, "running_mean"), *var = values_of(graph, batchnorm, "running_var");
     struct error *err = graph->writer.err;
     float *weight = pool_take(&graph->pool, entry->count, sizeof *weight, err);
     float *bias = pool_take(&graph->pool, channels, sizeof *bias, err);
@@ -144,8 +143,10 @@ static void add_squeeze_excite(struct graph *graph, const struct layer *layer)
         if (tensors[i].rank != 4) continue;
         add_plain_weights(graph, owner);
         add_convolution(graph, layer, owner);
-        if (tensors[i].part == PART_REDUCE) add_silu(graph, owner);
-        else add_unary(graph, "Sigmoid", owner, "gate", NULL);
+        if (tensors[i].part == PART_REDUCE)
+            add_silu(graph, owner);
+        else
+            add_unary(graph, "Sigmoid", owner, "gate", NULL);
     }
     add_binary(graph, "Mul", input, layer->name, "out");
 }
@@ -226,7 +227,8 @@ static void add_classifier(struct graph *graph)
     if (!graph->model->has_affect) return;
     const size_t affect[2] = {0, AFFECT_DIMENSIONS};
     add_plain_weights(graph, "va");
-    onnx_writer_node(&graph->writer, "Gemm", INPUTS(graph->value, "va.weight", "va.bias"), ONNX_VALENCE_AROUSAL, transposed);
+    onnx_writer_node(&graph->writer, "Gemm", INPUTS(graph->value, "va.weight", "va.bias"), ONNX_VALENCE_AROUSAL,
+                     transposed);
     onnx_writer_end(&graph->writer, ONNX_OUTPUT, ONNX_VALENCE_AROUSAL, TENSOR_F32, 2, affect);
 }
 

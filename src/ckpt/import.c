@@ -41,8 +41,8 @@ static void load_entry(struct loading *loading, const struct parameter *entry, c
 }
 
 /* Adds what is wrong with an entry to a list for one message. */
-static status list_misfit(struct text *list, size_t already, const struct parameter *entry,
-                          const struct tensor *tensor, struct error *err)
+static status list_misfit(struct text *list, size_t already, const struct parameter *entry, const struct tensor *tensor,
+                          struct error *err)
 {
     char given[TENSOR_SHAPE_TEXT], wanted[TENSOR_SHAPE_TEXT];
     const char *separator = already == 0 ? "" : ", ";
@@ -105,7 +105,8 @@ static void load_projection(struct loading *loading)
         const struct parameter *entry = &model->parameters.items[indices[i]];
         tensors[i] = import_source_find(loading->source, entry->name);
         if (tensors[i] != NULL && tensor_has_shape(tensors[i], entry->rank, entry->shape)) continue;
-        import_note(loading->report, "projection head H: fresh, as the file has none%s", tensors[i] == NULL ? "" : " of its shape");
+        import_note(loading->report, "projection head H: fresh, as the file has none%s",
+                    tensors[i] == NULL ? "" : " of its shape");
         loading->report->missing += 4;
         return;
     }
@@ -142,10 +143,12 @@ static void note_affect_left_behind(struct loading *loading)
 /* ---- the report ---- */
 
 /* Known, and of no use to a model: counters, optimizer state, averaged copies, what stands outside the network's
- * prefix, the heads of training in a model without them, a classifier beside the one that was taken; whatever else rmfer's own checkpoints have. */
+ * prefix, the heads of training in a model without them, a classifier beside the one that was taken; whatever else
+ * rmfer's own checkpoints have. */
 static bool is_passed_over(const struct loading *loading, const char *name)
 {
-    static const char *const prefixes[] = {"optimizer", CHECKPOINT_AVERAGE, CHECKPOINT_METHOD, CHECKPOINT_TRAINER, "ial.", "va.", "classifier."};
+    static const char *const prefixes[] = {
+        "optimizer", CHECKPOINT_AVERAGE, CHECKPOINT_METHOD, CHECKPOINT_TRAINER, "ial.", "va.", "classifier."};
     const char *prefix = loading->source->match.prefix;
     if (import_source_metadata(loading->source, METADATA_FORMAT) != NULL) return true;
     if (strncmp(name, prefix, strlen(prefix)) != 0) return true;
@@ -196,8 +199,7 @@ static void note_file(const struct loading *loading)
             import_note(loading->report, "weights: their moving average, which evaluation takes too (--prefix '' takes "
                                          "the weights that training went on with)");
         else if (source->candidates > 1)
-            import_note(loading->report,
-                        "%zu sets of weights are in it; this one was taken (--prefix chooses another)",
+            import_note(loading->report, "%zu sets of weights are in it; this one was taken (--prefix chooses another)",
                         source->candidates);
     }
 }
@@ -207,8 +209,10 @@ static void note_equal_names(const struct import_source *source, struct import_r
 {
     size_t more = source->onnx == NULL ? source->found - source->count : 0;
     if (more > 0)
-        import_note(report, "%zu tensors stand in more than one file: those of a file without a backbone were taken, else the "
-                            "first file's", more);
+        import_note(report,
+                    "%zu tensors stand in more than one file: those of a file without a backbone were taken, else the "
+                    "first file's",
+                    more);
 }
 
 static const char *padding_title(bool same)
@@ -238,8 +242,8 @@ static status check_finite(struct loading *loading)
 {
     const struct parameter *entry = parameters_find_not_finite(&loading->model->parameters);
     if (entry == NULL) return STATUS_OK;
-    return error_set(loading->err, "%s: %s holds a value that is not finite (NaN or infinity)", loading->source->paths[0],
-                     entry->name);
+    return error_set(loading->err, "%s: %s holds a value that is not finite (NaN or infinity)",
+                     loading->source->paths[0], entry->name);
 }
 
 static status load_model(struct loading *loading)
@@ -273,8 +277,7 @@ static status load_model(struct loading *loading)
     return result;
 }
 
-static status copy_class_names(struct import_report *report, const char *const *names, size_t count,
-                               struct error *err)
+static status copy_class_names(struct import_report *report, const char *const *names, size_t count, struct error *err)
 {
     report->class_names = memory_allocate(count, sizeof *report->class_names, "the class names", err);
     if (report->class_names == NULL) return STATUS_FAILED;
@@ -310,10 +313,10 @@ status import_into_model(struct model *model, const char *path, const struct imp
 
 /* ---- rmfer import ---- */
 
-/* As many names were given as the file has outputs: they are the outputs' names in their order. A file that has such names
- * itself is believed: the same ones in another order ask for that order, others replace them, which is told. */
-static status take_given_names(struct loading *loading, const struct import_linear *linear, struct import_options *options,
-                               struct source_classes *classes)
+/* As many names were given as the file has outputs: they are the outputs' names in their order. A file that has such
+ * names itself is believed: the same ones in another order ask for that order, others replace them, which is told. */
+static status take_given_names(struct loading *loading, const struct import_linear *linear,
+                               struct import_options *options, struct source_classes *classes)
 {
     size_t count = options->class_count;
     if (import_source_metadata(loading->source, METADATA_CLASSES) != NULL) {
@@ -427,8 +430,7 @@ static status create_model(struct loading *loading, struct checkpoint_info *info
                         : import_source_architecture(loading->source, &architecture, &reason, err);
     if (result == STATUS_OK) result = import_source_check_size(loading->source, &architecture, err);
     if (result == STATUS_OK) result = import_source_read_graph(loading->source, &architecture, err);
-    if (result == STATUS_OK)
-        result = plan_classes(loading, (size_t)architecture.features, &options, &classes, &count);
+    if (result == STATUS_OK) result = plan_classes(loading, (size_t)architecture.features, &options, &classes, &count);
     const struct model_heads heads = {.attention = source_has_heads(loading->source),
                                       .affect = source_has_affect(loading->source),
                                       .without_gradients = true};

@@ -29,7 +29,8 @@ static status classes_of_metadata(struct source_classes *classes, const char *sa
     return STATUS_OK;
 }
 
-status import_source_classes(const struct loading *loading, const struct import_linear *linear, struct source_classes *classes)
+status import_source_classes(const struct loading *loading, const struct import_linear *linear,
+                             struct source_classes *classes)
 {
     const struct import_options *options = loading->options;
     const size_t outputs = linear->weight->shape[0];

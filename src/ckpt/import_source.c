@@ -16,8 +16,8 @@ static const size_t POOL_LIMIT = (size_t)256 << 20;
 
 /* ---- opening ---- */
 
-/* Tensors of all files in one sorted list. Of equal names the one of a file without a backbone comes first, as that file
- * was given for what it has beside one, then that of the earlier file. */
+/* Tensors of all files in one sorted list. Of equal names the one of a file without a backbone comes first, as that
+ * file was given for what it has beside one, then that of the earlier file. */
 struct numbered {
     struct tensor tensor;
     size_t place;
@@ -68,8 +68,8 @@ static status no_backbone(const struct import_source *source, const char *prefix
     if (source->count == 0) return error_set(err, "%s: no tensors in it", path);
     char name[TENSOR_NAME_TEXT];
     tensor_name_text(name, sizeof name, source->tensors[0].name);
-    return error_set(err, "%s: no EfficientNet backbone among its %zu tensors (the first is '%s')", path,
-                     source->count, name);
+    return error_set(err, "%s: no EfficientNet backbone among its %zu tensors (the first is '%s')", path, source->count,
+                     name);
 }
 
 /* Our own checkpoints may hold the weights' moving average and optimizer state beside the network, which has no prefix
@@ -77,7 +77,8 @@ static status no_backbone(const struct import_source *source, const char *prefix
 static const char *wanted_prefix(const struct import_source *source, const char *prefix)
 {
     if (prefix != NULL || import_source_metadata(source, METADATA_FORMAT) == NULL) return prefix;
-    bool has_average = tensor_find_sorted(source->tensors, source->count, CHECKPOINT_AVERAGE "conv_stem.weight") != NULL;
+    bool has_average = tensor_find_sorted(source->tensors, source->count, CHECKPOINT_AVERAGE "conv_stem.weight") !=
+                       NULL;
     return has_average ? CHECKPOINT_AVERAGE : "";
 }
 
@@ -96,8 +97,8 @@ static status find_network(struct import_source *source, const char *prefix, str
     return no_backbone(source, prefix, err);
 }
 
-status import_source_open(struct import_source *source, const char *const *paths, size_t path_count,
-                          const char *prefix, struct error *err)
+status import_source_open(struct import_source *source, const char *const *paths, size_t path_count, const char *prefix,
+                          struct error *err)
 {
     *source = (struct import_source){.pool = pool_with_limits(POOL_LIMIT, SIZE_MAX)};
     if (path_count > MOST_SOURCES) return error_set_usage(err, "more than %d files", MOST_SOURCES);
@@ -236,10 +237,8 @@ status import_source_check_size(const struct import_source *source, const struct
     } else {
         held = naming_size(&source->match, source->tensors, source->count);
     }
-    if (held.stem == wanted.stem && held.blocks == wanted.blocks && held.features == wanted.features)
-        return STATUS_OK;
-    return error_set(err,
-                     "%s: does not fit %s: %zu %s, %zu stem channels and %zu features instead of %zu, %zu and %zu",
+    if (held.stem == wanted.stem && held.blocks == wanted.blocks && held.features == wanted.features) return STATUS_OK;
+    return error_set(err, "%s: does not fit %s: %zu %s, %zu stem channels and %zu features instead of %zu, %zu and %zu",
                      source->paths[0], architecture->name, held.blocks, onnx ? "convolutions" : "blocks", held.stem,
                      held.features, wanted.blocks, wanted.stem, wanted.features);
 }
@@ -288,8 +287,8 @@ static bool is_looked_at(const struct import_source *source, const struct import
 }
 
 /* LAYER.weight and LAYER.bias behind a prefix; "" as the layer for a file that is one linear module. */
-static bool linear_named(const struct import_source *source, bool beside, const char *prefix, const char *layer, size_t features,
-                         struct import_linear *linear)
+static bool linear_named(const struct import_source *source, bool beside, const char *prefix, const char *layer,
+                         size_t features, struct import_linear *linear)
 {
     char name[2 * FOREIGN_NAME_BYTES];
     const char *dot = layer[0] == '\0' ? "" : ".";

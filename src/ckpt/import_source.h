@@ -15,10 +15,11 @@ struct import_source {
     const char *paths[MOST_SOURCES];
     size_t set_count;
     struct pool pool;
-    struct tensor *tensors; /* of all files, sorted by name; of equal names one: a file's without a backbone, else the first's */
+    struct tensor
+        *tensors; /* of all files, sorted by name; of equal names one: a file's without a backbone, else the first's */
     size_t count;
-    bool *is_beside;               /* [count] the tensor is of a file without a backbone; not for ONNX */
-    size_t found;                  /* tensors in the files: `count`, those of equal names, and what else an ONNX file has */
+    bool *is_beside; /* [count] the tensor is of a file without a backbone; not for ONNX */
+    size_t found;    /* tensors in the files: `count`, those of equal names, and what else an ONNX file has */
     const struct onnx_model *onnx; /* the file when it is ONNX (alone), else NULL */
     struct onnx_facts onnx_facts;
     bool folded;
@@ -27,8 +28,8 @@ struct import_source {
 };
 
 /* Opens the files and finds the backbone in them (`prefix`: see import_options). Safe to free after a failure. */
-status import_source_open(struct import_source *source, const char *const *paths, size_t path_count,
-                          const char *prefix, struct error *err) MUST_CHECK;
+status import_source_open(struct import_source *source, const char *const *paths, size_t path_count, const char *prefix,
+                          struct error *err) MUST_CHECK;
 void import_source_free(struct import_source *source);
 
 /* Metadata of the files by key ("rmfer.classes"), NULL when none has it. */

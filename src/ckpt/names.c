@@ -119,7 +119,8 @@ bool naming_foreign(char name[FOREIGN_NAME_BYTES], enum naming naming, const str
     const struct layer *layer;
     struct layer_tensor tensor;
     if (!find_tensor(layers, ours, &layer, &tensor)) return false;
-    if (layer->block >= 0) name_inner(name, naming, layers, layer, &tensor);
+    if (layer->block >= 0)
+        name_inner(name, naming, layers, layer, &tensor);
     else
         snprintf(name, FOREIGN_NAME_BYTES, "%s.%s", find_outer(layer->role, tensor.part)->names[naming], tensor.kind);
     return true;

@@ -443,8 +443,8 @@ status onnx_parse(struct onnx_model *model, const uint8_t *bytes, size_t size, c
     *pool = pool_with_limits(size_add(POOL_AT_LEAST, size_multiply(size, POOL_TIMES_FILE)), 0);
     model->pool = pool;
     struct reader reader = {pool, err};
-    status result =
-        size == 0 ? malformed(&reader, "the model") : read_model(&reader, model, (struct wire){bytes, bytes + size});
+    status result = size == 0 ? malformed(&reader, "the model")
+                              : read_model(&reader, model, (struct wire){bytes, bytes + size});
     if (result == STATUS_OK) return STATUS_OK;
     onnx_close(model);
     return error_add_context(err, "%s", name);

@@ -262,7 +262,8 @@ static bool is_linear(const struct onnx_node *node)
 }
 
 /* Whether a linear node is a layer on that many features, with its numbers in the file. */
-static bool read_linear(struct linear_node *linear, const struct onnx_model *model, const struct onnx_node *node, size_t features)
+static bool read_linear(struct linear_node *linear, const struct onnx_model *model, const struct onnx_node *node,
+                        size_t features)
 {
     bool gemm = onnx_is_operator(node, "Gemm");
     if (node->output_count == 0) return false;
@@ -271,7 +272,8 @@ static bool read_linear(struct linear_node *linear, const struct onnx_model *mod
     if (weight == NULL || weight->rank != 2 || last == NULL || last->output_count == 0) return false;
     *linear = (struct linear_node){*weight, constant_input(model, last, gemm ? 2 : 1), last->outputs[0]};
     if (!gemm || onnx_attribute_integer(node, "transB", 0) == 0) turn(&linear->weight);
-    return linear->bias != NULL && linear->weight.shape[1] == features && linear->bias->count == linear->weight.shape[0];
+    return linear->bias != NULL && linear->weight.shape[1] == features &&
+           linear->bias->count == linear->weight.shape[0];
 }
 
 static status collect_linear(struct collection *collection, const char *layer, const struct linear_node *linear)
@@ -280,18 +282,20 @@ static status collect_linear(struct collection *collection, const char *layer, c
     return result == STATUS_OK ? collect(collection, layer, "bias", linear->bias) : result;
 }
 
-static status check_classifiers(const struct collection *collection, size_t fitting, const struct linear_node *classifier,
-                                bool is_plain)
+static status check_classifiers(const struct collection *collection, size_t fitting,
+                                const struct linear_node *classifier, bool is_plain)
 {
     if (fitting > 1 && strcmp(classifier->output, ONNX_LOGITS) != 0)
-        return error_set(collection->err, "%zu linear layers on the features, and none's output is called " ONNX_LOGITS
-                         ": which of them is the classifier is not known", fitting);
+        return error_set(collection->err,
+                         "%zu linear layers on the features, and none's output is called " ONNX_LOGITS
+                         ": which of them is the classifier is not known",
+                         fitting);
     if (!is_plain) return error_set(collection->err, "the classifier's Gemm scales, or transposes its input");
     return STATUS_OK;
 }
 
-/* The classifier is the linear layer on the features, of several that whose output is called logits; beside it rmfer's own
- * exports may have the head for valence and arousal. A graph without any is a backbone. */
+/* The classifier is the linear layer on the features, of several that whose output is called logits; beside it rmfer's
+ * own exports may have the head for valence and arousal. A graph without any is a backbone. */
 static status collect_heads(struct collection *collection)
 {
     const struct onnx_model *model = collection->model;

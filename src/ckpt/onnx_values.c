@@ -55,8 +55,10 @@ const struct onnx_node *onnx_producer(const struct onnx_model *model, const char
     size_t low = 0, high = model->producer_count;
     while (low < high) { /* the first that is not before `value` */
         size_t middle = low + (high - low) / 2;
-        if (strcmp(model->producers[middle].value, value) < 0) low = middle + 1;
-        else high = middle;
+        if (strcmp(model->producers[middle].value, value) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
     bool found = low < model->producer_count && strcmp(model->producers[low].value, value) == 0;
     return found ? model->producers[low].node : NULL;
@@ -73,8 +75,10 @@ const struct onnx_node *onnx_consumer(const struct onnx_model *model, const char
     size_t low = 0, high = model->consumer_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare_use(&model->consumers[middle], value, op_type) < 0) low = middle + 1;
-        else high = middle;
+        if (compare_use(&model->consumers[middle], value, op_type) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
     bool found = low < model->consumer_count && compare_use(&model->consumers[low], value, op_type) == 0;
     return found ? model->consumers[low].node : NULL;

@@ -98,8 +98,8 @@ static status reserve_part(struct onnx_writer *writer)
 {
     if (writer->part_count < writer->part_capacity) return STATUS_OK;
     size_t capacity = 2 * writer->part_capacity + 64;
-    void *parts =
-        memory_grow(writer->parts, writer->part_capacity, capacity, sizeof *writer->parts, "a graph", writer->err);
+    void *parts = memory_grow(writer->parts, writer->part_capacity, capacity, sizeof *writer->parts, "a graph",
+                              writer->err);
     if (parts == NULL) return STATUS_FAILED;
     writer->parts = parts;
     writer->part_capacity = capacity;

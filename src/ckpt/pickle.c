@@ -266,8 +266,7 @@ static status stack_global(struct machine *machine)
     const struct pickle_value *name = pop(machine);
     const struct pickle_value *module = name == NULL ? NULL : pop(machine);
     if (module == NULL) return STATUS_FAILED;
-    if (name->kind != PICKLE_STRING || module->kind != PICKLE_STRING)
-        return broken(machine, "a class without a name");
+    if (name->kind != PICKLE_STRING || module->kind != PICKLE_STRING) return broken(machine, "a class without a name");
     return push_global(machine, module->string.bytes, module->string.length, name->string.bytes, name->string.length);
 }
 
@@ -291,8 +290,7 @@ static status collect_to_mark(struct machine *machine, enum pickle_kind kind)
     struct pickle_value **items;
     size_t count;
     status result = pop_mark(machine, &items, &count);
-    if (result == STATUS_OK && kind == PICKLE_DICT && count % 2 != 0)
-        result = broken(machine, "a key without a value");
+    if (result == STATUS_OK && kind == PICKLE_DICT && count % 2 != 0) result = broken(machine, "a key without a value");
     return result == STATUS_OK ? push_collection(machine, kind, items, count) : result;
 }
 

@@ -187,9 +187,8 @@ static const char *const tensor_functions[] = {"torch._utils._rebuild_tensor", "
 static const char *const wrapping_functions[] = {"torch._utils._rebuild_parameter",
                                                  "torch._utils._rebuild_parameter_with_state",
                                                  "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer", NULL};
-static const char *const dict_classes[] = {"collections.OrderedDict", "collections.defaultdict",
-                                           "collections.Counter",     "__builtin__.dict",
-                                           "builtins.dict",           NULL};
+static const char *const dict_classes[] = {"collections.OrderedDict", "collections.defaultdict", "collections.Counter",
+                                           "__builtin__.dict",        "builtins.dict",           NULL};
 static const char *const sequence_classes[] = {
     "__builtin__.set", "builtins.set",      "__builtin__.frozenset", "builtins.frozenset", "__builtin__.list",
     "builtins.list",   "__builtin__.tuple", "builtins.tuple",        "torch.Size",         NULL};
@@ -205,13 +204,12 @@ static bool is_subclass_tensor(const char *name, const struct pickle_value *argu
            item_of_kind(arguments, 2, PICKLE_TUPLE) != NULL;
 }
 
-struct pickle_value *pickle_call(struct pool *pool, const struct pickle_value *callable,
-                                 struct pickle_value *arguments, struct error *err)
+struct pickle_value *pickle_call(struct pool *pool, const struct pickle_value *callable, struct pickle_value *arguments,
+                                 struct error *err)
 {
     if (callable->kind != PICKLE_GLOBAL) return make_object(pool, callable, err);
     const char *name = callable->global;
-    struct pickle_value *first =
-        is_sequence(arguments) && arguments->list.count > 0 ? arguments->list.items[0] : NULL;
+    struct pickle_value *first = is_sequence(arguments) && arguments->list.count > 0 ? arguments->list.items[0] : NULL;
     struct pickle_value *made = NULL;
     struct error inner = {0};
     if (is_one_of(name, tensor_functions))

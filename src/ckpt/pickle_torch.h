@@ -12,11 +12,10 @@ status pickle_items_add(struct pool *pool, struct pickle_items *list, struct pic
                         struct error *err) MUST_CHECK;
 
 /* What calling `callable` (of any kind) with `arguments` stands for: a tensor, a dictionary, or an inert object. */
-struct pickle_value *pickle_call(struct pool *pool, const struct pickle_value *callable,
-                                 struct pickle_value *arguments, struct error *err) MUST_CHECK;
+struct pickle_value *pickle_call(struct pool *pool, const struct pickle_value *callable, struct pickle_value *arguments,
+                                 struct error *err) MUST_CHECK;
 
 /* What a persistent id stands for: ("storage", type, key, device, count[, view]), or None for something else. */
-struct pickle_value *pickle_persistent(struct pool *pool, const struct pickle_value *id,
-                                       struct error *err) MUST_CHECK;
+struct pickle_value *pickle_persistent(struct pool *pool, const struct pickle_value *id, struct error *err) MUST_CHECK;
 
 #endif

@@ -13,8 +13,8 @@ struct pool_chunk {
     size_t size, used; /* bytes behind this header */
 };
 
-static const size_t header_bytes =
-    (sizeof(struct pool_chunk) + PIECE_ALIGNMENT - 1) / PIECE_ALIGNMENT * PIECE_ALIGNMENT;
+static const size_t header_bytes = (sizeof(struct pool_chunk) + PIECE_ALIGNMENT - 1) / PIECE_ALIGNMENT *
+                                   PIECE_ALIGNMENT;
 
 struct pool pool_with_limits(size_t limit, size_t steps)
 {

@@ -41,8 +41,7 @@ static int read_sizes(const cJSON *array, size_t *values, int most)
 
 /* One tensor's {dtype, shape, data_offsets}. A key given twice leaves another out, so that three keys are enough to
  * know that each is there once. */
-static status read_entry(struct tensor *tensor, const cJSON *entry, const struct data_section *data,
-                         struct error *err)
+static status read_entry(struct tensor *tensor, const cJSON *entry, const struct data_section *data, struct error *err)
 {
     char name[TENSOR_NAME_TEXT];
     tensor_name_text(name, sizeof name, entry->string);
@@ -143,8 +142,11 @@ static status read_header(struct safetensors *file, const char *text, size_t len
     }
     status result = check_places(file, data, err);
     const struct checked_file checked = {safetensors_metadata_value(file, CHECKSUM_HEADER),
-                                         safetensors_metadata_value(file, CHECKSUM_TENSORS), text, length,
-                                         file->tensors, file->count};
+                                         safetensors_metadata_value(file, CHECKSUM_TENSORS),
+                                         text,
+                                         length,
+                                         file->tensors,
+                                         file->count};
     if (result == STATUS_OK) result = safetensors_check_sums(&checked, err); /* still in the file's order */
     return result == STATUS_OK ? check_distinct(file, err) : result;
 }

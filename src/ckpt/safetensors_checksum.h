@@ -13,8 +13,8 @@
 #include "rmfer/base/crc32c.h"
 #include "rmfer/ckpt/tensor.h"
 
-#define CHECKSUM_HEADER "rmfer.checksum"
-#define CHECKSUM_TENSORS "rmfer.checksums"
+#define CHECKSUM_HEADER       "rmfer.checksum"
+#define CHECKSUM_TENSORS      "rmfer.checksums"
 #define CHECKSUM_HEADER_BEGIN "{\"__metadata__\":{ \"" CHECKSUM_HEADER "\":\""
 
 enum { CHECKSUM_DIGITS = 8 };

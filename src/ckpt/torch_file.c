@@ -18,8 +18,7 @@ enum { INFLATED_TIMES_FILE = 8, INFLATED_AT_LEAST = 64 << 20 };
 
 static const uint8_t zip_magic[4] = {'P', 'K', 3, 4};
 /* PROTO 2, then LONG1 of 10 bytes: 0x1950a86a20f9469cfc6c. */
-static const uint8_t plain_magic[14] = {0x80, 2,    0x8a, 10,   0x6c, 0xfc, 0x9c,
-                                        0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
+static const uint8_t plain_magic[14] = {0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
 
 static bool starts_with(const uint8_t *bytes, size_t size, const uint8_t *magic, size_t length)
 {

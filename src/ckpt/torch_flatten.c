@@ -164,8 +164,7 @@ static status walk_object(struct walk *walk, const struct pickle_object *object)
     status result = walk_pairs(walk, &object->entries);
     for (int i = 0; result == STATUS_OK && i < KEYS; i++) result = find_in_state(walk, state, keys[i], &found[i]);
     if (result != STATUS_OK) return result;
-    if (found[PARAMETERS] == NULL || found[MODULES] == NULL)
-        return state != NULL ? walk_value(walk, state) : STATUS_OK;
+    if (found[PARAMETERS] == NULL || found[MODULES] == NULL) return state != NULL ? walk_value(walk, state) : STATUS_OK;
     note_module(walk, object, found[EPSILON]);
     walk->modules++;
     for (int i = PARAMETERS; result == STATUS_OK && i <= MODULES; i++)

@@ -25,24 +25,21 @@ struct cursor {
 };
 
 /* The storage at the cursor, which moves behind it. Only its type, known from the object's pickle, tells its size. */
-static status read_storage(struct torch_file *file, struct pickle_storage *const *types,
-                           const struct pickle_value *key, struct cursor *cursor, struct error *err)
+static status read_storage(struct torch_file *file, struct pickle_storage *const *types, const struct pickle_value *key,
+                           struct cursor *cursor, struct error *err)
 {
     if (key->kind != PICKLE_STRING) return error_set(err, "a storage's key is no text");
     char name[TENSOR_NAME_TEXT];
     tensor_name_text(name, sizeof name, key->string.bytes);
     struct torch_storage *storage = torch_find_storage(file, key->string.bytes);
     const struct pickle_storage *type = storage == NULL ? NULL : types[storage - file->storages];
-    if (type == NULL || !type->has_type)
-        return error_set(err, "the storage '%s' has no type that is read here", name);
+    if (type == NULL || !type->has_type) return error_set(err, "the storage '%s' has no type that is read here", name);
     uint64_t count;
-    if ((size_t)(cursor->end - cursor->at) < sizeof count)
-        return error_set(err, "cut short at the storage '%s'", name);
+    if ((size_t)(cursor->end - cursor->at) < sizeof count) return error_set(err, "cut short at the storage '%s'", name);
     memcpy(&count, cursor->at, sizeof count);
     cursor->at += sizeof count;
     if (count > (size_t)(cursor->end - cursor->at) / tensor_type_size(type->type))
-        return error_set(err, "cut short: the storage '%s' would have %llu elements", name,
-                         (unsigned long long)count);
+        return error_set(err, "cut short: the storage '%s' would have %llu elements", name, (unsigned long long)count);
     storage->data = cursor->at;
     storage->size = (size_t)count * tensor_type_size(type->type);
     cursor->at += storage->size;

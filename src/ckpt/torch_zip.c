@@ -60,8 +60,8 @@ static status find_storage(struct torch_file *file, const struct archive *archiv
 {
     struct text name = {0};
     status result = text_append_format(&name, err, "%sdata/%s", archive->folder, storage->key);
-    const struct zip_entry *entry =
-        result == STATUS_OK ? zip_directory_find(&archive->directory, text_string(&name)) : NULL;
+    const struct zip_entry *entry = result == STATUS_OK ? zip_directory_find(&archive->directory, text_string(&name))
+                                                        : NULL;
     text_free(&name);
     if (result != STATUS_OK) return result;
     if (entry == NULL) {

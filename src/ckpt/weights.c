@@ -28,8 +28,7 @@ static bool looks_like_onnx(const struct mapped_file *file)
 /* Files that people try, and what would help. */
 static status refuse(const struct mapped_file *file, struct error *err)
 {
-    if (has_magic(file, 0, "\x89HDF", 4))
-        return error_set(err, "HDF5 (Keras) is not read; convert the model to ONNX");
+    if (has_magic(file, 0, "\x89HDF", 4)) return error_set(err, "HDF5 (Keras) is not read; convert the model to ONNX");
     if (has_magic(file, 257, "ustar", 5))
         return error_set(err, "a tar archive: PyTorch's format before 2017 is not read; load and save it again");
     if (file->size > 1 && file->bytes[0] == 0x80 && file->bytes[1] <= 5)

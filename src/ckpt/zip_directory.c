@@ -46,10 +46,11 @@ static status broken(const struct archive *archive)
 static status read_end64(const struct archive *archive, size_t end_offset, struct extent *directory)
 {
     if (end_offset < END64_LOCATOR_BYTES) return broken(archive);
-    const uint8_t *locator =
-        record_at(archive, end_offset - END64_LOCATOR_BYTES, END64_LOCATOR_BYTES, END64_LOCATOR_SIGNATURE);
-    const uint8_t *end64 =
-        locator == NULL ? NULL : record_at(archive, number_at(locator + 8, 8), END64_BYTES, END64_SIGNATURE);
+    const uint8_t *locator = record_at(archive, end_offset - END64_LOCATOR_BYTES, END64_LOCATOR_BYTES,
+                                       END64_LOCATOR_SIGNATURE);
+    const uint8_t *end64 = locator == NULL
+                               ? NULL
+                               : record_at(archive, number_at(locator + 8, 8), END64_BYTES, END64_SIGNATURE);
     if (end64 == NULL) return broken(archive);
     *directory = (struct extent){number_at(end64 + 48, 8), number_at(end64 + 40, 8), number_at(end64 + 32, 8)};
     return STATUS_OK;
@@ -152,8 +153,7 @@ status zip_directory_read(struct zip_directory *directory, const uint8_t *bytes,
     for (uint64_t i = 0; result == STATUS_OK && i < extent.entries; i++)
         result = read_entry(&archive, &extent, &offset, &directory->entries[directory->count++], pool);
     if (result != STATUS_OK) return result;
-    if (directory->count > 0)
-        qsort(directory->entries, directory->count, sizeof *directory->entries, compare_entries);
+    if (directory->count > 0) qsort(directory->entries, directory->count, sizeof *directory->entries, compare_entries);
     for (size_t i = 1; i < directory->count; i++)
         if (compare_entries(&directory->entries[i - 1], &directory->entries[i]) == 0)
             return error_set(err, "the zip archive has an entry twice");

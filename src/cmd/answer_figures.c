@@ -40,12 +40,13 @@ static status draw_confusion(const struct answer_figure *figure, const char *tit
 {
     const struct answers *answers = figure->answers;
     size_t classes = answers->classes;
-    struct run_confusion confusion = {classes, memory_allocate(size_multiply(classes, classes), sizeof(double),
-                                                               "the confusion matrix", err)};
+    struct run_confusion confusion = {
+        classes, memory_allocate(size_multiply(classes, classes), sizeof(double), "the confusion matrix", err)};
     if (confusion.counts == NULL) return STATUS_FAILED;
     for (size_t i = 0; i < answers->n; i++)
         confusion.counts[(size_t)answers->labels[i] * classes + (size_t)answers->predicted[i]]++;
-    status result = figure_confusion(&confusion, (const char *const *)answers->class_names, classes, title, format, out, err);
+    status result = figure_confusion(&confusion, (const char *const *)answers->class_names, classes, title, format, out,
+                                     err);
     memory_free(confusion.counts);
     return result;
 }
@@ -83,14 +84,16 @@ status answer_figure_draw(const void *data, enum canvas_format format, struct te
     char title[256], name[96];
     BUG_UNLESS(kind != NULL && figure->count > 0);
     canvas_shorten(figure->answers[0].name, 40, name, sizeof name);
-    if (figure->count > 1) snprintf(title, sizeof title, "%s, %s split", kind->heading, figure->split);
+    if (figure->count > 1)
+        snprintf(title, sizeof title, "%s, %s split", kind->heading, figure->split);
     else
-        snprintf(title, sizeof title, "%s: %s, %s split, overall accuracy %.2f %% of %zu", kind->heading, name, figure->split,
-                 100 * figure->answers[0].overall, figure->answers[0].n);
+        snprintf(title, sizeof title, "%s: %s, %s split, overall accuracy %.2f %% of %zu", kind->heading, name,
+                 figure->split, 100 * figure->answers[0].overall, figure->answers[0].n);
     return kind->draw(figure, figure->title != NULL ? figure->title : title, format, out, err);
 }
 
-status answer_figure_write(const char *path, bool also_png, struct answer_figure *figure, FILE *listing, struct error *err)
+status answer_figure_write(const char *path, bool also_png, struct answer_figure *figure, FILE *listing,
+                           struct error *err)
 {
     struct mds_layout layout = {0};
     status result = STATUS_OK;
@@ -119,7 +122,8 @@ status answer_figures_write(const char *folder, bool also_png, const struct answ
     status result = folder_create(folder, err);
     for (size_t i = 0; i < KINDS && result == STATUS_OK; i++) {
         bool is_attention = strcmp(kinds[i].name, "attention") == 0;
-        if (is_attention && (answers->projections == NULL || answers->sampled < 2 || answers->attention_batch < 2)) continue;
+        if (is_attention && (answers->projections == NULL || answers->sampled < 2 || answers->attention_batch < 2))
+            continue;
         figure.kind = kinds[i].name;
         result = write_kind(folder, also_png, &figure, err);
     }

@@ -28,8 +28,8 @@ status answer_figure_write(const char *path, bool also_png, struct answer_figure
 status answer_figure_draw(const void *figure, enum canvas_format format, struct text *out,
                           struct error *err) MUST_CHECK;
 
-/* Writes FOLDER/KIND.svg (and .png) of every kind that these answers allow: confusion, calibration, similarity, mds and,
- * where there is an attention branch, attention. */
+/* Writes FOLDER/KIND.svg (and .png) of every kind that these answers allow: confusion, calibration, similarity, mds
+ * and, where there is an attention branch, attention. */
 status answer_figures_write(const char *folder, bool also_png, const struct answers *answers, const char *split,
                             uint64_t seed, struct error *err) MUST_CHECK;
 

@@ -21,11 +21,13 @@ static status append_row(const struct answers *answers, const struct dataset *da
     csv_put_name(csv, answers->class_names[answers->labels[i]]);
     csv_put_name(csv, answers->class_names[predicted]);
     csv_put_real(csv, PROBABILITY_FIGURES, answers_probability(answers, i, predicted));
-    for (size_t c = 0; c < answers->classes; c++) csv_put_real(csv, PROBABILITY_FIGURES, answers_probability(answers, i, c));
+    for (size_t c = 0; c < answers->classes; c++)
+        csv_put_real(csv, PROBABILITY_FIGURES, answers_probability(answers, i, c));
     return csv_end_row(csv);
 }
 
-status answer_rows_append(const struct answers *answers, const struct dataset *dataset, struct text *out, struct error *err)
+status answer_rows_append(const struct answers *answers, const struct dataset *dataset, struct text *out,
+                          struct error *err)
 {
     struct csv_writer csv = csv_writer(out, err);
     status result = append_heading(answers, &csv);

@@ -5,7 +5,6 @@
 #include "rmfer/method/rmfer_heads.h"
 #include "rmfer/train/intervals.h"
 
-
 status answers_take(struct answers *answers, const struct evaluation_work *work, const struct evaluation *evaluation,
                     const char *name, size_t most, uint64_t seed, struct error *err)
 {

@@ -57,8 +57,7 @@ static status fill_inputs(struct bench *bench, struct error *err)
     size_t pixels = (size_t)bench->image_size * (size_t)bench->image_size * 3, batch = (size_t)bench->batch;
     bench->images = memory_allocate(size_multiply(pixels, batch), sizeof(real), "the images", err);
     bench->targets = memory_allocate(batch * BENCH_CLASSES, sizeof(real), "the targets", err);
-    bench->features =
-        memory_allocate(batch * (size_t)bench->architecture.features, sizeof(real), "the features", err);
+    bench->features = memory_allocate(batch * (size_t)bench->architecture.features, sizeof(real), "the features", err);
     if (bench->images == NULL || bench->targets == NULL || bench->features == NULL) return STATUS_FAILED;
     struct random_stream stream = random_stream(1, RANDOM_TEST, 0, 0);
     for (size_t i = 0; i < pixels * batch; i++) bench->images[i] = (real)random_between(&stream, -2, 2);
@@ -74,8 +73,7 @@ static status prepare(struct bench *bench, struct error *err)
     if (result == STATUS_OK && bench->train) {
         struct train_step_shape shape = {.image_size = bench->image_size, .batch = bench->batch, .saved = bench->saved};
         result = train_step_create(&bench->step, &bench->model, &shape, err);
-        if (result == STATUS_OK)
-            train_step_profile(bench->step, bench->times);
+        if (result == STATUS_OK) train_step_profile(bench->step, bench->times);
     } else if (result == STATUS_OK) {
         result = inference_create(&bench->inference, &bench->architecture, BENCH_CLASSES, bench->batch,
                                   bench->image_size, err);
@@ -151,8 +149,7 @@ static double multiply_adds_of(const struct bench *bench, const struct layer *la
 static struct figures figures_of(const struct bench *bench)
 {
     double multiply_adds = 0;
-    for (size_t i = 0; i < bench->layers.count; i++)
-        multiply_adds += multiply_adds_of(bench, &bench->layers.items[i]);
+    for (size_t i = 0; i < bench->layers.count; i++) multiply_adds += multiply_adds_of(bench, &bench->layers.items[i]);
     struct figures f;
     f.median = bench->milliseconds[bench->runs / 2] / bench->batch;
     f.least = bench->milliseconds[0] / bench->batch;
@@ -242,9 +239,12 @@ static void print_inference_layers(const struct bench *bench)
 
 static void print_table(const struct bench *bench, struct figures f)
 {
-    if (bench->roofline != NULL) roofline_print(bench->roofline);
-    else if (bench->train) print_training_layers(bench);
-    else print_inference_layers(bench);
+    if (bench->roofline != NULL)
+        roofline_print(bench->roofline);
+    else if (bench->train)
+        print_training_layers(bench);
+    else
+        print_inference_layers(bench);
     if (bench->roofline == NULL) putchar('\n');
     printf("%s %s at %d, batch %d, %d threads, %s kernels, %d runs", bench->train ? "training" : "inference of",
            bench->architecture.name, bench->image_size, bench->batch, threads_get(), kernels_best()->name, bench->runs);
@@ -299,8 +299,10 @@ static status bench_network(const struct bench_request *request, struct error *e
     if (result == STATUS_OK && request->roofline) result = measure_roofline(bench, err);
     if (result == STATUS_OK) {
         struct figures f = figures_of(bench);
-        if (request->json) result = print_json(bench, f, err);
-        else print_table(bench, f);
+        if (request->json)
+            result = print_json(bench, f, err);
+        else
+            print_table(bench, f);
     }
     release(bench);
     memory_free(bench);
@@ -328,8 +330,8 @@ int command_bench(int argc, char **argv)
     struct option options[] = {
         {"mode", OPTION_STRING, &request.mode, "train|infer|kernels|data", "what to time (train)", 0, 0, 0},
         {"arch", OPTION_STRING, &request.arch, "ARCH", "train, infer: the network (tf_efficientnet_b2)", 0, 0, 0},
-        {"image-size", OPTION_INTEGER, &request.image_size, "N",
-         "input side in pixels (the architecture's; data: 260)", 32, 4096, 0},
+        {"image-size", OPTION_INTEGER, &request.image_size, "N", "input side in pixels (the architecture's; data: 260)",
+         32, 4096, 0},
         {"batch", OPTION_INTEGER, &request.batch, "N", "train, infer: images of a batch (16)", 1, 4096, 0},
         {"runs", OPTION_INTEGER, &request.runs, "N", "counted runs after one warm-up (7)", 1, BENCH_MOST_RUNS, 0},
         {"saved", OPTION_STRING, &request.saved, "TYPE", "train: maps kept as float32, bfloat16 or float16 (float32)",
@@ -342,11 +344,12 @@ int command_bench(int argc, char **argv)
         .usage = "rmfer bench [--mode train|infer|kernels] [--arch ARCH] [--image-size N] [--batch N] [--saved TYPE]\n"
                  "                   [--roofline] [--json]\n"
                  "       rmfer bench --mode data [--image-size N] [--json] [PICTURE]...",
-        .description = "Times forward and backward of the network with random weights and pictures (train: with batch\n"
-                       "statistics and cross-entropy, no optimizer; infer: batch-norm folded), layer by layer, beside\n"
-                       "the multiply-add peak of all threads measured in the same run. kernels: every inner loop of this\n"
-                       "processor beside its plain C, which must give the same numbers. data: pictures from their bytes\n"
-                       "to the network's input, part by part (drawn JPEGs of 256x256 where none is named).",
+        .description =
+            "Times forward and backward of the network with random weights and pictures (train: with batch\n"
+            "statistics and cross-entropy, no optimizer; infer: batch-norm folded), layer by layer, beside\n"
+            "the multiply-add peak of all threads measured in the same run. kernels: every inner loop of this\n"
+            "processor beside its plain C, which must give the same numbers. data: pictures from their bytes\n"
+            "to the network's input, part by part (drawn JPEGs of 256x256 where none is named).",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };

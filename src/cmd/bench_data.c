@@ -1,6 +1,7 @@
-/* Each thread takes every picture through the functions that the loader's workers call, with buffers of its own; the files'
- * bytes are in memory, so that no disk is measured. A part's time is what the processor spent on it in a thread; how many
- * pictures all threads make together by the clock is told beside it. What the loader adds (its ring, its cache) is left out. */
+/* Each thread takes every picture through the functions that the loader's workers call, with buffers of its own; the
+ * files' bytes are in memory, so that no disk is measured. A part's time is what the processor spent on it in a thread;
+ * how many pictures all threads make together by the clock is told beside it. What the loader adds (its ring, its
+ * cache) is left out. */
 #include "cmd/bench_data.h"
 #include "cmd/bench_runs.h"
 
@@ -45,9 +46,9 @@ struct data_bench {
     struct data_worker *workers;
     size_t count;
     int threads, image_size, runs;
-    size_t bytes, pixels;                /* of all pictures */
+    size_t bytes, pixels;                        /* of all pictures */
     double milliseconds[PARTS][BENCH_MOST_RUNS]; /* of one picture on one thread, mean over pictures and threads */
-    double whole[BENCH_MOST_RUNS];             /* the parts' sum */
+    double whole[BENCH_MOST_RUNS];               /* the parts' sum */
     double pictures_per_second[BENCH_MOST_RUNS]; /* of all threads */
 };
 
@@ -218,9 +219,9 @@ static void print_table(const struct data_bench *bench)
         double each = median(bench, bench->milliseconds[part]);
         printf("%-12s %14.3f %10.0f %%\n", PART_NAMES[part], each, 100 * each / whole);
     }
-    printf("%-12s %14.3f\n\n%zu pictures of %.1f KB to %dx%d, %d threads, %d runs, medians\n", "all", whole, bench->count,
-           1e-3 * (double)bench->bytes / (double)bench->count, bench->image_size, bench->image_size, bench->threads,
-           bench->runs);
+    printf("%-12s %14.3f\n\n%zu pictures of %.1f KB to %dx%d, %d threads, %d runs, medians\n", "all", whole,
+           bench->count, 1e-3 * (double)bench->bytes / (double)bench->count, bench->image_size, bench->image_size,
+           bench->threads, bench->runs);
     printf("%.0f pictures/s a core; %.0f of all threads\n", 1e3 / whole, median(bench, bench->pictures_per_second));
 }
 
@@ -257,8 +258,10 @@ status bench_data(const struct option_list *paths, int image_size, int runs, boo
     bench->image_size = image_size == 0 ? 260 : image_size;
     status result = prepare(bench, paths, err);
     if (result == STATUS_OK) result = measure(bench, err);
-    if (result == STATUS_OK && json) result = print_json(bench, err);
-    else if (result == STATUS_OK) print_table(bench);
+    if (result == STATUS_OK && json)
+        result = print_json(bench, err);
+    else if (result == STATUS_OK)
+        print_table(bench);
     release(bench);
     memory_free(bench);
     return result;

@@ -1,6 +1,6 @@
-/* Each kernel is run on the same numbers by the fastest table and by the portable one, in turns, one thread; the fastest of
- * several runs counts, for whatever else the machine does only adds to it. Shapes and tails of every kind are the business
- * of tests/test_kern_kernels.c; here is one shape each, large enough to time. */
+/* Each kernel is run on the same numbers by the fastest table and by the portable one, in turns, one thread; the
+ * fastest of several runs counts, for whatever else the machine does only adds to it. Shapes and tails of every kind
+ * are the business of tests/test_kern_kernels.c; here is one shape each, large enough to time. */
 #include "cmd/bench_kernels.h"
 
 #include "rmfer/base/clock.h"
@@ -29,7 +29,7 @@ struct room {
 
 struct kernel_case {
     const char *name;
-    double work;      /* multiply-adds of a product or a convolution, else numbers of the map */
+    double work; /* multiply-adds of a product or a convolution, else numbers of the map */
     void (*run)(const struct kernels *kernels, struct room *room);
 };
 
@@ -114,7 +114,8 @@ static void run_bn_backward(const struct kernels *k, struct room *r)
 
 static void run_gate_backward(const struct kernels *k, struct room *r)
 {
-    k->gate_backward(SIZE, r->y, CHANNELS, r->other, CHANNELS, r->x, CHANNELS, affine_of(r), r->gate, r->sums, CHANNELS);
+    k->gate_backward(SIZE, r->y, CHANNELS, r->other, CHANNELS, r->x, CHANNELS, affine_of(r), r->gate, r->sums,
+                     CHANNELS);
 }
 
 static void run_activated_bn_backward(const struct kernels *k, struct room *r)
@@ -155,10 +156,22 @@ static void run_depthwise_backward(const struct kernels *k, struct room *r, int 
 {
     const real *dy[TAPS] = {NULL};
     for (int ky = 0; ky < kernel; ky += stride) dy[ky] = r->gradient + TAPS * BLOCK;
-    struct depthwise_row row = {.kernel = kernel, .stride = stride, .pixels = WIDTH * (size_t)stride, .channels = BLOCK,
-                                .dy = dy, .lddy = BLOCK, .w = r->other, .dw = r->weights, .ldw = BLOCK,
-                                .x = r->x, .ldx = BLOCK, .bn = affine_of(r), .dz = r->y, .lddz = BLOCK,
-                                .sums = r->sums, .ld_sums = BLOCK};
+    struct depthwise_row row = {.kernel = kernel,
+                                .stride = stride,
+                                .pixels = WIDTH * (size_t)stride,
+                                .channels = BLOCK,
+                                .dy = dy,
+                                .lddy = BLOCK,
+                                .w = r->other,
+                                .dw = r->weights,
+                                .ldw = BLOCK,
+                                .x = r->x,
+                                .ldx = BLOCK,
+                                .bn = affine_of(r),
+                                .dz = r->y,
+                                .lddz = BLOCK,
+                                .sums = r->sums,
+                                .ld_sums = BLOCK};
     k->depthwise_backward(&row);
 }
 
@@ -182,9 +195,9 @@ static void run_depthwise_backward_5_2(const struct kernels *k, struct room *r)
     run_depthwise_backward(k, r, 5, 2);
 }
 
-#define PRODUCT ((double)MAP * INPUT)
-#define CONVOLUTION(kernel) ((double)((kernel) * (kernel)) * WIDTH * BLOCK)
-#define WAY_BACK(kernel, rows) (2.0 * (kernel) * (rows) * WIDTH * BLOCK)
+#define PRODUCT                ((double)MAP * INPUT)
+#define CONVOLUTION(kernel)    ((double)((kernel) * (kernel)) * WIDTH * BLOCK)
+#define WAY_BACK(kernel, rows) (2.0 * (kernel) * (rows)*WIDTH * BLOCK)
 
 static const struct kernel_case CASES[] = {
     {"gemm", PRODUCT, run_gemm},
@@ -290,8 +303,9 @@ static struct outcome run_case(const struct kernel_case *each, int runs, struct 
 
 static void print_row(const struct kernel_case *each, struct outcome outcome)
 {
-    printf("%-27s %10.2f %12.2f %7.1f x %9.2f %12.1e\n", each->name, 1e6 * outcome.seconds, 1e6 * outcome.portable_seconds,
-           outcome.portable_seconds / outcome.seconds, 1e-9 * each->work / outcome.seconds, outcome.difference);
+    printf("%-27s %10.2f %12.2f %7.1f x %9.2f %12.1e\n", each->name, 1e6 * outcome.seconds,
+           1e6 * outcome.portable_seconds, outcome.portable_seconds / outcome.seconds,
+           1e-9 * each->work / outcome.seconds, outcome.difference);
 }
 
 static void write_row(struct json_writer *json, const struct kernel_case *each, struct outcome outcome)
@@ -326,9 +340,10 @@ static void print_table(const struct outcome *outcomes)
 {
     printf("%-27s %10s %12s %9s %9s %12s\n", "kernel", kernels_best()->name, "portable", "ratio", "G/s", "difference");
     for (size_t i = 0; i < CASE_COUNT; i++) print_row(&CASES[i], outcomes[i]);
-    printf("\nmicroseconds of one call, the fastest of its runs, one thread; G/s: multiply-adds of products and convolutions, "
-           "numbers\nof maps (%d pixels of %d channels); difference: of the two outputs, beside the largest number\n",
-           ROWS, CHANNELS);
+    printf(
+        "\nmicroseconds of one call, the fastest of its runs, one thread; G/s: multiply-adds of products and convolutions, "
+        "numbers\nof maps (%d pixels of %d channels); difference: of the two outputs, beside the largest number\n",
+        ROWS, CHANNELS);
 }
 
 status bench_kernels(int runs, bool json, struct error *err)
@@ -341,11 +356,13 @@ status bench_kernels(int runs, bool json, struct error *err)
     if (rooms == NULL) return STATUS_FAILED;
     for (size_t i = 0; i < CASE_COUNT; i++) outcomes[i] = run_case(&CASES[i], runs, &rooms[0], &rooms[1]);
     memory_free(rooms);
-    if (json) result = print_json(outcomes, err);
-    else print_table(outcomes);
+    if (json)
+        result = print_json(outcomes, err);
+    else
+        print_table(outcomes);
     for (size_t i = 0; result == STATUS_OK && i < CASE_COUNT; i++)
         if (!(outcomes[i].difference <= MOST))
-            result = error_set(err, "%s: %s differs from the portable kernel by %.1e of its largest number", CASES[i].name,
-                               kernels_best()->name, outcomes[i].difference);
+            result = error_set(err, "%s: %s differs from the portable kernel by %.1e of its largest number",
+                               CASES[i].name, kernels_best()->name, outcomes[i].difference);
     return result;
 }

@@ -6,9 +6,9 @@
 
 #include <stdbool.h>
 
-/* Times one thread of each kernel of the fastest table and of the portable one, on maps as EfficientNet-B2 has them in the
- * middle, and compares what the two write. Prints a table, or one JSON object. Fails where two differ by more than the
- * order of their sums explains. */
+/* Times one thread of each kernel of the fastest table and of the portable one, on maps as EfficientNet-B2 has them in
+ * the middle, and compares what the two write. Prints a table, or one JSON object. Fails where two differ by more than
+ * the order of their sums explains. */
 status bench_kernels(int runs, bool json, struct error *err) MUST_CHECK;
 
 #endif

@@ -1,7 +1,7 @@
-/* Three ceilings instead of a roofline's two: multiply-adds, bytes of maps, and evaluations of SiLU, which a network of this
- * kind has more of than its multiply-adds let expect. A row's share of a ceiling is the least time that its work would take
- * there, beside the time it took. What bounds it is the ceiling with the largest share; below a half nothing counted does:
- * batch statistics, slopes' other arithmetic, gathering, waiting. */
+/* Three ceilings instead of a roofline's two: multiply-adds, bytes of maps, and evaluations of SiLU, which a network of
+ * this kind has more of than its multiply-adds let expect. A row's share of a ceiling is the least time that its work
+ * would take there, beside the time it took. What bounds it is the ceiling with the largest share; below a half nothing
+ * counted does: batch statistics, slopes' other arithmetic, gathering, waiting. */
 #include "cmd/bench_roofline.h"
 
 #include "rmfer/base/clock.h"
@@ -97,8 +97,8 @@ static struct traffic of_inference(const struct layer *layer, bool expands)
     return (struct traffic){0};
 }
 
-/* nn/backbone_forward.c and backbone_backward.c, whose functions have one line here each, forward + backward. The gate's
- * input is the depthwise convolution's map. */
+/* nn/backbone_forward.c and backbone_backward.c, whose functions have one line here each, forward + backward. The
+ * gate's input is the depthwise convolution's map. */
 static struct traffic of_training(const struct layer *layer, bool expands)
 {
     double in = input_of(layer), out = output_of(layer), added = layer->adds_input ? 1 : 0;
@@ -125,13 +125,15 @@ static void add(struct roofline_row *row, const struct roofline_row *part)
 }
 
 static const char *const KIND_NAMES[ROOFLINE_KINDS] = {
-    [ROLE_STEM] = "all stems",       [ROLE_EXPAND] = "all expansions", [ROLE_DEPTHWISE] = "all depthwise",
-    [ROLE_GATE] = "all gates",       [ROLE_PROJECT] = "all projections", [ROLE_HEAD] = "all heads"};
+    [ROLE_STEM] = "all stems", [ROLE_EXPAND] = "all expansions",   [ROLE_DEPTHWISE] = "all depthwise",
+    [ROLE_GATE] = "all gates", [ROLE_PROJECT] = "all projections", [ROLE_HEAD] = "all heads"};
 
 static void name_block(struct roofline_row *row, const struct layer *layer)
 {
-    if (layer->block < 0) snprintf(row->name, sizeof row->name, "%s", layer->name);
-    else snprintf(row->name, sizeof row->name, "blocks.%d.%d", layer->stage, layer->index);
+    if (layer->block < 0)
+        snprintf(row->name, sizeof row->name, "%s", layer->name);
+    else
+        snprintf(row->name, sizeof row->name, "blocks.%d.%d", layer->stage, layer->index);
 }
 
 /* Training counts three multiply-adds for each of the forward pass; the stem has no data gradient. */
@@ -149,7 +151,9 @@ void roofline_of(struct roofline *roofline, const struct layers *layers, const s
         bool expands = i > 0 && layers->items[i - 1].role == ROLE_EXPAND;
         bool begins = layer->block < 0 || layer->role == ROLE_EXPAND || (layer->role == ROLE_DEPTHWISE && !expands);
         struct traffic traffic = trains ? of_training(layer, expands) : of_inference(layer, expands);
-        struct roofline_row part = {.multiply_adds = layer->multiply_adds * (!trains ? 1 : layer->role == ROLE_STEM ? 2 : 3),
+        struct roofline_row part = {.multiply_adds = layer->multiply_adds * (!trains                    ? 1
+                                                                             : layer->role == ROLE_STEM ? 2
+                                                                                                        : 3),
                                     .bytes = traffic.maps * sizeof(real),
                                     .activations = traffic.activations,
                                     .seconds = (times[i].forward + times[i].backward) / images};
@@ -181,9 +185,12 @@ static struct shares shares_of(const struct roofline *roofline, const struct roo
         s.activations = row->activations / peaks->activations / row->seconds;
     }
     double arithmetic = s.multiply_adds + s.activations; /* the same units do both */
-    if (arithmetic < 0.5 && s.bytes < 0.5) s.bound = "other";
-    else if (s.bytes >= arithmetic) s.bound = "memory";
-    else s.bound = s.multiply_adds >= s.activations ? "multiply-adds" : "SiLU";
+    if (arithmetic < 0.5 && s.bytes < 0.5)
+        s.bound = "other";
+    else if (s.bytes >= arithmetic)
+        s.bound = "memory";
+    else
+        s.bound = s.multiply_adds >= s.activations ? "multiply-adds" : "SiLU";
     return s;
 }
 
@@ -199,8 +206,8 @@ static void print_row(const struct roofline *roofline, const struct roofline_row
 void roofline_print(const struct roofline *roofline)
 {
     struct roofline_row all = {.name = "all"};
-    printf("peaks of all threads: %.1f GFLOP/s, %.1f GB/s (triad), %.2f G SiLU/s\n\n", 2e-9 * roofline->peaks.multiply_adds,
-           1e-9 * roofline->peaks.bytes, 1e-9 * roofline->peaks.activations);
+    printf("peaks of all threads: %.1f GFLOP/s, %.1f GB/s (triad), %.2f G SiLU/s\n\n",
+           2e-9 * roofline->peaks.multiply_adds, 1e-9 * roofline->peaks.bytes, 1e-9 * roofline->peaks.activations);
     puts("| per image | MFLOP | MB | ms | GFLOP/s | GB/s | of multiply-adds | of SiLU | of bandwidth | bound by |");
     puts("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |");
     for (size_t i = 0; i < roofline->block_count; i++) {

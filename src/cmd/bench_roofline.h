@@ -32,8 +32,8 @@ struct roofline {
     size_t block_count, kind_count;
 };
 
-/* Sums the layers. `times` are those of `images` images. Bytes are those of maps that are written in one pass of the program
- * and read in another, once each; what is computed again in a cache does not count (docs/performance.md). */
+/* Sums the layers. `times` are those of `images` images. Bytes are those of maps that are written in one pass of the
+ * program and read in another, once each; what is computed again in a cache does not count (docs/performance.md). */
 void roofline_of(struct roofline *roofline, const struct layers *layers, const struct layer_time *times, double images,
                  bool trains);
 

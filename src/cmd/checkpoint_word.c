@@ -32,8 +32,8 @@ static char *in_folder(const char *folder, struct error *err)
 
 status checkpoint_word_read(struct checkpoint_word *checkpoint, const char *word, struct error *err)
 {
-    const char *equals = strchr(word, '='), *path = equals == NULL || file_exists(word) || folder_exists(word) ? word
-                                                                                                                  : equals + 1;
+    const char *equals = strchr(word, '='),
+               *path = equals == NULL || file_exists(word) || folder_exists(word) ? word : equals + 1;
     *checkpoint = (struct checkpoint_word){0};
     bool is_folder = folder_exists(path);
     checkpoint->path = is_folder ? in_folder(path, err) : memory_copy_string(path, err);

@@ -39,10 +39,11 @@ static void print_help(FILE *stream)
     fprintf(stream, "usage: rmfer COMMAND [option]...\n\n"
                     "Semi-supervised contrastive learning for facial expression recognition (RMFER).\n\ncommands:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].help);
-    fprintf(stream, "\ncommon options: --threads N  --seed N  --quiet  --verbose  --help  --version\n"
-                    "'rmfer COMMAND --help' explains a command; 'man rmfer' explains them all.\n"
-                    "exit status: 0 done; 1 it failed; 2 the command line or the configuration is wrong; training that a\n"
-                    "signal ended with a checkpoint: 128 + its number (129 hang-up, 130 interrupt, 141 pipe, 143 terminate)\n");
+    fprintf(stream,
+            "\ncommon options: --threads N  --seed N  --quiet  --verbose  --help  --version\n"
+            "'rmfer COMMAND --help' explains a command; 'man rmfer' explains them all.\n"
+            "exit status: 0 done; 1 it failed; 2 the command line or the configuration is wrong; training that a\n"
+            "signal ended with a checkpoint: 128 + its number (129 hang-up, 130 interrupt, 141 pipe, 143 terminate)\n");
 }
 
 static int unknown_command(const char *given)
@@ -50,8 +51,10 @@ static int unknown_command(const char *given)
     const char *names[COMMAND_COUNT];
     for (size_t i = 0; i < COMMAND_COUNT; i++) names[i] = commands[i].name;
     const char *nearest = text_nearest(given, names, COMMAND_COUNT);
-    if (nearest != NULL) log_error("unknown command '%s' (did you mean '%s'?)", given, nearest);
-    else log_error("unknown command '%s' (see rmfer --help)", given);
+    if (nearest != NULL)
+        log_error("unknown command '%s' (did you mean '%s'?)", given, nearest);
+    else
+        log_error("unknown command '%s' (see rmfer --help)", given);
     return STATUS_USAGE;
 }
 
@@ -84,7 +87,8 @@ int commands_run(int argc, char **argv)
 {
     environment_prepare(argv);
     mapping_guard_install();
-    signal(SIGXFSZ, SIG_IGN); /* a file at the limit of its size is an error of its write, with its name and without a half file */
+    signal(SIGXFSZ, SIG_IGN); /* a file at the limit of its size is an error of its write, with its name and without a
+                                 half file */
     int code = run(argc, argv);
     errno = 0;
     bool written = fflush(stdout) == 0 && !ferror(stdout);

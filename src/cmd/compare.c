@@ -50,9 +50,9 @@ static status take_answers(struct side *side, const struct evaluation *evaluatio
     if (side->answers == NULL) return STATUS_FAILED;
     for (; side->count < (size_t)evaluation->n; side->count++) {
         size_t id = (size_t)evaluation->ids[side->count];
-        side->answers[side->count] =
-            (struct answer){dataset_path(dataset, id), dataset->samples[id].row, evaluation->labels[side->count],
-                            evaluation->predicted[side->count]};
+        side->answers[side->count] = (struct answer){dataset_path(dataset, id), dataset->samples[id].row,
+                                                     evaluation->labels[side->count],
+                                                     evaluation->predicted[side->count]};
     }
     qsort(side->answers, side->count, sizeof *side->answers, by_picture);
     return STATUS_OK;
@@ -69,8 +69,7 @@ static status evaluate_side(struct side *side, bool tells, struct error *err)
     text_free(&description);
     if (result == STATUS_OK) result = evaluator_run(side->work.evaluator, &side->work.model, &evaluation, err);
     if (result == STATUS_OK) result = take_answers(side, evaluation, err);
-    if (result == STATUS_OK)
-        result = confusion_init(&side->confusion, side->work.checkpoint.info.class_count, err);
+    if (result == STATUS_OK) result = confusion_init(&side->confusion, side->work.checkpoint.info.class_count, err);
     return result;
 }
 
@@ -136,36 +135,40 @@ static status append_side(struct text *out, char letter, const struct side *side
 {
     struct interval overall = confusion_overall_interval(&side->confusion);
     struct interval average = confusion_average_interval(&side->confusion);
-    return text_append_format(out, err,
-                              "%c: overall accuracy %.2f%% [%.2f%%, %.2f%%]   average accuracy %.2f%% [%.2f%%, %.2f%%]   "
-                              "%s\n",
-                              letter, 100 * confusion_overall_accuracy(&side->confusion), 100 * overall.low,
-                              100 * overall.high, 100 * confusion_average_accuracy(&side->confusion), 100 * average.low,
-                              100 * average.high, side->request.checkpoint);
+    return text_append_format(
+        out, err,
+        "%c: overall accuracy %.2f%% [%.2f%%, %.2f%%]   average accuracy %.2f%% [%.2f%%, %.2f%%]   "
+        "%s\n",
+        letter, 100 * confusion_overall_accuracy(&side->confusion), 100 * overall.low, 100 * overall.high,
+        100 * confusion_average_accuracy(&side->confusion), 100 * average.low, 100 * average.high,
+        side->request.checkpoint);
 }
 
 static status append_table(struct text *out, const struct side sides[2], const struct pairs *pairs,
                            const struct comparison *c, uint64_t seed, struct error *err)
 {
     const struct dataset *dataset = &sides[0].work.dataset;
-    status result = text_append_format(out, err, "%s, %s split: %zu pictures\n", dataset->kind, dataset->split, pairs->count);
+    status result = text_append_format(out, err, "%s, %s split: %zu pictures\n", dataset->kind, dataset->split,
+                                       pairs->count);
     if (result == STATUS_OK) result = append_side(out, 'A', &sides[0], err);
     if (result == STATUS_OK) result = append_side(out, 'B', &sides[1], err);
     if (result == STATUS_OK && pairs->of_one_alone + pairs->other_label > 0)
-        result = text_append_format(out, err, "left out: %zu pictures that one of them alone counts, %zu of another class for "
-                                              "each\n", pairs->of_one_alone, pairs->other_label);
+        result = text_append_format(out, err,
+                                    "left out: %zu pictures that one of them alone counts, %zu of another class for "
+                                    "each\n",
+                                    pairs->of_one_alone, pairs->other_label);
     if (result == STATUS_OK)
         result = text_append_format(out, err, "both right %llu, only A %llu, only B %llu, neither %llu\n",
                                     (unsigned long long)c->both_right, (unsigned long long)c->only_first_right,
                                     (unsigned long long)c->only_second_right, (unsigned long long)c->neither_right);
     if (result == STATUS_OK)
-        result = text_append_format(out, err,
-                                    "B - A: overall %+.2f points [%+.2f, %+.2f], average %+.2f points [%+.2f, %+.2f] (95 %% of "
-                                    "%d paired bootstrap draws, seed %llu)\n",
-                                    100 * c->overall_difference, 100 * c->overall_interval.low,
-                                    100 * c->overall_interval.high, 100 * c->average_difference,
-                                    100 * c->average_interval.low, 100 * c->average_interval.high, BOOTSTRAP_RESAMPLES,
-                                    (unsigned long long)seed);
+        result = text_append_format(
+            out, err,
+            "B - A: overall %+.2f points [%+.2f, %+.2f], average %+.2f points [%+.2f, %+.2f] (95 %% of "
+            "%d paired bootstrap draws, seed %llu)\n",
+            100 * c->overall_difference, 100 * c->overall_interval.low, 100 * c->overall_interval.high,
+            100 * c->average_difference, 100 * c->average_interval.low, 100 * c->average_interval.high,
+            BOOTSTRAP_RESAMPLES, (unsigned long long)seed);
     if (result == STATUS_OK)
         result = text_append_format(out, err, "McNemar's test that both are right equally often: p = %.4g (%s)\n", c->p,
                                     c->is_exact ? "exact" : "chi-square with continuity correction");

@@ -1,5 +1,5 @@
-/* Settings that libraries read while they are loaded, made by starting the program once more; and standard descriptors that
- * are there. */
+/* Settings that libraries read while they are loaded, made by starting the program once more; and standard descriptors
+ * that are there. */
 #define _GNU_SOURCE /* setenv */
 #include "rmfer/cmd/environment.h"
 
@@ -28,12 +28,13 @@ static const char *openblas_core(void)
     return NULL;
 }
 
-/* Where a program is started with one of them closed, the first file that it opens gets that number, and what is printed goes
- * into it. Held open for what it is not used for, so that printing still fails as it would have. */
+/* Where a program is started with one of them closed, the first file that it opens gets that number, and what is
+ * printed goes into it. Held open for what it is not used for, so that printing still fails as it would have. */
 static void hold_standard_descriptors(void)
 {
     for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
-        if (fcntl(i, F_GETFD) < 0 && errno == EBADF && open("/dev/null", i == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) return;
+        if (fcntl(i, F_GETFD) < 0 && errno == EBADF && open("/dev/null", i == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+            return;
 }
 
 void environment_prepare(char **argv)

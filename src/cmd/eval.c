@@ -1,4 +1,5 @@
-/* rmfer eval: a checkpoint's accuracy on a data set, or two checkpoints', as a table and as JSON; its answers as CSV. */
+/* rmfer eval: a checkpoint's accuracy on a data set, or two checkpoints', as a table and as JSON; its answers as CSV.
+ */
 #include "cmd/answer_figures.h"
 #include "cmd/answer_rows.h"
 #include "cmd/compare.h"
@@ -42,16 +43,19 @@ static bool is_standard_output(const char *path)
 static status emit(const struct eval_command *command, struct text *table, struct text *object, struct error *err)
 {
     bool only_json = is_standard_output(command->json);
-    if (only_json) printf("%s\n", text_string(object));
-    else if (!is_standard_output(command->csv)) text_print_lines(table, stdout);
+    if (only_json)
+        printf("%s\n", text_string(object));
+    else if (!is_standard_output(command->csv))
+        text_print_lines(table, stdout);
     return command->json != NULL && !only_json ? write_file(command->json, object, err) : STATUS_OK;
 }
 
 static status print_results(const struct eval_command *command, const struct evaluation_work *work,
                             const struct evaluation *evaluation, struct error *err)
 {
-    struct evaluation_names names = {work->dataset.kind, work->dataset.split, work->request->checkpoint,
-                                     work->checkpoint.info.classes, &work->dataset, work->unnamed};
+    struct evaluation_names names = {
+        work->dataset.kind, work->dataset.split, work->request->checkpoint, work->checkpoint.info.classes,
+        &work->dataset,     work->unnamed};
     struct text table = {0}, object = {0};
     status result = evaluation_print_json(evaluation, &names, &object, err);
     if (result == STATUS_OK) result = evaluation_print_table(evaluation, &names, &table, err);
@@ -84,8 +88,10 @@ static status write_rows(const struct eval_command *command, const struct evalua
     struct text rows = {0};
     if (command->csv == NULL) return STATUS_OK;
     status result = answer_rows_append(answers, &work->dataset, &rows, err);
-    if (result == STATUS_OK && is_standard_output(command->csv)) fputs(text_string(&rows), stdout);
-    else if (result == STATUS_OK) result = atomic_file_write_text(command->csv, text_string(&rows), err);
+    if (result == STATUS_OK && is_standard_output(command->csv))
+        fputs(text_string(&rows), stdout);
+    else if (result == STATUS_OK)
+        result = atomic_file_write_text(command->csv, text_string(&rows), err);
     text_free(&rows);
     return result;
 }
@@ -95,7 +101,8 @@ static status write_plots(const struct eval_command *command, const struct evalu
                           const struct answers *answers, struct error *err)
 {
     if (command->plots == NULL) return STATUS_OK;
-    status result = answer_figures_write(command->plots, command->png, answers, work->dataset.split, command->seed, err);
+    status result = answer_figures_write(command->plots, command->png, answers, work->dataset.split, command->seed,
+                                         err);
     if (result == STATUS_OK) log_info("%s: the figures of this evaluation", command->plots);
     return result;
 }
@@ -148,7 +155,8 @@ static status run(struct eval_command *command, struct error *err)
     const struct evaluation *evaluation;
     struct text description = {0}, found = {0};
     if (command->png && command->plots == NULL) return error_set_usage(err, "--png needs --plots DIR");
-    if (command->plots != NULL && figure_file_check("rmfer eval --plots", command->plots, command->png, err) != STATUS_OK)
+    if (command->plots != NULL &&
+        figure_file_check("rmfer eval --plots", command->plots, command->png, err) != STATUS_OK)
         return err->code;
     if (is_standard_output(command->json) && is_standard_output(command->csv))
         return error_set_usage(err, "--json - and --csv - would both fill standard output: give one of them a file");
@@ -202,25 +210,27 @@ int command_eval(int argc, char **argv)
         {"split", OPTION_STRING, &command.request.split, "NAME", "train, valid or test (default)", 0, 0, 0},
         {"set", OPTION_REPEATED, &command.request.overrides, "SECTION.KEY=VALUE", "change a key of the configuration",
          0, 0, 0},
-        {"json", OPTION_STRING, &command.json, "FILE",
-         "write the results as JSON too (-: instead, to standard output)", 0, 0, 0},
+        {"json", OPTION_STRING, &command.json, "FILE", "write the results as JSON too (-: instead, to standard output)",
+         0, 0, 0},
         {"csv", OPTION_STRING, &command.csv, "FILE",
          "write every picture's label, answer and probabilities (-: instead, to standard output)", 0, 0, 0},
         {"plots", OPTION_STRING, &command.plots, "DIR",
          "write confusion, calibration, similarity, mds and attention there as SVG", 0, 0, 0},
         {"png", OPTION_FLAG, &command.png, NULL, "--plots: as PNG too", 0, 0, 0},
-        {"flip", OPTION_FLAG, &command.request.flip, NULL, "mean of the picture's and its mirror image's outputs", 0,
-         0, 0},
+        {"flip", OPTION_FLAG, &command.request.flip, NULL, "mean of the picture's and its mirror image's outputs", 0, 0,
+         0},
         {"present-only", OPTION_FLAG, &command.request.present_only, NULL,
-         "never predict a class that has no picture in the split; the loss and the calibration leave it out too", 0, 0, 0},
+         "never predict a class that has no picture in the split; the loss and the calibration leave it out too", 0, 0,
+         0},
         {"compare", OPTION_FLAG, &command.compares, NULL,
          "two checkpoints on the same pictures: difference, its 95 % interval, McNemar's test", 0, 0, 0},
         {"fit-temperature", OPTION_STRING, &command.request.calibrated, "FILE",
          "fit the temperature of the probabilities to the split, and write the checkpoint with it", 0, 0, 0},
     };
     struct command_line line = {
-        .usage = "rmfer eval [--checkpoint FILE] [--config FILE | --dataset KIND --data DIR] [--split NAME] [--json FILE] "
-                 "[--csv FILE] | rmfer eval --compare A B [option]...",
+        .usage =
+            "rmfer eval [--checkpoint FILE] [--config FILE | --dataset KIND --data DIR] [--split NAME] [--json FILE] "
+            "[--csv FILE] | rmfer eval --compare A B [option]...",
         .description =
             "Prints the accuracy of a checkpoint on a data set. Image size, normalisation, resize filter and the\n"
             "order of classes are the checkpoint's (but for eval.normalize where --config gives it);\n"

@@ -135,8 +135,7 @@ static status open_dataset(struct evaluation_work *work, struct error *err)
     if (split == SPLIT_TEST && work->request->calibrated != NULL)
         return error_set_usage(err, "--fit-temperature fits a number to the split, which the test split is not for: "
                                     "--split valid");
-    if (split == SPLIT_UNLABELLED)
-        return error_set_usage(err, "--split unlabelled: there is nothing to compare with");
+    if (split == SPLIT_UNLABELLED) return error_set_usage(err, "--split unlabelled: there is nothing to compare with");
     work->may_predict = memory_allocate(info->class_count, sizeof *work->may_predict, "classes", err);
     if (work->may_predict == NULL) return STATUS_FAILED;
     memset(work->may_predict, true, info->class_count);
@@ -171,8 +170,8 @@ static status check_pictures(const struct evaluation_work *work, struct error *e
 static status check_outputs(const struct evaluation_work *work, struct error *err)
 {
     const char *const *lists = (const char *const *)work->dataset.lists;
-    status result =
-        file_check_outputs(work->request->outputs, EVALUATION_OUTPUTS, lists, work->dataset.list_count, err);
+    status result = file_check_outputs(work->request->outputs, EVALUATION_OUTPUTS, lists, work->dataset.list_count,
+                                       err);
     return result == STATUS_OK ? check_pictures(work, err) : result;
 }
 
@@ -217,8 +216,7 @@ status evaluation_work_open(struct evaluation_work *work, const struct evaluatio
     if (result == STATUS_OK) result = open_dataset(work, err);
     if (result == STATUS_OK) result = check_outputs(work, err);
     if (result == STATUS_OK)
-        result =
-            checkpoint_create_model(&work->checkpoint, checkpoint_has_heads(&work->checkpoint), &work->model, err);
+        result = checkpoint_create_model(&work->checkpoint, checkpoint_has_heads(&work->checkpoint), &work->model, err);
     if (result == STATUS_OK) result = create_evaluator(work, err);
     return result;
 }

@@ -17,7 +17,7 @@ struct evaluation_request {
     const char *checkpoint, *config, *dataset, *data, *split;
     struct option_list overrides;
     bool flip, present_only;
-    struct dist *dist; /* the processes that share the pictures out; NULL = none */
+    struct dist *dist;      /* the processes that share the pictures out; NULL = none */
     const char *calibrated; /* where to write the checkpoint with the temperature that fits this split */
     const char *outputs[EVALUATION_OUTPUTS]; /* files to be written, which no list or picture may be; or NULL */
 };

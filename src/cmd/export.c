@@ -9,7 +9,6 @@
 #include "rmfer/cmd/untrained.h"
 #include "rmfer/config/config.h"
 
-
 struct export_arguments {
     const char *output;
     int64_t image_size;

@@ -14,13 +14,14 @@ status figure_file_check(const char *command, const char *path, bool also_png, s
 {
     if (path == NULL) return error_set_usage(err, "%s needs -o FILE.svg", command);
     if ((also_png || is_png_name(path)) && !canvas_has_png())
-        return error_set_usage(err, "this build has no cairo, which draws PNG: install libcairo2-dev and build again, or "
-                                    "write SVG");
+        return error_set_usage(err,
+                               "this build has no cairo, which draws PNG: install libcairo2-dev and build again, or "
+                               "write SVG");
     return STATUS_OK;
 }
 
-static status write_one(const char *path, enum canvas_format format, figure_draw draw, const void *data,
-                        FILE *listing, struct error *err)
+static status write_one(const char *path, enum canvas_format format, figure_draw draw, const void *data, FILE *listing,
+                        struct error *err)
 {
     struct text figure = {0};
     struct atomic_file file = {0};
@@ -28,8 +29,10 @@ static status write_one(const char *path, enum canvas_format format, figure_draw
     if (result == STATUS_OK) result = atomic_file_open(&file, path, err);
     if (result == STATUS_OK && fwrite(figure.bytes, 1, figure.length, file.stream) != figure.length)
         result = error_set_errno(err, "%s: cannot be written", path);
-    if (result == STATUS_OK) result = atomic_file_commit(&file, err);
-    else atomic_file_abandon(&file);
+    if (result == STATUS_OK)
+        result = atomic_file_commit(&file, err);
+    else
+        atomic_file_abandon(&file);
     if (result == STATUS_OK && listing != NULL) {
         text_print_name(path, listing);
         fputc('\n', listing);

@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-
 struct import_arguments {
     const char *output, *architecture, *classes, *mean, *std, *prefix;
     int64_t image_size;
@@ -68,8 +67,7 @@ static status convert(const struct import_arguments *arguments, const struct opt
         if (result == STATUS_OK)
             log_info(
                 "%s: %zu of the model's tensors loaded, %zu fresh; of the file's %zu, %zu are of no use here, %zu not understood",
-                arguments->output, report.mapped, report.missing, report.found, report.passed_over,
-                report.unexpected);
+                arguments->output, report.mapped, report.missing, report.found, report.passed_over, report.unexpected);
         if (result == STATUS_OK && info.untrained)
             log_warning("%s: the classifier is fresh and random: to start a training from (model.init), not to predict "
                         "with",
@@ -109,15 +107,16 @@ int command_import(int argc, char **argv)
         {"arch", OPTION_STRING, &arguments.architecture, "ARCH",
          "tf_efficientnet_b0 to b3 (SAME padding) or efficientnet_b0 to b3; default: what the file looks like", 0, 0,
          0},
-        {"classes", OPTION_STRING, &arguments.classes, "A,B,...", "names of the source's outputs in their order; of a source that names them itself, those wanted, in the order wanted",
+        {"classes", OPTION_STRING, &arguments.classes, "A,B,...",
+         "names of the source's outputs in their order; of a source that names them itself, those wanted, in the order wanted",
          0, 0, 0},
         {"image-size", OPTION_INTEGER, &arguments.image_size, "N",
          "side of the input (default: 224 b0, 240 b1, 260 b2, 300 b3)", SMALLEST_IMAGE, LARGEST_IMAGE, 0},
-        {"mean", OPTION_STRING, &arguments.mean, "R,G,B", "normalisation of values in 0..1 (default: ImageNet's)", 0,
-         0, 0},
+        {"mean", OPTION_STRING, &arguments.mean, "R,G,B", "normalisation of values in 0..1 (default: ImageNet's)", 0, 0,
+         0},
         {"std", OPTION_STRING, &arguments.std, "R,G,B", "the same", 0, 0, 0},
-        {"prefix", OPTION_STRING, &arguments.prefix, "P", "of several sets of weights, the one whose names begin so",
-         0, 0, 0},
+        {"prefix", OPTION_STRING, &arguments.prefix, "P", "of several sets of weights, the one whose names begin so", 0,
+         0, 0},
     };
     struct command_line line = {
         .usage = "rmfer import SOURCE... -o FILE.safetensors [option]...",

@@ -25,7 +25,8 @@ static void print_layer(const struct layer *layer, int batch, enum storage stora
     size_t saved = (layer->saved_reals - layer->saved_map) * sizeof(real) + layer->saved_map * storage_bytes(storage);
     char shape[32], operation[32] = "-";
     snprintf(shape, sizeof shape, "%zux%zux%zu", layer->side_out, layer->side_out, layer->output);
-    if (layer->kernel > 1) snprintf(operation, sizeof operation, "%dx%d/%d", layer->kernel, layer->kernel, layer->stride);
+    if (layer->kernel > 1)
+        snprintf(operation, sizeof operation, "%dx%d/%d", layer->kernel, layer->kernel, layer->stride);
     printf("%-22s %-7s %-14s %10zu %12.2f %10.1f\n", layer->name, operation, shape, layer->parameters,
            layer->multiply_adds * 1e-6, (double)saved * batch / 1048576.0);
 }

@@ -20,9 +20,9 @@ static status describe_accuracy(const struct checkpoint_info *info, struct text 
     if (result != STATUS_OK || isnan(stored.overall)) return result;
     return text_append_format(
         out, err, "overall %.2f%% [%.2f%%, %.2f%%], average %.2f%% [%.2f%%, %.2f%%], %llu pictures of the %s split",
-        100 * stored.overall, 100 * stored.overall_interval.low, 100 * stored.overall_interval.high, 100 * stored.average,
-        100 * stored.average_interval.low, 100 * stored.average_interval.high, (unsigned long long)stored.pictures,
-        stored.split);
+        100 * stored.overall, 100 * stored.overall_interval.low, 100 * stored.overall_interval.high,
+        100 * stored.average, 100 * stored.average_interval.low, 100 * stored.average_interval.high,
+        (unsigned long long)stored.pictures, stored.split);
 }
 
 static status describe_native(const char *path, struct text *out, struct error *err)
@@ -43,8 +43,8 @@ static status describe_file(const char *path, struct text *out, struct error *er
     struct weight_set set;
     status result = weights_read(&set, path, err);
     if (result != STATUS_OK) return result;
-    bool native =
-        set.format == WEIGHTS_SAFETENSORS && safetensors_metadata_value(&set.safetensors, METADATA_FORMAT) != NULL;
+    bool native = set.format == WEIGHTS_SAFETENSORS &&
+                  safetensors_metadata_value(&set.safetensors, METADATA_FORMAT) != NULL;
     if (!native) result = weights_describe(&set, out, err);
     weights_free(&set);
     return native ? describe_native(path, out, err) : result;

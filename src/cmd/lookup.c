@@ -37,8 +37,7 @@ static bool program_folder(char folder[PATH_MAX])
 }
 
 /* Replaces *path by folder/between/name; empties it again when no file is there. */
-static status try_place(struct text *path, const char *folder, const char *between, const char *name,
-                        struct error *err)
+static status try_place(struct text *path, const char *folder, const char *between, const char *name, struct error *err)
 {
     text_free(path);
     status result = text_append_format(path, err, "%s%s%s", folder, between, name);

@@ -21,8 +21,8 @@ static size_t join_options(struct command_line *line, struct common *common, str
 {
     BUG_UNLESS(line->option_count + COMMON_COUNT <= MOST_OPTIONS);
     const struct option shared[COMMON_COUNT] = {
-        {"threads", OPTION_INTEGER, &line->threads, "N", "threads to use (default: the cores this process may use)",
-         1, 4096, 0},
+        {"threads", OPTION_INTEGER, &line->threads, "N", "threads to use (default: the cores this process may use)", 1,
+         4096, 0},
         {"seed", OPTION_INTEGER, &line->seed, "N", "seed of everything random", 0, 9007199254740992.0, 0},
         {"quiet", OPTION_FLAG, &common->quiet, NULL, "only errors and results", 0, 0, 'q'},
         {"verbose", OPTION_FLAG, &common->verbose, NULL, "more detail", 0, 0, 'v'},
@@ -41,9 +41,10 @@ static void print_help(const struct command_line *line, const struct option *all
         char left[64];
         const struct option *option = &all[i];
         const char *equals = option->kind == OPTION_OPTIONAL ? "[=" : " ";
-        snprintf(left, sizeof left, "%s%c%s--%s%s%s%s", option->letter ? "-" : "", option->letter ? option->letter : ' ',
-                 option->letter ? ", " : "   ", option->name, option->argument ? equals : "",
-                 option->argument ? option->argument : "", option->kind == OPTION_OPTIONAL ? "]" : "");
+        snprintf(left, sizeof left, "%s%c%s--%s%s%s%s", option->letter ? "-" : "",
+                 option->letter ? option->letter : ' ', option->letter ? ", " : "   ", option->name,
+                 option->argument ? equals : "", option->argument ? option->argument : "",
+                 option->kind == OPTION_OPTIONAL ? "]" : "");
         printf("  %-28s %s\n", left, option->help);
     }
 }
@@ -55,12 +56,15 @@ static status store_number(const struct option *option, const char *value, struc
     bool integer = option->kind == OPTION_INTEGER;
     bool good = integer ? text_to_integer(value, &whole) : text_to_real(value, &number);
     if (integer) number = (double)whole;
-    if (!good) return error_set_usage(err, "--%s %s: not a %s", option->name, value, integer ? "whole number" : "number");
+    if (!good)
+        return error_set_usage(err, "--%s %s: not a %s", option->name, value, integer ? "whole number" : "number");
     if (option->minimum < option->maximum && (number < option->minimum || number > option->maximum))
         return error_set_usage(err, "--%s %s: must be between %g and %g", option->name, value, option->minimum,
                                option->maximum);
-    if (integer) *(int64_t *)option->target = whole;
-    else *(double *)option->target = number;
+    if (integer)
+        *(int64_t *)option->target = whole;
+    else
+        *(double *)option->target = number;
     return STATUS_OK;
 }
 
@@ -105,8 +109,8 @@ static status unknown(const char *given, const struct option *all, size_t count,
 
 /* One argument that starts with a dash; *at becomes its value's index when it takes one, *given_bits gets the
  * option's bit. */
-static status parse_option(const struct option *all, size_t count, int argc, char **argv, int *at,
-                           uint64_t *given_bits, struct error *err)
+static status parse_option(const struct option *all, size_t count, int argc, char **argv, int *at, uint64_t *given_bits,
+                           struct error *err)
 {
     const char *given = argv[*at];
     const char *equals = strchr(given, '=');
@@ -144,16 +148,19 @@ static status make_lists(struct command_line *line, int argc, struct error *err)
     return STATUS_OK;
 }
 
-/* More than a few threads a core only wait for each other: with thousands no step would end. A few may be what is wanted, as
- * results hang on their number, but seldom are where somebody did not know of the mask (taskset) or the quota. */
+/* More than a few threads a core only wait for each other: with thousands no step would end. A few may be what is
+ * wanted, as results hang on their number, but seldom are where somebody did not know of the mask (taskset) or the
+ * quota. */
 static void cap_threads(struct command_line *line)
 {
     enum { MOST_A_CORE = 8 };
     int64_t cores = threads_available(), most = MOST_A_CORE * cores;
     if (line->threads <= most) {
         if (line->threads > cores)
-            log_info("--threads %" PRId64 ": this process may use %" PRId64 " core%s (affinity mask, control group), which they "
-                     "share", line->threads, cores, cores == 1 ? "" : "s");
+            log_info("--threads %" PRId64 ": this process may use %" PRId64
+                     " core%s (affinity mask, control group), which they "
+                     "share",
+                     line->threads, cores, cores == 1 ? "" : "s");
         return;
     }
     log_warning("--threads %" PRId64 ": this process may use %" PRId64 " core%s; %" PRId64 " threads are used",
@@ -161,7 +168,8 @@ static void cap_threads(struct command_line *line)
     line->threads = most;
 }
 
-/* An empty word is a variable of a script that was not set: taken for a folder's name it would be the root's, or the one at hand. */
+/* An empty word is a variable of a script that was not set: taken for a folder's name it would be the root's, or the
+ * one at hand. */
 static status take_word(struct command_line *line, const char *word, struct error *err)
 {
     if (word[0] == '\0') return error_set_usage(err, "an empty argument is no path and no name (see --help)");
@@ -180,7 +188,8 @@ status options_parse(struct command_line *line, int argc, char **argv, struct er
     status result = make_lists(line, argc, err);
     bool only_paths = false;
     for (int i = 1; result == STATUS_OK && i < argc; i++) {
-        if (!only_paths && strcmp(argv[i], "--") == 0) only_paths = true;
+        if (!only_paths && strcmp(argv[i], "--") == 0)
+            only_paths = true;
         else if (only_paths || argv[i][0] != '-' || argv[i][1] == '\0')
             result = take_word(line, argv[i], err);
         else

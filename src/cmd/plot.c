@@ -47,9 +47,8 @@ static status draw_confusion(const void *data, enum canvas_format format, struct
     if (!isnan(evaluation->epoch))
         snprintf(epoch, sizeof epoch, ", epoch %.4g", evaluation->epoch); /* eval --json knows none */
     struct text title = {0};
-    status result =
-        text_append_format(&title, err, "%.60s, %s split%s: overall accuracy %.2f %%%s", figure->groups[0].name,
-                           run->split, epoch, 100 * evaluation->overall, interval);
+    status result = text_append_format(&title, err, "%.60s, %s split%s: overall accuracy %.2f %%%s",
+                                       figure->groups[0].name, run->split, epoch, 100 * evaluation->overall, interval);
     if (result == STATUS_OK)
         result = figure_confusion(&evaluation->confusion, (const char *const *)run->classes, run->class_count,
                                   command->title != NULL ? command->title : text_string(&title), format, out, err);
@@ -61,13 +60,14 @@ static status draw_curves(const void *data, enum canvas_format format, struct te
 {
     const struct runs_figure *figure = data;
     const struct plot_command *command = figure->command;
-    const char *title = command->title != NULL ? command->title : figure->count == 1 ? figure->groups[0].name
-                                                                                    : "Learning curves";
+    const char *title = command->title != NULL ? command->title
+                        : figure->count == 1   ? figure->groups[0].name
+                                               : "Learning curves";
     return figure_curves(figure->groups, figure->count, command->key, title, format, out, err);
 }
 
-static status plot_runs(const struct plot_command *command, figure_draw draw, const char *const *words, size_t word_count,
-                        struct error *err)
+static status plot_runs(const struct plot_command *command, figure_draw draw, const char *const *words,
+                        size_t word_count, struct error *err)
 {
     struct run_group *groups;
     size_t count;
@@ -91,7 +91,8 @@ static status take_word(const struct plot_command *command, const char *word, bo
     if (result == STATUS_OK) result = file_check_output(command->out, checkpoint.path, err);
     if (result == STATUS_OK) result = file_check_output(command->out, request.config, err);
     if (result == STATUS_OK)
-        result = answers_of_checkpoint(answers, &request, checkpoint.name, (size_t)command->sample, command->seed, tells, err);
+        result = answers_of_checkpoint(answers, &request, checkpoint.name, (size_t)command->sample, command->seed,
+                                       tells, err);
     checkpoint_word_free(&checkpoint);
     return result;
 }
@@ -103,8 +104,10 @@ static status plot_checkpoints(const struct plot_command *command, const char *k
         return error_set_usage(err, "rmfer plot %s takes one checkpoint or run folder", kind);
     struct answers *answers = memory_allocate(count, sizeof *answers, "answers", err);
     if (answers == NULL) return STATUS_FAILED;
-    struct answer_figure figure = {kind, command->title, command->request.split != NULL ? command->request.split : "test",
-                                   answers, count, command->seed, NULL};
+    struct answer_figure figure = {
+        kind,    command->title, command->request.split != NULL ? command->request.split : "test",
+        answers, count,          command->seed,
+        NULL};
     status result = STATUS_OK;
     for (size_t i = 0; i < count && result == STATUS_OK; i++)
         result = take_word(command, words[i], i == 0, &answers[i], err);
@@ -132,13 +135,13 @@ static status run(const struct plot_command *command, const struct command_line 
     const char *kind = words->count > 0 ? words->items[0] : "";
     bool is_curves = strcmp(kind, "curves") == 0, is_confusion = strcmp(kind, "confusion") == 0;
     if (words->count < 2 || (!is_curves && !is_confusion && !answer_figure_is_kind(kind)))
-        return error_set_usage(err, "rmfer plot needs a figure (curves or confusion, mds, similarity, calibration, attention) "
-                                    "and run folders or checkpoints");
+        return error_set_usage(
+            err, "rmfer plot needs a figure (curves or confusion, mds, similarity, calibration, attention) "
+                 "and run folders or checkpoints");
     bool is_anchor = command->rmset != NULL || command->anchor != NULL;
     if (is_anchor && strcmp(kind, "attention") != 0)
         return error_set_usage(err, "--rmset and --anchor are for rmfer plot attention");
-    status result =
-        options_check_form(line, forms, sizeof forms / sizeof forms[0], is_anchor ? OF_ANCHOR : kind, err);
+    status result = options_check_form(line, forms, sizeof forms / sizeof forms[0], is_anchor ? OF_ANCHOR : kind, err);
     if (result != STATUS_OK) return result;
     if (is_anchor) {
         const struct plot_anchor figure = {command->rmset, command->anchor, command->out, &command->request.overrides,
@@ -161,18 +164,20 @@ int command_plot(int argc, char **argv)
         {"title", OPTION_STRING, &command.title, "TEXT", "the figure's heading", 0, 0, 0},
         {"key", OPTION_STRING, &command.key, "NAME", "curves: one number of metrics.jsonl alone", 0, 0, 0},
         {"last", OPTION_FLAG, &command.last, NULL, "confusion: of the last evaluation, not of the best", 0, 0, 0},
-        {"sample", OPTION_INTEGER, &command.sample, "N", "mds, similarity, attention: so many pictures (2000), by --seed", 1,
-         EMBEDDING_MOST_POINTS, 0},
-        {"rmset", OPTION_STRING, &command.rmset, "DIR", "attention: the sheet of an anchor of this RMset instead", 0, 0, 0},
+        {"sample", OPTION_INTEGER, &command.sample, "N",
+         "mds, similarity, attention: so many pictures (2000), by --seed", 1, EMBEDDING_MOST_POINTS, 0},
+        {"rmset", OPTION_STRING, &command.rmset, "DIR", "attention: the sheet of an anchor of this RMset instead", 0, 0,
+         0},
         {"anchor", OPTION_STRING, &command.anchor, "VIDEO:FRAME:FACE", "which one, as index.csv names it", 0, 0, 0},
-        {"split", OPTION_STRING, &command.request.split, "NAME", "of checkpoints: train, valid or test (default)", 0, 0, 0},
+        {"split", OPTION_STRING, &command.request.split, "NAME", "of checkpoints: train, valid or test (default)", 0, 0,
+         0},
         {"config", OPTION_STRING, &command.request.config, "FILE",
          "their data set (default: the configuration in the checkpoint)", 0, 0, 'c'},
-        {"dataset", OPTION_STRING, &command.request.dataset, "KIND", "its kind: affectnet, rafdb, ferplus, folder, csv", 0, 0,
-         0},
+        {"dataset", OPTION_STRING, &command.request.dataset, "KIND", "its kind: affectnet, rafdb, ferplus, folder, csv",
+         0, 0, 0},
         {"data", OPTION_STRING, &command.request.data, "DIR", "its folder", 0, 0, 0},
-        {"set", OPTION_REPEATED, &command.request.overrides, "SECTION.KEY=VALUE", "change a key of the configuration", 0, 0,
-         0},
+        {"set", OPTION_REPEATED, &command.request.overrides, "SECTION.KEY=VALUE", "change a key of the configuration",
+         0, 0, 0},
     };
     struct command_line line = {
         .usage = "rmfer plot curves [NAME=]RUN[,RUN...]... -o FILE.svg [--key NAME] | "

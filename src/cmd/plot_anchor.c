@@ -51,7 +51,8 @@ status plot_anchor(const struct plot_anchor *figure, const char *const *words, s
     if (figure->out == NULL || !has_picture_name(figure->out))
         return error_set_usage(err, "the sheet of an anchor shows pictures: -o FILE.jpg or FILE.png is needed");
     if (count > MOST_ATTENTION_CHECKPOINTS)
-        return error_set_usage(err, "the sheet of an anchor compares at most %d checkpoints", MOST_ATTENTION_CHECKPOINTS);
+        return error_set_usage(err, "the sheet of an anchor compares at most %d checkpoints",
+                               MOST_ATTENTION_CHECKPOINTS);
     status result = STATUS_OK;
     for (size_t i = 0; i < count && result == STATUS_OK; i++) {
         result = checkpoint_word_read(&checkpoints[i], words[i], err);

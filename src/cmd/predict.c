@@ -82,13 +82,15 @@ static status check_annotate(const struct predict_command *command, const struct
 {
     for (size_t i = 0; i < paths->count && command->annotate != NULL; i++)
         if (folder_is_same(command->annotate, paths->items[i]))
-            return error_set_usage(err, "%s: is where --annotate writes, and cannot be searched too: name another folder",
+            return error_set_usage(err,
+                                   "%s: is where --annotate writes, and cannot be searched too: name another folder",
                                    paths->items[i]);
     return STATUS_OK;
 }
 
 /* Launchers differ in who gets standard input; nobody would know what became of it. */
-static status check_standard_input(const struct predict_command *command, const struct option_list *paths, struct error *err)
+static status check_standard_input(const struct predict_command *command, const struct option_list *paths,
+                                   struct error *err)
 {
     bool is_read = false;
     for (size_t i = 0; i < paths->count; i++) is_read |= strcmp(paths->items[i], "-") == 0;
@@ -97,8 +99,7 @@ static status check_standard_input(const struct predict_command *command, const 
                                "standard input cannot be shared out over %d processes: name files, folders or "
                                "patterns, or start one process",
                                dist_size(command->dist));
-    if (command->null_separated && !is_read)
-        return error_set_usage(err, "--null needs -, the list on standard input");
+    if (command->null_separated && !is_read) return error_set_usage(err, "--null needs -, the list on standard input");
     return STATUS_OK;
 }
 
@@ -110,7 +111,8 @@ static status check_command(struct predict_command *command, const struct option
     if (command->embedding && !command->json)
         return error_set_usage(err, "--embedding needs --json (--features FILE writes an array of them)");
     if (command->top > 0 && (command->json || command->csv) && command->annotate == NULL)
-        return error_set_usage(err, "--top is for the table and for --annotate's pictures: --json and --csv have every expression");
+        return error_set_usage(
+            err, "--top is for the table and for --annotate's pictures: --json and --csv have every expression");
     if (command->force && command->annotate == NULL) return error_set_usage(err, "--force needs --annotate DIR");
     if (command->smooth > 0 && !command->track) return error_set_usage(err, "--smooth needs --track");
     status result = check_standard_input(command, paths, err);
@@ -123,8 +125,8 @@ static status check_face_options(const struct predict_command *command, struct e
 {
     if (command->detector != NULL) return STATUS_OK;
     if (command->track) return error_set_usage(err, "--track needs --detector FILE");
-    if (command->crop != NULL || command->pose || command->margin >= 0 || command->min_score >= 0 || command->overlap >= 0 ||
-        command->min_face > 0 || command->max_faces > 0 || command->detect_size >= 0)
+    if (command->crop != NULL || command->pose || command->margin >= 0 || command->min_score >= 0 ||
+        command->overlap >= 0 || command->min_face > 0 || command->max_faces > 0 || command->detect_size >= 0)
         return error_set_usage(err, "options about faces need --detector FILE; without one each picture is a face");
     return STATUS_OK;
 }
@@ -410,24 +412,24 @@ int command_predict(int argc, char **argv)
         {"checkpoint", OPTION_STRING, &command.checkpoint, "FILE",
          "the trained network (default: the model in the box, or $RMFER_MODEL)", 0, 0, 0},
         {"detector", OPTION_STRING, &command.detector, "FILE",
-         "YuNet's ONNX file, or none (default: yunet.onnx where 'make detector' puts it, or $RMFER_DETECTOR)", 0, 0,
-         0},
+         "YuNet's ONNX file, or none (default: yunet.onnx where 'make detector' puts it, or $RMFER_DETECTOR)", 0, 0, 0},
         {"json", OPTION_FLAG, &command.json, NULL, "one JSON object a line, for a picture or a frame", 0, 0, 0},
         {"csv", OPTION_FLAG, &command.csv, NULL, "comma-separated values, one row a face", 0, 0, 0},
         {"top", OPTION_INTEGER, &command.top, "K", "expressions a face in the table (3) and on pictures (1)", 1, 1000,
          0},
         {"pose", OPTION_FLAG, &command.pose, NULL, "each head's yaw, pitch and roll in degrees, roughly", 0, 0, 0},
-        {"embedding", OPTION_FLAG, &command.embedding, NULL, "--json: each face's features, which --features writes to a file", 0, 0, 0},
+        {"embedding", OPTION_FLAG, &command.embedding, NULL,
+         "--json: each face's features, which --features writes to a file", 0, 0, 0},
         {"annotate", OPTION_STRING, &command.annotate, "DIR",
          "write the pictures with boxes and expressions there; a search passes it over", 0, 0, 0},
         {"track", OPTION_FLAG, &command.track, NULL, "faces of videos get numbers that last", 0, 0, 0},
         {"smooth", OPTION_REAL, &command.smooth, "S", "--track: mean over the last S seconds of each face (0)", 0, 60,
          0},
         {"force", OPTION_FLAG, &command.force, NULL, "--annotate may replace files that are there", 0, 0, 0},
-        {"features", OPTION_STRING, &command.features, "FILE", "write the faces' features, float32, as NumPy array",
-         0, 0, 0},
-        {"temperature", OPTION_REAL, &command.temperature, "T", "probabilities are softmax(logits / T) (as fitted with the checkpoint, else 1)", 0.001,
-         1000, 0},
+        {"features", OPTION_STRING, &command.features, "FILE", "write the faces' features, float32, as NumPy array", 0,
+         0, 0},
+        {"temperature", OPTION_REAL, &command.temperature, "T",
+         "probabilities are softmax(logits / T) (as fitted with the checkpoint, else 1)", 0.001, 1000, 0},
         {"flip", OPTION_FLAG, &command.flip, NULL, "mean of each face's and its mirror image's output", 0, 0, 0},
         {"crop", OPTION_STRING, &command.crop, "HOW", "square, box or aligned (square)", 0, 0, 0},
         {"margin", OPTION_REAL, &command.margin, "M", "the box's width grows by this share (0.31)", 0, 10, 0},
@@ -440,10 +442,11 @@ int command_predict(int argc, char **argv)
          0},
         {"detect-size", OPTION_INTEGER, &command.detect_size, "N",
          "scale a longer side down to N to find faces (640; 0 = never)", 0, LARGEST_DETECT_SIZE, 0},
-        {"every", OPTION_STRING, &command.every, "N", "of a video only every Nth frame (1), or with 0.5s a frame each half second", 0, 0, 0},
+        {"every", OPTION_STRING, &command.every, "N",
+         "of a video only every Nth frame (1), or with 0.5s a frame each half second", 0, 0, 0},
         {"max-megapixels", OPTION_INTEGER, &command.max_megapixels, "N", "refuse larger pictures (100)", 1, 4000, 0},
-        {"null", OPTION_FLAG, &command.null_separated, NULL, "the list on standard input is separated by NUL bytes",
-         0, 0, '0'},
+        {"null", OPTION_FLAG, &command.null_separated, NULL, "the list on standard input is separated by NUL bytes", 0,
+         0, '0'},
         {"allow-untrained", OPTION_FLAG, &command.allow_untrained, NULL,
          "go on with a network whose classifier is fresh and random", 0, 0, 0},
         {"batch", OPTION_INTEGER, &command.batch, "N", "faces that go through the network together (8)", 1,

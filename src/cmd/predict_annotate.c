@@ -22,8 +22,8 @@ static const struct color black = {0, 0, 0}, white = {255, 255, 255};
 /* ---- names
  * --------------------------------------------------------------------------------------------------------- */
 
-/* The names given so far by their hash: open addressing, never more than three quarters full, so that a picture costs 21
- * to 43 bytes. A video costs as much as one picture: its frames lie in a folder of its own. */
+/* The names given so far by their hash: open addressing, never more than three quarters full, so that a picture costs
+ * 21 to 43 bytes. A video costs as much as one picture: its frames lie in a folder of its own. */
 struct used_name {
     uint64_t hash;     /* 0 = empty */
     int64_t next_copy; /* the number that the name's next copy tries; 0 = a folder that pictures are in */
@@ -85,8 +85,7 @@ static bool is_png_name(const char *name)
 }
 
 /* "a.jpg" to "a", "a-2" ... and its ending; a video's folder is "a/". */
-static status make_name(struct text *name, const struct face_input *input, int64_t copy,
-                        struct error *err)
+static status make_name(struct text *name, const struct face_input *input, int64_t copy, struct error *err)
 {
     const char *target = input->target, *file = path_name(target), *dot = strrchr(file, '.');
     bool has_ending = dot != NULL && dot != file;
@@ -95,7 +94,9 @@ static status make_name(struct text *name, const struct face_input *input, int64
     if (copy > 1) snprintf(number, sizeof number, "-%lld", (long long)copy);
     name->length = 0;
     return text_append_format(name, err, "%.*s%s%s", (int)stem, target, number,
-                              input->is_frame ? "/" : is_png_name(target) ? ".png" : ".jpg");
+                              input->is_frame       ? "/"
+                              : is_png_name(target) ? ".png"
+                                                    : ".jpg");
 }
 
 /* The hash of the name's folder with the slash behind it, as a video's folder is hashed. */
@@ -136,8 +137,8 @@ static bool is_free(struct used_names *used, const struct text *name, bool is_fo
     return !is_in_video || !is_frame_name(path_name(name->bytes));
 }
 
-/* A name that no other picture or video of this run has. One that was asked for before remembers how far its copies got,
- * so that thousands of equal names cost no search each. */
+/* A name that no other picture or video of this run has. One that was asked for before remembers how far its copies
+ * got, so that thousands of equal names cost no search each. */
 static status choose_unused(struct used_names *used, const struct face_input *input, struct text *name, int64_t *copy,
                             struct error *err)
 {
@@ -270,8 +271,8 @@ static status make_folders(const char *root, const char *path, struct error *err
 }
 
 /* Of the picture with its faces, the best one last, on top. A copy of a name ends as the name does. */
-status annotation_encode(const struct annotation *annotation, struct predict_item *item, const struct ranked_class *ranked,
-                         uint8_t **bytes, size_t *size, struct error *err)
+status annotation_encode(const struct annotation *annotation, struct predict_item *item,
+                         const struct ranked_class *ranked, uint8_t **bytes, size_t *size, struct error *err)
 {
     const struct face_picture *picture = item->picture;
     struct image *image = &item->picture->input.image;

@@ -43,8 +43,8 @@ static status reserve(struct predict_batches *batches, struct error *err)
     batches->logits = memory_allocate(2 * batch * batches->classes, sizeof(real), "a batch's results", err);
     batches->feature_rows = memory_allocate(2 * batch * batches->features, sizeof(real), "a batch's features", err);
     batches->affect = memory_allocate(2 * batch * AFFECT_DIMENSIONS, sizeof(real), "a batch's results", err);
-    if (batches->references == NULL || batches->waiting == NULL || batches->images == NULL ||
-        batches->logits == NULL || batches->feature_rows == NULL || batches->affect == NULL)
+    if (batches->references == NULL || batches->waiting == NULL || batches->images == NULL || batches->logits == NULL ||
+        batches->feature_rows == NULL || batches->affect == NULL)
         return STATUS_FAILED;
     batches->mirrored_logits = batches->logits + batch * batches->classes;
     batches->mirrored_features = batches->feature_rows + batch * batches->features;
@@ -151,8 +151,7 @@ static void hand_out(struct predict_batches *batches)
     for (size_t i = 0; i < batches->batch_count; i++) {
         struct predict_item *item = &batches->waiting[batches->references[i].item];
         size_t face = batches->references[i].face;
-        for (size_t c = 0; c < classes; c++)
-            item->logits[face * classes + c] = (float)batches->logits[i * classes + c];
+        for (size_t c = 0; c < classes; c++) item->logits[face * classes + c] = (float)batches->logits[i * classes + c];
         for (size_t c = 0; item->features != NULL && c < features; c++)
             item->features[face * features + c] = (float)batches->feature_rows[i * features + c];
         for (size_t c = 0; item->affect != NULL && c < AFFECT_DIMENSIONS; c++)
@@ -222,17 +221,16 @@ static status add_picture(const struct run *run, struct face_picture *picture, s
     struct predict_item *item = &batches->waiting[batches->waiting_count++];
     *item = (struct predict_item){.picture = picture};
     batches->waiting_bytes += picture->bytes;
-    item->logits =
-        memory_allocate(picture->face_count, batches->classes * sizeof(float), "a picture's results", err);
+    item->logits = memory_allocate(picture->face_count, batches->classes * sizeof(float), "a picture's results", err);
     if (item->logits == NULL) return STATUS_FAILED;
     if (batches->settings.features) {
-        item->features =
-            memory_allocate(picture->face_count, batches->features * sizeof(float), "a picture's features", err);
+        item->features = memory_allocate(picture->face_count, batches->features * sizeof(float), "a picture's features",
+                                         err);
         if (item->features == NULL) return STATUS_FAILED;
     }
     if (batches->model.has_affect) {
-        item->affect =
-            memory_allocate(picture->face_count, AFFECT_DIMENSIONS * sizeof(float), "a picture's results", err);
+        item->affect = memory_allocate(picture->face_count, AFFECT_DIMENSIONS * sizeof(float), "a picture's results",
+                                       err);
         if (item->affect == NULL) return STATUS_FAILED;
     }
     status result = STATUS_OK;

@@ -26,8 +26,8 @@ void predict_batches_free(struct predict_batches *batches);
 size_t predict_batches_features(const struct predict_batches *batches);
 
 /* Everything that the pipeline gives. A batch is run when it is full, when batch * PICTURES_A_FACE pictures wait, when
- * the waiting ones have more than most_bytes, or at the end: a function of the inputs, never of the time they took. Results
- * do not hang on which faces go together. */
+ * the waiting ones have more than most_bytes, or at the end: a function of the inputs, never of the time they took.
+ * Results do not hang on which faces go together. */
 status predict_batches_run(struct predict_batches *batches, struct face_pipeline *pipeline,
                            struct predict_delivery *delivery, struct error *err) MUST_CHECK;
 

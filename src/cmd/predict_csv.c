@@ -1,5 +1,5 @@
-/* CSV: a row a face; a picture without one and a picture that cannot be read have a row too, whose fields about faces are
- * empty. Columns of options stand behind the ones that are always there. */
+/* CSV: a row a face; a picture without one and a picture that cannot be read have a row too, whose fields about faces
+ * are empty. Columns of options stand behind the ones that are always there. */
 #include "cmd/predict_writers.h"
 
 #include "rmfer/base/csv_writer.h"

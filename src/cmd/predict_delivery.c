@@ -1,6 +1,6 @@
-/* Rounds: each process packs the records of as many pictures as the others do, whatever their places, so that nobody waits
- * for one that has more files' worth of work in front of it. Rank 0 keeps those that come early, and writes a record once no
- * process can send one of a lower place. Who is far ahead while much is kept there sits rounds out. */
+/* Rounds: each process packs the records of as many pictures as the others do, whatever their places, so that nobody
+ * waits for one that has more files' worth of work in front of it. Rank 0 keeps those that come early, and writes a
+ * record once no process can send one of a lower place. Who is far ahead while much is kept there sits rounds out. */
 #include "cmd/predict_delivery.h"
 
 #include "rmfer/base/log.h"
@@ -22,7 +22,7 @@ struct packed_head {
 
 /* What a process says of a round. */
 struct round_head {
-    uint64_t bytes; /* of its records */
+    uint64_t bytes;   /* of its records */
     uint64_t reached; /* it will send no lower place; SIZE_MAX: none at all */
 };
 
@@ -91,8 +91,10 @@ static status pack(struct predict_delivery *delivery, const struct predict_recor
                                .is_frame = input->is_frame,
                                .has_features = has_features,
                                .error = input->error};
-    size_t labels = record->face_count * sizeof *record->labels, features = features_bytes(delivery, head.face_count, has_features);
-    size_t used = sizeof head + labels + features + head.path_bytes + head.target_bytes + head.lines_bytes + head.picture_bytes;
+    size_t labels = record->face_count * sizeof *record->labels,
+           features = features_bytes(delivery, head.face_count, has_features);
+    size_t used = sizeof head + labels + features + head.path_bytes + head.target_bytes + head.lines_bytes +
+                  head.picture_bytes;
     head.bytes = (used + 7) / 8 * 8;
     status result = make_room(&delivery->packed, head.bytes, err);
     if (result != STATUS_OK) return result;
@@ -180,7 +182,8 @@ static status write_ready(struct predict_delivery *delivery, struct error *err)
         queue->begin += ((const struct packed_head *)(const void *)(queue->base + queue->begin))->bytes;
     }
     delivery->kept = 0;
-    for (int r = 0; r < dist_size(delivery->dist); r++) delivery->kept += delivery->queues[r].end - delivery->queues[r].begin;
+    for (int r = 0; r < dist_size(delivery->dist); r++)
+        delivery->kept += delivery->queues[r].end - delivery->queues[r].begin;
     return result;
 }
 
@@ -254,7 +257,8 @@ status predict_delivery_create(struct predict_delivery **out, struct predict_out
 void predict_delivery_free(struct predict_delivery *delivery)
 {
     if (delivery == NULL) return;
-    for (int r = 0; delivery->queues != NULL && r < dist_size(delivery->dist); r++) memory_free(delivery->queues[r].base);
+    for (int r = 0; delivery->queues != NULL && r < dist_size(delivery->dist); r++)
+        memory_free(delivery->queues[r].base);
     memory_free(delivery->queues);
     memory_free(delivery->heads);
     memory_free(delivery->sizes);

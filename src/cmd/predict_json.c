@@ -11,8 +11,7 @@
 static void json_name_member(struct json_writer *json, const char *name, const char *value)
 {
     struct text escaped = {0};
-    if (json->result == STATUS_OK)
-        json->result = text_append_escaped(&escaped, value, TEXT_ESCAPE_FOREIGN, json->err);
+    if (json->result == STATUS_OK) json->result = text_append_escaped(&escaped, value, TEXT_ESCAPE_FOREIGN, json->err);
     json_string_member(json, name, text_string(&escaped));
     text_free(&escaped);
 }

@@ -19,8 +19,8 @@ struct predict_output {
     struct output_settings settings;
     struct output_counts counts;
     struct predict_progress progress;
-    size_t *labels;     /* of the counts */
-    uint64_t next_file; /* behind the last one counted */
+    size_t *labels;              /* of the counts */
+    uint64_t next_file;          /* behind the last one counted */
     struct ranked_class *ranked; /* of the item at hand: [faces, classes] */
     size_t ranked_capacity;
     size_t *item_labels; /* of the item at hand, [ranked_capacity / classes] */
@@ -68,8 +68,8 @@ static status smooth_face(struct predict_output *output, const struct face_pictu
         return error_set_usage(err, "--smooth needs times, which pictures in a pipe do not have");
     size_t count = output->settings.class_count;
     for (size_t i = 0; i < count; i++) output->probabilities[i] = ranked[i].probability;
-    status result = track_smoother_apply(output->smoother, picture->input.file, picture->ids[face],
-                                         picture->input.time, output->probabilities, err);
+    status result = track_smoother_apply(output->smoother, picture->input.file, picture->ids[face], picture->input.time,
+                                         output->probabilities, err);
     for (size_t i = 0; i < count; i++) ranked[i].probability = output->probabilities[i];
     return result;
 }
@@ -187,7 +187,8 @@ status predict_output_render(struct predict_output *output, struct predict_item 
     status result = rank_item(output, item, err);
     written.ranked = output->ranked;
     if (result == STATUS_OK && is_good && output->settings.annotate != NULL)
-        result = annotation_encode(&output->annotation, item, output->ranked, &output->picture, &output->picture_size, err);
+        result = annotation_encode(&output->annotation, item, output->ranked, &output->picture, &output->picture_size,
+                                   err);
     if (result == STATUS_OK) result = writers[output->settings.kind](&written, &output->line, err);
     *record = (struct predict_record){.input = item->picture->input,
                                       .face_count = item->picture->face_count,

@@ -44,20 +44,22 @@ status predict_output_create(struct predict_output **output, const struct output
 struct predict_record {
     struct face_input input; /* without pixels and bytes */
     size_t face_count;
-    const size_t *labels;    /* [face_count], the likeliest class of each */
-    const float *features;   /* [face_count, feature_count], or NULL */
-    const char *lines;       /* for standard output */
+    const size_t *labels;  /* [face_count], the likeliest class of each */
+    const float *features; /* [face_count, feature_count], or NULL */
+    const char *lines;     /* for standard output */
     size_t lines_length;
-    const uint8_t *picture;  /* with --annotate, encoded; or NULL */
+    const uint8_t *picture; /* with --annotate, encoded; or NULL */
     size_t picture_size;
 };
 
-/* The record of one picture whose faces are all classified, which points into `output` and `item` until the next one. */
+/* The record of one picture whose faces are all classified, which points into `output` and `item` until the next one.
+ */
 status predict_output_render(struct predict_output *output, struct predict_item *item, struct predict_record *record,
                              struct error *err) MUST_CHECK;
 
 /* Writes it; records come in the order of the pictures. A usage error where the picture is the file of features. */
-status predict_output_put(struct predict_output *output, const struct predict_record *record, struct error *err) MUST_CHECK;
+status predict_output_put(struct predict_output *output, const struct predict_record *record,
+                          struct error *err) MUST_CHECK;
 
 /* Completes the file of features; an error too when standard output could not be written. */
 status predict_output_finish(struct predict_output *output, struct error *err) MUST_CHECK;
@@ -65,8 +67,9 @@ status predict_output_finish(struct predict_output *output, struct error *err) M
 void predict_output_free(struct predict_output *output);
 
 struct output_counts {
-    size_t files, pictures, faces, unreadable; /* a video is a file of many pictures; unreadable ones count nowhere else */
-    const size_t *labels;                      /* [class_count]: faces whose likeliest class it is; of the output */
+    size_t files, pictures, faces,
+        unreadable;       /* a video is a file of many pictures; unreadable ones count nowhere else */
+    const size_t *labels; /* [class_count]: faces whose likeliest class it is; of the output */
 };
 struct output_counts predict_output_counts(const struct predict_output *output);
 
@@ -88,9 +91,11 @@ struct used_names;
 status used_names_create(struct used_names **names, struct error *err) MUST_CHECK;
 void used_names_free(struct used_names *names);
 
-/* Draws the faces of an item on its picture and encodes that; `ranked` is [face_count, class_count], `bytes` the caller's. */
-status annotation_encode(const struct annotation *annotation, struct predict_item *item, const struct ranked_class *ranked,
-                         uint8_t **bytes, size_t *size, struct error *err) MUST_CHECK;
+/* Draws the faces of an item on its picture and encodes that; `ranked` is [face_count, class_count], `bytes` the
+ * caller's. */
+status annotation_encode(const struct annotation *annotation, struct predict_item *item,
+                         const struct ranked_class *ranked, uint8_t **bytes, size_t *size,
+                         struct error *err) MUST_CHECK;
 
 /* Writes an encoded picture under a name that no other has. */
 status annotation_write(const struct annotation *annotation, const struct face_input *input, const uint8_t *bytes,

@@ -12,8 +12,8 @@ struct predict_result {
     const struct ranked_class *ranked; /* [face_count, class_count], each face's likeliest first */
 };
 
-/* Appends the picture's line, rows or lines to `out`. A picture that cannot be read is a line of JSON and a row of CSV; the table
- * has none of it: that goes to standard error. */
+/* Appends the picture's line, rows or lines to `out`. A picture that cannot be read is a line of JSON and a row of CSV;
+ * the table has none of it: that goes to standard error. */
 status write_json_line(const struct predict_result *result, struct text *out, struct error *err) MUST_CHECK;
 status write_csv_rows(const struct predict_result *result, struct text *out, struct error *err) MUST_CHECK;
 status write_table_lines(const struct predict_result *result, struct text *out, struct error *err) MUST_CHECK;

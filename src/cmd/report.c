@@ -127,8 +127,8 @@ struct watched {
     const struct report_command *command;
     const struct option_list *words;
     struct parts parts;
-    bool goes_on;   /* there may be more to come */
-    size_t unread;  /* looks in a row at which the runs could not be read */
+    bool goes_on;  /* there may be more to come */
+    size_t unread; /* looks in a row at which the runs could not be read */
 };
 
 static status write_page(struct watched *watched, const struct run_group *groups, size_t count, struct error *err)
@@ -140,8 +140,8 @@ static status write_page(struct watched *watched, const struct run_group *groups
     if (result == STATUS_OK && parts->parts == NULL) result = parts_init(parts, run_groups_size(groups, count), err);
     if (result == STATUS_OK && !command->no_data) result = renew_parts(parts, groups, count, &command->extra, err);
     if (result == STATUS_OK)
-        result = report_write(groups, count, command->no_data ? NULL : parts->markups, watched->goes_on ? command->seconds : 0,
-                              &page, err);
+        result = report_write(groups, count, command->no_data ? NULL : parts->markups,
+                              watched->goes_on ? command->seconds : 0, &page, err);
     if (result == STATUS_OK) result = atomic_file_write_text(command->out, text_string(&page), err);
     text_free(&page);
     return result;
@@ -167,8 +167,8 @@ static status look(struct watched *watched, struct error *err)
     return result;
 }
 
-/* Until the runs have ended. A page that cannot be written may be written at the next look; a run that is begun anew has no
- * lines for a moment, but not for long. */
+/* Until the runs have ended. A page that cannot be written may be written at the next look; a run that is begun anew
+ * has no lines for a moment, but not for long. */
 static status watch(struct watched *watched, struct error *err)
 {
     status result = STATUS_OK;
@@ -214,7 +214,8 @@ int command_report(int argc, char **argv)
     struct report_command command = {.sample = ANSWERS_SAMPLE};
     const struct option options[] = {
         {"out", OPTION_STRING, &command.out, "FILE.html", "the page", 0, 0, 'o'},
-        {"no-pictures", OPTION_FLAG, &command.no_pictures, NULL, "no thumbnails: many data sets forbid showing them", 0, 0, 0},
+        {"no-pictures", OPTION_FLAG, &command.no_pictures, NULL, "no thumbnails: many data sets forbid showing them", 0,
+         0, 0},
         {"no-data", OPTION_FLAG, &command.no_data, NULL, "the run folder alone: nothing is evaluated", 0, 0, 0},
         {"sample", OPTION_INTEGER, &command.sample, "N", "pictures in figures of features (2000), by --seed", 1,
          EMBEDDING_MOST_POINTS, 0},

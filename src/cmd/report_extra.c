@@ -21,8 +21,12 @@ static status append_rmset(const struct config *config, struct text *out, struct
     if (config->rmset.root[0] == '\0') return report_note("No RMset was used.", out, err);
     if (!folder_exists(config->rmset.root) || rmset_stats(config->rmset.root, &stats, &missing) != STATUS_OK)
         return report_note("The RMset's counts are not shown: its folder is not there, or not whole.", out, err);
-    struct report_fact facts[] = {{"videos", ""}, {"persons", ""}, {"frames with faces", ""}, {"faces", ""},
-                                  {"most faces of a person", ""}, {"most faces of a frame", ""}};
+    struct report_fact facts[] = {{"videos", ""},
+                                  {"persons", ""},
+                                  {"frames with faces", ""},
+                                  {"faces", ""},
+                                  {"most faces of a person", ""},
+                                  {"most faces of a frame", ""}};
     const uint64_t values[] = {stats.videos, stats.persons,         stats.frames,
                                stats.faces,  stats.faces_of_person, stats.faces_of_frame};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
@@ -30,8 +34,9 @@ static status append_rmset(const struct config *config, struct text *out, struct
     return report_facts("RMset", facts, sizeof facts / sizeof facts[0], out, err);
 }
 
-static status append_evaluated(const struct evaluation_work *work, const char *name, const struct evaluation *evaluation,
-                               const struct report_extra_options *options, struct text *out, struct error *err)
+static status append_evaluated(const struct evaluation_work *work, const char *name,
+                               const struct evaluation *evaluation, const struct report_extra_options *options,
+                               struct text *out, struct error *err)
 {
     struct answers answers = {0};
     status result = answers_take(&answers, work, evaluation, name, options->sample, options->seed, err);
@@ -45,8 +50,8 @@ static status append_evaluated(const struct evaluation_work *work, const char *n
 }
 
 /* The whole or nothing, so that a failure half way leaves no half element. */
-static status append_checkpoint(const char *checkpoint, const char *name, const char *split, const struct report_extra_options *options,
-                                struct text *out, struct error *err)
+static status append_checkpoint(const char *checkpoint, const char *name, const char *split,
+                                const struct report_extra_options *options, struct text *out, struct error *err)
 {
     struct evaluation_request request = {.checkpoint = checkpoint, .split = split};
     struct evaluation_work work = {0};
@@ -67,7 +72,7 @@ status report_extra_append(const struct run *run, const struct report_extra_opti
 {
     struct error why = {0};
     char note[ERROR_MESSAGE_BYTES + 64];
-    if (!folder_exists(run->folder)) return STATUS_OK; /* a result of eval --json */
+    if (!folder_exists(run->folder)) return STATUS_OK;                         /* a result of eval --json */
     if (run->evaluation_count == 0 || run->split[0] == '\0') return STATUS_OK; /* the page says so already */
     char *checkpoint = path_join(run->folder, "best_overall.safetensors", err);
     if (checkpoint == NULL) return STATUS_FAILED;

@@ -1,4 +1,5 @@
-/* What a report shows of a run that is not in its folder's lines: its best checkpoint evaluated again on its own data. */
+/* What a report shows of a run that is not in its folder's lines: its best checkpoint evaluated again on its own data.
+ */
 #ifndef CMD_REPORT_EXTRA_H
 #define CMD_REPORT_EXTRA_H
 
@@ -8,9 +9,9 @@
 #include <stdint.h>
 
 struct report_extra_options {
-    bool pictures;   /* thumbnails of the best and worst classified */
-    size_t sample;   /* pictures of figures of features */
-    uint64_t seed;   /* of that sample */
+    bool pictures; /* thumbnails of the best and worst classified */
+    size_t sample; /* pictures of figures of features */
+    uint64_t seed; /* of that sample */
 };
 
 /* Appends markup: calibration, features, attention, pictures, the RMset's counts. What cannot be shown (no checkpoint

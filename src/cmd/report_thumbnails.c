@@ -76,8 +76,9 @@ static status read_picture(const struct picture_source *source, const struct ans
 }
 
 /* From one end of the ranks; `is_right` says which answers belong into the list. */
-static status append_list(const struct picture_source *source, const struct answers *answers, const struct ranked *ranks,
-                          bool is_right, const char *heading, struct text *out, struct error *err)
+static status append_list(const struct picture_source *source, const struct answers *answers,
+                          const struct ranked *ranks, bool is_right, const char *heading, struct text *out,
+                          struct error *err)
 {
     struct report_picture pictures[THUMBNAILS] = {{0}};
     size_t count = 0;
@@ -85,8 +86,10 @@ static status append_list(const struct picture_source *source, const struct answ
         size_t row = ranks[is_right ? answers->n - 1 - i : i].row;
         struct error unreadable = {0};
         if ((answers->labels[row] == answers->predicted[row]) != is_right) continue;
-        if (read_picture(source, answers, row, &pictures[count], &unreadable) == STATUS_OK) count++;
-        else report_picture_free(&pictures[count]);
+        if (read_picture(source, answers, row, &pictures[count], &unreadable) == STATUS_OK)
+            count++;
+        else
+            report_picture_free(&pictures[count]);
     }
     status result = report_pictures(heading, answers, pictures, count, out, err);
     for (size_t i = 0; i < count; i++) report_picture_free(&pictures[i]);
@@ -102,7 +105,8 @@ status report_thumbnails(const struct answers *answers, const struct dataset *da
     status result = dataset_source_init(&order, dataset, ORDER_SEQUENTIAL, 0, true, err);
     struct picture_source source = dataset_picture_source(&order);
     if (result == STATUS_OK)
-        result = append_list(&source, answers, ranks, true, "Classified best: right, with the largest probability", out, err);
+        result = append_list(&source, answers, ranks, true, "Classified best: right, with the largest probability", out,
+                             err);
     if (result == STATUS_OK)
         result = append_list(&source, answers, ranks, false,
                              "Classified worst: wrong, with the smallest probability of the label", out, err);

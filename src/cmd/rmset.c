@@ -18,7 +18,8 @@ static const struct part {
     const char *usage;
 } parts[] = {
     {"build", command_rmset_build, "rmfer rmset build VIDEO... -o DIR    cuts the faces of mashup videos out"},
-    {"preview", command_rmset_preview, "rmfer rmset preview VIDEO|DIR        a contact sheet of a video, or of an anchor and its candidates"},
+    {"preview", command_rmset_preview,
+     "rmfer rmset preview VIDEO|DIR        a contact sheet of a video, or of an anchor and its candidates"},
     {"stats", command_rmset_stats, "rmfer rmset stats DIR                videos, frames, persons, faces"},
     {"check", command_rmset_check, "rmfer rmset check DIR                every picture is there and decodes"},
 };
@@ -113,8 +114,7 @@ static int run_look(int argc, char **argv, bool checks)
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
     if (result == STATUS_OK && !line.help_shown) result = look(&line, checks, &err);
-    if (result == STATUS_OK && fflush(stdout) != 0)
-        result = error_set_errno(&err, "standard output cannot be written");
+    if (result == STATUS_OK && fflush(stdout) != 0) result = error_set_errno(&err, "standard output cannot be written");
     options_free(&line);
     return command_finish(result, &err);
 }

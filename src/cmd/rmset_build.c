@@ -87,7 +87,8 @@ static status read_size(const char *text, int64_t *bytes, struct error *err)
 static void print_counts(const struct rmset_build_options *build, const struct rmset_counts *counts, double seconds)
 {
     text_print_name(build->folder, stdout);
-    printf(": %" PRIu64 " faces of %" PRIu64 " persons in %" PRIu64 " frames; %" PRIu64 " of %" PRIu64 " videos built now",
+    printf(": %" PRIu64 " faces of %" PRIu64 " persons in %" PRIu64 " frames; %" PRIu64 " of %" PRIu64
+           " videos built now",
            counts->faces, counts->persons, counts->frames, counts->built, counts->films);
     if (counts->failed > 0) printf(", %" PRIu64 " could not be", counts->failed);
     printf(" (%.1f s)\n", seconds);
@@ -171,38 +172,39 @@ static const char description[] =
 
 int command_rmset_build(int argc, char **argv)
 {
-    struct build_command command = {
-        .min_score = -1,
-        .detect_size = -1,
-        .build = {.every = 1, .overlap = 0.3, .crop = {.margin = CROP_DEFAULT_MARGIN, .quality = 92}, .most_pixels = IMAGE_MOST_PIXELS}};
+    struct build_command command = {.min_score = -1,
+                                    .detect_size = -1,
+                                    .build = {.every = 1,
+                                              .overlap = 0.3,
+                                              .crop = {.margin = CROP_DEFAULT_MARGIN, .quality = 92},
+                                              .most_pixels = IMAGE_MOST_PIXELS}};
     struct rmset_build_options *build_options = &command.build;
     struct option options[] = {
         {"out", OPTION_STRING, &build_options->folder, "DIR", "the RMset's folder", 0, 0, 'o'},
         {"remove", OPTION_REPEATED, &command.areas, "X,Y,W,H[@FROM-TO]", "blacken this area (in frames FROM to TO)", 0,
          0, 0},
-        {"detector", OPTION_STRING, &command.detector, "FILE", 
-         "YuNet's ONNX file, or none (default: yunet.onnx where 'make detector' puts it, or $RMFER_DETECTOR)", 0, 0,
-         0},
+        {"detector", OPTION_STRING, &command.detector, "FILE",
+         "YuNet's ONNX file, or none (default: yunet.onnx where 'make detector' puts it, or $RMFER_DETECTOR)", 0, 0, 0},
         {"detections", OPTION_STRING, &build_options->detections, "FILE", "faces found by another detector", 0, 0, 0},
-        {"every", OPTION_STRING, &command.every, "N", "only every Nth frame (1), or with 0.5s a frame each half second", 0, 0, 0},
+        {"every", OPTION_STRING, &command.every, "N", "only every Nth frame (1), or with 0.5s a frame each half second",
+         0, 0, 0},
         {"first-frame", OPTION_INTEGER, &build_options->first_frame, "N", "faces get their numbers there (0)", 0,
          1000000000, 0},
-        {"overlap", OPTION_REAL, &build_options->overlap, "X",
-         "least intersection over union with the first box (0.3)", 0, 1, 0},
+        {"overlap", OPTION_REAL, &build_options->overlap, "X", "least intersection over union with the first box (0.3)",
+         0, 1, 0},
         {"windows", OPTION_FLAG, &build_options->windows, NULL,
-         "look closely at the first frame, then only about its faces: finds small faces, and fewer pixels are searched", 0, 0,
-         0},
+         "look closely at the first frame, then only about its faces: finds small faces, and fewer pixels are searched",
+         0, 0, 0},
         {"keep-partial", OPTION_FLAG, &build_options->keep_partial, NULL,
          "of a video that cannot be read to its end, keep what came before", 0, 0, 0},
-        {"follow", OPTION_REAL, &build_options->follow, "F",
-         "the first box follows its face by this share a frame (0)", 0, 1, 0},
+        {"follow", OPTION_REAL, &build_options->follow, "F", "the first box follows its face by this share a frame (0)",
+         0, 1, 0},
         {"cuts", OPTION_FLAG, &build_options->cuts, NULL, "a change of the whole layout starts new numbers", 0, 0, 0},
-        {"margin", OPTION_REAL, &build_options->crop.margin, "M", "the square is so much wider than the box (0.31)",
-         0, 10, 0},
-        {"pad", OPTION_FLAG, &build_options->crop.pad, NULL, "squares over the border are filled up, not cut off", 0,
-         0, 0},
-        {"size", OPTION_INTEGER, &build_options->crop.size, "N", "resize faces to N x N (0 = as they are)", 0, 4096,
+        {"margin", OPTION_REAL, &build_options->crop.margin, "M", "the square is so much wider than the box (0.31)", 0,
+         10, 0},
+        {"pad", OPTION_FLAG, &build_options->crop.pad, NULL, "squares over the border are filled up, not cut off", 0, 0,
          0},
+        {"size", OPTION_INTEGER, &build_options->crop.size, "N", "resize faces to N x N (0 = as they are)", 0, 4096, 0},
         {"quality", OPTION_INTEGER, &build_options->crop.quality, "Q", "of the JPEG files (92)", 1, 100, 0},
         {"shards", OPTION_STRING, &command.shards, "SIZE", "pack the faces in tar files of this size (1G)", 0, 0, 0},
         {"min-score", OPTION_REAL, &command.min_score, "S", "faces below this score are left out (0.85)", 0, 1, 0},

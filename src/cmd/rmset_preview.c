@@ -174,20 +174,24 @@ static status check_kind(const struct preview_command *command, struct error *er
     if (command->anchor == NULL && of_anchor)
         return error_set_usage(err, "--checkpoint, --set and --json need --anchor VIDEO:FRAME:FACE");
     if (command->anchor != NULL && of_film)
-        return error_set_usage(err, "--anchor looks into an RMset: --frames, --remove and what concerns the detector are "
-                                    "for a video");
+        return error_set_usage(err,
+                               "--anchor looks into an RMset: --frames, --remove and what concerns the detector are "
+                               "for a video");
     return STATUS_OK;
 }
 
 static status preview(struct preview_command *command, const struct command_line *line, struct error *err)
 {
     const struct option_list *words = &line->positional;
-    if (words->count != 1) return error_set_usage(err, "rmset preview takes one video or folder of frames, or an RMset");
+    if (words->count != 1)
+        return error_set_usage(err, "rmset preview takes one video or folder of frames, or an RMset");
     status result = check_kind(command, err);
     if (result != STATUS_OK) return result;
     if (command->frames_given >= 0) command->preview.frames = command->frames_given;
-    if (command->anchor != NULL) result = preview_anchor(command, words->items[0], line->seed, err);
-    else result = preview_film(command, words->items[0], err);
+    if (command->anchor != NULL)
+        result = preview_anchor(command, words->items[0], line->seed, err);
+    else
+        result = preview_film(command, words->items[0], err);
     if (result == STATUS_OK && fflush(stdout) != 0) return error_set_errno(err, "standard output cannot be written");
     return result;
 }
@@ -204,23 +208,25 @@ static const char description[] =
 
 int command_rmset_preview(int argc, char **argv)
 {
-    struct preview_command command = {.min_score = -1, .detect_size = -1, .frames_given = -1,
+    struct preview_command command = {.min_score = -1,
+                                      .detect_size = -1,
+                                      .frames_given = -1,
                                       .preview = {.frames = 12, .most_pixels = IMAGE_MOST_PIXELS}};
     struct option options[] = {
         {"out", OPTION_STRING, &command.out, "FILE", "the picture, JPEG or PNG (NAME.preview.jpg)", 0, 0, 'o'},
         {"frames", OPTION_INTEGER, &command.frames_given, "N", "frames on the sheet (12)", 1, 60, 0},
         {"remove", OPTION_REPEATED, &command.areas, "X,Y,W,H[@FROM-TO]", "show this area as given", 0, 0, 0},
         {"detector", OPTION_STRING, &command.detector, "FILE",
-         "YuNet's ONNX file, or none (default: yunet.onnx where 'make detector' puts it, or $RMFER_DETECTOR)", 0, 0,
-         0},
+         "YuNet's ONNX file, or none (default: yunet.onnx where 'make detector' puts it, or $RMFER_DETECTOR)", 0, 0, 0},
         {"min-score", OPTION_REAL, &command.min_score, "S", "faces below this score are left out (0.85)", 0, 1, 0},
         {"detect-size", OPTION_INTEGER, &command.detect_size, "N",
          "scale a longer side down to N to find faces (640; 0 = never)", 0, 4096, 0},
         {"detections", OPTION_STRING, &command.preview.detections, "FILE", "faces found by another detector", 0, 0, 0},
-        {"anchor", OPTION_STRING, &command.anchor, "VIDEO:FRAME:FACE", "a face of the RMset DIR with its candidates", 0, 0,
-         0},
+        {"anchor", OPTION_STRING, &command.anchor, "VIDEO:FRAME:FACE", "a face of the RMset DIR with its candidates", 0,
+         0, 0},
         {"checkpoint", OPTION_REPEATED, &command.checkpoints, "FILE", "score the candidates; up to 7 times", 0, 0, 0},
-        {"set", OPTION_REPEATED, &command.settings, "SECTION.KEY=VALUE", "change a setting of the checkpoints", 0, 0, 0},
+        {"set", OPTION_REPEATED, &command.settings, "SECTION.KEY=VALUE", "change a setting of the checkpoints", 0, 0,
+         0},
         {"json", OPTION_FLAG, &command.json, NULL, "print the numbers as JSON", 0, 0, 0},
     };
     struct command_line line = {

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static const char *const names[] = {[STORAGE_REAL] = "float32", [STORAGE_BFLOAT16] = "bfloat16", [STORAGE_FLOAT16] = "float16"};
+static const char *const names[] = {
+    [STORAGE_REAL] = "float32", [STORAGE_BFLOAT16] = "bfloat16", [STORAGE_FLOAT16] = "float16"};
 
 const char *saved_name(enum storage storage)
 {

@@ -58,8 +58,10 @@ status stored_accuracy(const struct checkpoint_info *info, struct stored_accurac
         .overall = NAN, .average = NAN, .overall_interval = {NAN, NAN}, .average_interval = {NAN, NAN}};
     cJSON *evaluation = json_read_object(info->metrics, strlen(info->metrics));
     status result = STATUS_OK;
-    if (evaluation != NULL) result = take(accuracy, evaluation, err);
-    else if (info->metrics[0] != '\0') result = error_set(err, "rmfer.metrics cannot be read: no JSON, or not enough memory");
+    if (evaluation != NULL)
+        result = take(accuracy, evaluation, err);
+    else if (info->metrics[0] != '\0')
+        result = error_set(err, "rmfer.metrics cannot be read: no JSON, or not enough memory");
     cJSON_Delete(evaluation);
     return result;
 }

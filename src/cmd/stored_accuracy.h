@@ -1,5 +1,5 @@
-/* The accuracy that a checkpoint carries: of the evaluation that chose its weights (rmfer.metrics), with the 95 % intervals
- * that follow from its confusion, whichever version wrote it. */
+/* The accuracy that a checkpoint carries: of the evaluation that chose its weights (rmfer.metrics), with the 95 %
+ * intervals that follow from its confusion, whichever version wrote it. */
 #ifndef CMD_STORED_ACCURACY_H
 #define CMD_STORED_ACCURACY_H
 
@@ -14,6 +14,7 @@ struct stored_accuracy {
 };
 
 /* A failure is one of memory. */
-status stored_accuracy(const struct checkpoint_info *info, struct stored_accuracy *accuracy, struct error *err) MUST_CHECK;
+status stored_accuracy(const struct checkpoint_info *info, struct stored_accuracy *accuracy,
+                       struct error *err) MUST_CHECK;
 
 #endif

@@ -40,7 +40,8 @@ static status draw(const struct synth_command *command, struct error *err)
     if (result == STATUS_OK) result = draw_videos(command, &has_videos, err);
     if (result != STATUS_OK) return result;
     text_print_name(command->draw.folder, stdout);
-    printf(": affectnet, affectnet-later, rafdb, ferplus, ferplus-csv, folder, csv, rmset%s\n", has_videos ? ", mashups" : "");
+    printf(": affectnet, affectnet-later, rafdb, ferplus, ferplus-csv, folder, csv, rmset%s\n",
+           has_videos ? ", mashups" : "");
     return STATUS_OK;
 }
 

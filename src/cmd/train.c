@@ -115,8 +115,8 @@ static status load_config(struct config *config, const struct train_command *com
     return result;
 }
 
-/* Whether the file is there, holds the weights that `best` was measured with, and then the interval of that accuracy, NaN
- * where it does not tell. */
+/* Whether the file is there, holds the weights that `best` was measured with, and then the interval of that accuracy,
+ * NaN where it does not tell. */
 struct best_file {
     bool exists, is_its;
     int64_t step;
@@ -152,15 +152,13 @@ static status print_best(const char *what, const struct training_best *best, con
     struct text path = {0};
     if (isnan(best->accuracy)) return STATUS_OK;
     status result = text_append_format(&path, err, "%s/best_%s.safetensors", folder, what);
-    if (result == STATUS_OK)
-        result = look_at_best(&file, text_string(&path), strcmp(what, "overall") == 0, best, err);
+    if (result == STATUS_OK) result = look_at_best(&file, text_string(&path), strcmp(what, "overall") == 0, best, err);
     printf("best %s accuracy %.2f%%", what, 100 * best->accuracy);
     if (!isnan(file.interval.low)) printf(" [%.2f%%, %.2f%%]", 100 * file.interval.low, 100 * file.interval.high);
     printf(" (%s split, step %" PRId64 "): ", split, best->step);
     text_print_name(text_string(&path), stdout);
     if (result == STATUS_OK && !file.exists) printf(" is not there");
-    if (result == STATUS_OK && file.exists && !file.is_its)
-        printf(" holds other weights, of step %" PRId64, file.step);
+    if (result == STATUS_OK && file.exists && !file.is_its) printf(" holds other weights, of step %" PRId64, file.step);
     putchar('\n');
     text_free(&path);
     return result;
@@ -178,8 +176,8 @@ static int print_summary(const struct training_summary *summary, const struct co
         printf("stopped early after %" PRId64 " steps: %" PRId64 " evaluations without a better result\n",
                summary->steps, config->train.early_stopping);
     if (summary->end != TRAINING_INTERRUPTED) return command_finish(result, &err);
-    log_warning("stopped by signal %d after step %" PRId64 "; rmfer train --resume --out %s goes on",
-                (int)stop_signal, summary->steps, config->output.dir);
+    log_warning("stopped by signal %d after step %" PRId64 "; rmfer train --resume --out %s goes on", (int)stop_signal,
+                summary->steps, config->output.dir);
     return 128 + (int)stop_signal;
 }
 
@@ -212,10 +210,10 @@ static int train(const struct train_command *command, const char *words, int64_t
     }
     bool interrupted = result == STATUS_OK && summary.end == TRAINING_INTERRUPTED;
     if (interrupted && stop_signal == 0) stop_signal = SIGTERM; /* another rank got it */
-    int code = result != STATUS_OK        ? processes_finish(dist, result, &err)
+    int code = result != STATUS_OK      ? processes_finish(dist, result, &err)
                : processes_speaks(dist) ? print_summary(&summary, &config)
-               : interrupted             ? 128 + (int)stop_signal
-                                         : STATUS_OK;
+               : interrupted            ? 128 + (int)stop_signal
+                                        : STATUS_OK;
     config_free(&config);
     return code;
 }

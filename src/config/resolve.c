@@ -160,8 +160,9 @@ static status take_statistics(struct config *config, const char *path, struct er
     return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s:%d", path, item.line);
 }
 
-/* The numbers that rmset build wrote. Ones given beside `own`, as in a resolved configuration, stay, unless they are of another
- * RMset, or of another choice, than an override has named since. A missing file is asked for when training starts. */
+/* The numbers that rmset build wrote. Ones given beside `own`, as in a resolved configuration, stay, unless they are of
+ * another RMset, or of another choice, than an override has named since. A missing file is asked for when training
+ * starts. */
 static status resolve_own_statistics(struct config *config, struct error *err)
 {
     struct config_rmset *rmset = &config->rmset;
@@ -250,8 +251,8 @@ static status check_training_keys(const struct config *config, struct error *err
     if (is_rmfer && train->batch < 2 && config->ial.weight > 0 && config->ial.self_mask == CONFIG_SELF_MASK_EXCLUDE)
         return refuse(config, "train", "batch", "must be at least 2 with ial.self_mask = exclude (or ial.weight = 0)",
                       err);
-    bool sgd =
-        train->optimizer == OPTIMIZER_SGD || (train->optimizer == OPTIMIZER_SAM && train->sam_base == OPTIMIZER_SGD);
+    bool sgd = train->optimizer == OPTIMIZER_SGD ||
+               (train->optimizer == OPTIMIZER_SAM && train->sam_base == OPTIMIZER_SGD);
     if (train->nesterov && sgd && train->momentum <= 0)
         return refuse(config, "train", "nesterov", "needs train.momentum above 0", err);
     return STATUS_OK;
@@ -272,7 +273,8 @@ status config_resolve(struct config *config, const char *folder, bool variables,
 bool config_has_acl(const struct config *config)
 {
     bool is_rmfer = strcmp(config->train.method, "rmfer") == 0;
-    return is_rmfer && config->acl.weight > 0 && config->rmset.fraction > 0 && config->train.warmup_epochs < config->train.epochs;
+    return is_rmfer && config->acl.weight > 0 && config->rmset.fraction > 0 &&
+           config->train.warmup_epochs < config->train.epochs;
 }
 
 /* A file or folder that training needs and that is named but not there, for one message. */
@@ -331,7 +333,8 @@ status config_check_training(const struct config *config, bool needs_rmset, stru
     status result = check_places(config, needs_rmset, err);
     if (result != STATUS_OK || !needs_rmset) return result;
     if (config->rmset.root[0] == '\0')
-        return refuse_rmset(config, config_has_acl(config) ? "phase 2 needs an RMset" : "this method needs an RMset", err);
+        return refuse_rmset(config, config_has_acl(config) ? "phase 2 needs an RMset" : "this method needs an RMset",
+                            err);
     if (!has_rmset_list(config)) return refuse_rmset(config, "the RMset's list is not there", err);
     if (config->rmset.normalize == NORMALIZE_OWN && !given(config->rmset.std))
         return refuse(config, "rmset", "normalize", "needs statistics.ini in rmset.root, as rmfer rmset build makes it",

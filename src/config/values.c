@@ -249,8 +249,7 @@ status value_set(const struct config_key *key, struct config *config, const char
     case KEY_REAL: return set_real(key, place, text, err);
     case KEY_STRING:
     case KEY_PATH: return set_string(place, text, err);
-    case KEY_WORD:
-        return find_word(key->words, text) < 0 ? refuse_word(key, text, err) : set_string(place, text, err);
+    case KEY_WORD: return find_word(key->words, text) < 0 ? refuse_word(key, text, err) : set_string(place, text, err);
     case KEY_ENUM: return set_enum(key, place, text, err);
     case KEY_STRINGS:
     case KEY_REALS: return set_list(key, place, text, err);
@@ -391,8 +390,7 @@ static status print_string(const char *value, bool is_path, struct text *out, st
         result = text_append(&doubled, *at == '$' ? "$$" : at, *at == '$' ? 2 : 1, err);
     const char *shown = is_path ? text_string(&doubled) : value;
     if (result == STATUS_OK)
-        result =
-            ini_needs_quotes(shown) ? print_quoted(shown, out, err) : text_append(out, shown, strlen(shown), err);
+        result = ini_needs_quotes(shown) ? print_quoted(shown, out, err) : text_append(out, shown, strlen(shown), err);
     text_free(&doubled);
     return result;
 }
@@ -417,8 +415,7 @@ static status print_enum(const struct config_key *key, const void *place, struct
     return text_append(out, at, strcspn(at, " "), err);
 }
 
-status config_key_print(const struct config_key *key, const struct config *config, struct text *out,
-                        struct error *err)
+status config_key_print(const struct config_key *key, const struct config *config, struct text *out, struct error *err)
 {
     const void *place = (const char *)config + key->offset;
     switch (key->kind) {

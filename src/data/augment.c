@@ -11,13 +11,11 @@ static double jitter_factor(double range, struct random_stream *stream)
 }
 
 /* ColorJitter: the four operations in random order, each with a factor of its own; a range of 0 leaves one out. */
-static void apply_color_jitter(struct image *image, const struct config_augment *options,
-                               struct random_stream *stream)
+static void apply_color_jitter(struct image *image, const struct config_augment *options, struct random_stream *stream)
 {
     int64_t order[4] = {0, 1, 2, 3};
     random_shuffle(stream, order, 4);
-    double brightness = jitter_factor(options->brightness, stream),
-           contrast = jitter_factor(options->contrast, stream);
+    double brightness = jitter_factor(options->brightness, stream), contrast = jitter_factor(options->contrast, stream);
     double saturation = jitter_factor(options->saturation, stream);
     double hue = random_between(stream, -options->hue, options->hue);
     for (int i = 0; i < 4; i++) {
@@ -41,8 +39,8 @@ static void apply_usual_three(struct image *image, const struct config_augment *
 
 /* torchvision's RandAugment: n operations drawn with replacement, all of one magnitude bin, half of the signed ones
  * turned round. */
-static status apply_randaugment(struct image *image, const struct config_augment *options,
-                                struct random_stream *stream, struct augment_workspace *workspace, struct error *err)
+static status apply_randaugment(struct image *image, const struct config_augment *options, struct random_stream *stream,
+                                struct augment_workspace *workspace, struct error *err)
 {
     status result = STATUS_OK;
     for (int64_t i = 0; i < options->randaugment_n && result == STATUS_OK; i++) {
@@ -94,8 +92,8 @@ status augment_apply(struct image *image, const struct config_augment *options, 
 /* ---- normalisation ------------------------------------------------------------------------------------------------
  *
  * ((float)i / 255 - mean) / std of each byte and channel, the table, defines the result. Where there are fused
- * multiply-adds it is computed in vectors, each quotient by its reciprocal and one correction (Markstein 1990), which rounds
- * as a division does; whether it has is seen on all 256 bytes before. */
+ * multiply-adds it is computed in vectors, each quotient by its reciprocal and one correction (Markstein 1990), which
+ * rounds as a division does; whether it has is seen on all 256 bytes before. */
 
 struct norm_table {
     float of[3][256];
@@ -120,8 +118,8 @@ struct norm_factors {
     float mean[NORM_BYTES], std[NORM_BYTES], reciprocal[NORM_BYTES];
 };
 
-__attribute__((target("avx2,fma"))) static void normalise_groups(const struct norm_factors *f, const uint8_t *rgb, size_t groups,
-                                                                 float *out)
+__attribute__((target("avx2,fma"))) static void normalise_groups(const struct norm_factors *f, const uint8_t *rgb,
+                                                                 size_t groups, float *out)
 {
     const __m256 whole = _mm256_set1_ps(255.0f), share = _mm256_set1_ps(1.0f / 255.0f);
     for (size_t g = 0; g < groups; g++, rgb += NORM_BYTES, out += NORM_BYTES) {
@@ -153,8 +151,8 @@ static bool rounds_as_division(const struct norm_factors *factors, const struct 
 }
 
 /* How many bytes it did, from the first on. */
-static size_t normalise_fused(const float mean[3], const float std[3], const struct norm_table *table, const uint8_t *rgb,
-                              size_t bytes, float *out)
+static size_t normalise_fused(const float mean[3], const float std[3], const struct norm_table *table,
+                              const uint8_t *rgb, size_t bytes, float *out)
 {
     struct norm_factors factors;
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
@@ -168,8 +166,8 @@ static size_t normalise_fused(const float mean[3], const float std[3], const str
     return bytes / NORM_BYTES * NORM_BYTES;
 }
 #else
-static size_t normalise_fused(const float mean[3], const float std[3], const struct norm_table *table, const uint8_t *rgb,
-                              size_t bytes, float *out)
+static size_t normalise_fused(const float mean[3], const float std[3], const struct norm_table *table,
+                              const uint8_t *rgb, size_t bytes, float *out)
 {
     (void)mean, (void)std, (void)table, (void)rgb, (void)bytes, (void)out;
     return 0;

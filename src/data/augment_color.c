@@ -1,6 +1,6 @@
 /* Augmentations of single pixels' colours and the flip, in the arithmetic of Pillow on bytes (torchvision's PIL back
- * end). They draw nothing: augment.c and augment_views.c do. Loops have no branches, so that the compiler makes vectors of
- * them. */
+ * end). They draw nothing: augment.c and augment_views.c do. Loops have no branches, so that the compiler makes vectors
+ * of them. */
 #include "data/augment_internal.h"
 #include "data/for_avx2.h"
 
@@ -33,14 +33,15 @@ ALWAYS_INLINE void turn_gray_body(uint8_t *rgb, size_t pixels)
     }
 }
 
-DEFINE_FOR_AVX2(turn_gray, (uint8_t *rgb, size_t pixels), (rgb, pixels))
+DEFINE_FOR_AVX2(turn_gray, (uint8_t * rgb, size_t pixels), (rgb, pixels))
 
 void augment_grayscale(struct image *image)
 {
     turn_gray(image->rgb, image_bytes(image) / 3);
 }
 
-/* Pixels of `from` into `to`, last first. Four bytes are moved for three: the next pixel is written over what is too much. */
+/* Pixels of `from` into `to`, last first. Four bytes are moved for three: the next pixel is written over what is too
+ * much. */
 static void reverse_pixels(const uint8_t *from, size_t pixels, uint8_t *to)
 {
     for (size_t i = 0; i + 1 < pixels; i++) memcpy(to + 3 * i, from + 3 * (pixels - 1 - i), 4);
@@ -73,7 +74,7 @@ ALWAYS_INLINE void blend_with_constant_body(uint8_t *bytes, size_t count, int co
     for (size_t i = 0; i < count; i++) bytes[i] = blend(constant, bytes[i], factor);
 }
 
-DEFINE_FOR_AVX2(blend_with_constant, (uint8_t *bytes, size_t count, int constant, float factor),
+DEFINE_FOR_AVX2(blend_with_constant, (uint8_t * bytes, size_t count, int constant, float factor),
                 (bytes, count, constant, factor))
 
 void augment_brightness(struct image *image, double factor)
@@ -113,7 +114,7 @@ ALWAYS_INLINE void saturate_body(uint8_t *rgb, size_t pixels, float factor)
     }
 }
 
-DEFINE_FOR_AVX2(saturate, (uint8_t *rgb, size_t pixels, float factor), (rgb, pixels, factor))
+DEFINE_FOR_AVX2(saturate, (uint8_t * rgb, size_t pixels, float factor), (rgb, pixels, factor))
 
 void augment_saturation(struct image *image, double factor)
 {
@@ -122,9 +123,9 @@ void augment_saturation(struct image *image, double factor)
 
 /* ---- hue ---------------------------------------------------------------------------------------------------------
  *
- * The hexagonal model (A. R. Smith 1978) with hue and saturation cut to bytes, as Pillow's convert("HSV"), the hue turned,
- * and back. Pillow computes in single and double; what is below gives the same bytes for every colour and every turn
- * (tests/test_data_augment.c), by whole numbers where it can. */
+ * The hexagonal model (A. R. Smith 1978) with hue and saturation cut to bytes, as Pillow's convert("HSV"), the hue
+ * turned, and back. Pillow computes in single and double; what is below gives the same bytes for every colour and every
+ * turn (tests/test_data_augment.c), by whole numbers where it can. */
 
 enum { HUE_PIXELS = 64 }; /* that are worked on together: planes of them stay in the first cache */
 
@@ -142,8 +143,8 @@ ALWAYS_INLINE int smaller(int a, int b)
     return a < b ? a : b;
 }
 
-/* Where the colour stands on the circle, 0..255. With the largest channel known, Pillow's difference of two quotients is
- * one quotient, of the middle channel, and a whole number of sixths. */
+/* Where the colour stands on the circle, 0..255. With the largest channel known, Pillow's difference of two quotients
+ * is one quotient, of the middle channel, and a whole number of sixths. */
 ALWAYS_INLINE int hue_of(int r, int g, int b, int most, int least)
 {
     int middle = r + g + b - most - least;
@@ -169,8 +170,8 @@ ALWAYS_INLINE int shaded(int value, int saturation, int part)
     return (int)((float)(value * (65025 - saturation * part) + 32512) / 65025.0f);
 }
 
-/* Red's share in a sector of the circle: most, falling, bottom, bottom, growing, most. Green's is two sectors later, blue's
- * four. By masks, for a choice becomes a branch. */
+/* Red's share in a sector of the circle: most, falling, bottom, bottom, growing, most. Green's is two sectors later,
+ * blue's four. By masks, for a choice becomes a branch. */
 ALWAYS_INLINE int channel(int sector, int most, int falling, int bottom, int growing)
 {
     int is_falling = -(sector == 1), is_bottom = -((sector == 2) | (sector == 3)), is_growing = -(sector == 4);
@@ -216,7 +217,7 @@ ALWAYS_INLINE void turn_hue_body(uint8_t *rgb, size_t pixels, int shift)
     }
 }
 
-DEFINE_FOR_AVX2(turn_hue, (uint8_t *rgb, size_t pixels, int shift), (rgb, pixels, shift))
+DEFINE_FOR_AVX2(turn_hue, (uint8_t * rgb, size_t pixels, int shift), (rgb, pixels, shift))
 
 void augment_hue(struct image *image, double turn)
 {

@@ -92,10 +92,12 @@ static status zoom_somewhere(struct image *image, double smallest, struct random
 {
     enum { ATTEMPTS = 10 };
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-        double area = random_between(stream, smallest, 1), aspect = exp(random_between(stream, -log(4.0 / 3), log(4.0 / 3)));
+        double area = random_between(stream, smallest, 1),
+               aspect = exp(random_between(stream, -log(4.0 / 3), log(4.0 / 3)));
         double width = sqrt(area * aspect) * image->width, height = sqrt(area / aspect) * image->height;
         if (width > image->width || height > image->height) continue;
-        double x = random_between(stream, 0, image->width - width), y = random_between(stream, 0, image->height - height);
+        double x = random_between(stream, 0, image->width - width),
+               y = random_between(stream, 0, image->height - height);
         return augment_zoom(image, x, y, width, height, workspace, err);
     }
     return STATUS_OK; /* as it is */

@@ -174,9 +174,8 @@ static void sample(const struct source *source, double x, double y, uint8_t *rgb
     }
 }
 
-static status crop_aligned(const struct image *image, const struct face_shape *face,
-                           const struct crop_options *options, int side, uint8_t *rgb, struct crop_workspace *work,
-                           struct error *err)
+static status crop_aligned(const struct image *image, const struct face_shape *face, const struct crop_options *options,
+                           int side, uint8_t *rgb, struct crop_workspace *work, struct error *err)
 {
     struct similarity transform;
     struct source source;
@@ -193,8 +192,8 @@ static status crop_aligned(const struct image *image, const struct face_shape *f
     return STATUS_OK;
 }
 
-status crop_face(const struct image *image, const struct face_shape *face, const struct crop_options *options,
-                 int side, uint8_t *rgb, struct crop_workspace *workspace, struct error *err)
+status crop_face(const struct image *image, const struct face_shape *face, const struct crop_options *options, int side,
+                 uint8_t *rgb, struct crop_workspace *workspace, struct error *err)
 {
     if (!crop_face_exists(&face->box, image->width, image->height))
         return error_set(err, "the face's box lies outside of the picture");

@@ -120,8 +120,8 @@ static void forget_rows(struct dataset_reader *reader)
 
 static status missing_part(const struct dataset_reader *reader, const char *part, const char *key, struct error *err)
 {
-    return error_set(err, "%s: no %s split of kind %s: usual are %s; %s can name another", reader->options->root,
-                     part, reader->dataset->kind, kinds[reader->options->kind].usual, key);
+    return error_set(err, "%s: no %s split of kind %s: usual are %s; %s can name another", reader->options->root, part,
+                     reader->dataset->kind, kinds[reader->options->kind].usual, key);
 }
 
 /* Reads the rows of a split, still with those that the split leaves to others. */
@@ -164,8 +164,8 @@ static status choose_rows(struct dataset *dataset, const struct config_data *opt
 }
 
 /* Names, counts and removes the bad ones, or stops. */
-static status drop_bad_files(struct dataset *dataset, const struct config_data *options, const bool *bad,
-                             size_t count, struct error *err)
+static status drop_bad_files(struct dataset *dataset, const struct config_data *options, const bool *bad, size_t count,
+                             struct error *err)
 {
     size_t all = dataset->count, named = 0;
     bool too_many = (double)count > options->max_bad * (double)all;
@@ -187,8 +187,7 @@ static status drop_bad_files(struct dataset *dataset, const struct config_data *
     if (options->on_error == ON_ERROR_FAIL)
         error_set(err, "%s: missing or empty (data.on_error = skip leaves such pictures out)", first);
     else if (too_many)
-        error_set(err,
-                  "%zu of %zu pictures are missing or empty, more than data.max_bad = %g allows; the first is %s",
+        error_set(err, "%zu of %zu pictures are missing or empty, more than data.max_bad = %g allows; the first is %s",
                   count, all, options->max_bad, first);
     dataset->unreadable = count;
     bool go_on = options->on_error == ON_ERROR_SKIP && !too_many;
@@ -244,7 +243,8 @@ status dataset_open(struct dataset *dataset, const struct config_data *options, 
     dataset_count_classes(dataset);
     bool may_be_empty = split == SPLIT_UNLABELLED || split == SPLIT_TRAIN_WHOLE_UNLABELLED;
     if (result == STATUS_OK && dataset->count == 0 && !may_be_empty)
-        result = no_samples(dataset, options->root, split == SPLIT_VALID && valid_is_share && options->valid_fraction == 0, err);
+        result = no_samples(dataset, options->root,
+                            split == SPLIT_VALID && valid_is_share && options->valid_fraction == 0, err);
     return result;
 }
 
@@ -285,14 +285,14 @@ void dataset_target(const struct dataset *dataset, size_t sample, float *target)
 size_t dataset_affect_count(const struct dataset *dataset)
 {
     size_t known = 0;
-    for (size_t i = 0; dataset->affect != NULL && i < dataset->count; i++) if (!isnan(dataset->affect[2 * i])) known++;
+    for (size_t i = 0; dataset->affect != NULL && i < dataset->count; i++)
+        if (!isnan(dataset->affect[2 * i])) known++;
     return known;
 }
 
 status dataset_describe(const struct dataset *dataset, struct text *out, struct error *err)
 {
-    status result =
-        text_append_format(out, err, "%s %s: %zu pictures", dataset->kind, dataset->split, dataset->count);
+    status result = text_append_format(out, err, "%s %s: %zu pictures", dataset->kind, dataset->split, dataset->count);
     for (int i = 0; i < dataset->class_count && result == STATUS_OK; i++)
         result = text_append_format(out, err, "%s %s %zu", i == 0 ? ":" : ",", dataset->classes[i],
                                     dataset->class_counts[i]);

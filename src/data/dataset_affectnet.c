@@ -1,6 +1,6 @@
 /* AffectNet as it comes: the original release (lists with a face box and an expression for each picture) and the
- * later one (folders of pictures, each with its label in an .npy file). Both carry valence and arousal. Its validation list serves as the test split,
- * since the real one was never given out. */
+ * later one (folders of pictures, each with its label in an .npy file). Both carry valence and arousal. Its validation
+ * list serves as the test split, since the real one was never given out. */
 #include "data/dataset_reader.h"
 #include "data/npy_scalar.h"
 #include "data/parallel.h"
@@ -128,8 +128,7 @@ static status read_original(struct dataset_reader *reader, bool *exists, struct 
 {
     static const char *const training[] = {"training.csv", "Manually_Annotated_file_lists/training.csv"};
     static const char *const validation[] = {"validation.csv", "Manually_Annotated_file_lists/validation.csv"};
-    static const char *const folders[] = {"Manually_Annotated_Images",
-                                          "Manually_Annotated/Manually_Annotated_Images"};
+    static const char *const folders[] = {"Manually_Annotated_Images", "Manually_Annotated/Manually_Annotated_Images"};
     const char *wanted = reader_wanted(reader);
     char *list = NULL, *images = NULL;
     if (wanted[0] != '\0')
@@ -203,8 +202,8 @@ static status read_affect(const char *folder, const char *picture, float affect[
         double number;
         bool there;
         result = read_npy(folder, picture, kinds[i], &there, &bytes, &size, err);
-        bool known =
-            result == STATUS_OK && there && npy_number(bytes, size, &number) && reader_affect(number, &affect[i]);
+        bool known = result == STATUS_OK && there && npy_number(bytes, size, &number) &&
+                     reader_affect(number, &affect[i]);
         if (!known) affect[i] = NAN;
         memory_free(bytes);
     }
@@ -290,8 +289,8 @@ static status read_later(struct dataset_reader *reader, bool *exists, struct err
 {
     const char *wanted = reader_wanted(reader), *given = reader->options->images;
     if (given != NULL && given[0] != '\0')
-        return error_set_usage(
-            err, "data.images = %s: not in AffectNet's later release, whose pictures are in images/", given);
+        return error_set_usage(err, "data.images = %s: not in AffectNet's later release, whose pictures are in images/",
+                               given);
     if (reader->part == PART_VALID && wanted[0] == '\0') return STATUS_OK;
     char *folder = reader_path(reader, wanted, reader->part == PART_TRAIN ? "train_set" : "val_set", err);
     if (folder == NULL) return STATUS_FAILED;

@@ -117,8 +117,7 @@ static status add_pair(struct dataset_reader *reader, const struct pair *pair, s
 {
     const char *usage = csv_field(&pair->votes, 0), *name = csv_field(&pair->votes, 1);
     if (strcmp(usage, csv_field(&pair->pixels, pair->usage_column)) != 0)
-        return error_set(err,
-                         "%s:%zu and %s:%zu: rows that belong together are of different usage ('%.20s', '%.20s')",
+        return error_set(err, "%s:%zu and %s:%zu: rows that belong together are of different usage ('%.20s', '%.20s')",
                          pair->pixels.name, pair->pixels.line, path_name(pair->votes.name), pair->votes.line,
                          csv_field(&pair->pixels, pair->usage_column), usage);
     if (strcmp(usage, usage_of_part(reader->part)) != 0) return STATUS_OK;
@@ -134,8 +133,8 @@ static status add_pair(struct dataset_reader *reader, const struct pair *pair, s
     if (result != STATUS_OK || !keep) return result;
     uint8_t pixels[PIXELS];
     if (!parse_pixels(csv_field(&pair->pixels, pair->pixel_column), pixels))
-        return error_set(err, "%s:%zu: the pixels are not %d numbers of 0 to 255", pair->pixels.name,
-                         pair->pixels.line, PIXELS);
+        return error_set(err, "%s:%zu: the pixels are not %d numbers of 0 to 255", pair->pixels.name, pair->pixels.line,
+                         PIXELS);
     return reader_add_pixels(reader, &row, pixels, err);
 }
 
@@ -148,9 +147,9 @@ static status read_pairs(struct dataset_reader *reader, struct pair *pair, struc
         if (result == STATUS_OK) result = csv_next(&pair->pixels, &more, err);
         if (result == STATUS_OK) result = csv_next(&pair->votes, &more_votes, err);
         if (result == STATUS_OK && more != more_votes)
-            result =
-                error_set(err, "%s and %s: the one has more rows than the other, but rows belong together by number",
-                          pair->pixels.name, path_name(pair->votes.name));
+            result = error_set(err,
+                               "%s and %s: the one has more rows than the other, but rows belong together by number",
+                               pair->pixels.name, path_name(pair->votes.name));
     }
     return result;
 }
@@ -218,8 +217,9 @@ static bool has_lists(const struct dataset_reader *reader, const char *pixels, c
     return reader->options->ferplus_layout == FERPLUS_CSV || (file_exists(pixels) && file_exists(votes));
 }
 
-static const char votes_remark[] = "votes: the folders' label.csv and fer2013new.csv are not the same release, 1,602 rows "
-                                   "differ; compare results of one layout only";
+static const char
+    votes_remark[] = "votes: the folders' label.csv and fer2013new.csv are not the same release, 1,602 rows "
+                     "differ; compare results of one layout only";
 
 status ferplus_read(struct dataset_reader *reader, bool *exists, struct error *err)
 {

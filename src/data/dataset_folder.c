@@ -61,8 +61,8 @@ static status note_mapping(struct dataset_reader *reader, const char *name, int 
     char printable[64];
     snprintf(printable, sizeof printable, "%s", name);
     text_make_printable(printable);
-    return text_append_format(&dataset->mappings, err, "%s%s = %s", dataset->mappings.length == 0 ? "" : ", ", printable,
-                              label < 0 ? "left out" : dataset->classes[label]);
+    return text_append_format(&dataset->mappings, err, "%s%s = %s", dataset->mappings.length == 0 ? "" : ", ",
+                              printable, label < 0 ? "left out" : dataset->classes[label]);
 }
 
 static status read_classes(struct dataset_reader *reader, const char *folder, struct error *err)
@@ -159,8 +159,8 @@ static status parse_affect(const struct csv_reader *csv, const struct list_colum
         double number;
         if (field[0] == '\0') continue;
         if (!text_to_real(field, &number) || !reader_affect(number, &affect[i]))
-            return error_set(err, "%s:%zu: %s '%.40s' is no number from -1 to 1 (-2 or nothing: there is none)", csv->name,
-                             csv->line, names[i], field);
+            return error_set(err, "%s:%zu: %s '%.40s' is no number from -1 to 1 (-2 or nothing: there is none)",
+                             csv->name, csv->line, names[i], field);
     }
     return STATUS_OK;
 }
@@ -181,9 +181,11 @@ static status add_row(struct dataset_reader *reader, const struct csv_reader *cs
     if (name[0] == '\0') return error_set(err, "%s:%zu: the path is empty", csv->name, csv->line);
     int class = class_of_label(reader, label);
     if (class == CLASS_UNKNOWN)
-        return error_set(err, "%s:%zu: label '%.40s' is not one of data.classes, nor a number of 0 to %d (data.numbers counts "
-                         "otherwise)",
-                         csv->name, csv->line, label, reader->dataset->class_count - 1);
+        return error_set(
+            err,
+            "%s:%zu: label '%.40s' is not one of data.classes, nor a number of 0 to %d (data.numbers counts "
+            "otherwise)",
+            csv->name, csv->line, label, reader->dataset->class_count - 1);
     if (class == CLASS_DROPPED) return reader_leave_out(reader, dropped, csv->line, name, err);
     float affect[2] = {NAN, NAN};
     struct dataset_row row = {.folder = folder, .name = name, .row = csv->line, .label = class, .affect = affect};

@@ -5,9 +5,9 @@
 
 enum expression rafdb_expression(int64_t label)
 {
-    static const enum expression of_label[] = {EXPRESSION_COUNT,     EXPRESSION_SURPRISE, EXPRESSION_FEAR,
-                                               EXPRESSION_DISGUST,   EXPRESSION_HAPPINESS, EXPRESSION_SADNESS,
-                                               EXPRESSION_ANGER,     EXPRESSION_NEUTRAL};
+    static const enum expression of_label[] = {EXPRESSION_COUNT,   EXPRESSION_SURPRISE,  EXPRESSION_FEAR,
+                                               EXPRESSION_DISGUST, EXPRESSION_HAPPINESS, EXPRESSION_SADNESS,
+                                               EXPRESSION_ANGER,   EXPRESSION_NEUTRAL};
     return label >= 1 && label <= 7 ? of_label[label] : EXPRESSION_COUNT;
 }
 
@@ -27,8 +27,7 @@ int reader_class_of_number(const struct dataset_reader *reader, enum config_numb
     if (!text_to_integer(text, &number)) return CLASS_UNKNOWN;
     bool is_one_of_eight = number >= 0 && number < EXPRESSION_COUNT;
     switch (numbers) {
-    case NUMBERS_AFFECTNET:
-        return of_expression(reader, is_one_of_eight ? (enum expression)number : EXPRESSION_COUNT);
+    case NUMBERS_AFFECTNET: return of_expression(reader, is_one_of_eight ? (enum expression)number : EXPRESSION_COUNT);
     case NUMBERS_RAFDB: return of_expression(reader, rafdb_expression(number));
     case NUMBERS_FERPLUS:
         return of_expression(reader, is_one_of_eight ? votes_expression((int)number) : EXPRESSION_COUNT);

@@ -47,8 +47,8 @@ static status parse_box(const struct dataset_reader *reader, const uint8_t *byte
 }
 
 /* Annotation/boundingbox/STEM_boundingbox.txt; no such file is no box. */
-static status read_box(const struct dataset_reader *reader, const char *folder, const char *stem,
-                       struct image_box *box, struct error *err)
+static status read_box(const struct dataset_reader *reader, const char *folder, const char *stem, struct image_box *box,
+                       struct error *err)
 {
     struct text path = {0};
     uint8_t *bytes = NULL;
@@ -74,8 +74,8 @@ static void name_picture(const char *name, bool aligned, char stem[128], char fi
     snprintf(file, 160, "%s%s%s", stem, aligned ? ending : "", dot == NULL ? ".jpg" : dot);
 }
 
-static status add_official(struct dataset_reader *reader, const struct csv_reader *csv,
-                           const struct official *folders, struct error *err)
+static status add_official(struct dataset_reader *reader, const struct csv_reader *csv, const struct official *folders,
+                           struct error *err)
 {
     const char *name = csv_field(csv, 0);
     bool is_train = strncmp(name, "train", 5) == 0, is_test = strncmp(name, "test", 4) == 0;
@@ -214,8 +214,8 @@ status rafdb_read(struct dataset_reader *reader, bool *exists, struct error *err
     for (size_t i = 0; i < 4 && result == STATUS_OK && !*exists; i++) {
         char *base = path_join(reader->options->root, i < 2 ? official[i] : rearranged[i - 2], err);
         if (base == NULL) return STATUS_FAILED;
-        result =
-            i < 2 ? read_official_below(reader, base, exists, err) : read_rearranged_below(reader, base, exists, err);
+        result = i < 2 ? read_official_below(reader, base, exists, err)
+                       : read_rearranged_below(reader, base, exists, err);
         memory_free(base);
     }
     if (result == STATUS_OK && !*exists && wanted[0] != '\0')

@@ -63,8 +63,8 @@ struct image_box reader_box(const struct dataset_reader *reader, double x, doubl
 status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row *row, const uint8_t *pixels,
                          struct error *err) MUST_CHECK;
 
-/* A list's valence or arousal in `value`, -1 to 1; NaN for -2, with which AffectNet says that there is none. False where it
- * is something else. */
+/* A list's valence or arousal in `value`, -1 to 1; NaN for -2, with which AffectNet says that there is none. False
+ * where it is something else. */
 bool reader_affect(double number, float *value);
 
 /* Counts a row that is not a sample, under its reason. */

@@ -13,8 +13,7 @@ enum { FIRST_CAPACITY = 256 };
 
 /* ---- names and notes ------------------------------------------------------------------------------------------ */
 
-static status add_name(struct dataset *dataset, const char *folder, const char *name, size_t *place,
-                       struct error *err)
+static status add_name(struct dataset *dataset, const char *folder, const char *name, size_t *place, struct error *err)
 {
     char *path = path_join(folder, name, err);
     if (path == NULL) return STATUS_FAILED;
@@ -32,8 +31,8 @@ const char *dataset_path(const struct dataset *dataset, size_t sample)
 status reader_begin_list(struct dataset_reader *reader, const char *path, struct error *err)
 {
     struct dataset *dataset = reader->dataset;
-    char **lists =
-        memory_grow(dataset->lists, dataset->list_count, dataset->list_count + 1, sizeof *lists, "lists", err);
+    char **lists = memory_grow(dataset->lists, dataset->list_count, dataset->list_count + 1, sizeof *lists, "lists",
+                               err);
     if (lists == NULL) return STATUS_FAILED;
     dataset->lists = lists;
     lists[dataset->list_count] = memory_copy_string(path, err);
@@ -58,8 +57,8 @@ static status add_note(struct dataset *dataset, const char *reason, uint32_t lis
         earlier->count++;
         return STATUS_OK;
     }
-    struct dataset_note *notes =
-        memory_grow(dataset->notes, dataset->note_count, dataset->note_count + 1, sizeof *notes, "notes", err);
+    struct dataset_note *notes = memory_grow(dataset->notes, dataset->note_count, dataset->note_count + 1,
+                                             sizeof *notes, "notes", err);
     if (notes == NULL) return STATUS_FAILED;
     dataset->notes = notes;
     struct dataset_note *note = &notes[dataset->note_count++];
@@ -89,8 +88,8 @@ static status grow_samples(struct dataset *dataset, struct error *err)
 {
     if (dataset->count < dataset->capacity) return STATUS_OK;
     size_t capacity = dataset->capacity == 0 ? FIRST_CAPACITY : size_multiply(dataset->capacity, 2);
-    struct dataset_sample *samples =
-        memory_grow(dataset->samples, dataset->count, capacity, sizeof *samples, "samples", err);
+    struct dataset_sample *samples = memory_grow(dataset->samples, dataset->count, capacity, sizeof *samples, "samples",
+                                                 err);
     if (samples == NULL) return STATUS_FAILED;
     dataset->samples = samples;
     if (dataset->targets != NULL) {
@@ -115,8 +114,8 @@ static status store_target(struct dataset *dataset, const float *target, struct 
 {
     size_t classes = (size_t)dataset->class_count;
     if (dataset->targets == NULL) {
-        dataset->targets =
-            memory_allocate(size_multiply(dataset->capacity, classes), sizeof(float), "soft targets", err);
+        dataset->targets = memory_allocate(size_multiply(dataset->capacity, classes), sizeof(float), "soft targets",
+                                           err);
         if (dataset->targets == NULL) return STATUS_FAILED;
     }
     memcpy(dataset->targets + dataset->count * classes, target, classes * sizeof *target);
@@ -135,8 +134,8 @@ static status store_affect(struct dataset *dataset, const float *affect, struct 
     bool known = affect != NULL && !isnan(affect[0]) && !isnan(affect[1]);
     if (!known && dataset->affect == NULL) return STATUS_OK;
     if (dataset->affect == NULL) {
-        dataset->affect =
-            memory_allocate(size_multiply(dataset->capacity, 2), sizeof(float), "valence and arousal", err);
+        dataset->affect = memory_allocate(size_multiply(dataset->capacity, 2), sizeof(float), "valence and arousal",
+                                          err);
         if (dataset->affect == NULL) return STATUS_FAILED;
         for (size_t i = 0; i < 2 * dataset->count; i++) dataset->affect[i] = NAN;
     }
@@ -152,8 +151,8 @@ static status add_sample(struct dataset_reader *reader, const struct dataset_row
     if (result == STATUS_OK && row->target != NULL) result = store_target(dataset, row->target, err);
     if (result == STATUS_OK) result = store_affect(dataset, row->affect, err);
     if (result != STATUS_OK) return result;
-    dataset->samples[dataset->count++] =
-        (struct dataset_sample){path, pixels, row->box, reader->list, (uint32_t)row->row, row->label};
+    dataset->samples[dataset->count++] = (struct dataset_sample){
+        path, pixels, row->box, reader->list, (uint32_t)row->row, row->label};
     dataset->listed++;
     return STATUS_OK;
 }
@@ -216,9 +215,8 @@ status reader_add(struct dataset_reader *reader, const struct dataset_row *row, 
     const struct dataset_sample *earlier = row->may_repeat ? NULL : find_seen(reader, path, &row->box);
     if (earlier != NULL) {
         dataset->names.length = path;
-        const char *reason = earlier->label == row->label
-                                 ? "the same picture as in an earlier row"
-                                 : "the same picture as in an earlier row, labelled otherwise";
+        const char *reason = earlier->label == row->label ? "the same picture as in an earlier row"
+                                                          : "the same picture as in an earlier row, labelled otherwise";
         return reader_leave_out(reader, reason, row->row, row->name, err);
     }
     result = add_sample(reader, row, NO_PIXELS, path, err);
@@ -248,8 +246,8 @@ status reader_add_pixels(struct dataset_reader *reader, const struct dataset_row
     struct dataset *dataset = reader->dataset;
     const size_t bytes = (size_t)PIXEL_SIDE * PIXEL_SIDE;
     if (dataset->pixel_count + bytes > dataset->pixel_capacity) {
-        size_t capacity =
-            dataset->pixel_capacity == 0 ? FIRST_CAPACITY * bytes : size_multiply(dataset->pixel_capacity, 2);
+        size_t capacity = dataset->pixel_capacity == 0 ? FIRST_CAPACITY * bytes
+                                                       : size_multiply(dataset->pixel_capacity, 2);
         uint8_t *larger = memory_grow(dataset->pixels, dataset->pixel_count, capacity, 1, "pixels", err);
         if (larger == NULL) return STATUS_FAILED;
         dataset->pixels = larger;

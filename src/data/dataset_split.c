@@ -26,8 +26,7 @@ static size_t shuffled_members(struct split *split, int class, enum random_purpo
     for (size_t i = 0; i < split->dataset->count; i++)
         if (split->dataset->samples[i].label == class && split->roles[i] == ROLE_LABELLED)
             split->members[count++] = (int64_t)i;
-    struct random_stream stream =
-        random_stream((uint64_t)split->options->split_seed, purpose, (uint64_t) class, count);
+    struct random_stream stream = random_stream((uint64_t)split->options->split_seed, purpose, (uint64_t) class, count);
     random_shuffle(&stream, split->members, count);
     return count;
 }

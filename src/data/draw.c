@@ -147,8 +147,7 @@ void draw_frame(struct image *image, const struct image_box *box, int thickness,
 
 void draw_dot(struct image *image, double x, double y, double radius, struct color color)
 {
-    int top = within(to_pixel(y - radius - 1), image->height),
-        bottom = within(to_pixel(y + radius + 1), image->height);
+    int top = within(to_pixel(y - radius - 1), image->height), bottom = within(to_pixel(y + radius + 1), image->height);
     int left = within(to_pixel(x - radius - 1), image->width), right = within(to_pixel(x + radius + 1), image->width);
     for (int row = top; row < bottom; row++)
         for (int column = left; column < right; column++)

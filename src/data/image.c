@@ -17,7 +17,8 @@ status image_decode(const uint8_t *bytes, size_t size, const struct image_option
     image_decoder decode = image_kind_decoder(kind);
     if (decode == NULL && video_is_stream(bytes, size)) return error_set(err, "a video, where only pictures are read");
     if (kind == IMAGE_UNKNOWN) return error_set(err, "not a picture (%s are read)", image_kinds_read());
-    if (decode == NULL) return error_set(err, "not supported: %s (%s are read)", image_kind_name(kind), image_kinds_read());
+    if (decode == NULL)
+        return error_set(err, "not supported: %s (%s are read)", image_kind_name(kind), image_kinds_read());
     status result = decode(bytes, size, &complete, image, err);
     if (result != STATUS_OK) image_free(image);
     return result;

@@ -79,10 +79,9 @@ static status find_rows(struct bmp *bmp, struct error *err)
 {
     bmp->stride = ((size_t)bmp->width * bmp->depth + 31) / 32 * 4;
     size_t needed = bmp->stride * (size_t)bmp->height;
-    if (bmp->pixels_at < FILE_HEADER + bmp->header || bmp->pixels_at > bmp->size ||
-        needed > bmp->size - bmp->pixels_at)
-        return error_set(err, "damaged BMP: %zu bytes cannot hold %lld x %lld pixels", bmp->size,
-                         (long long)bmp->width, (long long)bmp->height);
+    if (bmp->pixels_at < FILE_HEADER + bmp->header || bmp->pixels_at > bmp->size || needed > bmp->size - bmp->pixels_at)
+        return error_set(err, "damaged BMP: %zu bytes cannot hold %lld x %lld pixels", bmp->size, (long long)bmp->width,
+                         (long long)bmp->height);
     return STATUS_OK;
 }
 

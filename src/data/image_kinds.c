@@ -45,12 +45,18 @@ static const struct {
     size_t at, length;
     const char *mark;
 } marks[] = {
-    {IMAGE_JPEG, 0, 3, "\xff\xd8\xff"},   {IMAGE_PNG, 0, 8, "\x89PNG\r\n\x1a\n"},
-    {IMAGE_BMP, 0, 2, "BM"},              {IMAGE_TIFF, 0, 4, "II*\0"},
-    {IMAGE_TIFF, 0, 4, "MM\0*"},          {IMAGE_GIF, 0, 4, "GIF8"},
-    {IMAGE_WEBP, 8, 4, "WEBP"},           {IMAGE_HEIF, 4, 4, "ftyp"},
-    {IMAGE_JPEG_2000, 4, 4, "jP  "},      {IMAGE_JPEG_2000, 0, 4, "\xff\x4f\xff\x51"},
-    {IMAGE_PHOTOSHOP, 0, 4, "8BPS"},      {IMAGE_WEB_PAGE, 0, 5, "<html"},
+    {IMAGE_JPEG, 0, 3, "\xff\xd8\xff"},
+    {IMAGE_PNG, 0, 8, "\x89PNG\r\n\x1a\n"},
+    {IMAGE_BMP, 0, 2, "BM"},
+    {IMAGE_TIFF, 0, 4, "II*\0"},
+    {IMAGE_TIFF, 0, 4, "MM\0*"},
+    {IMAGE_GIF, 0, 4, "GIF8"},
+    {IMAGE_WEBP, 8, 4, "WEBP"},
+    {IMAGE_HEIF, 4, 4, "ftyp"},
+    {IMAGE_JPEG_2000, 4, 4, "jP  "},
+    {IMAGE_JPEG_2000, 0, 4, "\xff\x4f\xff\x51"},
+    {IMAGE_PHOTOSHOP, 0, 4, "8BPS"},
+    {IMAGE_WEB_PAGE, 0, 5, "<html"},
     {IMAGE_WEB_PAGE, 0, 5, "<!DOC"},
 };
 

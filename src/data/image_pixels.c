@@ -8,8 +8,8 @@ status image_check_size(size_t width, size_t height, size_t most_pixels, struct 
 {
     if (width == 0 || height == 0) return error_set(err, "the picture is %zu x %zu pixels", width, height);
     if (width > IMAGE_LARGEST_SIDE || height > IMAGE_LARGEST_SIDE || width * height > most_pixels)
-        return error_set(err, "%zu x %zu pixels are more than the limit of %zu megapixels or %d a side", width,
-                         height, most_pixels / 1000000, IMAGE_LARGEST_SIDE);
+        return error_set(err, "%zu x %zu pixels are more than the limit of %zu megapixels or %d a side", width, height,
+                         most_pixels / 1000000, IMAGE_LARGEST_SIDE);
     return STATUS_OK;
 }
 

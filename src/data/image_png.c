@@ -48,8 +48,8 @@ static void give_bytes(png_structp png, png_bytep target, size_t count)
 
 static void skip_other_chunks(png_structp png)
 {
-    static const png_byte names[] =
-        "tEXt\0zTXt\0iTXt\0iCCP\0sPLT\0eXIf\0hIST\0tIME\0pCAL\0sCAL\0gAMA\0cHRM\0sRGB\0pHYs";
+    static const png_byte
+        names[] = "tEXt\0zTXt\0iTXt\0iCCP\0sPLT\0eXIf\0hIST\0tIME\0pCAL\0sCAL\0gAMA\0cHRM\0sRGB\0pHYs";
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, names, (int)(sizeof names / 5));
     png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
@@ -144,8 +144,7 @@ status image_png_decode(const uint8_t *bytes, size_t size, const struct image_op
 static void take_bytes(png_structp png, png_bytep bytes, size_t count)
 {
     struct png_session *session = png_get_io_ptr(png);
-    if (text_append(&session->written, (const char *)bytes, count, NULL) != STATUS_OK)
-        png_error(png, "out of memory");
+    if (text_append(&session->written, (const char *)bytes, count, NULL) != STATUS_OK) png_error(png, "out of memory");
 }
 
 static void no_flush(png_structp png)

@@ -14,7 +14,7 @@
 #include <tiffio.h>
 
 enum {
-    MESSAGE_BYTES = 1024, /* the library's own size */
+    MESSAGE_BYTES = 1024,      /* the library's own size */
     MOST_PIXELS_A_BYTE = 4096, /* LZW and Deflate stay below it; bilevel pictures are not asked */
     MOST_SAMPLE_BYTES = 32,    /* a pixel's: four samples of eight bytes */
 };

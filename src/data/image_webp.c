@@ -28,7 +28,8 @@ static status decode_frame(const WebPIterator *frame, struct image *image, struc
     if (WebPGetInfo(frame->fragment.bytes, frame->fragment.size, &width, &height) == 0 || width != frame->width ||
         height != frame->height)
         return error_set(err, "damaged WebP: the frame is not what it is said to be");
-    if (WebPDecodeRGBInto(frame->fragment.bytes, frame->fragment.size, image->rgb + at, bytes - at, (int)stride) == NULL)
+    if (WebPDecodeRGBInto(frame->fragment.bytes, frame->fragment.size, image->rgb + at, bytes - at, (int)stride) ==
+        NULL)
         return error_set(err, "damaged WebP: the pixels cannot be decoded");
     return STATUS_OK;
 }

@@ -67,8 +67,8 @@ static struct slot *take_task(struct loader *loader, int *task)
 {
     for (;;) {
         if (loader->stop) return NULL;
-        bool may_begin =
-            loader->making < loader->end && loader->making < loader->released + (uint64_t)loader->slot_count;
+        bool may_begin = loader->making < loader->end &&
+                         loader->making < loader->released + (uint64_t)loader->slot_count;
         if (loader->is_preparing || !may_begin) {
             pthread_cond_wait(&loader->work, &loader->lock);
             continue;
@@ -135,7 +135,8 @@ static status check_options(const struct loader_options *options, struct error *
         const struct loader_stream *stream = &options->streams[i];
         int group = stream->source.group;
         BUG_UNLESS(group > 0 && stream->rows > 0 && stream->rows % group == 0 && stream->first_row % group == 0);
-        BUG_UNLESS(stream->first_row + stream->rows <= loader_batch_rows(stream) && loader_batch_rows(stream) % group == 0);
+        BUG_UNLESS(stream->first_row + stream->rows <= loader_batch_rows(stream) &&
+                   loader_batch_rows(stream) % group == 0);
         BUG_UNLESS(group == 1 || (options->replace_bad && stream->source.samples == 0));
         BUG_UNLESS(stream->views > 0 && stream->views <= MOST_VIEWS && stream->source.key < 16);
         for (int view = 0; view < stream->views; view++)

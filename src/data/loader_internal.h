@@ -57,13 +57,13 @@ struct stream {
     struct picture_cache cache;
     atomic_uchar *is_known_bad; /* [samples], named in the log already; NULL where samples are not remembered */
     /* The consumer's: */
-    unsigned char *badness;     /* [samples] */
-    int64_t *met_ids;           /* [samples], room for those of a batch */
-    struct unreadable_met met;  /* of a batch, by this process */
-    size_t bad, drawn;          /* delivered, to all processes */
-    int64_t last_bad;           /* sample, once there is one */
-    bool has_new;               /* the batch has another one */
-    float *images[MOST_VIEWS];  /* [rows,H,W,3] each, the delivered ones */
+    unsigned char *badness;    /* [samples] */
+    int64_t *met_ids;          /* [samples], room for those of a batch */
+    struct unreadable_met met; /* of a batch, by this process */
+    size_t bad, drawn;         /* delivered, to all processes */
+    int64_t last_bad;          /* sample, once there is one */
+    bool has_new;              /* the batch has another one */
+    float *images[MOST_VIEWS]; /* [rows,H,W,3] each, the delivered ones */
 };
 
 struct loader {

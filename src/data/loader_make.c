@@ -76,8 +76,7 @@ static status place_views(struct loader *loader, struct slot *slot, int stream, 
     return result;
 }
 
-bool loader_make_row(struct loader *loader, struct slot *slot, int stream, int row,
-                     struct picture_workspace *workspace)
+bool loader_make_row(struct loader *loader, struct slot *slot, int stream, int row, struct picture_workspace *workspace)
 {
     struct stream *of = &loader->streams[stream];
     const struct picture_source *source = &of->options->source;

@@ -46,8 +46,7 @@ status picture_cache_init(struct picture_cache *cache, size_t count, size_t limi
 
 void picture_cache_free(struct picture_cache *cache)
 {
-    for (size_t i = 0; cache->pictures != NULL && i < cache->count; i++)
-        memory_free(atomic_load(&cache->pictures[i]));
+    for (size_t i = 0; cache->pictures != NULL && i < cache->count; i++) memory_free(atomic_load(&cache->pictures[i]));
     memory_free(cache->pictures);
     cache->pictures = NULL;
     cache->count = 0;
@@ -96,8 +95,8 @@ static void keep_picture(struct picture_cache *cache, size_t sample, const struc
     atomic_fetch_sub(cache->used, bytes);
 }
 
-static status use_cached(const struct cached_picture *kept, enum config_resize filter, struct picture_workspace *workspace,
-                         struct error *err)
+static status use_cached(const struct cached_picture *kept, enum config_resize filter,
+                         struct picture_workspace *workspace, struct error *err)
 {
     struct image *to = &workspace->pixels;
     if (kept->is_resized) {
@@ -140,7 +139,8 @@ static status from_encoded(const struct encoded_picture *picture, int64_t id, en
 
 /* *is_kept: whether the cache has it now. */
 static status make_picture(const struct picture_source *source, int64_t id, enum config_resize filter, bool keeps,
-                           struct picture_cache *cache, struct picture_workspace *workspace, bool *is_kept, struct error *err)
+                           struct picture_cache *cache, struct picture_workspace *workspace, bool *is_kept,
+                           struct error *err)
 {
     struct encoded_picture picture;
     *is_kept = false;

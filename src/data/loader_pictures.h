@@ -24,7 +24,8 @@ struct cached_picture;
 
 /* Decoded pictures of a source, kept as they come until `limit` bytes are used. Any number of threads. */
 struct picture_cache {
-    struct picture_room *room; /* borrowed: they are there, from first_entry on, and what follows is unused; NULL = own memory */
+    struct picture_room
+        *room; /* borrowed: they are there, from first_entry on, and what follows is unused; NULL = own memory */
     size_t first_entry;
     _Atomic(struct cached_picture *) *pictures; /* [count], NULL = not kept; NULL when nothing is cached at all */
     size_t count, limit;

@@ -26,8 +26,8 @@ static status find_samples(struct loader *loader, const struct slot *slot, int s
     for (int row = 0; row < rows->rows; row++) {
         for (uint64_t failure = 0; failure < rows->failures[row]; failure++) {
             int64_t id = rows->asked[row];
-            if (failure > 0 && source->draw(source->context, &place, loader_group_of(loader, stream, row), failure,
-                                            &id, err) != STATUS_OK)
+            if (failure > 0 && source->draw(source->context, &place, loader_group_of(loader, stream, row), failure, &id,
+                                            err) != STATUS_OK)
                 return STATUS_FAILED;
             if (of->badness[id] != NOT_MET) continue;
             of->badness[id] = MET;
@@ -176,9 +176,8 @@ status loader_meet_peers(struct loader *loader, struct error *err)
 {
     size_t size = (size_t)loader->options.peers.size;
     if (size <= 1) return STATUS_OK;
-    loader->met_by_all =
-        memory_allocate(size * MOST_STREAMS, sizeof *loader->met_by_all, "what all processes met", err);
-    loader->ids_of_all =
-        memory_allocate(size * IDS_AT_ONCE, sizeof *loader->ids_of_all, "what all processes met", err);
+    loader->met_by_all = memory_allocate(size * MOST_STREAMS, sizeof *loader->met_by_all, "what all processes met",
+                                         err);
+    loader->ids_of_all = memory_allocate(size * IDS_AT_ONCE, sizeof *loader->ids_of_all, "what all processes met", err);
     return loader->met_by_all == NULL || loader->ids_of_all == NULL ? STATUS_FAILED : STATUS_OK;
 }

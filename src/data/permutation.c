@@ -1,7 +1,7 @@
 /* A Feistel network over the smallest even number of bits that hold `count`: every round keeps one half and changes the
  * other by a function of it, so that the whole can be undone, that is, meets every number once. What falls beyond the
- * count is sent through again until it does not (cycle walking, Black and Rogaway 2002); at least a quarter of the numbers
- * are below the count, so that this ends soon. */
+ * count is sent through again until it does not (cycle walking, Black and Rogaway 2002); at least a quarter of the
+ * numbers are below the count, so that this ends soon. */
 #include "data/permutation.h"
 
 #include "rmfer/base/random.h"

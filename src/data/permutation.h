@@ -1,5 +1,5 @@
-/* A seeded order of 0 .. count-1 that is never stored: place i is asked for alone, so that tens of millions of faces can
- * be shuffled without a list of them. It does not know what is shuffled. */
+/* A seeded order of 0 .. count-1 that is never stored: place i is asked for alone, so that tens of millions of faces
+ * can be shuffled without a list of them. It does not know what is shuffled. */
 #ifndef RMFER_DATA_PERMUTATION_H
 #define RMFER_DATA_PERMUTATION_H
 

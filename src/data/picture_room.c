@@ -1,5 +1,5 @@
-/* Layout: the memory's own head, the room's, a place for every entry, then pictures one behind the other. A place is a byte's
- * number in the memory, or what is going on with it. */
+/* Layout: the memory's own head, the room's, a place for every entry, then pictures one behind the other. A place is a
+ * byte's number in the memory, or what is going on with it. */
 #include "rmfer/data/picture_room.h"
 
 #include "rmfer/base/clock.h"
@@ -55,7 +55,8 @@ status picture_room_create(struct picture_room **out, struct shared_memory_key *
     return STATUS_OK;
 }
 
-status picture_room_join(struct picture_room **out, const struct shared_memory_key *key, size_t entries, struct error *err)
+status picture_room_join(struct picture_room **out, const struct shared_memory_key *key, size_t entries,
+                         struct error *err)
 {
     struct picture_room *room = *out = memory_allocate(1, sizeof *room, "the pictures of a machine", err);
     if (room == NULL) return STATUS_FAILED;
@@ -98,8 +99,10 @@ enum room_answer picture_room_ask(struct picture_room *room, size_t entry, const
         }
         if (atomic_load(&room->head->is_full)) return ROOM_FULL;
         if (at == NOBODY && atomic_compare_exchange_strong(place, &nobody, BEING_MADE)) return ROOM_ASKS;
-        if (begin == 0) begin = clock_seconds();
-        else if (clock_seconds() - begin > PATIENCE) return ROOM_FULL;
+        if (begin == 0)
+            begin = clock_seconds();
+        else if (clock_seconds() - begin > PATIENCE)
+            return ROOM_FULL;
         nanosleep(&(struct timespec){.tv_nsec = PAUSE_NANOSECONDS}, NULL);
     }
 }

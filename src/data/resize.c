@@ -135,15 +135,16 @@ static void run_across(const struct image *source, const struct span *x, const s
 {
     size_t stride = (size_t)source->width * 3, to_stride = (size_t)pass->outputs * 3;
     size_t begin = (size_t)first_row * stride + (size_t)x->first * 3;
-    struct resize_rows from = {source->rgb + begin, stride, stride * (size_t)source->height - begin, x->pixels, row_count};
+    struct resize_rows from = {source->rgb + begin, stride, stride * (size_t)source->height - begin, x->pixels,
+                               row_count};
     if (!copy) best_loops()->across(pass, &from, rows, to_stride, scratch);
     for (int i = 0; copy && i < row_count; i++)
         memcpy(rows + (size_t)i * to_stride, from.from + (size_t)i * stride, to_stride);
 }
 
 static status run_passes(const struct image *source, const struct span *x, const struct span *y,
-                         enum config_resize filter, int width, int height, uint8_t *rgb,
-                         struct resize_workspace *work, struct error *err)
+                         enum config_resize filter, int width, int height, uint8_t *rgb, struct resize_workspace *work,
+                         struct error *err)
 {
     struct resize_pass across = {.outputs = width, .taps = taps_of(x, filter, width)};
     struct resize_pass down = {.outputs = height, .taps = taps_of(y, filter, height)};
@@ -180,8 +181,8 @@ void resize_workspace_free(struct resize_workspace *workspace)
     *workspace = (struct resize_workspace){0};
 }
 
-status image_resize_into(const struct image *source, const struct image_box *box, enum config_resize filter,
-                         int width, int height, uint8_t *rgb, struct resize_workspace *workspace, struct error *err)
+status image_resize_into(const struct image *source, const struct image_box *box, enum config_resize filter, int width,
+                         int height, uint8_t *rgb, struct resize_workspace *workspace, struct error *err)
 {
     struct image_box whole = {0, 0, source->width, source->height};
     if (box == NULL) box = &whole;

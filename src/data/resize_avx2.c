@@ -31,7 +31,8 @@ FOR_AVX2 static inline __m256i joined(__m256i low, __m256i high)
 /* ---- down -------------------------------------------------------------------------------------------------------- */
 
 /* 32 columns of one output row. */
-FOR_AVX2 static inline void down_32(const int32_t *weights, int count, const uint8_t *from, size_t stride, uint8_t *target)
+FOR_AVX2 static inline void down_32(const int32_t *weights, int count, const uint8_t *from, size_t stride,
+                                    uint8_t *target)
 {
     const __m256i zero = _mm256_setzero_si256();
     __m256i low[4], high[4];
@@ -60,7 +61,8 @@ FOR_AVX2 static inline void down_32(const int32_t *weights, int count, const uin
 }
 
 /* The last columns are taken together with some that are done already. */
-FOR_AVX2 static void down(const struct resize_pass *pass, const uint8_t *source, int first, size_t stride, uint8_t *target)
+FOR_AVX2 static void down(const struct resize_pass *pass, const uint8_t *source, int first, size_t stride,
+                          uint8_t *target)
 {
     if (stride < VECTOR_BYTES) {
         resize_loops_portable.down(pass, source, first, stride, target);
@@ -101,7 +103,8 @@ static void pack_weights(const struct resize_pass *pass, size_t fours, struct fo
 }
 
 /* One output pixel of two rows: R, G, B and nothing, as 32-bit numbers, of the first row in the lower half. */
-FOR_AVX2 static inline __m256i across_pixel(const struct four_taps *weights, size_t fours, const uint8_t *a, const uint8_t *b)
+FOR_AVX2 static inline __m256i across_pixel(const struct four_taps *weights, size_t fours, const uint8_t *a,
+                                            const uint8_t *b)
 {
     const __m256i first_two = _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, //
                                                0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1);
@@ -138,8 +141,8 @@ struct across_job {
 };
 
 /* Outputs first .. first + 3 of two rows; behind the last one comes the last one again. */
-FOR_AVX2 static inline __m256i across_four(const struct across_job *job, size_t fours, int first, int most, const uint8_t *a,
-                                           const uint8_t *b)
+FOR_AVX2 static inline __m256i across_four(const struct across_job *job, size_t fours, int first, int most,
+                                           const uint8_t *a, const uint8_t *b)
 {
     __m256i pixels[4];
     for (int j = 0; j < 4; j++) {
@@ -169,10 +172,13 @@ FOR_AVX2 static inline void across_two(const struct across_job *job, size_t four
     }
 }
 
-FOR_AVX2 static void across_pair(const struct across_job *job, const uint8_t *a, const uint8_t *b, uint8_t *to_a, uint8_t *to_b)
+FOR_AVX2 static void across_pair(const struct across_job *job, const uint8_t *a, const uint8_t *b, uint8_t *to_a,
+                                 uint8_t *to_b)
 {
-    if (job->fours == 1) across_two(job, 1, a, b, to_a, to_b); /* enlarging: a loop less */
-    else across_two(job, job->fours, a, b, to_a, to_b);
+    if (job->fours == 1)
+        across_two(job, 1, a, b, to_a, to_b); /* enlarging: a loop less */
+    else
+        across_two(job, job->fours, a, b, to_a, to_b);
 }
 
 /* Fours of taps that the widest output needs: the pass has room for more. */
@@ -220,7 +226,8 @@ static void across(const struct resize_pass *pass, const struct resize_rows *row
                    uint8_t *scratch)
 {
     size_t fours = widest(pass), needed = bytes_read(pass, fours), row_bytes = 3 * (size_t)rows->pixels;
-    size_t packed = (size_t)pass->outputs * fours * sizeof(struct four_taps), copy = needed > row_bytes ? needed : row_bytes;
+    size_t packed = (size_t)pass->outputs * fours * sizeof(struct four_taps),
+           copy = needed > row_bytes ? needed : row_bytes;
     struct four_taps *weights = (struct four_taps *)(void *)scratch;
     pack_weights(pass, fours, weights);
     struct across_job job = {pass->bounds, weights, fours, pass->outputs};

@@ -1,5 +1,5 @@
-/* Resizing's inner loops in plain C. Across is down in the transposed picture: 16 rows at a time are turned into columns, so
- * that the sums run over neighbouring bytes and the compiler makes vectors of them. */
+/* Resizing's inner loops in plain C. Across is down in the transposed picture: 16 rows at a time are turned into
+ * columns, so that the sums run over neighbouring bytes and the compiler makes vectors of them. */
 #include "data/resize_loops.h"
 
 #include <string.h>
@@ -81,8 +81,8 @@ static void across(const struct resize_pass *pass, const struct resize_rows *row
 
 const struct resize_loops resize_loops_portable = {across, down};
 
-/* The source's and the outputs' columns here; for AVX2 the weights once more, four taps in 16 bytes, and a row's copy with
- * what is read behind it. */
+/* The source's and the outputs' columns here; for AVX2 the weights once more, four taps in 16 bytes, and a row's copy
+ * with what is read behind it. */
 size_t resize_scratch_bytes(const struct resize_pass *pass, int pixels)
 {
     size_t fours = ((size_t)pass->taps + 3) / 4;

@@ -32,7 +32,8 @@ struct resize_loops {
      * aligned to 64 bytes, has resize_scratch_bytes. */
     void (*across)(const struct resize_pass *pass, const struct resize_rows *rows, uint8_t *target, size_t to_stride,
                    uint8_t *scratch);
-    /* Down: rows of `stride` bytes without gaps, the first of them row `first` of the pass, become pass->outputs rows. */
+    /* Down: rows of `stride` bytes without gaps, the first of them row `first` of the pass, become pass->outputs rows.
+     */
     void (*down)(const struct resize_pass *pass, const uint8_t *source, int first, size_t stride, uint8_t *target);
 };
 

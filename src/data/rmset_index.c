@@ -99,8 +99,7 @@ static uint64_t negative_row(const struct candidates *of, uint64_t k)
     return k < of->before ? of->own[k] : of->own[of->after + (k - of->before)];
 }
 
-void rmset_index_candidates(const struct rmset_index *index, uint64_t anchor, uint64_t *positives,
-                            uint64_t *negatives)
+void rmset_index_candidates(const struct rmset_index *index, uint64_t anchor, uint64_t *positives, uint64_t *negatives)
 {
     BUG_UNLESS(anchor < index->header->faces);
     if (index->options.grouping == GROUPING_NONE) {
@@ -131,7 +130,8 @@ size_t rmset_index_moment(const struct rmset_index *index, uint64_t row, size_t 
         size_t at = 0;
         if (view->person[i] == view->person[local]) continue;
         while (at < count && view->person[rows[at]] != view->person[i]) at++;
-        if (at == count && count < most) rows[count++] = i;
+        if (at == count && count < most)
+            rows[count++] = i;
         else if (at < count && frames_between(view->frame[i], frame) < frames_between(view->frame[rows[at]], frame))
             rows[at] = i;
     }
@@ -239,8 +239,8 @@ static const uint64_t FACE_KEY = UINT64_C(1) << 63, MOMENT_KEY = UINT64_C(1) << 
                       RETURN_KEY = UINT64_C(1) << 60;
 
 /* The candidates of the anchor in rows[0]. */
-static status draw_candidates(const struct rmset_index *index, struct random_stream *stream, size_t n_pos,
-                              size_t n_neg, uint64_t *rows, struct error *err)
+static status draw_candidates(const struct rmset_index *index, struct random_stream *stream, size_t n_pos, size_t n_neg,
+                              uint64_t *rows, struct error *err)
 {
     struct candidates candidates = candidates_of(index, rows[0]);
     uint64_t *positives = rows + 1, *negatives = rows + 1 + n_pos;
@@ -329,8 +329,8 @@ status rmset_index_draw_moment(const struct rmset_index *index, uint64_t seed, u
                      index->chosen_count, persons);
 }
 
-/* Fills rows with those of begin .. end-1 that show the persons of `first`, in their order, and the places of persons who
- * are not there with others of the frame, which has enough of them. */
+/* Fills rows with those of begin .. end-1 that show the persons of `first`, in their order, and the places of persons
+ * who are not there with others of the frame, which has enough of them. */
 static void match_persons(const struct rmset_index *index, uint64_t begin, uint64_t end, size_t persons,
                           const uint64_t *first, uint64_t *rows)
 {

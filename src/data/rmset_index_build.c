@@ -200,8 +200,8 @@ static status sort_by_person(struct builder *builder, struct error *err)
     builder->scratch_capacity = capacity[0];
     size_t persons = builder->persons_count;
     if (builder->person_begin == NULL) {
-        builder->person_begin =
-            memory_allocate(RMSET_MOST_PERSONS + 2, sizeof *builder->person_begin, "the RMset index", err);
+        builder->person_begin = memory_allocate(RMSET_MOST_PERSONS + 2, sizeof *builder->person_begin,
+                                                "the RMset index", err);
         if (builder->person_begin == NULL) return STATUS_FAILED;
     }
     memset(builder->person_begin, 0, (persons + 2) * sizeof *builder->person_begin);

@@ -1,5 +1,5 @@
-/* What the CSV says of a row of the index: its video's name, its picture's path and bytes; and where a named face is. The
- * CSV is read in small pieces at the places the binary index keeps; no column but these is looked at. */
+/* What the CSV says of a row of the index: its video's name, its picture's path and bytes; and where a named face is.
+ * The CSV is read in small pieces at the places the binary index keeps; no column but these is looked at. */
 #define _GNU_SOURCE /* realpath */
 #include "data/rmset_index_internal.h"
 #include "rmfer/base/memory.h"
@@ -94,8 +94,7 @@ static bool climbs(const char *path, size_t length)
 static status check_row_path(const struct rmset_index *index, const struct rmset_row *row, struct error *err)
 {
     char shown[200];
-    if (index->options.allow_outside || (row->path[0] != '/' && !climbs(row->path, row->path_length)))
-        return STATUS_OK;
+    if (index->options.allow_outside || (row->path[0] != '/' && !climbs(row->path, row->path_length))) return STATUS_OK;
     snprintf(shown, sizeof shown, "%.*s", (int)(row->path_length < sizeof shown ? row->path_length : sizeof shown),
              row->path);
     text_make_printable(shown);
@@ -181,8 +180,7 @@ status rmset_index_path(const struct rmset_index *index, uint64_t row, struct te
     return result;
 }
 
-status rmset_index_read(const struct rmset_index *index, uint64_t row, uint8_t **bytes, size_t *size,
-                        struct error *err)
+status rmset_index_read(const struct rmset_index *index, uint64_t row, uint8_t **bytes, size_t *size, struct error *err)
 {
     struct text path = {0};
     int64_t offset = -1;
@@ -279,8 +277,7 @@ status rmset_index_find(const struct rmset_index *index, const char *video, uint
     uint32_t first = rmset_count_below(view.frame, view.faces, frame), local = first;
     if (first == view.faces || view.frame[first] != frame) return no_frame(index, video, &view, first, frame, err);
     while (local < view.faces && view.frame[local] == frame && person_in(&view, local) != person) local++;
-    if (local == view.faces || view.frame[local] != frame)
-        return no_person(index, video, &view, first, person, err);
+    if (local == view.faces || view.frame[local] != frame) return no_person(index, video, &view, first, person, err);
     *row = index->videos[number].first + local;
     return STATUS_OK;
 }

@@ -52,8 +52,7 @@ void sampler_epoch(const struct sampler *sampler, uint64_t epoch, int64_t *ids)
     struct random_stream stream = random_stream(sampler->seed, RANDOM_SAMPLER, drawn, 0);
     for (size_t i = 0; i < sampler->count; i++)
         ids[i] = sampler->order == ORDER_BALANCED ? draw_balanced(sampler, &stream) : (int64_t)i;
-    if (sampler->order == ORDER_SHUFFLE || sampler->order == ORDER_MIXED)
-        random_shuffle(&stream, ids, sampler->count);
+    if (sampler->order == ORDER_SHUFFLE || sampler->order == ORDER_MIXED) random_shuffle(&stream, ids, sampler->count);
 }
 
 int64_t sampler_replacement(const struct sampler *sampler, uint64_t epoch, uint64_t position, uint64_t attempt)

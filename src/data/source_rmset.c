@@ -34,12 +34,12 @@ static int kind_of_candidate(void *context, int row)
     return row == 0 ? ANCHOR : row <= source->positives ? POSITIVE : NEGATIVE;
 }
 
-static status draw_face(void *context, const struct batch_place *place, uint64_t group, uint64_t attempt,
-                        int64_t *ids, struct error *err)
+static status draw_face(void *context, const struct batch_place *place, uint64_t group, uint64_t attempt, int64_t *ids,
+                        struct error *err)
 {
     const struct rmset_source *source = context;
-    status result = rmset_index_draw_face(source->index, source->seed, place->step,
-                                          draw_number(place, group, attempt), (uint64_t *)ids, err);
+    status result = rmset_index_draw_face(source->index, source->seed, place->step, draw_number(place, group, attempt),
+                                          (uint64_t *)ids, err);
     if (result == STATUS_OK) draws_to_ids(ids, 1);
     return result;
 }

@@ -50,8 +50,8 @@ bool video_time_is_due(double time, double every_seconds, double *due)
 
 bool video_is_named(const char *path)
 {
-    static const char *const endings[] = {".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg",
-                                          ".wmv", ".flv", ".ts",  ".mts",  ".3gp", ".ogv", ".asf", ".m2ts", ".y4m"};
+    static const char *const endings[] = {".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".mpg",  ".mpeg", ".wmv",
+                                          ".flv", ".ts",  ".mts", ".3gp",  ".ogv", ".asf", ".m2ts", ".y4m"};
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (text_ends_with_ignoring_case(path, endings[i])) return true;
     return false;
@@ -85,8 +85,8 @@ static bool is_text(const uint8_t *bytes, size_t size)
     return true;
 }
 
-/* Transport streams have a sync byte at each packet's begin; on discs a time of 4 bytes stands before every packet. Both may stand
- * there by chance. */
+/* Transport streams have a sync byte at each packet's begin; on discs a time of 4 bytes stands before every packet.
+ * Both may stand there by chance. */
 enum { PACKET = 188, TIME = 4, SYNC = 'G' };
 _Static_assert(VIDEO_FIRST_BYTES == TIME + PACKET + TIME + 1, "as far as the second packet's sync byte");
 

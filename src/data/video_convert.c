@@ -14,8 +14,7 @@ struct factors {
 static struct factors factors_of(const struct yuv_picture *picture)
 {
     const int *given = picture->coefficients;
-    if (!picture->full_range)
-        return (struct factors){65536 * 255 / 219, 16, given[0], given[1], given[2], given[3]};
+    if (!picture->full_range) return (struct factors){65536 * 255 / 219, 16, given[0], given[1], given[2], given[3]};
     return (struct factors){65536,
                             0,
                             (int32_t)((int64_t)given[0] * 224 / 255),
@@ -34,8 +33,8 @@ size_t yuv_room(int width)
     return 3 * (2 * chroma_width(width) + PADDING); /* a row between two of chroma, and two interpolated rows */
 }
 
-/* Three parts of the nearer row and one of the other, then the same along the row: `out` [2 columns] of the value less 128,
- * times 16. `between` [columns + 2]. */
+/* Three parts of the nearer row and one of the other, then the same along the row: `out` [2 columns] of the value less
+ * 128, times 16. `between` [columns + 2]. */
 ALWAYS_INLINE void interpolate(const uint8_t *near, const uint8_t *other, size_t columns, int16_t *restrict between,
                                int16_t *restrict out)
 {

@@ -1,5 +1,5 @@
-/* Planes of luma and halved chroma to RGB: what nearly every video decodes to. Other formats go through FFmpeg's converter,
- * whose exact way takes several times as long. */
+/* Planes of luma and halved chroma to RGB: what nearly every video decodes to. Other formats go through FFmpeg's
+ * converter, whose exact way takes several times as long. */
 #ifndef DATA_VIDEO_CONVERT_H
 #define DATA_VIDEO_CONVERT_H
 
@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 8-bit 4:2:0, [height, width] luma and [ceil(height / 2), ceil(width / 2)] of each chroma; strides in bytes, at least a
- * row's length. */
+/* 8-bit 4:2:0, [height, width] luma and [ceil(height / 2), ceil(width / 2)] of each chroma; strides in bytes, at least
+ * a row's length. */
 struct yuv_picture {
     const uint8_t *luma, *blue, *red;
     ptrdiff_t luma_stride, blue_stride, red_stride;

@@ -43,12 +43,13 @@ struct video {
     size_t row_capacity;
     int64_t every, count; /* frames decoded so far */
     double every_seconds, due;
-    int64_t first_time;   /* of frame 0, in the stream's units */
-    double stream_end, film_end; /* where the packets of the pictures, and of all streams, end so far: seconds of the film's clock */
+    int64_t first_time; /* of frame 0, in the stream's units */
+    double stream_end,
+        film_end; /* where the packets of the pictures, and of all streams, end so far: seconds of the film's clock */
     size_t most_pixels, damaged;
     struct video_times times;
     int empty_reads;
-    bool drained; /* the decoder was told that nothing follows */
+    bool drained;   /* the decoder was told that nothing follows */
     int read_error; /* of the file: why nothing follows, which is not its end; 0 = none */
 };
 
@@ -56,9 +57,10 @@ struct video {
 static const char *pipe_hint(const struct video *video)
 {
     bool is_pipe = video->stream_in != NULL && !byte_stream_can_seek(video->stream_in);
-    return is_pipe ? " (from a pipe only videos that need no index behind their pictures: of MP4 those of ffmpeg -movflags "
-                     "faststart or frag_keyframe)"
-                   : "";
+    return is_pipe
+               ? " (from a pipe only videos that need no index behind their pictures: of MP4 those of ffmpeg -movflags "
+                 "faststart or frag_keyframe)"
+               : "";
 }
 
 static status fail(struct video *video, const char *what, int code, struct error *err)
@@ -152,7 +154,8 @@ static status open_container(struct video *video, struct error *err)
     f->av_log_set_level(log_get_level() == LOG_VERBOSE ? AV_LOG_WARNING : AV_LOG_QUIET);
     f->av_dict_set(&settings, "format_whitelist", CONTAINERS, 0);
     f->av_dict_set(&settings, "protocol_whitelist", "file", 0);
-    int code = f->avformat_open_input(&video->container, video->path, NULL, &settings); /* its name tells raw kinds apart */
+    int code = f->avformat_open_input(&video->container, video->path, NULL,
+                                      &settings); /* its name tells raw kinds apart */
     f->av_dict_free(&settings);
     if (code < 0) return fail(video, "cannot be opened as a video", code, err);
     code = f->avformat_find_stream_info(video->container, NULL);
@@ -200,8 +203,7 @@ static status open_video(struct video **out, struct byte_stream *stream, const c
         return error_add_context(err, "%s", path);
     }
     result = open_container(video, err);
-    if (result == STATUS_OK)
-        result = open_decoder(video, options->threads > 0 ? options->threads : threads_get(), err);
+    if (result == STATUS_OK) result = open_decoder(video, options->threads > 0 ? options->threads : threads_get(), err);
     if (result == STATUS_OK)
         *out = video;
     else
@@ -253,22 +255,24 @@ double video_frame_rate(const struct video *video)
     return rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
 }
 
-/* The seconds of the film's clock at which the pictures, or else the film, are said to end; 0 where the container does not say. The
- * library's own guesses, of a bit rate or the last packets that are there, are no statement; it shortens an AVI file's length
- * to what is there, and leaves the number of its frames, each a unit of time. */
+/* The seconds of the film's clock at which the pictures, or else the film, are said to end; 0 where the container does
+ * not say. The library's own guesses, of a bit rate or the last packets that are there, are no statement; it shortens
+ * an AVI file's length to what is there, and leaves the number of its frames, each a unit of time. */
 static double stated_end(const struct video *video, bool of_pictures)
 {
     const AVStream *stream = video->stream;
     const AVFormatContext *container = video->container;
-    double unit = av_q2d(stream->time_base), begin = stream->start_time == AV_NOPTS_VALUE ? 0 : (double)stream->start_time;
+    double unit = av_q2d(stream->time_base),
+           begin = stream->start_time == AV_NOPTS_VALUE ? 0 : (double)stream->start_time;
     if (strcmp(container->iformat->name, "avi") == 0) return (double)stream->nb_frames * unit;
     if (container->duration_estimation_method != AVFMT_DURATION_FROM_STREAM) return 0;
     if (of_pictures) return stream->duration > 0 ? (begin + (double)stream->duration) * unit : 0;
     return container->duration > 0 ? (double)container->duration / AV_TIME_BASE : 0;
 }
 
-/* A container that counts a stream's frames knows that stream's length (MP4, AVI), another one that of the film, whichever of its
- * streams is the longest. Frames are not compared: an edit list leaves some out, and AVI counts the empty ones. */
+/* A container that counts a stream's frames knows that stream's length (MP4, AVI), another one that of the film,
+ * whichever of its streams is the longest. Frames are not compared: an edit list leaves some out, and AVI counts the
+ * empty ones. */
 struct video_missing video_missing(const struct video *video)
 {
     const AVIOContext *file = video->container->pb;
@@ -328,8 +332,8 @@ static void feed(struct video *video)
     f->av_packet_unref(video->packet);
 }
 
-/* The next frame in order of time into video->frame; false behind the last. A decoder of many threads tells of damage late: when
- * nothing is left to read it may still hold good frames behind it. */
+/* The next frame in order of time into video->frame; false behind the last. A decoder of many threads tells of damage
+ * late: when nothing is left to read it may still hold good frames behind it. */
 static bool decode(struct video *video)
 {
     for (;;) {
@@ -347,8 +351,8 @@ static bool decode(struct video *video)
 /* ---- conversion
  * ---------------------------------------------------------------------------------------------------- */
 
-/* EXIF's orientation of a display matrix {a, b, u, c, d, v, x, y, w}, which shows the stored place (p, q) at (ap + cq + x,
- * bp + dq + y): the nearest of the eight. */
+/* EXIF's orientation of a display matrix {a, b, u, c, d, v, x, y, w}, which shows the stored place (p, q) at (ap + cq +
+ * x, bp + dq + y): the nearest of the eight. */
 static int orientation_of(const int32_t *matrix)
 {
     double a = matrix[0], b = matrix[1], c = matrix[3], d = matrix[4];
@@ -363,8 +367,9 @@ static int orientation(struct video *video)
     size_t size = 0;
 #if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
     const AVCodecParameters *parameters = video->stream->codecpar;
-    const AVPacketSideData *data = video->ffmpeg.av_packet_side_data_get(
-        parameters->coded_side_data, parameters->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
+    const AVPacketSideData *data = video->ffmpeg.av_packet_side_data_get(parameters->coded_side_data,
+                                                                         parameters->nb_coded_side_data,
+                                                                         AV_PKT_DATA_DISPLAYMATRIX);
     if (data != NULL) matrix = data->data, size = data->size;
 #else
     matrix = video->ffmpeg.av_stream_get_side_data(video->stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
@@ -442,17 +447,17 @@ static bool is_plain(const AVFrame *frame, size_t width)
 static void convert_plain(struct video *video, uint8_t *rgb, int16_t *room)
 {
     const AVFrame *frame = video->frame;
-    const struct yuv_picture picture = {
-        .luma = frame->data[0],
-        .blue = frame->data[1],
-        .red = frame->data[2],
-        .luma_stride = frame->linesize[0],
-        .blue_stride = frame->linesize[1],
-        .red_stride = frame->linesize[2],
-        .width = frame->width,
-        .height = frame->height,
-        .full_range = frame->format == AV_PIX_FMT_YUVJ420P || frame->color_range == AVCOL_RANGE_JPEG,
-        .coefficients = video->ffmpeg.sws_getCoefficients(frame->colorspace)};
+    const struct yuv_picture picture = {.luma = frame->data[0],
+                                        .blue = frame->data[1],
+                                        .red = frame->data[2],
+                                        .luma_stride = frame->linesize[0],
+                                        .blue_stride = frame->linesize[1],
+                                        .red_stride = frame->linesize[2],
+                                        .width = frame->width,
+                                        .height = frame->height,
+                                        .full_range = frame->format == AV_PIX_FMT_YUVJ420P ||
+                                                      frame->color_range == AVCOL_RANGE_JPEG,
+                                        .coefficients = video->ffmpeg.sws_getCoefficients(frame->colorspace)};
     yuv_to_rgb(&picture, rgb, room);
 }
 

@@ -130,7 +130,8 @@ static status open_file(struct video_writer *writer, struct error *err)
     if (result != STATUS_OK) return result;
     uint8_t *buffer = f->av_malloc(WRITER_BYTES);
     if (buffer != NULL)
-        writer->sink = f->avio_alloc_context(buffer, WRITER_BYTES, 1, writer->file.stream, NULL, write_stream, seek_stream);
+        writer->sink = f->avio_alloc_context(buffer, WRITER_BYTES, 1, writer->file.stream, NULL, write_stream,
+                                             seek_stream);
     if (writer->sink == NULL) {
         f->av_free(buffer);
         return error_set(err, "%s: no memory for the video", writer->path);

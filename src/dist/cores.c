@@ -114,8 +114,9 @@ static status describe_host(const struct dist *dist, const struct row *rows, int
         result = text_append_format(text, err, "%s %d", ranks++ == 0 ? " rank" : ",", r);
     }
     if (result == STATUS_OK)
-        result = text_append_format(text, err, "; %d thread%s a rank, %d of the ranks' %d cores each%s\n", dist->threads,
-                                    dist->threads == 1 ? "" : "s", rows[first].cores, rows[first].host_cores,
+        result = text_append_format(text, err, "; %d thread%s a rank, %d of the ranks' %d cores each%s\n",
+                                    dist->threads, dist->threads == 1 ? "" : "s", rows[first].cores,
+                                    rows[first].host_cores,
                                     ranks > rows[first].host_cores ? " (more ranks than cores)" : "");
     return result;
 }
@@ -123,7 +124,8 @@ static status describe_host(const struct dist *dist, const struct row *rows, int
 status dist_describe(struct dist *dist, struct text *text, struct error *err)
 {
     size_t size = (size_t)dist->place.size;
-    struct row own = {dist->host_cores, dist->cores}, *rows = memory_allocate(size, sizeof *rows, "who runs where", err);
+    struct row own = {dist->host_cores, dist->cores},
+               *rows = memory_allocate(size, sizeof *rows, "who runs where", err);
     status result = dist_agree(dist, rows == NULL ? STATUS_FAILED : STATUS_OK, err);
     if (result == STATUS_OK) dist_gather(dist, size, sizeof own, &own, rows);
     for (int r = 0; r < dist->place.size && result == STATUS_OK; r++) {

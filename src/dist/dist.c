@@ -120,8 +120,8 @@ void dist_collect(struct dist *dist, const size_t *sizes, const void *own, void 
     transport_collect(dist->transport, sizes, own, all);
 }
 
-/* Room for what other processes send, grown to the largest that was ever asked for: in a run's first step. A process that
- * has none ends all. */
+/* Room for what other processes send, grown to the largest that was ever asked for: in a run's first step. A process
+ * that has none ends all. */
 static double *room_for(struct dist *dist, size_t count)
 {
     if (count <= dist->room_count) return dist->room;
@@ -166,8 +166,10 @@ void dist_sum(struct dist *dist, double *values, size_t count)
 {
     enum { FEW_BYTES = 1 << 16 }; /* one message's latency then costs more than its bytes */
     if (!dist_is_many(dist) || count == 0) return;
-    if (count * sizeof *values * (size_t)dist->place.size <= FEW_BYTES) sum_few(dist, values, count);
-    else sum_many(dist, values, count);
+    if (count * sizeof *values * (size_t)dist->place.size <= FEW_BYTES)
+        sum_few(dist, values, count);
+    else
+        sum_many(dist, values, count);
 }
 
 bool dist_any(struct dist *dist, bool own)

@@ -13,7 +13,7 @@ struct dist_gradients {
     struct machines machines;
     real *slab, *room; /* [count]; [pieces, size, most of a share] */
     size_t count, piece, pieces, most_share;
-    enum state *states; /* [pieces], piece 0 at the slab's end */
+    enum state *states;      /* [pieces], piece 0 at the slab's end */
     size_t begun, gathering; /* pieces whose exchange, whose gathering was begun */
     struct dist_gradients_times times;
     double start;
@@ -60,9 +60,12 @@ status dist_gradients_create(struct dist_gradients **out, struct dist *dist, rea
     g->room = memory_allocate(size_multiply(g->pieces, size_multiply(size, g->most_share)), sizeof *g->room,
                               "the sums of gradients", err);
     g->states = memory_allocate(g->pieces, sizeof *g->states, "the sums of gradients", err);
-    status result = g->room == NULL || g->states == NULL ? STATUS_FAILED : transport_reserve(dist->transport, g->pieces, err);
-    if (result != STATUS_OK) dist_gradients_free(g);
-    else *out = g;
+    status result = g->room == NULL || g->states == NULL ? STATUS_FAILED
+                                                         : transport_reserve(dist->transport, g->pieces, err);
+    if (result != STATUS_OK)
+        dist_gradients_free(g);
+    else
+        *out = g;
     return result;
 }
 
@@ -101,8 +104,8 @@ static void add_up(struct dist_gradients *g, size_t index)
     }
 }
 
-/* Pushes a piece on as far as it goes, waiting for the exchange where told so. Sums are gathered in order of the pieces,
- * because every process must begin them in the same order. */
+/* Pushes a piece on as far as it goes, waiting for the exchange where told so. Sums are gathered in order of the
+ * pieces, because every process must begin them in the same order. */
 static void push(struct dist_gradients *g, size_t index, bool wait)
 {
     struct range piece = place_of(g, index);

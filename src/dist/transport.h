@@ -31,14 +31,15 @@ void transport_broadcast_on_host(struct transport *transport, void *values, size
 /* all [units] of `bytes` each, of which process r has the share threads_share(units, r, size) in `own`. */
 void transport_gather(struct transport *transport, size_t units, size_t bytes, const void *own, void *all);
 
-/* At rank 0 `all` becomes every process's bytes, sizes[r] of rank r, one behind the other; elsewhere `all` is not looked at. */
+/* At rank 0 `all` becomes every process's bytes, sizes[r] of rank r, one behind the other; elsewhere `all` is not
+ * looked at. */
 void transport_collect(struct transport *transport, const size_t *sizes, const void *own, void *all);
 
 /* room [size][share]: this process's share of every process's `all` [units], by rank. */
 void transport_exchange(struct transport *transport, size_t units, size_t bytes, const void *all, void *room);
 
-/* The two without waiting, as number `slot` of those that transport_reserve made room for. Both kinds must be begun in the
- * same order everywhere, each kind for itself. The gathered share is in its place in `all` already. */
+/* The two without waiting, as number `slot` of those that transport_reserve made room for. Both kinds must be begun in
+ * the same order everywhere, each kind for itself. The gathered share is in its place in `all` already. */
 status transport_reserve(struct transport *transport, size_t slots, struct error *err);
 void transport_exchange_begin(struct transport *transport, size_t slot, size_t units, size_t bytes, const void *all,
                               void *room);

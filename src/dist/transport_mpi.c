@@ -12,7 +12,7 @@
 
 /* Counts and places of a collective with shares, which MPI reads until it has ended. */
 struct shares {
-    int *counts, *places;   /* [size], of each process's share */
+    int *counts, *places;         /* [size], of each process's share */
     int *own_counts, *own_places; /* [size], of the own share, once for each process */
     int *memory;
 };
@@ -89,7 +89,8 @@ static status start_library(struct error *err)
         MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &given);
     if (given >= MPI_THREAD_FUNNELED) return STATUS_OK;
     MPI_Finalize();
-    return error_set(err, "this MPI library was built for programs without threads (it does not grant MPI_THREAD_FUNNELED)");
+    return error_set(err,
+                     "this MPI library was built for programs without threads (it does not grant MPI_THREAD_FUNNELED)");
 }
 
 status transport_begin(struct transport **out, struct transport_place *place, struct error *err)
@@ -235,7 +236,9 @@ void transport_gather_begin(struct transport *t, size_t slot, size_t units, size
 bool transport_ended(struct transport *t, size_t slot, bool wait)
 {
     int ended = 1;
-    if (wait) MPI_Wait(&t->requests[slot], MPI_STATUS_IGNORE);
-    else MPI_Test(&t->requests[slot], &ended, MPI_STATUS_IGNORE);
+    if (wait)
+        MPI_Wait(&t->requests[slot], MPI_STATUS_IGNORE);
+    else
+        MPI_Test(&t->requests[slot], &ended, MPI_STATUS_IGNORE);
     return ended != 0;
 }

@@ -8,7 +8,10 @@
 /* What launchers tell the processes they start; a batch job that runs one process has SLURM_NTASKS too, but no step. */
 static const struct {
     const char *size, *beside;
-} launchers[] = {{"OMPI_COMM_WORLD_SIZE", NULL}, {"PMI_SIZE", NULL}, {"MPI_LOCALNRANKS", NULL}, {"SLURM_STEP_NUM_TASKS", "SLURM_STEP_ID"}};
+} launchers[] = {{"OMPI_COMM_WORLD_SIZE", NULL},
+                 {"PMI_SIZE", NULL},
+                 {"MPI_LOCALNRANKS", NULL},
+                 {"SLURM_STEP_NUM_TASKS", "SLURM_STEP_ID"}};
 
 status transport_begin(struct transport **transport, struct transport_place *place, struct error *err)
 {

@@ -42,8 +42,8 @@ static status cut(const void *context, struct face_picture *picture, struct face
     for (size_t i = 0; i < picture->face_count; i++) {
         const struct face_shape *shape = &picture->faces[i].shape;
         if (!crop_face_exists(&shape->box, image->width, image->height)) continue;
-        status result =
-            crop_face(image, shape, &crops->crop, crops->side, picture->crops + kept * bytes, &worker->crop, err);
+        status result = crop_face(image, shape, &crops->crop, crops->side, picture->crops + kept * bytes, &worker->crop,
+                                  err);
         if (result != STATUS_OK) return result;
         if (picture->ids != NULL) picture->ids[kept] = picture->ids[i];
         picture->faces[kept++] = picture->faces[i];

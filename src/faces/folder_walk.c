@@ -16,8 +16,8 @@
 
 enum { MOST_FOLDER_DEPTH = 64 };
 
-/* A listed folder. Its names stand one behind the other in one piece of memory: a name costs its bytes, the zero behind it and
- * a pointer. */
+/* A listed folder. Its names stand one behind the other in one piece of memory: a name costs its bytes, the zero behind
+ * it and a pointer. */
 struct level {
     char *path, *below; /* of the folder; `below` is "" for the one that was opened */
     struct text listed; /* the names as they were read */
@@ -27,7 +27,7 @@ struct level {
 
 struct folder_walk {
     struct level levels[MOST_FOLDER_DEPTH + 1];
-    size_t depth; /* levels in use */
+    size_t depth;         /* levels in use */
     const char *left_out; /* a folder, or NULL; borrowed */
 };
 

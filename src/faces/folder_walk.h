@@ -21,11 +21,10 @@ void folder_walk_leave_out(struct folder_walk *walk, const char *folder);
  * behind the last. Hidden files are passed over (among them the "._" twins that some systems put beside pictures) and
  * links to folders are not followed. An error with *found set is that of the entry that is given, mostly a folder
  * that cannot be listed: the next call goes on behind it. One without ends the walk. */
-status folder_walk_next(struct folder_walk *walk, char **path, char **below, bool *found,
-                        struct error *err) MUST_CHECK;
+status folder_walk_next(struct folder_walk *walk, char **path, char **below, bool *found, struct error *err) MUST_CHECK;
 
-/* How far the walk is, 0 .. 1, when of the file that was given last `inner` is done. Folders count alike, whatever is in
- * them: what is not listed yet cannot be counted. */
+/* How far the walk is, 0 .. 1, when of the file that was given last `inner` is done. Folders count alike, whatever is
+ * in them: what is not listed yet cannot be counted. */
 double folder_walk_share(const struct folder_walk *walk, double inner);
 
 #endif

@@ -26,15 +26,15 @@ struct face_inputs {
     const char *const *paths;
     size_t path_count, next_path;
     struct face_input_options options;
-    uint64_t files;    /* started so far */
-    uint64_t places;   /* given out so far, to files and to errors */
+    uint64_t files;  /* started so far */
+    uint64_t places; /* given out so far, to files and to errors */
     struct standard_input standard;
     bool reads_list, reads_pictures; /* of standard input */
-    glob_t matches;    /* of the pattern being followed */
-    size_t next_match; /* == matches.gl_pathc: none is */
+    glob_t matches;                  /* of the pattern being followed */
+    size_t next_match;               /* == matches.gl_pathc: none is */
     struct folder_walk *walk;
-    char *folder;         /* being walked */
-    size_t folder_given;  /* files of it so far */
+    char *folder;                 /* being walked */
+    size_t folder_given;          /* files of it so far */
     size_t left_out[IMAGE_KINDS]; /* pictures of it of kinds that are not read */
     int64_t folder_frame;         /* the next one of a folder of frames */
     struct video *video;
@@ -150,7 +150,8 @@ static bool take_place(struct face_inputs *inputs, struct face_input *input)
     return inputs->options.shares == 0 || input->place % inputs->options.shares == inputs->options.share;
 }
 
-static bool give_error(struct face_inputs *inputs, struct face_input *input, const char *path, const struct error *error)
+static bool give_error(struct face_inputs *inputs, struct face_input *input, const char *path,
+                       const struct error *error)
 {
     if (!take_place(inputs, input)) return false;
     input->error = *error;
@@ -185,7 +186,8 @@ static struct video_options video_options(const struct face_inputs *inputs)
                                   .threads = inputs->options.threads};
 }
 
-/* Takes `path` and `target` over. Of a folder, pictures that cannot be read are counted by their kind and passed over. */
+/* Takes `path` and `target` over. Of a folder, pictures that cannot be read are counted by their kind and passed over.
+ */
 static bool start_file(struct face_inputs *inputs, struct face_input *input, char *path, char *target)
 {
     struct error error = {0};
@@ -310,8 +312,8 @@ static status end_folder(const struct face_inputs *inputs, struct error *err)
     if (result == STATUS_OK && inputs->folder_given == 0)
         result = names.length == 0
                      ? error_set(err, "%s: no pictures or videos in this folder", inputs->folder)
-                     : error_set(err, "%s: no pictures in this folder that are read (%s are); left out: %s", inputs->folder,
-                                 image_kinds_read(), names.bytes);
+                     : error_set(err, "%s: no pictures in this folder that are read (%s are); left out: %s",
+                                 inputs->folder, image_kinds_read(), names.bytes);
     else if (result == STATUS_OK && names.length > 0 && !inputs->options.quiet)
         log_warning("%s: left out: %s (%s are read)", inputs->folder, names.bytes, image_kinds_read());
     text_free(&names);
@@ -464,12 +466,13 @@ static double share_of_path(const struct face_inputs *inputs, const struct face_
     double inner = 1;
     if (inputs->reads_list || inputs->reads_pictures) return NAN;
     if (inputs->video != NULL) {
-        if (input->frames <= 0) inner = 0;
-        else inner = fmin(1, (double)(input->frame + 1) / (double)input->frames);
+        if (input->frames <= 0)
+            inner = 0;
+        else
+            inner = fmin(1, (double)(input->frame + 1) / (double)input->frames);
     }
     if (inputs->walk != NULL) inner = folder_walk_share(inputs->walk, inner);
-    if (inputs->next_match > 0)
-        inner = ((double)inputs->next_match - 1 + inner) / (double)inputs->matches.gl_pathc;
+    if (inputs->next_match > 0) inner = ((double)inputs->next_match - 1 + inner) / (double)inputs->matches.gl_pathc;
     return inner;
 }
 

@@ -70,8 +70,7 @@ static status read_image(const struct face_pipeline_settings *settings, struct f
 static bool wait_for_turn(struct face_pipeline *pipeline, uint64_t number)
 {
     pthread_mutex_lock(&pipeline->lock);
-    while (!pipeline->stopping && pipeline->assigned != number)
-        pthread_cond_wait(&pipeline->changed, &pipeline->lock);
+    while (!pipeline->stopping && pipeline->assigned != number) pthread_cond_wait(&pipeline->changed, &pipeline->lock);
     bool goes_on = !pipeline->stopping;
     pthread_mutex_unlock(&pipeline->lock);
     return goes_on;

@@ -23,8 +23,8 @@ void standard_input_close(struct standard_input *in);
 /* The next name of a list; false at its end, and with an error where it is none. */
 bool standard_input_name(struct standard_input *in, bool null_separated, struct text *name, struct error *err);
 
-/* The next wanted picture of a stream of them, or an error in its place; false behind the last, with `ended` set (it may
- * be set with a picture too). Such pictures are frames without times. */
+/* The next wanted picture of a stream of them, or an error in its place; false behind the last, with `ended` set (it
+ * may be set with a picture too). Such pictures are frames without times. */
 bool standard_input_picture(struct standard_input *in, const struct face_input_options *options,
                             struct face_input *input, bool *ended);
 

@@ -51,14 +51,14 @@ status face_tracker_begin(struct face_tracker *tracker, const struct image_box *
 {
     if (tracker->count == tracker->capacity) {
         size_t capacity = tracker->capacity == 0 ? 32 : 2 * tracker->capacity;
-        struct face_track *grown =
-            memory_grow(tracker->tracks, tracker->count, capacity, sizeof *grown, "the tracks", err);
+        struct face_track *grown = memory_grow(tracker->tracks, tracker->count, capacity, sizeof *grown, "the tracks",
+                                               err);
         if (grown == NULL) return STATUS_FAILED;
         tracker->tracks = grown;
         tracker->capacity = capacity;
     }
-    tracker->tracks[tracker->count++] =
-        (struct face_track){.id = tracker->next_id++, .reference = *reference, .first = frame, .last = -1};
+    tracker->tracks[tracker->count++] = (struct face_track){
+        .id = tracker->next_id++, .reference = *reference, .first = frame, .last = -1};
     return STATUS_OK;
 }
 
@@ -143,8 +143,8 @@ static void take_match(struct face_tracker *tracker, struct face_track *track, c
 }
 
 /* Best pairs first; who is not matched misses the frame. */
-static status match_pairs(struct face_tracker *tracker, int64_t frame, const struct detected_face *faces,
-                          size_t count, int64_t *ids, struct error *err)
+static status match_pairs(struct face_tracker *tracker, int64_t frame, const struct detected_face *faces, size_t count,
+                          int64_t *ids, struct error *err)
 {
     for (size_t t = 0; t < tracker->count; t++) tracker->tracks[t].missed++;
     if (count == 0) return STATUS_OK;
@@ -163,8 +163,8 @@ static status match_pairs(struct face_tracker *tracker, int64_t frame, const str
     return STATUS_OK;
 }
 
-status face_tracker_match(struct face_tracker *tracker, int64_t frame, const struct detected_face *faces,
-                          size_t count, int64_t *ids, struct error *err)
+status face_tracker_match(struct face_tracker *tracker, int64_t frame, const struct detected_face *faces, size_t count,
+                          int64_t *ids, struct error *err)
 {
     end_lost(tracker, frame);
     for (size_t f = 0; f < count; f++) ids[f] = -1;

@@ -103,7 +103,8 @@ void kernels_pack(const struct kernels *kernels, size_t k, size_t n, const real 
         real *out = packed + first * k;
         if (width < panel) memset(out, 0, k * panel * sizeof *out);
         if (column_stride == 1) {
-            for (size_t i = 0; i < k; i++) memcpy(out + i * panel, source + i * row_stride + first, width * sizeof *out);
+            for (size_t i = 0; i < k; i++)
+                memcpy(out + i * panel, source + i * row_stride + first, width * sizeof *out);
             continue;
         }
         /* Columns of B are rows of the source here: each is read once, along its cache lines. */

@@ -9,8 +9,8 @@ typedef __m128i halves;
 enum { LANES = 8, TILE_ROWS = 6, TILE_VECTORS = 2 };
 
 #define TILE_IS_LARGE 0
-#define TABLE      kernels_avx2
-#define TABLE_NAME "avx2"
+#define TABLE         kernels_avx2
+#define TABLE_NAME    "avx2"
 
 static inline vector v_load(const float *p)
 {
@@ -113,7 +113,8 @@ static inline halves v_to_bfloat16(vector v)
     __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
     __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
     __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
-    vector chosen = _mm256_blendv_ps(_mm256_castsi256_ps(rounded), _mm256_castsi256_ps(quiet), _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    vector chosen = _mm256_blendv_ps(_mm256_castsi256_ps(rounded), _mm256_castsi256_ps(quiet),
+                                     _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
     __m256i upper = _mm256_srli_epi32(_mm256_castps_si256(chosen), 16);
     return _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
 }

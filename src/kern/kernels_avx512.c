@@ -9,8 +9,8 @@ typedef __m256i halves;
 enum { LANES = 16, TILE_ROWS = 14, TILE_VECTORS = 2 };
 
 #define TILE_IS_LARGE 1
-#define TABLE      kernels_avx512
-#define TABLE_NAME "avx512"
+#define TABLE         kernels_avx512
+#define TABLE_NAME    "avx512"
 
 static inline vector v_load(const float *p)
 {
@@ -70,7 +70,8 @@ static inline vector v_power_of_two(vector shifted)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(shifted), 23));
 }
 
-/* a / b for normal b: times the 14-bit estimate after one Newton step, y (2 - b y), within 3 units in the last place. */
+/* a / b for normal b: times the 14-bit estimate after one Newton step, y (2 - b y), within 3 units in the last place.
+ */
 static inline vector v_quotient(vector a, vector b)
 {
     vector y = _mm512_rcp14_ps(b);

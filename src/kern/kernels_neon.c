@@ -10,8 +10,8 @@ typedef uint16x4_t halves;
 enum { LANES = 4, TILE_ROWS = 12, TILE_VECTORS = 2 };
 
 #define TILE_IS_LARGE 1
-#define TABLE      kernels_neon
-#define TABLE_NAME "neon"
+#define TABLE         kernels_neon
+#define TABLE_NAME    "neon"
 
 static inline vector v_load(const float *p)
 {

@@ -23,8 +23,8 @@ static void gemm_portable(size_t m, size_t n, size_t k, const real *a, size_t ld
     }
 }
 
-static void gemm_transposed_portable(size_t p, size_t q, size_t m, const real *a, size_t lda, const real *b,
-                                     size_t ldb, real *c, size_t ldc)
+static void gemm_transposed_portable(size_t p, size_t q, size_t m, const real *a, size_t lda, const real *b, size_t ldb,
+                                     real *c, size_t ldc)
 {
     for (size_t l = 0; l < m; l++)
         for (size_t i = 0; i < p; i++) {
@@ -143,8 +143,8 @@ static void bn_backward_portable(struct rows size, real *dx, size_t lddx, const 
 {
     for (size_t r = 0; r < size.rows; r++)
         for (size_t c = 0; c < size.channels; c++)
-            dx[r * lddx + c] =
-                bn.scale[c] * dy[r * lddy + c] + bn.slope[c] * (x[r * ldx + c] - bn.mean[c]) + bn.offset[c];
+            dx[r * lddx + c] = bn.scale[c] * dy[r * lddy + c] + bn.slope[c] * (x[r * ldx + c] - bn.mean[c]) +
+                               bn.offset[c];
 }
 
 static void gate_backward_portable(struct rows size, real *y, size_t ldy, const real *du, size_t lddu, const real *x,
@@ -190,7 +190,8 @@ static void depthwise_portable(int kernel, int stride, size_t width, size_t chan
     }
 }
 
-/* Gradient of one number of the activated row, at pixel i and channel c, whose value is `a`; the taps' changes beside it. */
+/* Gradient of one number of the activated row, at pixel i and channel c, whose value is `a`; the taps' changes beside
+ * it. */
 static real back_through_taps(const struct depthwise_row *row, size_t i, size_t c, real a)
 {
     size_t k = (size_t)row->kernel, s = (size_t)row->stride, padded = i + row->pad_left;
@@ -211,7 +212,8 @@ static void depthwise_backward_portable(const struct depthwise_row *row)
         for (size_t c = 0; c < row->channels; c++) {
             real value = row->x[i * row->ldx + c], *dz = &row->dz[i * row->lddz + c];
             if (row->bn.scale == NULL) {
-                *dz = back_through_taps(row, i, c, value) + (row->residual == NULL ? 0 : row->residual[i * row->lddz + c]);
+                *dz = back_through_taps(row, i, c, value) +
+                      (row->residual == NULL ? 0 : row->residual[i * row->lddz + c]);
                 continue;
             }
             real z = value * row->bn.scale[c] + row->bn.shift[c], s = sigmoid(z);

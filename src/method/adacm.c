@@ -1,14 +1,14 @@
-/* Ada-CM, adaptive confidence margins (Li et al. 2022): guesses count where they are above a margin that each class earns
- * on the labelled pictures; pictures below it learn without a label, by contrast.
+/* Ada-CM, adaptive confidence margins (Li et al. 2022): guesses count where they are above a margin that each class
+ * earns on the labelled pictures; pictures below it learn without a label, by contrast.
  *
  *   T_c = max(floor, share * mean confidence of the labelled pictures of c that are judged right / (1 + e^-epoch))
  *   p = mean of the softmax of two weak views;  sure: max p >= T_c of the class c that p is largest for
  *   L = w_l CE(labelled) + w_u (1 / mu B) sum over sure CE(c, strong) + w_s SupCon(both weak views of those not sure)
  *
- * The margins are taken anew before each epoch from the average of the weights (train.ema_decay), on unaugmented pictures
- * with running statistics; in the first epoch they are the floor. In the contrastive loss, over features of length one,
- * rows of equal guess belong together, or, as in the authors' code (positives = view), a picture's two views alone. All
- * rows of a step are one pass. */
+ * The margins are taken anew before each epoch from the average of the weights (train.ema_decay), on unaugmented
+ * pictures with running statistics; in the first epoch they are the floor. In the contrastive loss, over features of
+ * length one, rows of equal guess belong together, or, as in the authors' code (positives = view), a picture's two
+ * views alone. All rows of a step are one pass. */
 #include "method/guesses.h"
 #include "method/methods.h"
 #include "method/semi_supervised.h"
@@ -64,8 +64,9 @@ struct adacm {
 static status adacm_check(const struct config *config, struct error *err)
 {
     if (config->train.ema_decay == 0)
-        return error_set_usage(err, "train.ema_decay = 0: adacm takes its margins from the average of the weights (0.999 "
-                                    "keeps one)");
+        return error_set_usage(err,
+                               "train.ema_decay = 0: adacm takes its margins from the average of the weights (0.999 "
+                               "keeps one)");
     return semi_supervised_check(config, err);
 }
 
@@ -80,8 +81,7 @@ static void adacm_phases(const struct config *config, struct phase_table *table)
 
 static size_t adacm_streams(const struct config *config, struct stream_request *requests)
 {
-    static const enum view_kind views[VIEWS] = {
-        [FIRST] = VIEW_WEAK, [SECOND] = VIEW_WEAK, [STRONG] = VIEW_STRONG};
+    static const enum view_kind views[VIEWS] = {[FIRST] = VIEW_WEAK, [SECOND] = VIEW_WEAK, [STRONG] = VIEW_STRONG};
     return semi_supervised_streams(config, config->adacm.ratio, VIEWS, views, requests);
 }
 
@@ -205,7 +205,8 @@ static void guess(struct adacm *adacm, const struct method_step *step, const siz
     if (step->again) return;
     for (int view = 0; view < WEAK_VIEWS; view++)
         guesses_softmax(n, classes, pass->logits + first[view] * classes, 1, adacm->probabilities[view]);
-    guesses_average(n * classes, adacm->probabilities[FIRST], adacm->probabilities[SECOND], adacm->probabilities[FIRST]);
+    guesses_average(n * classes, adacm->probabilities[FIRST], adacm->probabilities[SECOND],
+                    adacm->probabilities[FIRST]);
     guesses_above_each(n, classes, adacm->probabilities[FIRST], adacm->margins,
                        adacm->targets + step->place * adacm->unlabelled * classes,
                        adacm->sure + step->place * adacm->unlabelled);
@@ -218,9 +219,9 @@ static void unlabelled_loss(struct adacm *adacm, const struct method_step *step,
     size_t classes = pass->classes;
     const real *targets = adacm->targets + step->place * adacm->unlabelled * classes;
     const real *sure = adacm->sure + step->place * adacm->unlabelled;
-    outcome->terms[TERM_UNLABELLED] =
-        guesses_cross_entropy(n, classes, pass->logits + strong * classes, targets, sure,
-                              step->gradient_scale * step->weights[TERM_UNLABELLED], pass->dlogits + strong * classes);
+    outcome->terms[TERM_UNLABELLED] = guesses_cross_entropy(n, classes, pass->logits + strong * classes, targets, sure,
+                                                            step->gradient_scale * step->weights[TERM_UNLABELLED],
+                                                            pass->dlogits + strong * classes);
     for (size_t i = 0; i < n; i++) outcome->figures[SURE_SHARE].sum += (double)sure[i];
     outcome->figures[SURE_SHARE].count = (double)n;
     for (size_t c = 0; c < classes; c++) outcome->figures[MARGIN].sum += adacm->margins[c];
@@ -257,9 +258,10 @@ static void contrastive_term(struct adacm *adacm, const struct method_step *step
     if (rows == 0) return;
     struct supervised_contrastive setup = {rows, pass->dimensions, adacm->config.temperature};
     unit_rows_forward(rows, pass->dimensions, unsure->features, unsure->unit, unsure->norm);
-    outcome->terms[TERM_CONTRASTIVE] = supervised_contrastive_loss(
-        &setup, unsure->unit, unsure->groups, step->gradient_scale * step->weights[TERM_CONTRASTIVE],
-        unsure->similarities, unsure->dunit);
+    outcome->terms[TERM_CONTRASTIVE] = supervised_contrastive_loss(&setup, unsure->unit, unsure->groups,
+                                                                   step->gradient_scale *
+                                                                       step->weights[TERM_CONTRASTIVE],
+                                                                   unsure->similarities, unsure->dunit);
     unit_rows_backward(rows, pass->dimensions, unsure->unit, unsure->norm, unsure->dunit, unsure->dfeatures);
     for (size_t i = 0; i < rows; i++)
         one_pass_add_gradient(pass, unsure->at[i], 1, unsure->dfeatures + i * pass->dimensions);

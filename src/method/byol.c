@@ -1,10 +1,11 @@
-/* BYOL, bootstrap your own latent (Grill et al. 2020): each picture's prediction is to be what a teacher, a moving average of
- * the student, projects its partner to. The teacher's decay rises from `momentum` to 1 by a cosine over the run.
+/* BYOL, bootstrap your own latent (Grill et al. 2020): each picture's prediction is to be what a teacher, a moving
+ * average of the student, projects its partner to. The teacher's decay rises from `momentum` to 1 by a cosine over the
+ * run.
  *
  *   L = w_l CE(labelled) + w ( mean (2 - 2 cos(h(z_1), z'_2)) + mean (2 - 2 cos(h(z_2), z'_1)) )
  *
- * Projection z: D -> D -> 256, predictor h: 256 -> D -> 256, both with batch-norm inside; z' is the teacher's projection.
- * Batch-norm of the heads sees both pictures of all pairs together. */
+ * Projection z: D -> D -> 256, predictor h: 256 -> D -> 256, both with batch-norm inside; z' is the teacher's
+ * projection. Batch-norm of the heads sees both pictures of all pairs together. */
 #include "method/methods.h"
 #include "method/momentum_teacher.h"
 #include "method/self_supervised.h"
@@ -114,9 +115,11 @@ static void make_targets(struct byol *byol, const struct method_step *step)
     size_t pairs = shared->pairs, rows = VIEWS * pairs;
     for (size_t row = 0; row < rows; row++)
         memcpy(momentum_teacher_image(&byol->teacher, row),
-               self_supervised_picture(shared, step, row / pairs, row % pairs), shared->pass.image_reals * sizeof(real));
+               self_supervised_picture(shared, step, row / pairs, row % pairs),
+               shared->pass.image_reals * sizeof(real));
     const real *features = momentum_teacher_forward(&byol->teacher, step);
-    unit_rows_forward(rows, PROJECTED, mlp_forward(&byol->teacher_projector, rows, features), byol->targets, byol->norm);
+    unit_rows_forward(rows, PROJECTED, mlp_forward(&byol->teacher_projector, rows, features), byol->targets,
+                      byol->norm);
 }
 
 static void byol_step(void *self, const struct method_step *step, struct step_outcome *outcome)

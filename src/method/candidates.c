@@ -60,8 +60,8 @@ static void place(struct candidate_scorer *scorer, struct plan *plan)
     scorer->features = plan_reals(plan, drawn * d);
     scorer->weights = plan_reals(plan, drawn * drawn);
     scorer->mixed = plan_reals(plan, drawn * d);
-    scorer->chosen =
-        plan_take(plan, scorer->scoring.kept_positives + scorer->scoring.kept_negatives, sizeof *scorer->chosen);
+    scorer->chosen = plan_take(plan, scorer->scoring.kept_positives + scorer->scoring.kept_negatives,
+                               sizeof *scorer->chosen);
 }
 
 static status create_network(struct candidate_scorer *scorer, struct error *err)

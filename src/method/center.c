@@ -1,4 +1,5 @@
-/* Center loss (Wen et al. 2016): the step of centers.h with a pull of the same strength on every number of a feature. */
+/* Center loss (Wen et al. 2016): the step of centers.h with a pull of the same strength on every number of a feature.
+ */
 #include "method/centers.h"
 #include "method/methods.h"
 

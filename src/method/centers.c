@@ -16,10 +16,10 @@ struct centers {
     struct centers_options options;
     struct mlp head; /* where it attends */
     struct arena arena;
-    double *centers, *slopes;          /* [classes,D] */
-    double *sums, *counts;             /* [classes,D], [classes]: of the pictures since the last update */
-    int32_t *labels;                   /* [batch] */
-    real *dfeatures;                   /* [batch,D] */
+    double *centers, *slopes;               /* [classes,D] */
+    double *sums, *counts;                  /* [classes,D], [classes]: of the pictures since the last update */
+    int32_t *labels;                        /* [batch] */
+    real *dfeatures;                        /* [batch,D] */
     real *attention, *dattention, *through; /* [batch,D], where it attends */
 };
 
@@ -28,8 +28,9 @@ struct centers {
 status centers_check(const struct config *config, struct error *err)
 {
     if (config->train.freeze_backbone)
-        return error_set_usage(err, "train.freeze_backbone = true: %s moves features, which a frozen network does not (set "
-                                    "it false)",
+        return error_set_usage(err,
+                               "train.freeze_backbone = true: %s moves features, which a frozen network does not (set "
+                               "it false)",
                                config->train.method);
     return STATUS_OK;
 }
@@ -48,10 +49,8 @@ size_t centers_streams(const struct config *config, struct stream_request *reque
 
 static struct mlp_shape attention_of(size_t features)
 {
-    return (struct mlp_shape){.name = "attention",
-                              .layers = 2,
-                              .widths = {features, features / 4, features},
-                              .normalises_hidden = true};
+    return (struct mlp_shape){
+        .name = "attention", .layers = 2, .widths = {features, features / 4, features}, .normalises_hidden = true};
 }
 
 size_t centers_attention_head(const struct config *config, size_t features, struct parameter *entries)
@@ -114,8 +113,10 @@ status centers_create(void **self, const struct method_setup *setup, struct cent
         mlp_bind(&centers->head, &shape, &centers->pass.context, setup->model);
     }
     if (result == STATUS_OK) result = create_memory(centers, err);
-    if (result != STATUS_OK) centers_free(centers);
-    else *self = centers;
+    if (result != STATUS_OK)
+        centers_free(centers);
+    else
+        *self = centers;
     return result;
 }
 
@@ -154,8 +155,7 @@ static void attend(struct centers *centers, size_t rows)
 static void attention_backward(struct centers *centers, size_t rows)
 {
     size_t count = rows * centers->pass.dimensions;
-    for (size_t i = 0; i < count; i++)
-        centers->dattention[i] *= centers->attention[i] * (1 - centers->attention[i]);
+    for (size_t i = 0; i < count; i++) centers->dattention[i] *= centers->attention[i] * (1 - centers->attention[i]);
     mlp_backward(&centers->head, rows, centers->pass.features, centers->dattention, centers->through);
     for (size_t i = 0; i < count; i++) centers->dfeatures[i] += centers->through[i];
 }
@@ -178,7 +178,8 @@ void centers_step(void *self, const struct method_step *step, struct step_outcom
     read_labels(centers, labelled);
     if (!step->again) remember(centers, rows);
     if (attends) attend(centers, rows);
-    struct center_rows all = {rows, pass->dimensions, pass->features, centers->labels, centers->centers, centers->attention};
+    struct center_rows all = {
+        rows, pass->dimensions, pass->features, centers->labels, centers->centers, centers->attention};
     outcome->terms[CENTERS_TERM] = center_loss(&all, step->gradient_scale * step->weights[CENTERS_TERM],
                                                centers->dfeatures, centers->dattention);
     if (attends) attention_backward(centers, rows);
@@ -187,7 +188,8 @@ void centers_step(void *self, const struct method_step *step, struct step_outcom
     outcome->total = step->weights[TERM_FER] * outcome->terms[TERM_FER] +
                      step->weights[CENTERS_TERM] * outcome->terms[CENTERS_TERM];
     if (centers->options.repulsion == 0) return;
-    outcome->terms[CENTERS_TERM_ISLAND] = island_loss(loss.classes, pass->dimensions, centers->centers, centers->slopes);
+    outcome->terms[CENTERS_TERM_ISLAND] = island_loss(loss.classes, pass->dimensions, centers->centers,
+                                                      centers->slopes);
     outcome->total += step->weights[CENTERS_TERM_ISLAND] * outcome->terms[CENTERS_TERM_ISLAND];
 }
 

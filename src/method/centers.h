@@ -1,11 +1,13 @@
-/* The step that the losses about class centres share (center.c, island.c, dacl.c): cross-entropy and a pull of each feature
- * to its class's centre.
+/* The step that the losses about class centres share (center.c, island.c, dacl.c): cross-entropy and a pull of each
+ * feature to its class's centre.
  *
  *   L = CE(labelled) + w (1/2n) sum_i a_i (f_i - c_{y_i})^2,  the square number by number
- *   c_j moves by -rate ( sum over y_i = j of (c_j - f_i) / (1 + n_j)  [+ repulsion / (E - 1) times half island_loss's slope] )
+ *   c_j moves by -rate ( sum over y_i = j of (c_j - f_i) / (1 + n_j)  [+ repulsion / (E - 1) times half island_loss's
+ * slope] )
  *
- * with a = 1, or (attention) the sigmoid of a small head of f. Centres start at 0, are no parameters and have no weight decay;
- * they follow the features of a step's pictures after the weights have moved. Features are those before dropout. */
+ * with a = 1, or (attention) the sigmoid of a small head of f. Centres start at 0, are no parameters and have no weight
+ * decay; they follow the features of a step's pictures after the weights have moved. Features are those before dropout.
+ */
 #ifndef RMFER_METHOD_CENTERS_H
 #define RMFER_METHOD_CENTERS_H
 

@@ -1,16 +1,17 @@
-/* Moment consensus, an extension of the paper: persons who react to one moment mostly show one expression, so what a teacher
- * makes of all of them together is better than what it makes of each, above all of expressions that it is never sure of.
+/* Moment consensus, an extension of the paper: persons who react to one moment mostly show one expression, so what a
+ * teacher makes of all of them together is better than what it makes of each, above all of expressions that it is never
+ * sure of.
  *
  *   L = CE(labelled) + lambda (1/n) sum_i w_i CE(q_i, a view of face i) [+ lambda 2 the mutual loss of some moments]
  *
- * Every consensus.refresh epochs the teacher (the average of the weights, train.ema_decay) looks at every face of the RMset:
- * as it is (consensus.view = plain), as it looks once and a label rests on that; as it is and in its mirror image, the mean of
- * both (mirrored); or shifted and flipped as FixMatch's guesses are (weak). Its probabilities, at a temperature that fits the
- * validation split seen the same way, become labels q by moment_consensus.h, with rho and the moments' class shares estimated
- * anew. All faces count, by how certain their label is.
- * Steps read the labels: resuming needs them and what was estimated, nothing else. Both grow with the RMset, up to
- * consensus.cache_limit. With acl.loss = mutual the moments' faces are contrasted too, and the labels are its soft attention.
- * Phase 1 (train.warmup_epochs) is classification alone. */
+ * Every consensus.refresh epochs the teacher (the average of the weights, train.ema_decay) looks at every face of the
+ * RMset: as it is (consensus.view = plain), as it looks once and a label rests on that; as it is and in its mirror
+ * image, the mean of both (mirrored); or shifted and flipped as FixMatch's guesses are (weak). Its probabilities, at a
+ * temperature that fits the validation split seen the same way, become labels q by moment_consensus.h, with rho and the
+ * moments' class shares estimated anew. All faces count, by how certain their label is. Steps read the labels: resuming
+ * needs them and what was estimated, nothing else. Both grow with the RMset, up to consensus.cache_limit. With acl.loss
+ * = mutual the moments' faces are contrasted too, and the labels are its soft attention. Phase 1 (train.warmup_epochs)
+ * is classification alone. */
 #include "method/moment_consensus.h"
 
 #include "method/guesses.h"
@@ -29,13 +30,14 @@ enum { TERM_CONSENSUS = TERM_FER + 1, TERM_ACL, TERM_AFFECT, TERMS };
 enum { RHO = ACCURACY + 1, TEMPERATURE, CHANGED, CERTAINTY, MOMENT, OTHERS };
 enum { ESTIMATED_RHO, ESTIMATED_TEMPERATURE, CHANGED_SHARE, ESTIMATES };
 
-static const struct method_term terms[TERMS] = {{"fer", "FER"}, {"consensus", "consensus"}, {"acl", "ACL"}, AFFECT_TERM};
+static const struct method_term terms[TERMS] = {
+    {"fer", "FER"}, {"consensus", "consensus"}, {"acl", "ACL"}, AFFECT_TERM};
 static const struct method_figure figures[] = {
     [ACCURACY] = {"accuracy", -1},
-    [RHO] = {"rho", TERM_CONSENSUS},                      /* a face shows its moment's expression */
-    [TEMPERATURE] = {"temperature", TERM_CONSENSUS},      /* of the teacher */
-    [CHANGED] = {"changed_share", TERM_CONSENSUS},        /* faces whose moment says another class than they do alone */
-    [CERTAINTY] = {"label_certainty", TERM_CONSENSUS},    /* mean weight of the labels that were learned */
+    [RHO] = {"rho", TERM_CONSENSUS},                   /* a face shows its moment's expression */
+    [TEMPERATURE] = {"temperature", TERM_CONSENSUS},   /* of the teacher */
+    [CHANGED] = {"changed_share", TERM_CONSENSUS},     /* faces whose moment says another class than they do alone */
+    [CERTAINTY] = {"label_certainty", TERM_CONSENSUS}, /* mean weight of the labels that were learned */
     [MOMENT] = {"moment_similarity", TERM_ACL},
     [OTHERS] = {"other_similarity", TERM_ACL},
 };
@@ -45,16 +47,16 @@ struct consensus_method {
     const struct rmset_index *index;
     struct moment_teacher teacher;
     struct one_pass pass;
-    struct mutual mutual; /* where is_mutual */
+    struct mutual mutual;          /* where is_mutual */
     struct cross_entropy labelled; /* but for its n */
     struct arena arena;
-    size_t faces, classes;                /* of the RMset */
+    size_t faces, classes;                 /* of the RMset */
     double *label_shares, *teacher_shares; /* [classes]; the teacher's are the mean of its predictions */
-    real *predictions, *labels;           /* [faces,classes]: the teacher's, and the consensus */
+    real *predictions, *labels;            /* [faces,classes]: the teacher's, and the consensus */
     double estimates[ESTIMATES];
-    real *targets, *weights;              /* [rows,classes], [rows] of a step's faces */
-    real *guesses, *dfeatures;            /* [rows,classes], [rows,D] of a step's moments */
-    unsigned char *apart;                 /* [rows,rows] */
+    real *targets, *weights;   /* [rows,classes], [rows] of a step's faces */
+    real *guesses, *dfeatures; /* [rows,classes], [rows,D] of a step's moments */
+    unsigned char *apart;      /* [rows,rows] */
 };
 
 /* ---- what it asks for ---- */
@@ -82,16 +84,19 @@ static status consensus_check(const struct config *config, struct error *err)
         return error_set_usage(err, "train.ema_decay = 0: consensus needs the average of the weights as its teacher "
                                     "(train.ema_decay = 0.99, say)");
     if (config->train.warmup_epochs >= config->train.epochs)
-        return error_set_usage(err, "train.warmup_epochs = %lld: no epoch is left in which moments could agree "
-                                    "(train.epochs = %lld)",
+        return error_set_usage(err,
+                               "train.warmup_epochs = %lld: no epoch is left in which moments could agree "
+                               "(train.epochs = %lld)",
                                (long long)config->train.warmup_epochs, (long long)config->train.epochs);
     if (config->rmset.fraction == 0)
         return error_set_usage(err, "rmset.fraction = 0: consensus learns from the faces of an RMset");
     if (config->consensus.threshold == 1)
-        return error_set_usage(err, "consensus.threshold = 1: no label is as sure as that (0 counts all, 0.9 the sure ones)");
+        return error_set_usage(
+            err, "consensus.threshold = 1: no label is as sure as that (0 counts all, 0.9 the sure ones)");
     if (config->consensus.temperature == 0 && config->eval.select == SELECT_TEST)
-        return error_set_usage(err, "consensus.temperature = 0: it would be fitted to the test split, which chooses here "
-                                    "(eval.select = valid, or a temperature)");
+        return error_set_usage(err,
+                               "consensus.temperature = 0: it would be fitted to the test split, which chooses here "
+                               "(eval.select = valid, or a temperature)");
     if (config->data.classes.count > CONSENSUS_CLASSES)
         return error_set_usage(err, "data.classes: consensus works with at most %d classes", CONSENSUS_CLASSES);
     return is_mutual(config) ? mutual_check(config, err) : STATUS_OK;
@@ -197,9 +202,11 @@ static status check_cache(const struct consensus_method *method, struct error *e
     double fraction = floor(100 * config->rmset.fraction * limit / wanted) / 100;
     char mends[64] = "a smaller RMset";
     if (fraction > 0) snprintf(mends, sizeof mends, "a part of its videos: rmset.fraction = %g", fraction);
-    return error_set_usage(err, "consensus.cache_limit = %lld: predictions and labels of the RMset's %zu faces take %.0f MiB "
-                                "(a higher limit, or %s)",
-                           (long long)config->consensus.cache_limit, method->faces, ceil(wanted / 1048576), mends);
+    return error_set_usage(
+        err,
+        "consensus.cache_limit = %lld: predictions and labels of the RMset's %zu faces take %.0f MiB "
+        "(a higher limit, or %s)",
+        (long long)config->consensus.cache_limit, method->faces, ceil(wanted / 1048576), mends);
 }
 
 /* The labels' class shares, none of them 0: what no label shows could be shown all the same. */
@@ -244,8 +251,10 @@ static status consensus_create(void **self, const struct method_setup *setup, st
     }
     if (result == STATUS_OK) result = create_memory(method, err);
     if (result == STATUS_OK) set_shares(method, setup);
-    if (result != STATUS_OK) consensus_free(method);
-    else *self = method;
+    if (result != STATUS_OK)
+        consensus_free(method);
+    else
+        *self = method;
     return result;
 }
 
@@ -255,7 +264,8 @@ static size_t others_of(const void *context, size_t face, size_t *numbers)
 {
     const struct consensus_method *method = context;
     uint64_t rows[CONSENSUS_PERSONS];
-    size_t count = rmset_index_moment(method->index, rmset_index_chosen_row(method->index, face), CONSENSUS_PERSONS, rows);
+    size_t count = rmset_index_moment(method->index, rmset_index_chosen_row(method->index, face), CONSENSUS_PERSONS,
+                                      rows);
     for (size_t i = 0; i < count; i++) numbers[i] = moment_teacher_number(&method->teacher, (int64_t)rows[i]);
     return count;
 }
@@ -279,7 +289,8 @@ static status consensus_begin_epoch(void *self, const struct method_epoch *epoch
 {
     struct consensus_method *method = self;
     double temperature = method->config->consensus.temperature;
-    uint64_t joins = (uint64_t)method->config->train.warmup_epochs, refresh = (uint64_t)method->config->consensus.refresh;
+    uint64_t joins = (uint64_t)method->config->train.warmup_epochs,
+             refresh = (uint64_t)method->config->consensus.refresh;
     if (epoch->epoch < joins || (epoch->epoch - joins) % refresh != 0) return STATUS_OK;
     moment_teacher_load(&method->teacher);
     status result = STATUS_OK;
@@ -297,7 +308,8 @@ static status consensus_begin_epoch(void *self, const struct method_epoch *epoch
 
 static void copy_label(const struct consensus_method *method, int64_t id, real *to)
 {
-    memcpy(to, method->labels + moment_teacher_number(&method->teacher, id) * method->classes, method->classes * sizeof(real));
+    memcpy(to, method->labels + moment_teacher_number(&method->teacher, id) * method->classes,
+           method->classes * sizeof(real));
 }
 
 static void consensus_loss(struct consensus_method *method, const struct method_step *step, size_t first,
@@ -314,9 +326,10 @@ static void consensus_loss(struct consensus_method *method, const struct method_
         certainty += weight;
         method->weights[i] = (real)(config->weighting == CONSENSUS_EQUALLY && weight > 0 ? 1 : weight);
     }
-    outcome->terms[TERM_CONSENSUS] = guesses_cross_entropy(
-        n, classes, method->pass.logits + first * classes, method->targets, method->weights,
-        step->gradient_scale * step->weights[TERM_CONSENSUS], method->pass.dlogits + first * classes);
+    outcome->terms[TERM_CONSENSUS] = guesses_cross_entropy(n, classes, method->pass.logits + first * classes,
+                                                           method->targets, method->weights,
+                                                           step->gradient_scale * step->weights[TERM_CONSENSUS],
+                                                           method->pass.dlogits + first * classes);
     step_outcome_figure(outcome, RHO, method->estimates[ESTIMATED_RHO], 1);
     step_outcome_figure(outcome, TEMPERATURE, method->estimates[ESTIMATED_TEMPERATURE], 1);
     step_outcome_figure(outcome, CHANGED, method->estimates[CHANGED_SHARE], 1);
@@ -333,9 +346,9 @@ static double mutual_loss(struct consensus_method *method, const struct method_s
     struct mutual_similarities similarities;
     mutual_tell_apart(method->config, method->index, moments->ids, n, method->apart);
     for (size_t i = 0; i < n; i++) copy_label(method, moments->ids[i], method->guesses + i * method->classes);
-    outcome->terms[TERM_ACL] =
-        mutual_run(&method->mutual, n, method->pass.features + first * method->pass.dimensions, method->guesses,
-                   method->apart, step->gradient_scale * weight, method->dfeatures, &similarities);
+    outcome->terms[TERM_ACL] = mutual_run(&method->mutual, n, method->pass.features + first * method->pass.dimensions,
+                                          method->guesses, method->apart, step->gradient_scale * weight,
+                                          method->dfeatures, &similarities);
     one_pass_add_gradient(&method->pass, first, n, method->dfeatures);
     step_outcome_figure(outcome, MOMENT, similarities.same, 1);
     step_outcome_figure(outcome, OTHERS, similarities.other, 1);
@@ -365,8 +378,8 @@ static void consensus_step(void *self, const struct method_step *step, struct st
     if (contrasts) acl_weight = mutual_loss(method, step, moments, outcome);
     one_pass_backward_backbone(pass);
     outcome->total = step->weights[TERM_FER] * outcome->terms[TERM_FER] +
-                     step->weights[TERM_CONSENSUS] * outcome->terms[TERM_CONSENSUS] + acl_weight * outcome->terms[TERM_ACL] +
-                     step->weights[TERM_AFFECT] * outcome->terms[TERM_AFFECT];
+                     step->weights[TERM_CONSENSUS] * outcome->terms[TERM_CONSENSUS] +
+                     acl_weight * outcome->terms[TERM_ACL] + step->weights[TERM_AFFECT] * outcome->terms[TERM_AFFECT];
 }
 
 /* ---- the rest ---- */
@@ -375,7 +388,8 @@ static size_t consensus_memories(void *self, struct method_memory *memories)
 {
     struct consensus_method *method = self;
     memories[0] = (struct method_memory){
-        "labels", MEMORY_F32, 2, {method->faces, method->classes}, .data = method->labels, .is_limited = true, .high = 1};
+        "labels",           MEMORY_F32, 2, {method->faces, method->classes}, .data = method->labels,
+        .is_limited = true, .high = 1};
     memories[1] = (struct method_memory){"estimates", MEMORY_F64, 1, {ESTIMATES}, .data = method->estimates};
     return 2;
 }

@@ -14,8 +14,9 @@ const struct method_term consistency_terms[CONSISTENCY_TERMS] = {
     [CONSISTENCY_TERM_AFFECT] = AFFECT_TERM,
 };
 const struct method_figure consistency_figures[CONSISTENCY_FIGURES] = {
-    [ACCURACY] = {"accuracy", -1},
-    [SURE_SHARE] = {"sure_share", CONSISTENCY_TERM_UNLABELLED}, /* of the unlabelled pictures, those above the threshold */
+    [ACCURACY] = {"accuracy", -1}, [SURE_SHARE] = {"sure_share", CONSISTENCY_TERM_UNLABELLED}, /* of the unlabelled
+                                                                                                  pictures, those above
+                                                                                                  the threshold */
 };
 
 struct consistency {
@@ -94,9 +95,11 @@ static void unlabelled_loss(struct consistency *consistency, const struct method
     if (!step->again)
         guesses_above(n, classes, pass->logits + weak * classes, options->threshold, options->temperature, targets,
                       sure);
-    outcome->terms[CONSISTENCY_TERM_UNLABELLED] = guesses_cross_entropy(
-        n, classes, pass->logits + strong * classes, targets, sure,
-        step->gradient_scale * step->weights[CONSISTENCY_TERM_UNLABELLED], pass->dlogits + strong * classes);
+    outcome->terms[CONSISTENCY_TERM_UNLABELLED] = guesses_cross_entropy(n, classes, pass->logits + strong * classes,
+                                                                        targets, sure,
+                                                                        step->gradient_scale *
+                                                                            step->weights[CONSISTENCY_TERM_UNLABELLED],
+                                                                        pass->dlogits + strong * classes);
     for (size_t i = 0; i < n; i++) outcome->figures[SURE_SHARE].sum += (double)sure[i];
     outcome->figures[SURE_SHARE].count = (double)n;
 }

@@ -1,5 +1,5 @@
-/* The step that FixMatch and UDA share: cross-entropy on the labelled pictures, and where the network is sure of the weak
- * view of an unlabelled one, cross-entropy of its strong view against that guess.
+/* The step that FixMatch and UDA share: cross-entropy on the labelled pictures, and where the network is sure of the
+ * weak view of an unlabelled one, cross-entropy of its strong view against that guess.
  *
  *   L = CE(labelled) + lambda_u (1 / mu B) sum 1[max p(weak) >= c] CE(q(weak), strong)
  *

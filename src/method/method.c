@@ -7,20 +7,9 @@
 #include <string.h>
 
 static const struct method *const methods[] = {
-    &method_rmfer,
-    &method_consensus,
-    &method_fixmatch,
-    &method_uda,
-    &method_mixmatch,
-    &method_remixmatch,
-    &method_adacm,
-    &method_center,
-    &method_island,
-    &method_dacl,
-    &method_simclr,
-    &method_moco,
-    &method_byol,
-    &method_simsiam,
+    &method_rmfer,      &method_consensus, &method_fixmatch, &method_uda,     &method_mixmatch,
+    &method_remixmatch, &method_adacm,     &method_center,   &method_island,  &method_dacl,
+    &method_simclr,     &method_moco,      &method_byol,     &method_simsiam,
 };
 
 const struct method *const *method_table(size_t *count)

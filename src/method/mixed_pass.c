@@ -14,8 +14,10 @@ size_t mixed_pass_forward(struct mixed_pass *mixed, const struct mixup *mixup, s
     one_pass_begin(pass);
     for (size_t i = 0; i < mixed->batch; i++)
         mixup_make(mixup, mixed->order[i], one_pass_extend(pass, 1), mixed->targets + i * pass->classes);
-    if (number == 0) one_pass_forward(pass, step);
-    else one_pass_forward_beside(pass, step, number);
+    if (number == 0)
+        one_pass_forward(pass, step);
+    else
+        one_pass_forward_beside(pass, step, number);
     return labelled;
 }
 

@@ -1,6 +1,6 @@
-/* Mixtures (mixup.h) through the network as the authors of MixMatch and ReMixMatch take them: in passes of B rows, each with
- * a share of the labelled ones, so that no pass has batch statistics of unlabelled pictures alone; running statistics follow
- * the first pass only. What is learned from a pass's logits is the method's. */
+/* Mixtures (mixup.h) through the network as the authors of MixMatch and ReMixMatch take them: in passes of B rows, each
+ * with a share of the labelled ones, so that no pass has batch statistics of unlabelled pictures alone; running
+ * statistics follow the first pass only. What is learned from a pass's logits is the method's. */
 #ifndef RMFER_METHOD_MIXED_PASS_H
 #define RMFER_METHOD_MIXED_PASS_H
 
@@ -16,8 +16,8 @@ struct mixed_pass {
 /* Places room for passes of `batch` rows, which is set before. */
 void mixed_pass_place(struct mixed_pass *mixed, size_t classes, struct plan *plan);
 
-/* Takes pass `number`, from 0 to parts - 1, of what `mixup` has drawn through the network. Returns how many of its rows, the
- * first ones, are mixed labelled ones. */
+/* Takes pass `number`, from 0 to parts - 1, of what `mixup` has drawn through the network. Returns how many of its
+ * rows, the first ones, are mixed labelled ones. */
 size_t mixed_pass_forward(struct mixed_pass *mixed, const struct mixup *mixup, struct one_pass *pass,
                           const struct method_step *step, size_t number);
 

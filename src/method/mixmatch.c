@@ -1,5 +1,5 @@
-/* MixMatch (Berthelot et al. 2019): guesses are sharpened means over two weak views, every picture is mixed with another
- * (mixup.h), and mixtures learn from mixed targets.
+/* MixMatch (Berthelot et al. 2019): guesses are sharpened means over two weak views, every picture is mixed with
+ * another (mixup.h), and mixtures learn from mixed targets.
  *
  *   L = CE(mixed labelled) + ramp lambda_u (1 / 2 mu B E) sum over mixed unlabelled of |p - q|^2
  *
@@ -14,8 +14,8 @@ enum { FIRST, SECOND, VIEWS }; /* weak views of an unlabelled picture */
 enum { TERM_UNLABELLED = TERM_FER + 1, TERMS };
 enum { RAMP = ACCURACY + 1, FIGURES };
 
-static const struct method_term terms[TERMS] = {[TERM_FER] = {"fer", "FER"},
-                                                [TERM_UNLABELLED] = {"unlabelled", "unlabelled"}};
+static const struct method_term terms[TERMS] = {
+    [TERM_FER] = {"fer", "FER"}, [TERM_UNLABELLED] = {"unlabelled", "unlabelled"}};
 static const struct method_figure figures[FIGURES] = {
     [ACCURACY] = {"accuracy", -1}, /* of mixed labelled rows, against the class that has most of the target */
     [RAMP] = {"ramp", TERM_UNLABELLED},
@@ -123,11 +123,12 @@ static void run_pass(struct mixmatch *mixmatch, const struct method_step *step, 
     struct cross_entropy loss = mixmatch->labelled;
     loss.n = labelled;
     if (labelled > 0)
-        semi_supervised_labelled_loss(pass, loss, mixed->targets, (double)labelled / (double)mixed->batch, step, outcome);
+        semi_supervised_labelled_loss(pass, loss, mixed->targets, (double)labelled / (double)mixed->batch, step,
+                                      outcome);
     if (others > 0)
-        outcome->terms[TERM_UNLABELLED] +=
-            share * guesses_squared_error(others, pass->classes, pass->logits + at, mixed->targets + at, scale,
-                                          pass->dlogits + at);
+        outcome->terms[TERM_UNLABELLED] += share * guesses_squared_error(others, pass->classes, pass->logits + at,
+                                                                         mixed->targets + at, scale,
+                                                                         pass->dlogits + at);
     one_pass_backward(pass);
 }
 

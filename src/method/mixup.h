@@ -1,6 +1,6 @@
-/* mixup (Zhang et al. 2018) as MixMatch has it: every picture of a step, labelled or with a guess, is mixed with a partner
- * drawn among all of them, and so are their targets. One share for a step, the larger part for the picture itself, so
- * that a mixed labelled row stays mostly labelled. */
+/* mixup (Zhang et al. 2018) as MixMatch has it: every picture of a step, labelled or with a guess, is mixed with a
+ * partner drawn among all of them, and so are their targets. One share for a step, the larger part for the picture
+ * itself, so that a mixed labelled row stays mostly labelled. */
 #ifndef RMFER_METHOD_MIXUP_H
 #define RMFER_METHOD_MIXUP_H
 

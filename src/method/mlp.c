@@ -36,12 +36,14 @@ size_t mlp_entries(const struct mlp_shape *shape, struct parameter *entries)
         if (normalises(shape, layer)) {
             count += add_entry(shape, at + 1, "weight", output, 0, entries + count);
             count += add_entry(shape, at + 1, "bias", output, 0, entries + count);
-        } else count += add_entry(shape, at, "bias", output, 0, entries + count);
+        } else
+            count += add_entry(shape, at, "bias", output, 0, entries + count);
     }
     return count;
 }
 
-static const struct parameter *find(const struct mlp_shape *shape, const struct model *model, size_t at, const char *what)
+static const struct parameter *find(const struct mlp_shape *shape, const struct model *model, size_t at,
+                                    const char *what)
 {
     char name[64];
     snprintf(name, sizeof name, "%s.%zu.%s", shape->name, at, what);
@@ -50,7 +52,8 @@ static const struct parameter *find(const struct mlp_shape *shape, const struct 
     return found;
 }
 
-void mlp_bind(struct mlp *mlp, const struct mlp_shape *shape, const struct op_context *context, const struct model *model)
+void mlp_bind(struct mlp *mlp, const struct mlp_shape *shape, const struct op_context *context,
+              const struct model *model)
 {
     const struct parameters *all = &model->parameters;
     *mlp = (struct mlp){.shape = *shape, .context = context};
@@ -99,8 +102,10 @@ real *mlp_forward(struct mlp *mlp, size_t rows, const real *x)
         size_t count = rows * mlp->shape.widths[layer + 1];
         real *out = mlp->out[layer];
         linear_forward(mlp->context, &mlp->linear[layer], rows, x, mlp->raw[layer]);
-        if (normalises(&mlp->shape, layer)) batchnorm_rows_forward(&mlp->norm[layer], rows, mlp->raw[layer], out);
-        else memcpy(out, mlp->raw[layer], count * sizeof *out);
+        if (normalises(&mlp->shape, layer))
+            batchnorm_rows_forward(&mlp->norm[layer], rows, mlp->raw[layer], out);
+        else
+            memcpy(out, mlp->raw[layer], count * sizeof *out);
         for (size_t i = 0; i < count && layer + 1 < mlp->shape.layers; i++)
             if (out[i] < 0) out[i] = 0; /* a NaN stays */
         x = out;

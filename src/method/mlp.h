@@ -1,6 +1,6 @@
-/* Heads of self-supervised methods: linear layers with ReLU between them, and batch-norm before it where asked for, in the
- * registry under the names of PyTorch's nn.Sequential. Batch-norm uses the batch's own statistics always (batchnorm_rows.h);
- * a layer before batch-norm has no bias, which the mean would take away again. */
+/* Heads of self-supervised methods: linear layers with ReLU between them, and batch-norm before it where asked for, in
+ * the registry under the names of PyTorch's nn.Sequential. Batch-norm uses the batch's own statistics always
+ * (batchnorm_rows.h); a layer before batch-norm has no bias, which the mean would take away again. */
 #ifndef RMFER_METHOD_MLP_H
 #define RMFER_METHOD_MLP_H
 
@@ -30,7 +30,8 @@ struct mlp {
 size_t mlp_entries(const struct mlp_shape *shape, struct parameter *entries);
 
 /* Points at the parameters of `model`, which has the entries (of a view of other numbers: forward only). */
-void mlp_bind(struct mlp *mlp, const struct mlp_shape *shape, const struct op_context *context, const struct model *model);
+void mlp_bind(struct mlp *mlp, const struct mlp_shape *shape, const struct op_context *context,
+              const struct model *model);
 /* Room for `rows`, after binding. */
 void mlp_place(struct mlp *mlp, size_t rows, struct plan *plan);
 

@@ -1,11 +1,13 @@
-/* MoCo, momentum contrast (He et al. 2020; v2's projection, Chen et al. 2020): a picture's query is to find the key that a
- * teacher, a moving average of the student, makes of its partner, among the keys of the steps before, which a queue keeps.
+/* MoCo, momentum contrast (He et al. 2020; v2's projection, Chen et al. 2020): a picture's query is to find the key
+ * that a teacher, a moving average of the student, makes of its partner, among the keys of the steps before, which a
+ * queue keeps.
  *
- *   L = w_l CE(labelled) + w (1/N) sum_i -log( e^{q_i.k_i/tau} / (e^{q_i.k_i/tau} + sum over the queue e^{q_i.m_j/tau}) )
+ *   L = w_l CE(labelled) + w (1/N) sum_i -log( e^{q_i.k_i/tau} / (e^{q_i.k_i/tau} + sum over the queue e^{q_i.m_j/tau})
+ * )
  *
- * Projection: D -> D -> 128, tau .2, teacher's decay .999, queue 4,096. The queue starts as random directions; a step's keys
- * replace the oldest after the weights have moved. The teacher's batch-norm sees the step's keys in their order: with one
- * machine there is nothing to shuffle them over. */
+ * Projection: D -> D -> 128, tau .2, teacher's decay .999, queue 4,096. The queue starts as random directions; a step's
+ * keys replace the oldest after the weights have moved. The teacher's batch-norm sees the step's keys in their order:
+ * with one machine there is nothing to shuffle them over. */
 #include "method/methods.h"
 #include "method/momentum_teacher.h"
 #include "method/self_supervised.h"
@@ -26,10 +28,10 @@ struct moco {
     struct model *student;
     struct config_moco config;
     size_t queued, places;
-    real *queue;     /* [queued,128], unit rows */
-    uint64_t *next;  /* the oldest row, the next one to go */
-    size_t filled;   /* batches of this step that have keys */
-    real *keys;      /* [places,N,128] */
+    real *queue;    /* [queued,128], unit rows */
+    uint64_t *next; /* the oldest row, the next one to go */
+    size_t filled;  /* batches of this step that have keys */
+    real *keys;     /* [places,N,128] */
     real *unit, *norm, *dunit, *dz, *similarities, *dfeatures;
 };
 
@@ -43,8 +45,9 @@ static status moco_check(const struct config *config, struct error *err)
 {
     int64_t keys = config->train.batch * config->self_supervised.ratio * config->train.accumulate;
     if (config->moco.queue < keys)
-        return error_set_usage(err, "moco.queue = %lld: a step makes %lld keys, which the next one is to meet (moco.queue = 4096)",
-                               (long long)config->moco.queue, (long long)keys);
+        return error_set_usage(
+            err, "moco.queue = %lld: a step makes %lld keys, which the next one is to meet (moco.queue = 4096)",
+            (long long)config->moco.queue, (long long)keys);
     return self_supervised_check(config, err);
 }
 
@@ -105,7 +108,8 @@ static status moco_create(void **self, const struct method_setup *setup, struct 
     moco->places = (size_t)config->train.accumulate;
     status result = self_supervised_init(&moco->shared, setup, QUERIES, err);
     if (result == STATUS_OK)
-        result = momentum_teacher_init(&moco->teacher, setup->model, moco->shared.pairs, (int)config->data.image_size, err);
+        result = momentum_teacher_init(&moco->teacher, setup->model, moco->shared.pairs, (int)config->data.image_size,
+                                       err);
     if (result == STATUS_OK) {
         struct mlp_shape shape = head_of(moco->shared.pass.dimensions);
         mlp_bind(&moco->head, &shape, &moco->shared.pass.context, setup->model);
@@ -121,8 +125,8 @@ static status moco_create(void **self, const struct method_setup *setup, struct 
     return STATUS_OK;
 }
 
-/* The keys of a batch: the teacher's unit projections of all second pictures. SAM's second pass makes the same ones, of a
- * teacher that has not moved. */
+/* The keys of a batch: the teacher's unit projections of all second pictures. SAM's second pass makes the same ones, of
+ * a teacher that has not moved. */
 static const real *make_keys(struct moco *moco, const struct method_step *step)
 {
     struct self_supervised *shared = &moco->shared;
@@ -146,9 +150,9 @@ static void moco_step(void *self, const struct method_step *step, struct step_ou
     const real *keys = make_keys(moco, step);
     const real *features = self_supervised_forward(shared, step, QUERIES, outcome);
     unit_rows_forward(pairs, PROJECTED, mlp_forward(&moco->head, pairs, features), moco->unit, moco->norm);
-    double term =
-        queue_contrastive_loss(&loss, moco->unit, keys, moco->queue, step->gradient_scale * step->weights[PAIR_TERM],
-                               moco->similarities, moco->dunit);
+    double term = queue_contrastive_loss(&loss, moco->unit, keys, moco->queue,
+                                         step->gradient_scale * step->weights[PAIR_TERM], moco->similarities,
+                                         moco->dunit);
     self_supervised_similarities(pairs, PROJECTED, moco->unit, keys, outcome);
     unit_rows_backward(pairs, PROJECTED, moco->unit, moco->norm, moco->dunit, moco->dz);
     mlp_backward(&moco->head, pairs, features, moco->dz, moco->dfeatures);

@@ -1,6 +1,6 @@
-/* Expectation, maximisation, the search for rho, and labels. Each face is seen with the others of its own window of time, so
- * that moments need not be cut apart; where they are, everybody of a moment sees the same company and the estimate is the
- * usual one. */
+/* Expectation, maximisation, the search for rho, and labels. Each face is seen with the others of its own window of
+ * time, so that moments need not be cut apart; where they are, everybody of a moment sees the same company and the
+ * estimate is the usual one. */
 #include "method/moment_consensus.h"
 
 #include "method/guesses.h"
@@ -36,8 +36,10 @@ static void normalise(size_t classes, double *values)
     for (size_t c = 0; c < classes; c++) values[c] /= sum;
 }
 
-/* g of the others of a face; returns how many there are. Factors are normalised as they come: many persons underflow. */
-static size_t hear_others(const struct consensus_faces *faces, const struct consensus *consensus, size_t face, double *g)
+/* g of the others of a face; returns how many there are. Factors are normalised as they come: many persons underflow.
+ */
+static size_t hear_others(const struct consensus_faces *faces, const struct consensus *consensus, size_t face,
+                          double *g)
 {
     size_t numbers[CONSENSUS_PERSONS], count = faces->others(faces->context, face, numbers);
     memcpy(g, consensus->moments, faces->classes * sizeof *g);
@@ -87,7 +89,8 @@ static bool climb(const struct consensus_faces *faces, int scans, struct consens
     return true;
 }
 
-/* How well the others of each face foretell it: the sum over faces of log sum_c g_i(c) (rho p_i(c) / pi(c) + 1 - rho). */
+/* How well the others of each face foretell it: the sum over faces of log sum_c g_i(c) (rho p_i(c) / pi(c) + 1 - rho).
+ */
 static double foretold(const struct consensus_faces *faces, const struct consensus *consensus)
 {
     double sum = 0;

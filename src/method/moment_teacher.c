@@ -90,8 +90,8 @@ static void look(struct moment_teacher *teacher, const struct batch_stream *rows
 
 /* ---- the temperature ---- */
 
-status moment_teacher_temperature(struct moment_teacher *teacher, const struct picture_walk *validation, double *temperature,
-                                  struct error *err)
+status moment_teacher_temperature(struct moment_teacher *teacher, const struct picture_walk *validation,
+                                  double *temperature, struct error *err)
 {
     struct batch_stream rows;
     size_t classes = teacher->classes, count = 0;
@@ -112,7 +112,8 @@ status moment_teacher_temperature(struct moment_teacher *teacher, const struct p
 
 /* ---- the faces ---- */
 
-/* Faces that the walk left out, as they cannot be read, have rows of 0: they add nothing to the mean, and then get it. */
+/* Faces that the walk left out, as they cannot be read, have rows of 0: they add nothing to the mean, and then get it.
+ */
 static void fill_unread(const struct moment_teacher *teacher, real *predictions, double *shares)
 {
     size_t classes = teacher->classes;

@@ -63,15 +63,16 @@ void momentum_teacher_update(struct momentum_teacher *teacher, const struct mode
 
 size_t momentum_teacher_memories(struct momentum_teacher *teacher, struct method_memory *memories)
 {
-    memories[0] = (struct method_memory){"teacher_values", MEMORY_F64, 1, {teacher->values}, .data = teacher->average.values};
-    memories[1] = (struct method_memory){"teacher_buffers", MEMORY_F64, 1, {teacher->buffers}, .data = teacher->average.buffers};
+    memories[0] = (struct method_memory){
+        "teacher_values", MEMORY_F64, 1, {teacher->values}, .data = teacher->average.values};
+    memories[1] = (struct method_memory){
+        "teacher_buffers", MEMORY_F64, 1, {teacher->buffers}, .data = teacher->average.buffers};
     return TEACHER_MEMORIES;
 }
 
 struct method_bytes momentum_teacher_bytes(const struct momentum_teacher *teacher)
 {
     return (struct method_bytes){.scratch = teacher->average.arena.size + teacher->arena.size +
-                                            backbone_bytes(teacher->backbone) +
-                                            backbone_pass_map_bytes(teacher->pass) +
+                                            backbone_bytes(teacher->backbone) + backbone_pass_map_bytes(teacher->pass) +
                                             backbone_pass_scratch_bytes(teacher->pass)};
 }

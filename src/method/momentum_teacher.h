@@ -1,6 +1,6 @@
-/* The second network of MoCo and BYOL: a moving average of the student with heads and all, that looks at pictures with the
- * batch's own statistics, as the student does, and is never descended along. Its decay is the method's own, unlike that of
- * the average that is evaluated (train.ema_decay). */
+/* The second network of MoCo and BYOL: a moving average of the student with heads and all, that looks at pictures with
+ * the batch's own statistics, as the student does, and is never descended along. Its decay is the method's own, unlike
+ * that of the average that is evaluated (train.ema_decay). */
 #ifndef RMFER_METHOD_MOMENTUM_TEACHER_H
 #define RMFER_METHOD_MOMENTUM_TEACHER_H
 

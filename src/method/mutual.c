@@ -23,8 +23,9 @@ status mutual_check(const struct config *config, struct error *err)
         return error_set_usage(err, "acl.temperature = %g: acl.loss = mutual needs at least 0.005 (0.1 is usual)",
                                config->acl.temperature);
     if (config->rmset.grouping == GROUPING_NONE && (!config->augment.enabled || !config->rmset.augment))
-        return error_set_usage(err, "rmset.grouping = none: without augmentation a face's positives are the same picture "
-                                    "(rmset.augment = true and augment.enabled = true)");
+        return error_set_usage(err,
+                               "rmset.grouping = none: without augmentation a face's positives are the same picture "
+                               "(rmset.augment = true and augment.enabled = true)");
     return STATUS_OK;
 }
 
@@ -69,8 +70,7 @@ void mutual_place(struct mutual *mutual, struct plan *plan)
 }
 
 double mutual_run(struct mutual *mutual, size_t rows, const real *features, const real *guesses,
-                  const unsigned char *apart, double scale, real *dfeatures,
-                  struct mutual_similarities *similarities)
+                  const unsigned char *apart, double scale, real *dfeatures, struct mutual_similarities *similarities)
 {
     struct mutual_contrastive setup = mutual->setup;
     setup.n = rows;

@@ -1,5 +1,5 @@
-/* acl.loss = mutual: a projection head of its own, D -> D -> 128, over the faces of a step's moments, the loss over their
- * unit rows, and the way back to features. Who makes the features, and the rest of a step, is the method's. */
+/* acl.loss = mutual: a projection head of its own, D -> D -> 128, over the faces of a step's moments, the loss over
+ * their unit rows, and the way back to features. Who makes the features, and the rest of a step, is the method's. */
 #ifndef RMFER_METHOD_MUTUAL_H
 #define RMFER_METHOD_MUTUAL_H
 
@@ -45,10 +45,9 @@ void mutual_place(struct mutual *mutual, struct plan *plan);
 void mutual_tell_apart(const struct config *config, const struct rmset_index *index, const int64_t *ids, size_t rows,
                        unsigned char *apart);
 
-/* The loss of features [rows,D] with guesses [rows,E] and `apart` (NULL: everybody is); dfeatures (overwritten) = its gradient
- * times scale; the head's gradients are added to. */
+/* The loss of features [rows,D] with guesses [rows,E] and `apart` (NULL: everybody is); dfeatures (overwritten) = its
+ * gradient times scale; the head's gradients are added to. */
 double mutual_run(struct mutual *mutual, size_t rows, const real *features, const real *guesses,
-                  const unsigned char *apart, double scale, real *dfeatures,
-                  struct mutual_similarities *similarities);
+                  const unsigned char *apart, double scale, real *dfeatures, struct mutual_similarities *similarities);
 
 #endif

@@ -1,5 +1,5 @@
-/* Which faces of a step may be negatives of each other: what the mutual loss asks the RMset's index. It stands by itself, as
- * the loss does without an index. */
+/* Which faces of a step may be negatives of each other: what the mutual loss asks the RMset's index. It stands by
+ * itself, as the loss does without an index. */
 #include "method/mutual.h"
 
 static bool are_apart(const struct config *config, const struct rmset_index *index, int64_t a, int64_t b)

@@ -13,7 +13,8 @@
 static void place(struct one_pass *pass, struct plan *plan)
 {
     size_t wide = pass->most_rows * pass->dimensions, narrow = pass->most_rows * pass->classes;
-    pass->images = plan_reals(plan, size_multiply(pass->is_whole ? pass->most_rows : pass->most_own, pass->image_reals));
+    pass->images = plan_reals(plan,
+                              size_multiply(pass->is_whole ? pass->most_rows : pass->most_own, pass->image_reals));
     pass->features = plan_reals(plan, wide);
     pass->dfeatures = plan_reals(plan, wide);
     pass->factors = plan_reals(plan, pass->dropout > 0 ? wide : 0);
@@ -73,8 +74,7 @@ status one_pass_init(struct one_pass *pass, const struct method_setup *setup, co
     return create(pass, setup, err);
 }
 
-status one_pass_init_mixed(struct one_pass *pass, const struct method_setup *setup, size_t most_rows,
-                           struct error *err)
+status one_pass_init_mixed(struct one_pass *pass, const struct method_setup *setup, size_t most_rows, struct error *err)
 {
     *pass = describe(setup);
     pass->is_whole = true;
@@ -131,8 +131,8 @@ static const real *own_images(const struct one_pass *pass)
 
 static void forward(struct one_pass *pass, const struct method_step *step, bool last)
 {
-    struct forward_options options = {step->bn_momentum, pass->drop_path, step->seed, step->draw, .last = last,
-                                      .part_count = pass->part_count};
+    struct forward_options options = {step->bn_momentum, pass->drop_path, step->seed,
+                                      step->draw,        .last = last,    .part_count = pass->part_count};
     size_t count = pass->rows * pass->dimensions;
     memcpy(options.parts, pass->parts, sizeof options.parts);
     backbone_forward(pass->pass, &options, own_images(pass), (int)pass->rows, pass->features);

@@ -6,8 +6,7 @@ struct phase *phase_table_add(struct phase_table *table, int number, int64_t fir
     if (first_epoch >= end_epoch) return NULL;
     BUG_UNLESS(table->count < MOST_PHASES);
     struct phase *phase = &table->phases[table->count++];
-    *phase = (struct phase){
-        .number = number, .first_epoch = (uint64_t)first_epoch, .end_epoch = (uint64_t)end_epoch};
+    *phase = (struct phase){.number = number, .first_epoch = (uint64_t)first_epoch, .end_epoch = (uint64_t)end_epoch};
     return phase;
 }
 

@@ -1,15 +1,16 @@
-/* ReMixMatch (Berthelot et al. 2020): MixMatch with guesses brought to the labels' class shares, strong views that learn
- * from the weak view's guess, and a head that tells how a picture was turned.
+/* ReMixMatch (Berthelot et al. 2020): MixMatch with guesses brought to the labels' class shares, strong views that
+ * learn from the weak view's guess, and a head that tells how a picture was turned.
  *
  *   q = sharpened, normalised p(weak) * (class shares of the labels) / (running mean of p(weak))
- *   L = CE(mixed labelled) + ramp lambda_u CE(mixed unlabelled) + ramp lambda_s CE(q, strong) + lambda_r CE(turns, turned strong)
+ *   L = CE(mixed labelled) + ramp lambda_u CE(mixed unlabelled) + ramp lambda_s CE(q, strong) + lambda_r CE(turns,
+ * turned strong)
  *
  * Mixed are labelled, strong, second strong and weak pictures, the last three with the guess q. Guesses, unmixed strong
- * views and turned ones go through the network in passes of their own, as the authors have it, and mixtures in passes of B
- * rows (mixed_pass.h), the first of which alone moves the running statistics: batch statistics of one pass for all would be
- * mostly those of turned and distorted faces, other ones than the guesses are made under. The running mean begins with the
- * first batch's, keeps `momentum` of itself from batch to batch, and is remembered by checkpoints, as the last step that was
- * made left it: a step that fails would leave a mean of its own guesses, not numbers perhaps. */
+ * views and turned ones go through the network in passes of their own, as the authors have it, and mixtures in passes
+ * of B rows (mixed_pass.h), the first of which alone moves the running statistics: batch statistics of one pass for all
+ * would be mostly those of turned and distorted faces, other ones than the guesses are made under. The running mean
+ * begins with the first batch's, keeps `momentum` of itself from batch to batch, and is remembered by checkpoints, as
+ * the last step that was made left it: a step that fails would leave a mean of its own guesses, not numbers perhaps. */
 #include "method/bind.h"
 #include "method/guesses.h"
 #include "method/methods.h"
@@ -21,7 +22,7 @@
 enum { WEAK, STRONG, STRONG_AGAIN, VIEWS };
 enum { TERM_UNLABELLED = TERM_FER + 1, TERM_STRONG, TERM_ROTATION, TERMS };
 enum { RAMP = ACCURACY + 1, ROTATION_ACCURACY, FIGURES };
-enum { TURNS = 4 }; /* by 0, 90, 180, 270 degrees */
+enum { TURNS = 4 };        /* by 0, 90, 180, 270 degrees */
 enum { STREAM_TURNS = 2 }; /* beside mixup.c's draws */
 
 static const struct method_term terms[TERMS] = {
@@ -46,10 +47,10 @@ struct remixmatch {
     struct mixed_pass mixed; /* 1 + 3 mu passes */
     struct arena arena;
     size_t unlabelled, side; /* mu B pictures */
-    double *mean, *shares;           /* [classes]: the running mean, zeros before the first step; of the labels */
-    double *moved_mean;              /* [classes]: with the batches of the step that runs */
-    bool has_moved;                  /* it has one of them */
-    real *guesses;                   /* [places, unlabelled, classes], for SAM's second pass */
+    double *mean, *shares;   /* [classes]: the running mean, zeros before the first step; of the labels */
+    double *moved_mean;      /* [classes]: with the batches of the step that runs */
+    bool has_moved;          /* it has one of them */
+    real *guesses;           /* [places, unlabelled, classes], for SAM's second pass */
     real *turn_targets, *turn_logits, *dturn_logits; /* [unlabelled, TURNS] */
 };
 
@@ -209,10 +210,11 @@ static void run_mixtures(struct remixmatch *remixmatch, const struct method_step
     struct cross_entropy loss = remixmatch->labelled, soft = {.n = pass->rows - labelled, .classes = pass->classes};
     loss.n = labelled;
     if (labelled > 0)
-        semi_supervised_labelled_loss(pass, loss, mixed->targets, (double)labelled / (double)mixed->batch, step, outcome);
+        semi_supervised_labelled_loss(pass, loss, mixed->targets, (double)labelled / (double)mixed->batch, step,
+                                      outcome);
     if (soft.n > 0)
-        outcome->terms[TERM_UNLABELLED] +=
-            share * cross_entropy(&soft, pass->logits + at, mixed->targets + at, scale, pass->dlogits + at);
+        outcome->terms[TERM_UNLABELLED] += share * cross_entropy(&soft, pass->logits + at, mixed->targets + at, scale,
+                                                                 pass->dlogits + at);
     one_pass_backward(pass);
 }
 
@@ -226,8 +228,9 @@ static void run_strong(struct remixmatch *remixmatch, const struct method_step *
     one_pass_begin(pass);
     (void)one_pass_add(pass, unlabelled, STRONG);
     forward_beside(remixmatch, step, PASS_STRONG);
-    outcome->terms[TERM_STRONG] = cross_entropy(
-        &loss, pass->logits, guesses, step->gradient_scale * step->weights[TERM_STRONG] * ramp, pass->dlogits);
+    outcome->terms[TERM_STRONG] = cross_entropy(&loss, pass->logits, guesses,
+                                                step->gradient_scale * step->weights[TERM_STRONG] * ramp,
+                                                pass->dlogits);
     one_pass_backward(pass);
 }
 
@@ -256,9 +259,9 @@ static void run_turned(struct remixmatch *remixmatch, const struct method_step *
     size_t n = pass->rows;
     struct cross_entropy loss = {.n = n, .classes = TURNS};
     linear_forward(&pass->context, &remixmatch->rotation, n, pass->input, remixmatch->turn_logits);
-    outcome->terms[TERM_ROTATION] =
-        cross_entropy(&loss, remixmatch->turn_logits, remixmatch->turn_targets,
-                      step->gradient_scale * step->weights[TERM_ROTATION], remixmatch->dturn_logits);
+    outcome->terms[TERM_ROTATION] = cross_entropy(&loss, remixmatch->turn_logits, remixmatch->turn_targets,
+                                                  step->gradient_scale * step->weights[TERM_ROTATION],
+                                                  remixmatch->dturn_logits);
     step_outcome_figure(outcome, ROTATION_ACCURACY,
                         count_correct(n, TURNS, remixmatch->turn_logits, remixmatch->turn_targets), (double)n);
     linear_backward(&remixmatch->rotation, n, pass->input, remixmatch->dturn_logits, pass->dfeatures);
@@ -292,8 +295,7 @@ static void remixmatch_step(void *self, const struct method_step *step, struct s
     if (remixmatch->turns) run_turned(remixmatch, step, outcome);
     step_outcome_figure(outcome, RAMP, ramp, 1);
     for (size_t i = 0; i < TERMS; i++)
-        outcome->total +=
-            (i == TERM_UNLABELLED || i == TERM_STRONG ? ramp : 1) * step->weights[i] * outcome->terms[i];
+        outcome->total += (i == TERM_UNLABELLED || i == TERM_STRONG ? ramp : 1) * step->weights[i] * outcome->terms[i];
 }
 
 static void remixmatch_after_update(void *self, double progress)

@@ -1,5 +1,5 @@
-/* RMFER's row of the table: FER and IAL (and with va.weight valence and arousal) on the labelled pictures, from train.warmup_epochs on ACL on draws of the RMset, or
- * with acl.loss = mutual on its moments.
+/* RMFER's row of the table: FER and IAL (and with va.weight valence and arousal) on the labelled pictures, from
+ * train.warmup_epochs on ACL on draws of the RMset, or with acl.loss = mutual on its moments.
  *
  * Rates. Phase 1: the backbone and f_FER learn at train.lr, the projection H and f_IAL at train.lr_ial. Phase 2: all
  * four at train.lr_contrastive with train.phase2_lr = contrastive, as before with `same`; so too where acl.weight is 0,
@@ -63,11 +63,13 @@ static status check_cached(const struct config *config, struct error *err)
 {
     if (is_mutual(config)) return error_set_usage(err, "acl.scoring = cached: acl.loss = mutual scores no candidates");
     if (config->acl.scoring_bn == SCORING_BN_TRAIN)
-        return error_set_usage(err, "acl.scoring = cached: with acl.scoring_bn = train a face's feature depends on the others "
-                                    "of its draw (acl.scoring_bn = eval)");
+        return error_set_usage(
+            err, "acl.scoring = cached: with acl.scoring_bn = train a face's feature depends on the others "
+                 "of its draw (acl.scoring_bn = eval)");
     if (config->augment.enabled && config->rmset.augment)
-        return error_set_usage(err, "acl.scoring = cached: one feature of a face is remembered, so its picture must always be "
-                                    "the same (rmset.augment = false)");
+        return error_set_usage(
+            err, "acl.scoring = cached: one feature of a face is remembered, so its picture must always be "
+                 "the same (rmset.augment = false)");
     return STATUS_OK;
 }
 
@@ -94,7 +96,8 @@ static void set_rates(struct phase *phase, const struct config *config)
     const struct config_train *train = &config->train;
     bool mutual = is_mutual(config);
     bool one_rate = phase->number == 2 && train->phase2_lr == PHASE2_LR_CONTRASTIVE;
-    double base = one_rate ? train->lr_contrastive : train->lr, heads = one_rate ? train->lr_contrastive : train->lr_ial;
+    double base = one_rate ? train->lr_contrastive : train->lr,
+           heads = one_rate ? train->lr_contrastive : train->lr_ial;
     bool ial = phase->weights[RMFER_IAL] > 0, acl = phase->weights[RMFER_ACL] > 0;
     struct optimizer_rates *rates = &phase->rates;
     rates->learning_rate[GROUP_BACKBONE] = rates->learning_rate[GROUP_FER] = base;
@@ -124,21 +127,19 @@ static void rmfer_phases(const struct config *config, struct phase_table *table)
 
 static size_t rmfer_streams(const struct config *config, struct stream_request *requests)
 {
-    requests[LABELLED] = (struct stream_request){.source = STREAM_LABELLED,
-                                                 .rows = (int)config->train.batch,
-                                                 .view_count = 1,
-                                                 .views = {VIEW_PLAIN}};
+    requests[LABELLED] = (struct stream_request){
+        .source = STREAM_LABELLED, .rows = (int)config->train.batch, .view_count = 1, .views = {VIEW_PLAIN}};
     if (!config_has_acl(config)) return 1;
     bool mutual = is_mutual(config);
-    requests[DRAWS] =
-        (struct stream_request){.source = mutual ? STREAM_RMSET_MOMENTS : STREAM_RMSET_DRAWS,
-                                .rows = (int)(mutual ? config->acl.moments * config->acl.persons
-                                                     : config->acl.anchors * (1 + config->acl.n_pos + config->acl.n_neg)),
-                                .persons = (int)config->acl.persons,
-                                .returns = config->acl.returns,
-                                .view_count = 1,
-                                .views = {VIEW_PLAIN},
-                                .first_epoch = (uint64_t)config->train.warmup_epochs};
+    requests[DRAWS] = (struct stream_request){
+        .source = mutual ? STREAM_RMSET_MOMENTS : STREAM_RMSET_DRAWS,
+        .rows = (int)(mutual ? config->acl.moments * config->acl.persons
+                             : config->acl.anchors * (1 + config->acl.n_pos + config->acl.n_neg)),
+        .persons = (int)config->acl.persons,
+        .returns = config->acl.returns,
+        .view_count = 1,
+        .views = {VIEW_PLAIN},
+        .first_epoch = (uint64_t)config->train.warmup_epochs};
     return 2;
 }
 
@@ -194,8 +195,8 @@ static void rmfer_free(void *self)
 static status create_choices(struct rmfer *rmfer, const struct method_setup *setup, struct error *err)
 {
     rmfer->chosen = train_step_chosen(rmfer->step);
-    rmfer->choices =
-        memory_allocate(size_multiply(setup->places, rmfer->chosen), sizeof *rmfer->choices, "kept candidates", err);
+    rmfer->choices = memory_allocate(size_multiply(setup->places, rmfer->chosen), sizeof *rmfer->choices,
+                                     "kept candidates", err);
     return rmfer->choices == NULL ? STATUS_FAILED : STATUS_OK;
 }
 
@@ -213,7 +214,8 @@ static status create_cache(struct rmfer *rmfer, const struct method_setup *setup
 /* What is known of a step's faces of moments beside their pictures. */
 static status create_moments(struct rmfer *rmfer, const struct method_setup *setup, size_t rows, struct error *err)
 {
-    size_t classes = (size_t)setup->model->classes, guesses = size_multiply(setup->places, size_multiply(rows, classes));
+    size_t classes = (size_t)setup->model->classes,
+           guesses = size_multiply(setup->places, size_multiply(rows, classes));
     rmfer->places = setup->places;
     rmfer->rows = rows;
     rmfer->classes = classes;
@@ -243,8 +245,10 @@ static status rmfer_create(void **self, const struct method_setup *setup, struct
     if (result == STATUS_OK && shape.anchors > 0) result = create_choices(rmfer, setup, err);
     if (result == STATUS_OK && is_cached(setup->config)) result = create_cache(rmfer, setup, err);
     if (result == STATUS_OK && shape.mutual != NULL) result = create_moments(rmfer, setup, mutual.n, err);
-    if (result != STATUS_OK) rmfer_free(rmfer);
-    else *self = rmfer;
+    if (result != STATUS_OK)
+        rmfer_free(rmfer);
+    else
+        *self = rmfer;
     return result;
 }
 
@@ -310,7 +314,8 @@ static void rmfer_step(void *self, const struct method_step *step, struct step_o
     struct step_losses losses;
     train_step_run(rmfer->step, &objective, &labelled, draws_came ? &contrastive : NULL, step->seed, step->draw,
                    &losses);
-    *outcome = (struct step_outcome){.total = losses.total, .terms = {losses.fer, losses.ial, losses.acl, losses.affect}};
+    *outcome = (struct step_outcome){.total = losses.total,
+                                     .terms = {losses.fer, losses.ial, losses.acl, losses.affect}};
     bool contrasts = draws_came && objective.acl_weight != 0;
     set_figures(outcome, &losses, objective.ial_weight != 0, contrasts, rmfer->guesses != NULL, rows->rows);
 }

@@ -95,8 +95,7 @@ double heads_fer(const struct heads *heads, const struct objective *objective, c
         input = heads->fer_input;
     }
     linear_forward(heads->context, &heads->fer, n, input, heads->fer_logits);
-    double loss =
-        cross_entropy(&setup, heads->fer_logits, batch->targets, objective->gradient_scale, heads->dlogits);
+    double loss = cross_entropy(&setup, heads->fer_logits, batch->targets, objective->gradient_scale, heads->dlogits);
     linear_backward(&heads->fer, n, input, heads->dlogits, dfeatures);
     *affect = 0;
     if (objective->affect_weight != 0)

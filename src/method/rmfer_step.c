@@ -25,16 +25,16 @@ struct train_step {
     struct backbone *backbone;
     struct backbone_pass *pass;         /* forward and backward */
     struct backbone_pass *scoring_pass; /* an anchor and its candidates with batch statistics; NULL without */
-    struct inference *inference; /* scoring and frozen features; NULL where neither is ever needed */
-    struct op_context context;   /* for the heads: no scratch of its own */
+    struct inference *inference;        /* scoring and frozen features; NULL where neither is ever needed */
+    struct op_context context;          /* for the heads: no scratch of its own */
     struct heads heads;
     struct mutual mutual; /* where shape.mutual says so */
     struct arena arena;
     size_t planned_bytes, image_reals, drawn; /* drawn = 1 + positives + negatives */
-    size_t kept; /* of an anchor, with itself */
-    const struct machines *machines; /* that rows are shared out over; NULL = none */
+    size_t kept;                              /* of an anchor, with itself */
+    const struct machines *machines;          /* that rows are shared out over; NULL = none */
     size_t contrasted; /* rows of a step that are contrasted: kept of all anchors, or faces of moments */
-    real *images;    /* gathered: [labelled +] kept samples */
+    real *images;      /* gathered: [labelled +] kept samples */
     real *features, *dfeatures, *room; /* [rows,D] */
     real *ial_dfeatures;               /* [batch,D] */
     real *scoring_features;            /* [drawn,D] */
@@ -91,7 +91,9 @@ static size_t most_own_rows(const struct train_step *step)
 static void place(struct train_step *step, struct plan *plan)
 {
     size_t d = step->heads.features, anchors = (size_t)step->shape.anchors, rows = most_rows(step);
-    size_t gathered = step->contrasted == 0 ? 0 : step->shape.joint_forward ? most_own_rows(step) : most_contrasted(step);
+    size_t gathered = step->contrasted == 0       ? 0
+                      : step->shape.joint_forward ? most_own_rows(step)
+                                                  : most_contrasted(step);
     heads_place(&step->heads, (size_t)step->shape.batch, anchors * step->kept, plan);
     step->images = plan_reals(plan, gathered * step->image_reals);
     step->features = plan_reals(plan, rows * d);
@@ -156,10 +158,11 @@ static status check_shares(const struct train_step *step, struct error *err)
         return error_set_usage(err, "train.batch = %d is shared out over %d processes: each needs a picture",
                                step->shape.batch, processes);
     if (step->contrasted > 0 && !step->shape.joint_forward && step->contrasted < (size_t)processes)
-        return error_set_usage(err,
-                               "%zu kept faces of a step are a pass of their own, of which each of %d processes needs one "
-                               "(acl.forward = joint has no such pass; more acl.anchors make it longer)",
-                               step->contrasted, processes);
+        return error_set_usage(
+            err,
+            "%zu kept faces of a step are a pass of their own, of which each of %d processes needs one "
+            "(acl.forward = joint has no such pass; more acl.anchors make it longer)",
+            step->contrasted, processes);
     if (step->shape.anchors > 0 && step->shape.scoring_with_batch_statistics && step->drawn < (size_t)processes &&
         !contrasted_share(step, (size_t)step->shape.anchors, 0).is_parted)
         return error_set_usage(
@@ -349,9 +352,11 @@ static void gather_anchors(struct train_step *step, const struct contrastive_bat
         const real *images = contrastive->images + (a - first) * drawn_reals;
         size_t *chosen = contrastive->choice == NULL ? step->chosen : contrastive->choice + a * (step->kept - 1);
         if (!contrastive->is_chosen) {
-            if (contrastive->cache == NULL) scoring_features(step, images, share->is_parted);
-            else scoring_cache_features(contrastive->cache, images, contrastive->ids + (a - first) * step->drawn,
-                                        step->drawn, step->scoring_features);
+            if (contrastive->cache == NULL)
+                scoring_features(step, images, share->is_parted);
+            else
+                scoring_cache_features(contrastive->cache, images, contrastive->ids + (a - first) * step->drawn,
+                                       step->drawn, step->scoring_features);
             candidate_scoring_choose(&step->scoring, step->scoring_features, chosen);
         }
         for (size_t i = 0; i < step->kept; i++) {
@@ -363,7 +368,8 @@ static void gather_anchors(struct train_step *step, const struct contrastive_bat
 }
 
 /* The pictures that are contrasted and that this process takes through the network; returns all processes' part. */
-static struct pass_part gather_contrastive(struct train_step *step, const struct contrastive_batch *contrastive, real *to)
+static struct pass_part gather_contrastive(struct train_step *step, const struct contrastive_batch *contrastive,
+                                           real *to)
 {
     size_t anchors = (size_t)contrastive->anchors, faces = (size_t)contrastive->rows;
     struct stream_share share = contrasted_share(step, anchors, faces);
@@ -386,7 +392,8 @@ static double gradient_length(const struct objective *objective, size_t count, c
     return sqrt(sum) / objective->gradient_scale;
 }
 
-/* L_FER, L_VA and L_IAL for the first rows of step->features, and their gradient to the same rows of step->dfeatures. */
+/* L_FER, L_VA and L_IAL for the first rows of step->features, and their gradient to the same rows of step->dfeatures.
+ */
 static void labelled_losses(struct train_step *step, const struct objective *objective,
                             const struct labelled_batch *labelled, uint64_t seed, uint64_t draw,
                             struct step_losses *losses)
@@ -411,7 +418,8 @@ static void contrastive_losses(struct train_step *step, const struct objective *
 {
     struct heads *heads = &step->heads;
     size_t d = heads->features, anchors = rows / step->kept;
-    struct contrastive setup = {d, step->scoring.kept_positives, step->scoring.kept_negatives, objective->acl_temperature};
+    struct contrastive setup = {d, step->scoring.kept_positives, step->scoring.kept_negatives,
+                                objective->acl_temperature};
     double scale = objective->gradient_scale * objective->acl_weight / (double)anchors, total = 0;
     heads_project(heads, rows, step->features + first * d, heads->kept);
     for (size_t a = 0; a < anchors; a++) {
@@ -423,8 +431,8 @@ static void contrastive_losses(struct train_step *step, const struct objective *
     losses->acl_gradient = gradient_length(objective, rows * d, step->dfeatures + first * d);
 }
 
-/* The mutual loss of the faces from row `first` on. What f_FER makes of them says how much two of a moment are alike; it
- * carries no gradient. */
+/* The mutual loss of the faces from row `first` on. What f_FER makes of them says how much two of a moment are alike;
+ * it carries no gradient. */
 static void mutual_losses(struct train_step *step, const struct objective *objective,
                           const struct contrastive_batch *contrastive, size_t first, struct step_losses *losses)
 {
@@ -462,8 +470,10 @@ void train_step_run(struct train_step *step, const struct objective *objective, 
     if (joint) memcpy(step->images, labelled->images, own * reals * sizeof(real));
     forward_rows(step, objective, joint ? step->images : labelled->images, parts, joint ? 2 : 1, options);
     labelled_losses(step, objective, labelled, seed, draw, losses);
-    if (joint && mutual) mutual_losses(step, objective, contrastive, n, losses);
-    else if (joint) contrastive_losses(step, objective, n, parts[1].rows, losses);
+    if (joint && mutual)
+        mutual_losses(step, objective, contrastive, n, losses);
+    else if (joint)
+        contrastive_losses(step, objective, n, parts[1].rows, losses);
     backward_rows(step, objective);
     if (contrasts && !joint) {
         /* A pass of its own, with its own batch statistics; 2^63 keeps its drop-path masks apart from the other's. */

@@ -34,13 +34,15 @@ static status create_parts(struct scoring_cache *cache, const struct model *stud
     status result = weight_average_init(&cache->copy, &student->parameters, err);
     if (result != STATUS_OK) return result;
     cache->model = weight_average_view(&cache->copy, student);
-    result = inference_create(&cache->inference, &student->architecture, student->classes, (int)cache->drawn, image_size, err);
+    result = inference_create(&cache->inference, &student->architecture, student->classes, (int)cache->drawn,
+                              image_size, err);
     if (result != STATUS_OK) return result;
     struct plan plan = {0};
     place(cache, &plan);
     result = arena_reserve(&cache->arena, plan.used, "the cache of scored faces", err);
     if (result != STATUS_OK)
-        return error_add_context(err, "acl.scoring = cached: %zu faces of %zu bytes each (acl.scoring = fresh keeps none)",
+        return error_add_context(err,
+                                 "acl.scoring = cached: %zu faces of %zu bytes each (acl.scoring = fresh keeps none)",
                                  cache->faces, cache->d * sizeof(real));
     plan = (struct plan){arena_take(&cache->arena, plan.used), 0};
     place(cache, &plan);
@@ -59,8 +61,10 @@ status scoring_cache_create(struct scoring_cache **out, const struct model *stud
     cache->image_reals = (size_t)image_size * (size_t)image_size * STEM_INPUT;
     cache->refresh = refresh;
     status result = create_parts(cache, student, image_size, err);
-    if (result != STATUS_OK) scoring_cache_free(cache);
-    else *out = cache;
+    if (result != STATUS_OK)
+        scoring_cache_free(cache);
+    else
+        *out = cache;
     return result;
 }
 
@@ -96,7 +100,8 @@ void scoring_cache_end(struct scoring_cache *cache)
     cache->is_used = false;
 }
 
-/* How many faces from the first on are not known yet; they are known from now on, so that a face drawn twice counts once. */
+/* How many faces from the first on are not known yet; they are known from now on, so that a face drawn twice counts
+ * once. */
 static size_t take_unknown(struct scoring_cache *cache, const int64_t *ids, size_t n)
 {
     size_t count = 0;
@@ -104,8 +109,8 @@ static size_t take_unknown(struct scoring_cache *cache, const int64_t *ids, size
     return count;
 }
 
-/* A face's feature has the same bits whichever faces go through the network with it: so it does not hang on which of them were
- * known already, which resuming changes. */
+/* A face's feature has the same bits whichever faces go through the network with it: so it does not hang on which of
+ * them were known already, which resuming changes. */
 size_t scoring_cache_features(struct scoring_cache *cache, const real *images, const int64_t *ids, size_t n,
                               real *features)
 {
@@ -114,7 +119,8 @@ size_t scoring_cache_features(struct scoring_cache *cache, const real *images, c
     for (size_t i = 0; i < n; i++) BUG_UNLESS(ids[i] >= 0 && (size_t)ids[i] < cache->faces);
     for (size_t i = 0; i < n;) {
         size_t unknown = take_unknown(cache, ids + i, n - i), end = i + unknown;
-        if (unknown > 0) inference_run(cache->inference, images + i * cache->image_reals, (int)unknown, features + i * d, NULL);
+        if (unknown > 0)
+            inference_run(cache->inference, images + i * cache->image_reals, (int)unknown, features + i * d, NULL);
         computed += unknown;
         for (; i < end; i++) memcpy(cache->features + (size_t)ids[i] * d, features + i * d, d * sizeof *features);
         for (; i < n && cache->known[ids[i]]; i++)
@@ -126,8 +132,10 @@ size_t scoring_cache_features(struct scoring_cache *cache, const real *images, c
 size_t scoring_cache_memories(struct scoring_cache *cache, struct method_memory *memories)
 {
     const struct parameters *all = &cache->model.parameters;
-    memories[0] = (struct method_memory){"scoring_values", MEMORY_F64, 1, {all->value_count}, .data = cache->copy.values};
-    memories[1] = (struct method_memory){"scoring_buffers", MEMORY_F64, 1, {all->buffer_count}, .data = cache->copy.buffers};
+    memories[0] = (struct method_memory){
+        "scoring_values", MEMORY_F64, 1, {all->value_count}, .data = cache->copy.values};
+    memories[1] = (struct method_memory){
+        "scoring_buffers", MEMORY_F64, 1, {all->buffer_count}, .data = cache->copy.buffers};
     memories[2] = (struct method_memory){"scoring_age", MEMORY_U64, 1, {1}, .data = &cache->age};
     return SCORING_CACHE_MEMORIES;
 }

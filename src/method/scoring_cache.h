@@ -1,10 +1,11 @@
-/* acl.scoring = cached: features of RMset faces remembered for the scoring of candidates, so that an anchor costs little more
- * than its kept samples. An extension: the published method scores with the present weights (acl.scoring = fresh).
+/* acl.scoring = cached: features of RMset faces remembered for the scoring of candidates, so that an anchor costs
+ * little more than its kept samples. An extension: the published method scores with the present weights (acl.scoring =
+ * fresh).
  *
- * Faces are scored by a copy of the backbone that is `refresh` steps old at most. A feature is computed when its face is
- * drawn for the first time after the copy was renewed, and kept until the next renewal; it is a function of the copy and the
- * picture alone. So a checkpoint needs the copy and its age, not the features: a run that goes on makes them again, bit by
- * bit the same. What is projected and compared is done anew with the present H in every step. */
+ * Faces are scored by a copy of the backbone that is `refresh` steps old at most. A feature is computed when its face
+ * is drawn for the first time after the copy was renewed, and kept until the next renewal; it is a function of the copy
+ * and the picture alone. So a checkpoint needs the copy and its age, not the features: a run that goes on makes them
+ * again, bit by bit the same. What is projected and compared is done anew with the present H in every step. */
 #ifndef METHOD_SCORING_CACHE_H
 #define METHOD_SCORING_CACHE_H
 

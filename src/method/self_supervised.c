@@ -27,8 +27,9 @@ status self_supervised_check(const struct config *config, struct error *err)
         return error_set_usage(err, "train.batch = 1: %s compares at least 2 pairs (self_supervised.ratio = 2)",
                                config->train.method);
     if (config->self_supervised.weight == 0 && config->self_supervised.labelled_weight == 0)
-        return error_set_usage(err, "self_supervised.weight = 0 and self_supervised.labelled_weight = 0: %s has nothing to "
-                                    "learn (self_supervised.weight = 1)",
+        return error_set_usage(err,
+                               "self_supervised.weight = 0 and self_supervised.labelled_weight = 0: %s has nothing to "
+                               "learn (self_supervised.weight = 1)",
                                config->train.method);
     if (!are_moments(config)) return semi_supervised_check(config, err);
     if (config->rmset.fraction == 0)
@@ -130,7 +131,8 @@ const real *self_supervised_forward(struct self_supervised *shared, const struct
     if (has_labels) {
         semi_supervised_labelled_loss(pass, shared->labelled, labelled->targets, 1, step, outcome);
         one_pass_backward_classifier(pass);
-    } else memset(pass->dfeatures, 0, pass->rows * pass->dimensions * sizeof(real));
+    } else
+        memset(pass->dfeatures, 0, pass->rows * pass->dimensions * sizeof(real));
     return pass->features + shared->first * pass->dimensions;
 }
 
@@ -143,8 +145,10 @@ void self_supervised_backward(struct self_supervised *shared, const struct metho
     for (size_t i = 0; i < PAIR_TERMS; i++) outcome->total += step->weights[i] * outcome->terms[i];
 }
 
-/* Of strangers without a loop over pairs: for each place, (sum of all first) . (sum of all second) less the pairs' own. */
-void self_supervised_similarities(size_t n, size_t d, const real *first, const real *second, struct step_outcome *outcome)
+/* Of strangers without a loop over pairs: for each place, (sum of all first) . (sum of all second) less the pairs' own.
+ */
+void self_supervised_similarities(size_t n, size_t d, const real *first, const real *second,
+                                  struct step_outcome *outcome)
 {
     double within = 0, all = 0;
     for (size_t i = 0; i < n; i++) within += row_product(d, first + i * d, second + i * d);

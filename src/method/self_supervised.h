@@ -1,8 +1,8 @@
-/* What the methods have in common that learn from two pictures of one thing without a label (SimCLR, MoCo, BYOL, SimSiam):
- * their pairs, which are two views of an unlabelled picture or two persons of one moment of the RMset ([self_supervised]
- * views), the pass that pairs and labelled pictures share, and the loss of the labels beside the method's own. With
- * labelled_weight = 0 no label is used: what the network has learned is then taken up by model.init of another run. What is
- * made of the features of a pair is each method's own. */
+/* What the methods have in common that learn from two pictures of one thing without a label (SimCLR, MoCo, BYOL,
+ * SimSiam): their pairs, which are two views of an unlabelled picture or two persons of one moment of the RMset
+ * ([self_supervised] views), the pass that pairs and labelled pictures share, and the loss of the labels beside the
+ * method's own. With labelled_weight = 0 no label is used: what the network has learned is then taken up by model.init
+ * of another run. What is made of the features of a pair is each method's own. */
 #ifndef RMFER_METHOD_SELF_SUPERVISED_H
 #define RMFER_METHOD_SELF_SUPERVISED_H
 
@@ -11,8 +11,8 @@
 #include "method/semi_supervised.h"
 
 enum { PAIR_TERM = TERM_FER + 1, PAIR_TERMS };
-/* Figures: accuracy of the labelled rows; mean similarity within pairs, and of strangers: both near 1 where the network has
- * collapsed to one answer. */
+/* Figures: accuracy of the labelled rows; mean similarity within pairs, and of strangers: both near 1 where the network
+ * has collapsed to one answer. */
 enum { PAIR_SIMILARITY = ACCURACY + 1, STRANGER_SIMILARITY, PAIR_FIGURES };
 extern const struct method_figure self_supervised_figures[PAIR_FIGURES];
 
@@ -20,8 +20,8 @@ struct self_supervised {
     struct one_pass pass;
     struct cross_entropy labelled;
     const struct config *config;
-    size_t pairs; /* of a step */
-    size_t first; /* row of the pass where the pairs begin: all first pictures, then all second ones */
+    size_t pairs;       /* of a step */
+    size_t first;       /* row of the pass where the pairs begin: all first pictures, then all second ones */
     struct arena heads; /* what a method's heads and losses need */
 };
 
@@ -34,8 +34,8 @@ size_t self_supervised_streams(const struct config *config, struct stream_reques
 
 /* ---- a step ---- */
 
-/* Plans the pass for labelled rows and `views` (1 or 2) pictures of each pair. Every process has all pictures (the rows of
- * the table say mixes_pictures), as a teacher looks at all of them. */
+/* Plans the pass for labelled rows and `views` (1 or 2) pictures of each pair. Every process has all pictures (the rows
+ * of the table say mixes_pictures), as a teacher looks at all of them. */
 status self_supervised_init(struct self_supervised *shared, const struct method_setup *setup, size_t views,
                             struct error *err) MUST_CHECK;
 /* Plans what `place` places of `self`, which is called once to count and once to hand out, in shared->heads. */
@@ -50,8 +50,8 @@ struct method_bytes self_supervised_bytes(const void *self);
 const real *self_supervised_picture(const struct self_supervised *shared, const struct method_step *step, size_t which,
                                     size_t pair);
 
-/* Features of the labelled rows and of `views` pictures of each pair; the labels' loss into the outcome (overwritten), its
- * gradients into f_FER's and the rows'. Returns the pairs' features [views * pairs, D]. */
+/* Features of the labelled rows and of `views` pictures of each pair; the labels' loss into the outcome (overwritten),
+ * its gradients into f_FER's and the rows'. Returns the pairs' features [views * pairs, D]. */
 const real *self_supervised_forward(struct self_supervised *shared, const struct method_step *step, size_t views,
                                     struct step_outcome *outcome);
 /* Adds the method's gradient of those features and goes back through the backbone; `term` is the method's
@@ -60,10 +60,11 @@ void self_supervised_backward(struct self_supervised *shared, const struct metho
                               const real *dfeatures, double term, struct step_outcome *outcome);
 
 /* Sets the figures from unit rows [n,d] of first pictures and of second ones. */
-void self_supervised_similarities(size_t n, size_t d, const real *first, const real *second, struct step_outcome *outcome);
+void self_supervised_similarities(size_t n, size_t d, const real *first, const real *second,
+                                  struct step_outcome *outcome);
 
-/* Of unit rows [2n,d], first pictures and then second ones: the sum over both pictures of the mean over pairs of p . t, where
- * t is the other picture's row of `targets` and carries no gradient. dp [2n,d] = its gradient times `scale`. */
+/* Of unit rows [2n,d], first pictures and then second ones: the sum over both pictures of the mean over pairs of p . t,
+ * where t is the other picture's row of `targets` and carries no gradient. dp [2n,d] = its gradient times `scale`. */
 double self_supervised_agreement(size_t n, size_t d, const real *p, const real *targets, double scale, real *dp);
 
 #endif

@@ -24,15 +24,17 @@ status semi_supervised_check_mixing(const struct config *config, struct error *e
                                "batch-norm needs 2 of them",
                                config->train.method);
     if (config->train.class_weights != CLASS_WEIGHTS_NONE)
-        return error_set_usage(err,
-                               "train.class_weights: %s mixes pictures of several classes, a weight for one has no place "
-                               "(set none; data.sampler = balanced draws rare classes more often)",
-                               config->train.method);
+        return error_set_usage(
+            err,
+            "train.class_weights: %s mixes pictures of several classes, a weight for one has no place "
+            "(set none; data.sampler = balanced draws rare classes more often)",
+            config->train.method);
     if (config->va.weight > 0)
-        return error_set_usage(err,
-                               "va.weight = %g: %s mixes pictures of several faces, whose valence and arousal are nobody's "
-                               "(set 0, or another method: rmfer, consensus, fixmatch, uda, adacm learn them)",
-                               config->va.weight, config->train.method);
+        return error_set_usage(
+            err,
+            "va.weight = %g: %s mixes pictures of several faces, whose valence and arousal are nobody's "
+            "(set 0, or another method: rmfer, consensus, fixmatch, uda, adacm learn them)",
+            config->va.weight, config->train.method);
     return semi_supervised_check(config, err);
 }
 
@@ -95,8 +97,7 @@ void semi_supervised_affect_loss(struct one_pass *pass, size_t term, const struc
 {
     double weight = step->weights[term];
     if (weight != 0)
-        outcome->terms[term] =
-            one_pass_affect(pass, &step->batch->streams[LABELLED], step->gradient_scale * weight);
+        outcome->terms[term] = one_pass_affect(pass, &step->batch->streams[LABELLED], step->gradient_scale * weight);
 }
 
 double semi_supervised_ramp(double progress, double length)

@@ -30,8 +30,8 @@ size_t semi_supervised_streams(const struct config *config, int64_t ratio, int v
 /* Rows of the second. */
 size_t semi_supervised_unlabelled_rows(const struct config *config, int64_t ratio);
 
-/* The shares of the labelled rows and of `views` views of `unlabelled` rows each, in shares [1 + views]. Returns how many
- * those are. */
+/* The shares of the labelled rows and of `views` views of `unlabelled` rows each, in shares [1 + views]. Returns how
+ * many those are. */
 size_t semi_supervised_views(const struct method_setup *setup, size_t unlabelled, size_t views,
                              struct stream_share *shares);
 

@@ -1,5 +1,5 @@
-/* SimCLR (Chen et al. 2020): of all pictures of a step a picture's partner is to be found, by cosine similarity of a projection
- * D -> D -> 128: NT-Xent over the 2N pictures of N pairs, tau .5 (.1 where a step has few).
+/* SimCLR (Chen et al. 2020): of all pictures of a step a picture's partner is to be found, by cosine similarity of a
+ * projection D -> D -> 128: NT-Xent over the 2N pictures of N pairs, tau .5 (.1 where a step has few).
  *
  *   L = w_l CE(labelled) + w (1 / 2N) sum_i -log( e^{s_ij/tau} / sum_{a != i} e^{s_ia/tau} ),  j the partner of i
  */

@@ -1,5 +1,5 @@
-/* SimSiam (Chen and He 2021): each picture's prediction is to be its partner's projection, which carries no gradient. Nothing
- * pushes strangers apart; what keeps all from becoming one is that stop and the predictor.
+/* SimSiam (Chen and He 2021): each picture's prediction is to be its partner's projection, which carries no gradient.
+ * Nothing pushes strangers apart; what keeps all from becoming one is that stop and the predictor.
  *
  *   L = w_l CE(labelled) - w/2 ( mean cos(h(z_1), z_2) + mean cos(h(z_2), z_1) )
  *

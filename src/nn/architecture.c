@@ -22,9 +22,9 @@ static const struct scaling {
     int image_size;
 } scalings[] = {{"b0", 1.0, 1.0, 224}, {"b1", 1.0, 1.1, 240}, {"b2", 1.1, 1.2, 260}, {"b3", 1.2, 1.4, 300}};
 
-static const char *const known_names[] = {
-    "tf_efficientnet_b0", "tf_efficientnet_b1", "tf_efficientnet_b2", "tf_efficientnet_b3", "efficientnet_b0",
-    "efficientnet_b1",    "efficientnet_b2",    "efficientnet_b3",    NULL};
+static const char *const known_names[] = {"tf_efficientnet_b0", "tf_efficientnet_b1", "tf_efficientnet_b2",
+                                          "tf_efficientnet_b3", "efficientnet_b0",    "efficientnet_b1",
+                                          "efficientnet_b2",    "efficientnet_b3",    NULL};
 
 const char *const *architecture_names(void)
 {
@@ -132,9 +132,7 @@ status architecture_tiny(struct architecture *a, bool same_padding, int divisor,
      * activated map that one would add. */
     int stem = shrunken_channels(STEM_CHANNELS, divisor);
     if (stem <= channels[0]) stem = channels[0] + 8;
-    *a = (struct architecture){.stem = stem,
-                               .features = shrunken_channels(HEAD_CHANNELS, divisor),
-                               .image_size = 64};
+    *a = (struct architecture){.stem = stem, .features = shrunken_channels(HEAD_CHANNELS, divisor), .image_size = 64};
     snprintf(a->name, sizeof a->name, "tiny_%s%d_%d", same_padding ? "tf_" : "", divisor, most_repeats);
     set_flavour(a, same_padding);
     set_blocks(a, channels, repeats);

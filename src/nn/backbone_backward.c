@@ -1,8 +1,9 @@
-/* The backbone backward: backbone_forward.c read from its end, the gradient of the features to those of every parameter.
+/* The backbone backward: backbone_forward.c read from its end, the gradient of the features to those of every
+ * parameter.
  *
  * Nothing activated or normalised was kept: it is computed again from the maps before batch-norm where it is read. The
- * small gradients on the way are the backbone's, shared by its passes; the large ones of a block lie where the maps of the
- * blocks behind it were, so nothing behind a block may be read once the block goes back. */
+ * small gradients on the way are the backbone's, shared by its passes; the large ones of a block lie where the maps of
+ * the blocks behind it were, so nothing behind a block may be read once the block goes back. */
 #include "nn/backbone_internal.h"
 
 #include <string.h>
@@ -15,8 +16,7 @@ static void backward_gate(struct backbone_pass *p, struct network_block *block)
     struct backbone *b = p->backbone;
     const struct layer_saved *saved = saved_of(p, block->gate);
     size_t c = block->gate->row->output, pixels = layer_input_pixels(block->gate->row);
-    for (size_t n = 0; n < p->n; n++)
-        memcpy(b->gate_gradient + n * c, b->image_sums + n * 3 * c, c * sizeof(real));
+    for (size_t n = 0; n < p->n; n++) memcpy(b->gate_gradient + n * c, b->image_sums + n * 3 * c, c * sizeof(real));
     squeeze_excite_backward(&block->gate->squeeze_excite, p->n, saved->mean, saved->gate, b->gate_gradient,
                             b->mean_gradient, b->squeeze_room);
     memset(b->sums, 0, 2 * c * sizeof(real));
@@ -65,8 +65,8 @@ static void finish_input_batchnorm(struct backbone_pass *p, struct batchnorm *bn
     batchnorm_backward_shared(&p->context, bn, b->sums, p->n * pixels);
 }
 
-/* The block's expanded gradient to `dz`: of the input before its batch-norm `bn`, or without one of the input itself, to which
- * `residual` is added. */
+/* The block's expanded gradient to `dz`: of the input before its batch-norm `bn`, or without one of the input itself,
+ * to which `residual` is added. */
 static void backward_depthwise(struct backbone_pass *p, struct network_block *block, const void *input,
                                struct batchnorm *bn, const real *residual, real *dz)
 {
@@ -85,9 +85,10 @@ static void backward_expand(struct backbone_pass *p, struct network_block *block
     struct backbone *b = p->backbone;
     struct network_layer *expand = block->expand;
     struct tiling in = layer_tiling(&p->context, expand->row, p->n);
-    struct conv1x1_upstream upstream = {.y = saved_of(p, expand)->map, .bn = &expand->bn, .dy = gradients_of(p, block)->input};
-    conv1x1_backward(&p->context, &expand->conv1x1, &in, input, upstream, b->gradient,
-                     block->project->row->adds_input, b->partials);
+    struct conv1x1_upstream upstream = {
+        .y = saved_of(p, expand)->map, .bn = &expand->bn, .dy = gradients_of(p, block)->input};
+    conv1x1_backward(&p->context, &expand->conv1x1, &in, input, upstream, b->gradient, block->project->row->adds_input,
+                     b->partials);
 }
 
 /* b->gradient: of the block's output, then of its input. Behind the stem (input_bn) dz stays before its batch-norm, in

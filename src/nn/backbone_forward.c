@@ -16,8 +16,8 @@ static bool draw_drop_path(struct backbone_pass *p, const struct forward_options
 {
     double rate = options->drop_path * project->block / p->network.block_count;
     if (rate <= 0 || !project->adds_input) return false;
-    struct random_stream stream =
-        random_stream(options->seed, RANDOM_DROP_PATH, options->draw, (uint64_t)project->block);
+    struct random_stream stream = random_stream(options->seed, RANDOM_DROP_PATH, options->draw,
+                                                (uint64_t)project->block);
     backbone_draw_factors(p, &stream, rate, keep);
     return true;
 }
@@ -63,9 +63,9 @@ static const real *forward_block(struct backbone_pass *p, const struct forward_o
     }
     struct network_layer *depthwise = block->depthwise;
     void *map = saved_of(p, depthwise)->map;
-    depthwise_forward(&p->context, &depthwise->depthwise, p->n, wide, wide_bn, map, p->moment_values,
-                      p->moment_counts);
-    use_batch_statistics(p, depthwise, p->n * depthwise_moment_parts(&p->context, &depthwise->depthwise), options->bn_momentum);
+    depthwise_forward(&p->context, &depthwise->depthwise, p->n, wide, wide_bn, map, p->moment_values, p->moment_counts);
+    use_batch_statistics(p, depthwise, p->n * depthwise_moment_parts(&p->context, &depthwise->depthwise),
+                         options->bn_momentum);
     backbone_lap(p, depthwise, false, &start);
     struct layer_saved *gate = saved_of(p, block->gate);
     squeeze_forward(&p->context, p->n, layer_output_pixels(depthwise->row), map, &depthwise->bn, gate->sums,

@@ -8,7 +8,7 @@
 
 struct backbone {
     struct model *model;
-    struct network network; /* geometry and packed weights; batch-norm's numbers are each pass's own */
+    struct network network;         /* geometry and packed weights; batch-norm's numbers are each pass's own */
     struct parameters_stamp packed; /* of the weights when they were packed */
     size_t packs;
     struct op_context context;
@@ -54,16 +54,16 @@ struct backbone_pass {
     size_t rows, map_bytes;
     struct layer_saved saved[LAYER_MOST];
     struct block_gradients gradients[MOST_BLOCKS]; /* of a pass that trains */
-    real *moment_values; /* partial statistics of the layer that runs */
+    real *moment_values;                           /* partial statistics of the layer that runs */
     size_t *moment_counts;
     /* of the last forward pass */
     const real *images;
-    size_t n, all;               /* rows here, of all processes */
+    size_t n, all; /* rows here, of all processes */
     struct pass_part parts[MOST_PASS_PARTS];
     size_t part_count;
     bool last;
     real *own_features; /* [rows,D]: features, then their gradients; NULL where no rows are shared out */
-    bool may_go_back; /* a forward pass was made, and no backward since */
+    bool may_go_back;   /* a forward pass was made, and no backward since */
     struct parameters_stamp weights;
 };
 

@@ -5,7 +5,6 @@
 #include "rmfer/base/clock.h"
 #include "rmfer/base/threads.h"
 
-
 /* ---- what backward passes share ------------------------------------------------------------------------------------ */
 
 /* The largest sizes that any layer needs of the buffers they share. */
@@ -20,14 +19,15 @@ static void at_least(size_t *most, size_t wanted)
 
 static void need_layer(struct needs *needs, const struct op_context *context, const struct layer *row, size_t n)
 {
-    size_t input_map = n * layer_input_pixels(row) * row->input, output_map = n * layer_output_pixels(row) * row->output;
+    size_t input_map = n * layer_input_pixels(row) * row->input,
+           output_map = n * layer_output_pixels(row) * row->output;
     size_t window = (size_t)(row->kernel * row->kernel), segments = layer_tiling(context, row, n).segments;
     at_least(&needs->channels, row->output);
     if (row->operation != LAYER_SQUEEZE_EXCITE)
         at_least(&needs->weights, window * (row->input / (size_t)row->groups) * row->output);
     switch (row->role) {
     case ROLE_STEM: break;
-    case ROLE_EXPAND: break; /* its input's gradient is the size of an earlier block's output, or of the stem's */
+    case ROLE_EXPAND: break;    /* its input's gradient is the size of an earlier block's output, or of the stem's */
     case ROLE_DEPTHWISE: break; /* its gradients are each pass's own: place_gradients */
     case ROLE_GATE: at_least(&needs->squeezed, row->squeezed); break;
     case ROLE_PROJECT:
@@ -59,7 +59,8 @@ status backbone_create(struct backbone **out, struct model *model, int batch, in
 {
     *out = NULL;
     if (image_size < SMALLEST_IMAGE || image_size > LARGEST_IMAGE || batch < 1)
-        return error_set_usage(err, "images of %d pixels in batches of %d: %d to %d pixels and at least 1 image are needed",
+        return error_set_usage(err,
+                               "images of %d pixels in batches of %d: %d to %d pixels and at least 1 image are needed",
                                image_size, batch, SMALLEST_IMAGE, LARGEST_IMAGE);
     struct backbone *b = memory_allocate(1, sizeof *b, "the backbone", err);
     if (b == NULL) return STATUS_FAILED;
@@ -116,7 +117,8 @@ static void place_gate(struct layer_saved *saved, size_t n, size_t channels, siz
 }
 
 /* What a layer leaves behind, each layer in a place of its own. */
-static void place_saved(struct layer_saved *saved, const struct layer *row, enum storage storage, size_t n, struct plan *plan)
+static void place_saved(struct layer_saved *saved, const struct layer *row, enum storage storage, size_t n,
+                        struct plan *plan)
 {
     size_t map = n * layer_output_pixels(row) * row->output;
     *saved = (struct layer_saved){0};
@@ -215,8 +217,10 @@ static size_t most_channels(const struct network *network)
 
 static void place_pass(struct backbone_pass *p, struct plan *plan)
 {
-    if (p->kind == PASS_TRAINS) place_every_map(p, plan);
-    else place_shared_maps(p, plan);
+    if (p->kind == PASS_TRAINS)
+        place_every_map(p, plan);
+    else
+        place_shared_maps(p, plan);
     network_place_norms(&p->network, plan);
     place_moments(p, plan);
     p->context.scratch_reals = network_scratch_reals(&p->network, &p->context, p->rows);

@@ -120,8 +120,8 @@ static void load_stem(struct detector *detector, const struct detector_weights *
     for (size_t o = 0; o < n; o++) {
         for (size_t position = 0; position < 9; position++)
             for (size_t color = 0; color < 3; color++)
-                taps[(position * 3 + color) * n + o] =
-                    (real)weights->stem[o * DETECTOR_STEM_PATCH + (2 - color) * 9 + position];
+                taps[(position * 3 + color) * n + o] = (real)weights
+                                                           ->stem[o * DETECTOR_STEM_PATCH + (2 - color) * 9 + position];
         detector->stem_bias[o] = (real)weights->stem_bias[o];
     }
     kernels_pack(detector->kernels, DETECTOR_STEM_PATCH, n, taps, n, 1, detector->stem);
@@ -219,8 +219,8 @@ static int scaled_side(int side, int longer, int wanted)
     return scaled < 1 ? 1 : scaled;
 }
 
-static status scale_down(struct detector_workspace *workspace, const struct image *image, int wanted,
-                         struct view *view, struct error *err)
+static status scale_down(struct detector_workspace *workspace, const struct image *image, int wanted, struct view *view,
+                         struct error *err)
 {
     int longer = image->width > image->height ? image->width : image->height;
     *view = (struct view){image->rgb, image->width, image->height};

@@ -33,10 +33,10 @@ struct inference {
     struct linear classifier, affect;
     bool has_affect;
     size_t batch, classes;
-    size_t group; /* images that go through together */
-    real *current, *next;      /* block inputs and outputs of a group */
-    real *depthwise;           /* blocked */
-    real *last;                /* what is pooled */
+    size_t group;         /* images that go through together */
+    real *current, *next; /* block inputs and outputs of a group */
+    real *depthwise;      /* blocked */
+    real *last;           /* what is pooled */
     real *mean;
     struct squeeze_excite_saved gate;
     real *features;            /* [batch,D] */
@@ -44,8 +44,8 @@ struct inference {
     size_t last_rows;
     struct own_linear own_classifier, own_affect;
     struct own_linear reduce[MOST_BLOCKS], expand[MOST_BLOCKS]; /* of the gates */
-    struct layer_time *times;  /* borrowed; NULL = nobody asks */
-    double since;              /* when the present layer began */
+    struct layer_time *times;                                   /* borrowed; NULL = nobody asks */
+    double since;                                               /* when the present layer began */
 };
 
 static size_t larger(size_t a, size_t b)
@@ -99,7 +99,8 @@ static void place(struct inference *i, struct plan *plan)
 {
     struct shared_maps w = network_shared_maps(&i->network);
     struct group_maps maps = group_maps(i);
-    size_t group = i->group = group_size(i, maps), d = i->network.head->row->output, threads = (size_t)i->context.threads;
+    size_t group = i->group = group_size(i, maps), d = i->network.head->row->output,
+           threads = (size_t)i->context.threads;
     network_place_weights(&i->network, &i->context, false, plan);
     network_place_norms(&i->network, plan);
     i->current = plan_reals(plan, group * maps.narrow);
@@ -130,7 +131,8 @@ status inference_create(struct inference **out, const struct architecture *archi
 {
     *out = NULL;
     if (image_size < SMALLEST_IMAGE || image_size > LARGEST_IMAGE || batch < 1 || classes < 1)
-        return error_set_usage(err, "images of %d pixels in batches of %d: %d to %d pixels and at least 1 image are needed",
+        return error_set_usage(err,
+                               "images of %d pixels in batches of %d: %d to %d pixels and at least 1 image are needed",
                                image_size, batch, SMALLEST_IMAGE, LARGEST_IMAGE);
     struct inference *i = memory_allocate(1, sizeof *i, "inference", err);
     if (i == NULL) return STATUS_FAILED;
@@ -190,8 +192,8 @@ static void load_weights(struct inference *i, const struct model *model)
     i->packs++;
 }
 
-static void load_linear(const struct inference *i, struct linear *layer, struct own_linear own, const struct model *model,
-                        struct linear_indices at)
+static void load_linear(const struct inference *i, struct linear *layer, struct own_linear own,
+                        const struct model *model, struct linear_indices at)
 {
     const struct parameters *all = &model->parameters;
     layer->weight = parameter_values(all, &all->items[at.weight]);
@@ -271,7 +273,8 @@ static void run_group(struct inference *i, const real *images, size_t n, real *f
 {
     const struct network *network = &i->network;
     const struct network_layer *stem_layer = network->stem, *head_layer = network->head;
-    struct tiling stem = layer_tiling(&i->context, stem_layer->row, n), head = layer_tiling(&i->context, head_layer->row, n);
+    struct tiling stem = layer_tiling(&i->context, stem_layer->row, n),
+                  head = layer_tiling(&i->context, head_layer->row, n);
     if (i->times != NULL) i->since = clock_thread_seconds();
     stem_forward(&i->context, &stem_layer->stem, &stem, images, &stem_layer->bn, i->current, NULL, NULL);
     lap(i, stem_layer);

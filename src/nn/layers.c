@@ -11,9 +11,9 @@
 struct list_builder {
     struct layers *layers;
     const struct architecture *architecture;
-    int side;    /* of the map so far */
-    int norms;   /* batch-norms of the present block, or outside of blocks */
-    int block;   /* -1 outside of blocks */
+    int side;  /* of the map so far */
+    int norms; /* batch-norms of the present block, or outside of blocks */
+    int block; /* -1 outside of blocks */
 };
 
 /* "conv_pw" as "blocks.2.1.conv_pw" inside a block. */
@@ -46,8 +46,8 @@ static size_t count_saved(const struct layer *layer)
     size_t map = layer_output_pixels(layer) * layer->output;
     switch (layer->role) {
     case ROLE_GATE: return 5 * layer->output + 2 * layer->squeezed; /* sums [3], mean, gate; and between the two */
-    case ROLE_PROJECT: return 2 * map + 1;                          /* before batch-norm, the block's output, drop-path */
-    case ROLE_HEAD: return map + 3 * layer->output;                 /* and the sums [3] over its pixels */
+    case ROLE_PROJECT: return 2 * map + 1;          /* before batch-norm, the block's output, drop-path */
+    case ROLE_HEAD: return map + 3 * layer->output; /* and the sums [3] over its pixels */
     case ROLE_STEM:
     case ROLE_EXPAND:
     case ROLE_DEPTHWISE: break;

@@ -68,10 +68,8 @@ status model_create(struct model *model, const struct architecture *architecture
 status model_create_with(struct model *model, const struct architecture *architecture, int classes,
                          const struct model_heads *heads, struct error *err)
 {
-    *model = (struct model){.architecture = *architecture,
-                            .classes = classes,
-                            .has_heads = heads->attention,
-                            .has_affect = heads->affect};
+    *model = (struct model){
+        .architecture = *architecture, .classes = classes, .has_heads = heads->attention, .has_affect = heads->affect};
     struct builder builder = {&model->parameters, GROUP_BACKBONE, err, STATUS_OK};
     model->parameters.without_gradients = heads->without_gradients;
     int d = architecture->features;

@@ -38,11 +38,10 @@ static void init_layer(struct network_layer *layer, const struct layer *row, dou
     case LAYER_CONV1X1: layer->conv1x1 = (struct conv1x1){.input = row->input, .output = row->output}; return;
     case LAYER_DEPTHWISE: init_depthwise(&layer->depthwise, row); return;
     case LAYER_SQUEEZE_EXCITE:
-        layer->squeeze_excite =
-            (struct squeeze_excite){.channels = row->output,
-                                    .squeezed = row->squeezed,
-                                    .reduce = {.input = row->output, .output = row->squeezed},
-                                    .expand = {.input = row->squeezed, .output = row->output}};
+        layer->squeeze_excite = (struct squeeze_excite){.channels = row->output,
+                                                        .squeezed = row->squeezed,
+                                                        .reduce = {.input = row->output, .output = row->squeezed},
+                                                        .expand = {.input = row->squeezed, .output = row->output}};
         return;
     }
 }
@@ -142,12 +141,10 @@ void network_bind(struct network *network, const struct model *model)
 
 /* ---- room ---------------------------------------------------------------------------------------------------------- */
 
-static void place_conv1x1(const struct op_context *context, struct conv1x1 *conv, bool with_backward,
-                          struct plan *plan)
+static void place_conv1x1(const struct op_context *context, struct conv1x1 *conv, bool with_backward, struct plan *plan)
 {
     conv->packed = plan_reals(plan, conv1x1_packed_reals(context, conv));
-    conv->packed_transposed =
-        with_backward ? plan_reals(plan, conv1x1_packed_transposed_reals(context, conv)) : NULL;
+    conv->packed_transposed = with_backward ? plan_reals(plan, conv1x1_packed_transposed_reals(context, conv)) : NULL;
 }
 
 void network_place_weights(struct network *network, const struct op_context *context, bool with_backward,
@@ -253,7 +250,8 @@ static size_t layer_scratch_reals(const struct network_layer *layer, const struc
     case LAYER_DEPTHWISE: own = depthwise_scratch_reals(context, &layer->depthwise); break;
     case LAYER_SQUEEZE_EXCITE: break;
     }
-    at_least(&own, op_kept_room(context, tiling.image_rows, layer->row->output)); /* of this layer's map or its gate's input */
+    at_least(&own, op_kept_room(context, tiling.image_rows,
+                                layer->row->output)); /* of this layer's map or its gate's input */
     return own > normalise ? own : normalise;
 }
 

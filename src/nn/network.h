@@ -66,9 +66,9 @@ size_t network_scratch_reals(const struct network *network, const struct op_cont
 
 /* The largest maps of one image, in reals, where nothing is kept and the layers take turns in them. */
 struct shared_maps {
-    size_t narrow;    /* a block's input or output */
-    size_t wide;      /* what the depthwise convolution or the last pooling reads */
-    size_t depthwise; /* what the depthwise convolution writes */
+    size_t narrow;         /* a block's input or output */
+    size_t wide;           /* what the depthwise convolution or the last pooling reads */
+    size_t depthwise;      /* what the depthwise convolution writes */
     size_t gate, squeezed; /* a gate's factors, and what is between its two convolutions */
 };
 

@@ -8,8 +8,8 @@ status parameters_add(struct parameters *parameters, struct parameter entry, siz
 {
     if (parameters->count == parameters->capacity) {
         size_t capacity = parameters->capacity == 0 ? 128 : 2 * parameters->capacity;
-        struct parameter *items =
-            memory_grow(parameters->items, parameters->count, capacity, sizeof *items, "the parameter registry", err);
+        struct parameter *items = memory_grow(parameters->items, parameters->count, capacity, sizeof *items,
+                                              "the parameter registry", err);
         if (items == NULL) return STATUS_FAILED;
         parameters->items = items;
         parameters->capacity = capacity;
@@ -80,8 +80,7 @@ real *parameters_write_buffers(struct parameters *parameters)
 
 real *parameter_write(struct parameters *parameters, const struct parameter *entry)
 {
-    real *slab =
-        entry->is_buffer ? parameters_write_buffers(parameters) : parameters_write(parameters, entry->group);
+    real *slab = entry->is_buffer ? parameters_write_buffers(parameters) : parameters_write(parameters, entry->group);
     return slab + entry->offset;
 }
 

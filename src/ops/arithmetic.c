@@ -12,6 +12,7 @@ const char *arithmetic_describe(char text[ARITHMETIC_TEXT])
     const char *config = openblas_get_config(); /* "OpenBLAS 0.3.21 NO_AFFINITY ..." */
     size_t name = strcspn(config, " ");
     if (config[name] == ' ') name += 1 + strcspn(config + name + 1, " ");
-    snprintf(text, ARITHMETIC_TEXT, "%s kernels, %.*s for %s", kernels_best()->name, (int)name, config, openblas_get_corename());
+    snprintf(text, ARITHMETIC_TEXT, "%s kernels, %.*s for %s", kernels_best()->name, (int)name, config,
+             openblas_get_corename());
     return text;
 }

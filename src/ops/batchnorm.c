@@ -55,7 +55,8 @@ static void merge_channels(struct batchnorm *bn, const struct moments *moments, 
         }
     }
     for (size_t c = 0; c < n; c++) {
-        if (sums == NULL) finish_channel(bn, begin + c, total, mean[c], squares[c], momentum);
+        if (sums == NULL)
+            finish_channel(bn, begin + c, total, mean[c], squares[c], momentum);
         else {
             sums[begin + c] = total * mean[c];
             sums[bn->channels + begin + c] = squares[c] + total * mean[c] * mean[c];

@@ -1,5 +1,5 @@
-/* Sums and their derivatives. With u = c / |c|, d cos(c_j, c_k) / d c_j = (u_k - u_j cos) / |c_j|, and each pair stands in the
- * sum twice. */
+/* Sums and their derivatives. With u = c / |c|, d cos(c_j, c_k) / d c_j = (u_k - u_j cos) / |c_j|, and each pair stands
+ * in the sum twice. */
 #include "rmfer/ops/center_loss.h"
 
 #include "rmfer/ops/cosine.h"

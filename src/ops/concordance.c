@@ -14,10 +14,10 @@
 
 /* Of one column. */
 struct agreement {
-    size_t count;          /* rows with a truth */
-    double mean_truth;     /* m_y */
-    double spread;         /* D */
-    double coefficient;    /* c */
+    size_t count;       /* rows with a truth */
+    double mean_truth;  /* m_y */
+    double spread;      /* D */
+    double coefficient; /* c */
     bool is_defined;
 };
 

@@ -43,8 +43,8 @@ static double log_sum(const struct contrastive *setup, const real *unit, size_t 
     return largest + log(total);
 }
 
-/* L = lse(all) - lse(P), so dL/ds_i = (softmax over all of s_i - [i in P] softmax over P of s_i) / tau, and every s_i is
- * the inner product of row i with row 0. */
+/* L = lse(all) - lse(P), so dL/ds_i = (softmax over all of s_i - [i in P] softmax over P of s_i) / tau, and every s_i
+ * is the inner product of row i with row 0. */
 double contrastive_loss(const struct contrastive *setup, const real *unit, double scale, real *dunit)
 {
     size_t d = setup->d, rows = 1 + setup->positives + setup->negatives;

@@ -36,11 +36,13 @@ static void gather_blocks(const struct op_context *context, size_t channels, con
                           struct range rows, struct conv1x1_input input, real *out)
 {
     const real *gate = input.gate + image * channels;
-    const real *x = (const real *)input.x + image * blocked_reals(tiling->image_rows, channels) + rows.begin * BLOCK_CHANNELS;
+    const real *x = (const real *)input.x + image * blocked_reals(tiling->image_rows, channels) +
+                    rows.begin * BLOCK_CHANNELS;
     for (size_t block = 0; block < blocked_count(channels); block++) {
         size_t c = block * BLOCK_CHANNELS;
         struct rows size = {rows.end - rows.begin, blocked_channels(channels, block)};
-        context->kernels->affine(size, out + c, channels, x + c * tiling->image_rows, BLOCK_CHANNELS, gate + c, NULL, NULL, 0);
+        context->kernels->affine(size, out + c, channels, x + c * tiling->image_rows, BLOCK_CHANNELS, gate + c, NULL,
+                                 NULL, 0);
     }
 }
 
@@ -60,8 +62,8 @@ static const real *input_tile(const struct op_context *context, size_t channels,
             gather_blocks(context, channels, tiling, tile->first_image + i, (struct range){row, row + part.rows}, input,
                           buffer + at);
         } else if (input.bn == NULL)
-            context->kernels->affine(size, buffer + at, channels, (const real *)input.x + first + at, channels, gate, NULL, NULL,
-                                     0);
+            context->kernels->affine(size, buffer + at, channels, (const real *)input.x + first + at, channels, gate,
+                                     NULL, NULL, 0);
         else {
             struct real_rows x = kept_rows(context, size, input.x, first + at, channels, buffer + at, channels);
             context->kernels->activate(size, buffer + at, channels, x.at, x.ld, input.bn->scale, input.bn->shift, gate);
@@ -103,8 +105,8 @@ static struct range share_columns(const struct op_context *context, size_t colum
 }
 
 /* Columns of one tile of y. */
-static void infer_tile(const struct op_context *context, const struct conv1x1 *conv, const struct tile *tile, const real *x,
-                       struct conv1x1_after after, struct range columns, real *y)
+static void infer_tile(const struct op_context *context, const struct conv1x1 *conv, const struct tile *tile,
+                       const real *x, struct conv1x1_after after, struct range columns, real *y)
 {
     size_t k = conv->input, n = conv->output, first = tile->first_row * n + columns.begin;
     struct rows size = {tile->rows, columns.end - columns.begin};
@@ -112,8 +114,10 @@ static void infer_tile(const struct op_context *context, const struct conv1x1 *c
     const real *residual = after.residual == NULL ? NULL : after.residual + first;
     real *out = y + first;
     context->kernels->gemm(tile->rows, size.channels, k, x, k, conv->packed + columns.begin * k, out, n, false);
-    if (after.activates) context->kernels->activate(size, out, n, out, n, scale, shift, NULL);
-    else context->kernels->affine(size, out, n, out, n, scale, shift, residual, n);
+    if (after.activates)
+        context->kernels->activate(size, out, n, out, n, scale, shift, NULL);
+    else
+        context->kernels->affine(size, out, n, out, n, scale, shift, residual, n);
 }
 
 /* With fewer tiles than workers (one small map) a tile's columns are shared out too; its input is then made by each. */
@@ -148,7 +152,8 @@ static void upstream_tile(const struct op_context *context, size_t channels, con
         real *out = dy + part.first_row * channels;
         struct real_rows y = kept_rows(context, size, upstream->y, at, channels, out, channels);
         if (upstream->dy == NULL) {
-            context->kernels->activated_bn_backward(size, out, channels, NULL, 0, y.at, y.ld, upstream->bn->shift, NULL, upstream->pooled + image * channels, bn);
+            context->kernels->activated_bn_backward(size, out, channels, NULL, 0, y.at, y.ld, upstream->bn->shift, NULL,
+                                                    upstream->pooled + image * channels, bn);
             continue;
         }
         if (upstream->keep != NULL) {
@@ -191,8 +196,8 @@ void conv1x1_backward(const struct op_context *context, const struct conv1x1 *co
 }
 
 void conv1x1_gated_backward(const struct op_context *context, const struct conv1x1 *conv, const struct tiling *tiling,
-                            struct conv1x1_input input, struct conv1x1_upstream upstream, real *du,
-                            real *segment_sums, real *partials)
+                            struct conv1x1_input input, struct conv1x1_upstream upstream, real *du, real *segment_sums,
+                            real *partials)
 {
     size_t k = conv->input, n = conv->output;
     bool streams = op_streams(context, tiling->images * tiling->image_rows * k);

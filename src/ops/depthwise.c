@@ -26,7 +26,8 @@ static size_t block_channels(const struct depthwise *conv, size_t block)
 static size_t margin_width(const struct depthwise *conv)
 {
     size_t margin = (size_t)conv->kernel - 1;
-    return (conv->output_width > depthwise_padded_width(conv) ? conv->output_width : depthwise_padded_width(conv)) + 2 * margin;
+    return (conv->output_width > depthwise_padded_width(conv) ? conv->output_width : depthwise_padded_width(conv)) +
+           2 * margin;
 }
 
 size_t depthwise_packed_reals(const struct depthwise *conv)
@@ -68,7 +69,7 @@ struct job {
     const struct op_context *context;
     const struct depthwise *conv;
     size_t image, first_block, end_block;
-    real *ring; /* [block][kernel][padded_width][BLOCK] */
+    real *ring;        /* [block][kernel][padded_width][BLOCK] */
     const real *zeros; /* [padded_width][BLOCK] */
 };
 
@@ -97,7 +98,8 @@ static void load_input_row(const struct job *job, const void *x, const struct ba
     }
 }
 
-/* One output row `out` [output_width,channels] for every block of the job; the input rows it needs that are new are loaded first. */
+/* One output row `out` [output_width,channels] for every block of the job; the input rows it needs that are new are
+ * loaded first. */
 static void forward_row(const struct job *job, const void *x, const struct batchnorm *bn, size_t oy, size_t *loaded,
                         real *out)
 {
@@ -118,8 +120,8 @@ static void forward_row(const struct job *job, const void *x, const struct batch
     }
 }
 
-/* A worker's scratch begins with a row of zeros; behind it lies the ring. Rows are written between the ring's margins, and
- * only read when they were written for the same image, so what is zero once stays so for all tasks. */
+/* A worker's scratch begins with a row of zeros; behind it lies the ring. Rows are written between the ring's margins,
+ * and only read when they were written for the same image, so what is zero once stays so for all tasks. */
 static void clear_ring(const struct depthwise *conv, size_t shares, size_t width, real *scratch)
 {
     size_t blocks = (block_count(conv) + shares - 1) / shares, rows = blocks * (size_t)conv->kernel;
@@ -144,8 +146,8 @@ static struct rows job_rows(const struct job *job, size_t rows, size_t *first_ch
 }
 
 /* Output rows are made a part at a time, their moments taken while they are in cache. */
-static void forward_image(const struct job *job, const void *x, const struct batchnorm *bn, void *y, bool streams, real *room,
-                          real *moment_values, size_t *moment_counts)
+static void forward_image(const struct job *job, const void *x, const struct batchnorm *bn, void *y, bool streams,
+                          real *room, real *moment_values, size_t *moment_counts)
 {
     const struct depthwise *conv = job->conv;
     const struct kernels *kernels = job->context->kernels;
@@ -229,7 +231,8 @@ static void reading_rows(const struct backward_job *back, size_t iy, size_t bloc
     size_t kernel = (size_t)conv->kernel, stride = (size_t)conv->stride, padded = iy + conv->pad_top;
     for (size_t ky = 0; ky < kernel; ky++) {
         bool reads = padded >= ky && (padded - ky) % stride == 0 && (padded - ky) / stride < conv->output_height;
-        dy[ky] = reads ? ring_row(&back->job, block, (padded - ky) / stride, margin_width(conv)) + (kernel - 1) * BLOCK : NULL;
+        dy[ky] = reads ? ring_row(&back->job, block, (padded - ky) / stride, margin_width(conv)) + (kernel - 1) * BLOCK
+                       : NULL;
     }
 }
 
@@ -242,12 +245,22 @@ static void backward_block_row(const struct backward_job *back, size_t iy, size_
     struct real_rows x = {(const real *)back->x + at, conv->channels};
     bool streams = back->streams && back->bn != NULL; /* a residual's lines, where dz may go, are read anyway */
     const real *dy[DEPTHWISE_MOST_TAPS];
-    struct depthwise_row row = {.kernel = conv->kernel, .stride = conv->stride, .pixels = conv->width,
-                                .pad_left = conv->pad_left, .channels = size.channels, .dy = dy, .lddy = BLOCK,
-                                .w = conv->packed + c, .dw = back->dweight + c, .ldw = conv->channels,
-                                .dz = back->made, .lddz = BLOCK, .ld_sums = conv->channels};
+    struct depthwise_row row = {.kernel = conv->kernel,
+                                .stride = conv->stride,
+                                .pixels = conv->width,
+                                .pad_left = conv->pad_left,
+                                .channels = size.channels,
+                                .dy = dy,
+                                .lddy = BLOCK,
+                                .w = conv->packed + c,
+                                .dw = back->dweight + c,
+                                .ldw = conv->channels,
+                                .dz = back->made,
+                                .lddz = BLOCK,
+                                .ld_sums = conv->channels};
     reading_rows(back, iy, block, dy);
-    if (back->bn == NULL) row.residual = back->residual == NULL ? NULL : back->residual + at;
+    if (back->bn == NULL)
+        row.residual = back->residual == NULL ? NULL : back->residual + at;
     else {
         x = kept_rows(context, size, back->x, at, conv->channels, back->wide, BLOCK);
         row.bn = (struct affine){back->bn->scale + c, back->bn->shift + c, back->bn->mean + c};
@@ -303,8 +316,8 @@ void depthwise_backward(const struct op_context *context, const struct depthwise
 #pragma omp parallel for schedule(static, 1) num_threads(context->threads)
     for (int worker = 0; worker < context->threads; worker++) {
         struct range tasks = threads_share(images * shares, worker, context->threads);
-        struct backward_job back = {.upstream = &upstream, .x = x, .bn = bn, .residual = residual, .dz = dz,
-                                    .streams = streams};
+        struct backward_job back = {
+            .upstream = &upstream, .x = x, .bn = bn, .residual = residual, .dz = dz, .streams = streams};
         back.dweight = partials + (size_t)worker * taps;
         memset(back.dweight, 0, taps * sizeof *back.dweight);
         clear_ring(conv, shares, margin_width(conv), op_scratch(context, worker));

@@ -1,5 +1,5 @@
-/* What training and inference of a depthwise convolution share: padded rows of one block of channels, and how an image's
- * channels are shared out among workers. */
+/* What training and inference of a depthwise convolution share: padded rows of one block of channels, and how an
+ * image's channels are shared out among workers. */
 #ifndef RMFER_SRC_OPS_DEPTHWISE_ROWS_H
 #define RMFER_SRC_OPS_DEPTHWISE_ROWS_H
 

@@ -110,8 +110,8 @@ static void convolve_row(const struct image_job *job, size_t block, size_t c, si
         bool inside = padded >= conv->pad_top && padded - conv->pad_top < conv->height;
         rows[ky] = inside ? ring_row(job, block, padded - conv->pad_top) : job->zeros;
     }
-    job->context->kernels->depthwise(conv->kernel, conv->stride, conv->output_width, channels, out, BLOCK_CHANNELS, rows,
-                                     BLOCK_CHANNELS, conv->packed + c, conv->channels);
+    job->context->kernels->depthwise(conv->kernel, conv->stride, conv->output_width, channels, out, BLOCK_CHANNELS,
+                                     rows, BLOCK_CHANNELS, conv->packed + c, conv->channels);
 }
 
 /* Output rows of one block, activated and added to its sums. */

@@ -1,5 +1,5 @@
-/* Rows of kept maps (rmfer/ops/context.h) on their way between memory and the kernels, which compute with reals: a few rows
- * are widened while they are in cache, and rounded while they still are. No whole map is ever converted. */
+/* Rows of kept maps (rmfer/ops/context.h) on their way between memory and the kernels, which compute with reals: a few
+ * rows are widened while they are in cache, and rounded while they still are. No whole map is ever converted. */
 #ifndef RMFER_SRC_OPS_KEPT_ROWS_H
 #define RMFER_SRC_OPS_KEPT_ROWS_H
 
@@ -11,10 +11,10 @@ struct real_rows {
     size_t ld;
 };
 
-/* The rows of `map` from number `index` on, whose pixels are `ld` numbers apart: where they are, or widened into `room`,
- * whose pixels are `ld_room` apart. */
-static inline struct real_rows kept_rows(const struct op_context *context, struct rows size, const void *map, size_t index,
-                                         size_t ld, real *room, size_t ld_room)
+/* The rows of `map` from number `index` on, whose pixels are `ld` numbers apart: where they are, or widened into
+ * `room`, whose pixels are `ld_room` apart. */
+static inline struct real_rows kept_rows(const struct op_context *context, struct rows size, const void *map,
+                                         size_t index, size_t ld, real *room, size_t ld_room)
 {
     if (context->storage == STORAGE_REAL) return (struct real_rows){(const real *)map + index, ld};
     context->kernels->widen(size, room, ld_room, (const uint16_t *)map + index, ld, context->storage);
@@ -27,14 +27,15 @@ static inline real *kept_target(const struct op_context *context, void *map, siz
     return context->storage == STORAGE_REAL && !streams ? (real *)map + index : room;
 }
 
-/* Brings `made`, which kept_target gave, to `map`; afterwards it holds the numbers that were kept, so that statistics of
- * it are those of what is read later. */
+/* Brings `made`, which kept_target gave, to `map`; afterwards it holds the numbers that were kept, so that statistics
+ * of it are those of what is read later. */
 static inline void kept_write(const struct op_context *context, struct rows size, void *map, size_t index, size_t ld,
                               bool streams, real *made, size_t ld_made)
 {
     if (context->storage != STORAGE_REAL)
         context->kernels->narrow(size, (uint16_t *)map + index, ld, made, ld_made, context->storage, streams);
-    else if (streams) context->kernels->stream(size, (real *)map + index, ld, made, ld_made);
+    else if (streams)
+        context->kernels->stream(size, (real *)map + index, ld, made, ld_made);
 }
 
 #endif

@@ -54,7 +54,8 @@ void linear_pack(const struct op_context *context, struct linear *layer, real *p
 }
 
 /* y += x W^T, the panels of W shared out among the threads. */
-static void multiply_packed(const struct op_context *context, const struct linear *layer, size_t n, const real *x, real *y)
+static void multiply_packed(const struct op_context *context, const struct linear *layer, size_t n, const real *x,
+                            real *y)
 {
     static const size_t ALONE = 65536; /* multiply-adds that are done before a team has woken up */
     const struct kernels *kernels = context->kernels;
@@ -65,8 +66,8 @@ static void multiply_packed(const struct op_context *context, const struct linea
         size_t first = mine.begin * kernels->panel, end = mine.end * kernels->panel;
         if (end > output) end = output;
         if (first < end)
-            kernels->gemm(n, end - first, layer->input, x, layer->input, layer->packed + first * layer->input, y + first,
-                          output, true);
+            kernels->gemm(n, end - first, layer->input, x, layer->input, layer->packed + first * layer->input,
+                          y + first, output, true);
     }
 }
 
@@ -78,19 +79,24 @@ void linear_forward(const struct op_context *context, const struct linear *layer
         multiply_packed(context, layer, n, x, y);
         return;
     }
-    product_run(
-        (struct product){.m = n, .n = layer->output, .k = layer->input, .transpose_b = true, .accumulate = true}, x,
-        layer->weight, y);
+    product_run((struct product){.m = n,
+                                 .n = layer->output,
+                                 .k = layer->input,
+                                 .transpose_b = true,
+                                 .accumulate = true},
+                x, layer->weight, y);
 }
 
 /* y = x W^T + b, so dx = dy W, dW = dy^T x, db = sum of dy over the batch. */
 void linear_backward(const struct linear *layer, size_t n, const real *x, const real *dy, real *dx)
 {
-    if (dx != NULL)
-        product_run((struct product){.m = n, .n = layer->input, .k = layer->output}, dy, layer->weight, dx);
-    product_run(
-        (struct product){.m = layer->output, .n = layer->input, .k = n, .transpose_a = true, .accumulate = true}, dy,
-        x, layer->dweight);
+    if (dx != NULL) product_run((struct product){.m = n, .n = layer->input, .k = layer->output}, dy, layer->weight, dx);
+    product_run((struct product){.m = layer->output,
+                                 .n = layer->input,
+                                 .k = n,
+                                 .transpose_a = true,
+                                 .accumulate = true},
+                dy, x, layer->dweight);
     for (size_t i = 0; i < n && layer->bias != NULL; i++)
         for (size_t j = 0; j < layer->output; j++) layer->dbias[j] += dy[i * layer->output + j];
 }

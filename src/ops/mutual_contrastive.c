@@ -30,10 +30,10 @@ struct anchor {
     const real *similarity;     /* [n], to everybody */
     const unsigned char *apart; /* [n] or NULL */
     size_t negatives;
-    double nearest;             /* the largest similarity of a negative */
-    double hardness_sum;        /* of the negatives' E^beta over that of the nearest: at least 1 */
-    double mean;                /* M */
-    double gathered;            /* G */
+    double nearest;      /* the largest similarity of a negative */
+    double hardness_sum; /* of the negatives' E^beta over that of the nearest: at least 1 */
+    double mean;         /* M */
+    double gathered;     /* G */
     bool at_floor;
 };
 
@@ -150,7 +150,8 @@ static struct mutual_similarities means_of(const struct mutual_contrastive *setu
             counts[is_positive(&a, j)]++;
         }
     }
-    return (struct mutual_similarities){counts[1] > 0 ? sums[1] / counts[1] : 0, counts[0] > 0 ? sums[0] / counts[0] : 0};
+    return (struct mutual_similarities){counts[1] > 0 ? sums[1] / counts[1] : 0,
+                                        counts[0] > 0 ? sums[0] / counts[0] : 0};
 }
 
 double mutual_contrastive_loss(const struct mutual_contrastive *setup, const real *unit, const real *guesses,

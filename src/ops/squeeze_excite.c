@@ -44,8 +44,8 @@ void squeeze_backward(size_t images, size_t channels, const real *pixel_gradient
     for (size_t n = 0; n < images; n++)
         for (size_t row = 0; row < 2; row++)
             for (size_t c = 0; c < channels; c++)
-                bn_sums[row * channels + c] +=
-                    pixel_gradient[n * channels + c] * sums[(n * 3 + row + 1) * channels + c];
+                bn_sums[row * channels + c] += pixel_gradient[n * channels + c] *
+                                               sums[(n * 3 + row + 1) * channels + c];
 }
 
 static real sigmoid(real z)

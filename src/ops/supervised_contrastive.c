@@ -35,8 +35,8 @@ static double one_row(size_t n, size_t i, const int32_t *groups, double factor, 
     return loss;
 }
 
-double supervised_contrastive_loss(const struct supervised_contrastive *setup, const real *unit,
-                                   const int32_t *groups, double scale, real *room, real *dunit)
+double supervised_contrastive_loss(const struct supervised_contrastive *setup, const real *unit, const int32_t *groups,
+                                   double scale, real *room, real *dunit)
 {
     size_t n = setup->n, d = setup->d;
     double total = 0, factor = scale / ((double)n * setup->temperature);

@@ -50,8 +50,10 @@ void canvas_shorten(const char *name, size_t most, char *out, size_t size)
     length = strlen(name);
     bool cut = characters > most || length >= size;
     if (cut && (characters <= most || kept + 4 > size)) kept = size - 4;
-    if (cut) snprintf(out, size, "%.*s\xe2\x80\xa6", (int)kept, name);
-    else snprintf(out, size, "%s", name);
+    if (cut)
+        snprintf(out, size, "%.*s\xe2\x80\xa6", (int)kept, name);
+    else
+        snprintf(out, size, "%s", name);
 }
 
 /* ---- shapes ------------------------------------------------------------------------------------------------------ */
@@ -65,15 +67,19 @@ struct canvas canvas_begin(struct text *out, double width, double height, const 
                            struct error *err)
 {
     struct canvas canvas = {out, err, STATUS_OK, format, NULL};
-    if (format == CANVAS_PNG) canvas.result = cairo_picture_begin(&canvas.picture, width, height, err);
-    else svg_begin(&canvas, width, height, title);
+    if (format == CANVAS_PNG)
+        canvas.result = cairo_picture_begin(&canvas.picture, width, height, err);
+    else
+        svg_begin(&canvas, width, height, title);
     return canvas;
 }
 
 status canvas_end(struct canvas *canvas)
 {
-    if (canvas->format == CANVAS_PNG) canvas->result = cairo_picture_end(canvas->picture, canvas->result, canvas->out, canvas->err);
-    else svg_end(canvas);
+    if (canvas->format == CANVAS_PNG)
+        canvas->result = cairo_picture_end(canvas->picture, canvas->result, canvas->out, canvas->err);
+    else
+        svg_end(canvas);
     canvas->picture = NULL;
     return canvas->result;
 }
@@ -81,21 +87,27 @@ status canvas_end(struct canvas *canvas)
 void canvas_text(struct canvas *canvas, double x, double y, enum canvas_anchor anchor, const char *colour,
                  double degrees, const char *text)
 {
-    if (canvas->format == CANVAS_PNG) cairo_picture_text(canvas->picture, x, y, anchor, colour, degrees, text, false);
-    else svg_text(canvas, x, y, anchor, colour, degrees, text, false);
+    if (canvas->format == CANVAS_PNG)
+        cairo_picture_text(canvas->picture, x, y, anchor, colour, degrees, text, false);
+    else
+        svg_text(canvas, x, y, anchor, colour, degrees, text, false);
 }
 
 void canvas_heading(struct canvas *canvas, double x, double y, const char *text)
 {
-    if (canvas->format == CANVAS_PNG) cairo_picture_text(canvas->picture, x, y, ANCHOR_START, NULL, 0, text, true);
-    else svg_text(canvas, x, y, ANCHOR_START, NULL, 0, text, true);
+    if (canvas->format == CANVAS_PNG)
+        cairo_picture_text(canvas->picture, x, y, ANCHOR_START, NULL, 0, text, true);
+    else
+        svg_text(canvas, x, y, ANCHOR_START, NULL, 0, text, true);
 }
 
 static void stroke(struct canvas *canvas, const struct canvas_point *points, size_t count, const struct stroke *style)
 {
     if (count == 0) return;
-    if (canvas->format == CANVAS_PNG) cairo_picture_line(canvas->picture, points, count, style);
-    else svg_line(canvas, points, count, style);
+    if (canvas->format == CANVAS_PNG)
+        cairo_picture_line(canvas->picture, points, count, style);
+    else
+        svg_line(canvas, points, count, style);
 }
 
 void canvas_line(struct canvas *canvas, const struct canvas_point *points, size_t count, const char *colour,
@@ -114,23 +126,29 @@ void canvas_area(struct canvas *canvas, const struct canvas_point *points, size_
                  double opacity)
 {
     if (count == 0) return;
-    if (canvas->format == CANVAS_PNG) cairo_picture_area(canvas->picture, points, count, colour, opacity);
-    else svg_area(canvas, points, count, colour, opacity);
+    if (canvas->format == CANVAS_PNG)
+        cairo_picture_area(canvas->picture, points, count, colour, opacity);
+    else
+        svg_area(canvas, points, count, colour, opacity);
 }
 
 void canvas_rectangle(struct canvas *canvas, double x, double y, double width, double height, const char *colour,
                       const char *tip)
 {
     const struct canvas_point corners[] = {{x, y}, {x + width, y}, {x + width, y + height}, {x, y + height}};
-    if (canvas->format == CANVAS_PNG) cairo_picture_area(canvas->picture, corners, 4, colour, 1);
-    else svg_rectangle(canvas, x, y, width, height, colour, tip);
+    if (canvas->format == CANVAS_PNG)
+        cairo_picture_area(canvas->picture, corners, 4, colour, 1);
+    else
+        svg_rectangle(canvas, x, y, width, height, colour, tip);
 }
 
 void canvas_dot(struct canvas *canvas, double x, double y, double radius, const char *colour, double opacity,
                 const char *tip)
 {
-    if (canvas->format == CANVAS_PNG) cairo_picture_dot(canvas->picture, x, y, radius, colour, opacity);
-    else svg_dot(canvas, x, y, radius, colour, opacity, tip);
+    if (canvas->format == CANVAS_PNG)
+        cairo_picture_dot(canvas->picture, x, y, radius, colour, opacity);
+    else
+        svg_dot(canvas, x, y, radius, colour, opacity, tip);
 }
 
 void canvas_plot_begin(struct canvas *canvas, const struct canvas_plot *plot)

@@ -29,8 +29,8 @@ status cairo_picture_begin(void **picture, double width, double height, struct e
     if (!(fmax(width, height) * scale <= LARGEST_SIDE))
         return error_set(err, "a picture of %.0f x %.0f pixels is too large: SVG has no such limit", width * scale,
                          height * scale);
-    cairo_surface_t *surface =
-        cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)ceil(width * scale), (int)ceil(height * scale));
+    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)ceil(width * scale),
+                                                          (int)ceil(height * scale));
     cairo_t *drawing = cairo_create(surface);
     cairo_surface_destroy(surface); /* the drawing holds it */
     if (cairo_status(drawing) != CAIRO_STATUS_SUCCESS) {
@@ -156,7 +156,8 @@ status cairo_picture_begin(void **picture, double width, double height, struct e
     (void)width;
     (void)height;
     *picture = NULL;
-    return error_set(err, "this build has no cairo, which draws PNG: install libcairo2-dev and build again, or write SVG");
+    return error_set(err,
+                     "this build has no cairo, which draws PNG: install libcairo2-dev and build again, or write SVG");
 }
 
 status cairo_picture_end(void *picture, status so_far, struct text *out, struct error *err)

@@ -1,5 +1,5 @@
-/* The canvas's shapes as a picture, drawn by cairo where the build has it; else only a message. A NULL picture is drawn on
- * without effect, so that a failed beginning is reported once, at the end. */
+/* The canvas's shapes as a picture, drawn by cairo where the build has it; else only a message. A NULL picture is drawn
+ * on without effect, so that a failed beginning is reported once, at the end. */
 #ifndef PLOT_CANVAS_CAIRO_H
 #define PLOT_CANVAS_CAIRO_H
 

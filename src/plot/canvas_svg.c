@@ -70,8 +70,10 @@ void svg_begin(struct canvas *canvas, double width, double height, const char *t
 {
     bool alone = canvas->format == CANVAS_SVG;
     put_numbers(canvas, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\"", width, height);
-    if (alone) put_numbers(canvas, " width=\"%.0f\" height=\"%.0f\"", width, height);
-    else put_numbers(canvas, " style=\"width: %.0fpx\"", width, height);
+    if (alone)
+        put_numbers(canvas, " width=\"%.0f\" height=\"%.0f\"", width, height);
+    else
+        put_numbers(canvas, " style=\"width: %.0fpx\"", width, height);
     put_attribute(canvas, "role", "img");
     put_attribute(canvas, "aria-label", title);
     put(canvas, " font-family=\"DejaVu Sans, Helvetica, Arial, sans-serif\" font-size=\"12\">\n<title>");

@@ -68,8 +68,10 @@ void chart_axes(struct canvas *canvas, const struct canvas_plot *plot, int most_
 
 void chart_class_name(const char *const *names, size_t name_count, size_t class, char out[CHART_NAME])
 {
-    if (class < name_count) canvas_shorten(names[class], CHART_NAME_CHARACTERS, out, CHART_NAME);
-    else snprintf(out, CHART_NAME, "class %zu", class);
+    if (class < name_count)
+        canvas_shorten(names[class], CHART_NAME_CHARACTERS, out, CHART_NAME);
+    else
+        snprintf(out, CHART_NAME, "class %zu", class);
 }
 
 double chart_names_width(const char *const *names, size_t name_count, size_t classes)

@@ -7,8 +7,8 @@
 /* Where a point of the values lies on the canvas. */
 struct canvas_point chart_place(const struct canvas_plot *plot, double x, double y);
 
-/* Grid lines and numbers at 1, 2 or 5 times a power of ten, at most `most_x` steps across, and the axes' titles with their
- * units. Nothing of the axis of x where first_x = last_x. */
+/* Grid lines and numbers at 1, 2 or 5 times a power of ten, at most `most_x` steps across, and the axes' titles with
+ * their units. Nothing of the axis of x where first_x = last_x. */
 void chart_axes(struct canvas *canvas, const struct canvas_plot *plot, int most_x, const char *x_title,
                 const char *y_title);
 
@@ -22,7 +22,8 @@ void chart_class_name(const char *const *names, size_t name_count, size_t class,
 /* The width of the widest of the first `classes` names. */
 double chart_names_width(const char *const *names, size_t name_count, size_t classes);
 
-/* `text` in lines of at most `width` pixels, 16 pixels apart, from x, y on; returns the y of the line after the last. */
+/* `text` in lines of at most `width` pixels, 16 pixels apart, from x, y on; returns the y of the line after the last.
+ */
 double chart_lines(struct canvas *canvas, double x, double y, double width, const char *text);
 
 /* How many pixels chart_lines would take. */

@@ -12,10 +12,10 @@
 struct looking {
     const struct answers *answers;
     struct attention setup;
-    int64_t *order;     /* [sampled], places in the sample */
+    int64_t *order;                /* [sampled], places in the sample */
     real *unit, *features, *mixed; /* [batch, dimensions] */
-    real *weights;      /* [batch, batch] */
-    double *expected;   /* [classes, classes]: what equal attention to all would give */
+    real *weights;                 /* [batch, batch] */
+    double *expected;              /* [classes, classes]: what equal attention to all would give */
 };
 
 static void looking_free(struct looking *looking)
@@ -41,8 +41,8 @@ static status looking_init(struct looking *looking, const struct answers *answer
     looking->features = memory_allocate(reals, sizeof *looking->features, "features", err);
     looking->mixed = memory_allocate(reals, sizeof *looking->mixed, "mixed features", err);
     looking->weights = memory_allocate(size_multiply(batch, batch), sizeof *looking->weights, "attention", err);
-    looking->expected =
-        memory_allocate(size_multiply(answers->classes, answers->classes), sizeof *looking->expected, "attention", err);
+    looking->expected = memory_allocate(size_multiply(answers->classes, answers->classes), sizeof *looking->expected,
+                                        "attention", err);
     if (looking->order == NULL || looking->unit == NULL || looking->features == NULL || looking->mixed == NULL ||
         looking->weights == NULL || looking->expected == NULL)
         return STATUS_FAILED;
@@ -87,7 +87,8 @@ static void finish(const struct looking *looking, struct class_attention *attent
             size_t at = from * classes + to;
             double expected = looking->expected[at];
             attention->lift[at] = expected > 0 ? attention->share[at] / expected : NAN;
-            attention->share[at] = attention->counts[from] > 0 ? attention->share[at] / (double)attention->counts[from] : NAN;
+            attention->share[at] = attention->counts[from] > 0 ? attention->share[at] / (double)attention->counts[from]
+                                                               : NAN;
         }
 }
 
@@ -98,7 +99,8 @@ status class_attention_init(struct class_attention *attention, const struct answ
     size_t cells = size_multiply(answers->classes, answers->classes);
     *attention = (struct class_attention){0};
     if (answers->projections == NULL || !(answers->attention_temperature > 0))
-        return error_set(err, "%s: no attention branch (ial.weight = 0, or its configuration is not known)", answers->name);
+        return error_set(err, "%s: no attention branch (ial.weight = 0, or its configuration is not known)",
+                         answers->name);
     if (answers->sampled < 2 || answers->attention_batch < 2)
         return error_set(err, "%s: one picture alone has none to look at", answers->name);
     attention->share = memory_allocate(cells, sizeof *attention->share, "attention", err);

@@ -84,8 +84,8 @@ static status largest_two(double *b, int n, double *values, double *vectors, str
 {
     double none = 0, wanted_work;
     int first = n - 1, found = 0, wanted_integers, asking = -1, info = 0, support[4];
-    dsyevr_("V", "I", "U", &n, b, &n, &none, &none, &first, &n, &none, &found, values, vectors, &n, support, &wanted_work,
-            &asking, &wanted_integers, &asking, &info, 1, 1, 1);
+    dsyevr_("V", "I", "U", &n, b, &n, &none, &none, &first, &n, &none, &found, values, vectors, &n, support,
+            &wanted_work, &asking, &wanted_integers, &asking, &info, 1, 1, 1);
     if (info != 0) return error_set(err, "LAPACK's dsyevr refuses a matrix of %d rows (%d)", n, info);
     int work_size = (int)wanted_work, integer_size = wanted_integers;
     double *work = memory_allocate((size_t)work_size, sizeof *work, "room of an eigen-decomposition", err);

@@ -92,8 +92,8 @@ void embedding_normalise(double *positions, size_t n)
     for (size_t i = 0; i < 2 * n && square > 0; i++) positions[i] /= sqrt(square);
 }
 
-/* The best turn without and the best with a mirror: with M = sum x_i r_i', a rotation by atan2(M01 - M10, M00 + M11), or
- * the mirror image of y and then one by the same of M with its second row negated. The larger trace wins. */
+/* The best turn without and the best with a mirror: with M = sum x_i r_i', a rotation by atan2(M01 - M10, M00 + M11),
+ * or the mirror image of y and then one by the same of M with its second row negated. The larger trace wins. */
 void embedding_align(const double *reference, double *positions, size_t n)
 {
     double m[2][2] = {{0, 0}, {0, 0}};

@@ -31,8 +31,7 @@ status evaluated_on_of(const struct run_group *group, struct evaluated_on *on, s
         if (run->evaluation_count == 0) continue;
         const struct evaluated_on own = source_of(run->split, run->dataset);
         if (!evaluated_on_same(on, &own))
-            return error_set_usage(err,
-                                   "%s: runs on the %s and on the %s (%s) have no mean: name them apart, NAME=RUN",
+            return error_set_usage(err, "%s: runs on the %s and on the %s (%s) have no mean: name them apart, NAME=RUN",
                                    group->name, on->text, own.text, run->folder);
         *on = source_of(on->split[0] != '\0' ? on->split : own.split,
                         on->dataset[0] != '\0' ? on->dataset : own.dataset);

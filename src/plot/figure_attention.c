@@ -29,10 +29,11 @@ status figure_attention(const struct answers *answers, const struct class_attent
     char caption[256];
     size_t looked = 0;
     for (size_t c = 0; c < answers->classes; c++) looked += attention->counts[c];
-    snprintf(caption, sizeof caption,
-             "share of a picture's attention, mean over %zu pictures in batches of %zu; below: how many times what equal "
-             "attention to the batch would give",
-             looked, answers->attention_batch < answers->sampled ? answers->attention_batch : answers->sampled);
+    snprintf(
+        caption, sizeof caption,
+        "share of a picture's attention, mean over %zu pictures in batches of %zu; below: how many times what equal "
+        "attention to the batch would give",
+        looked, answers->attention_batch < answers->sampled ? answers->attention_batch : answers->sampled);
     struct matrix matrix = {
         .title = title,
         .caption = caption,

@@ -61,12 +61,15 @@ static void draw_diagram(struct canvas *canvas, const struct diagram *diagram, d
     struct canvas_plot plot = {left, left + SIDE, TOP, TOP + SIDE, 0, 100, 0, 1, "confidence", true};
     double most = 1e-9, top = TOP + SIDE + CAPTION + COUNTS_GAP;
     for (int b = 0; b < CALIBRATION_BINS; b++) most = fmax(most, diagram->bins[b].n / diagram->n);
-    struct canvas_plot counts = {left, left + SIDE, top, top + COUNTS, 0, 100, 0, 1.5 * most, "confidence", true}; /* room above for the numbers */
-    if (isnan(diagram->temperature)) snprintf(text, sizeof text, "as the outputs are");
-    else snprintf(text, sizeof text, "at temperature %.4f", diagram->temperature);
+    struct canvas_plot counts = {left, left + SIDE, top,        top + COUNTS, 0,
+                                 100,  0,           1.5 * most, "confidence", true}; /* room above for the numbers */
+    if (isnan(diagram->temperature))
+        snprintf(text, sizeof text, "as the outputs are");
+    else
+        snprintf(text, sizeof text, "at temperature %.4f", diagram->temperature);
     canvas_heading(canvas, left, TOP - 30, text);
-    snprintf(text, sizeof text, "expected calibration error %.2f %%, NLL %.4f", 100 * diagram->measures.expected_calibration_error,
-             diagram->measures.negative_log_likelihood);
+    snprintf(text, sizeof text, "expected calibration error %.2f %%, NLL %.4f",
+             100 * diagram->measures.expected_calibration_error, diagram->measures.negative_log_likelihood);
     canvas_text(canvas, left, TOP - 12, ANCHOR_START, NULL, 0, text);
     chart_axes(canvas, &plot, 10, "confidence (%)", "accuracy (%)");
     draw_bars(canvas, &plot, diagram);
@@ -98,10 +101,11 @@ status figure_calibration(const struct answers *answers, const char *title, enum
             return error_set(err, "%s: the outputs are not finite numbers, or there are none", answers->name);
     double width = LEFT + (double)count * (SIDE + GAP) - GAP + RIGHT;
     double bottom = TOP + SIDE + CAPTION + COUNTS_GAP + COUNTS;
-    const char *caption = "Bars: accuracy of the answers whose confidence is in the bin; dots: at their mean confidence. Below: "
-                          "how many answers each bin has. A calibrated classifier's dots stand on the dashed line.";
-    struct canvas canvas =
-        canvas_begin(out, width, bottom + CAPTION + chart_lines_height(width - 24, caption), title, format, err);
+    const char *caption =
+        "Bars: accuracy of the answers whose confidence is in the bin; dots: at their mean confidence. Below: "
+        "how many answers each bin has. A calibrated classifier's dots stand on the dashed line.";
+    struct canvas canvas = canvas_begin(out, width, bottom + CAPTION + chart_lines_height(width - 24, caption), title,
+                                        format, err);
     canvas_heading(&canvas, 12, 24, title);
     for (size_t i = 0; i < count; i++) draw_diagram(&canvas, &diagrams[i], LEFT + (double)i * (SIDE + GAP));
     chart_lines(&canvas, 12, bottom + CAPTION, width - 24, caption);

@@ -91,8 +91,8 @@ static void make_curve(struct line *line, double last_epoch)
     struct curve *curve = &line->curve;
     *curve = (struct curve){.count = 0};
     for (size_t r = 0; r < line->group->count; r++) {
-        const struct series *series =
-            run_series(&line->group->runs[r], line->sample->name, line->sample->is_evaluation);
+        const struct series *series = run_series(&line->group->runs[r], line->sample->name,
+                                                 line->sample->is_evaluation);
         if (series == NULL) continue;
         fill_buckets(&one, series, last_epoch);
         add_run(&total, &one);
@@ -126,15 +126,18 @@ static void line_name(const struct line *line, enum naming naming, char out[NAME
     canvas_shorten(line->group->name, naming == NAMED_BY_GROUP ? 28 : 14, group, sizeof group);
     canvas_shorten(line->sample->name, 22, series, sizeof series);
     const char *kind = line->sample->is_evaluation ? "eval " : "";
-    if (naming == NAMED_BY_GROUP) snprintf(out, NAME, "%s%s", group, line->sample->is_evaluation ? ", eval" : "");
-    else if (naming == NAMED_BY_NUMBER) snprintf(out, NAME, "%s%s", kind, series);
-    else snprintf(out, NAME, "%s: %s%s", group, kind, series);
+    if (naming == NAMED_BY_GROUP)
+        snprintf(out, NAME, "%s%s", group, line->sample->is_evaluation ? ", eval" : "");
+    else if (naming == NAMED_BY_NUMBER)
+        snprintf(out, NAME, "%s%s", kind, series);
+    else
+        snprintf(out, NAME, "%s: %s%s", group, kind, series);
 }
 
 static struct canvas_plot plot_of(const struct panel *panel, double top)
 {
-    return (struct canvas_plot){LEFT, WIDTH - LEGEND, top, top + PLOT_HEIGHT, 0, panel->last_epoch, panel->low,
-                                panel->high, "epoch", panel->is_percent};
+    return (struct canvas_plot){LEFT,       WIDTH - LEGEND, top,     top + PLOT_HEIGHT, 0, panel->last_epoch,
+                                panel->low, panel->high,    "epoch", panel->is_percent};
 }
 
 static void draw_band(struct canvas *canvas, const struct canvas_plot *plot, const struct line *line)
@@ -163,10 +166,13 @@ static void draw_legend(struct canvas *canvas, const struct line *line, double y
 {
     char text[NAME], whole[NAME + 48];
     double x = WIDTH - LEGEND + 14;
-    if (line->curve.runs > 1) snprintf(whole, sizeof whole, "%s (%zu runs)", name, line->curve.runs);
-    else snprintf(whole, sizeof whole, "%s", name);
+    if (line->curve.runs > 1)
+        snprintf(whole, sizeof whole, "%s (%zu runs)", name, line->curve.runs);
+    else
+        snprintf(whole, sizeof whole, "%s", name);
     canvas_shorten(whole, 36, text, sizeof text);
-    canvas_line(canvas, (struct canvas_point[]){{x, y}, {x + 26, y}}, 2, palette_colour(line->colour), 2, dash_of(line), 1);
+    canvas_line(canvas, (struct canvas_point[]){{x, y}, {x + 26, y}}, 2, palette_colour(line->colour), 2, dash_of(line),
+                1);
     canvas_text(canvas, x + 32, y + 4, ANCHOR_START, NULL, 0, text);
 }
 
@@ -336,8 +342,7 @@ static void add_lines(struct panel *panel, const struct run_group *group, size_t
 }
 
 /* A colour for each of several groups; where colours begin anew, dashes go on behind those in use. */
-static void add_groups(struct panel *panel, const struct run_group *groups, size_t count, size_t kind,
-                       const char *key)
+static void add_groups(struct panel *panel, const struct run_group *groups, size_t count, size_t kind, const char *key)
 {
     size_t widest = 0;
     for (size_t g = 0; g < count; g++) {
@@ -354,7 +359,8 @@ static void add_groups(struct panel *panel, const struct run_group *groups, size
 static struct panel panel_of(size_t kind, const char *key, const struct run_group *groups, size_t count,
                              struct line *lines)
 {
-    struct panel panel = {.title = kinds[kind].title, .unit = kinds[kind].unit, .is_percent = kinds[kind].is_percent, .lines = lines};
+    struct panel panel = {
+        .title = kinds[kind].title, .unit = kinds[kind].unit, .is_percent = kinds[kind].is_percent, .lines = lines};
     if (key != NULL) {
         panel.title = panel.unit = key;
         panel.is_percent = strstr(key, "accuracy") != NULL;

@@ -20,8 +20,7 @@ static status embed(const struct answers *answers, double *positions, struct mds
     double *distances = memory_allocate(size_multiply(n, n), sizeof *distances, "distances", err);
     double *room = memory_allocate(2 * n, sizeof *room, "positions", err);
     status result = distances == NULL || room == NULL ? STATUS_FAILED : STATUS_OK;
-    if (result == STATUS_OK)
-        result = embedding_distances(answers->features, n, answers->dimensions, distances, err);
+    if (result == STATUS_OK) result = embedding_distances(answers->features, n, answers->dimensions, distances, err);
     if (result == STATUS_OK) result = embedding_classical(distances, n, positions, NULL, err);
     if (result == STATUS_OK) {
         measures->classical_stress = embedding_stress(distances, n, positions);
@@ -38,14 +37,17 @@ static status embed(const struct answers *answers, double *positions, struct mds
 static status check_same_pictures(const struct answers *first, const struct answers *other, struct error *err)
 {
     bool same = first->sampled == other->sampled && first->classes == other->classes;
-    for (size_t c = 0; same && c < first->classes; c++) same = strcmp(first->class_names[c], other->class_names[c]) == 0;
+    for (size_t c = 0; same && c < first->classes; c++)
+        same = strcmp(first->class_names[c], other->class_names[c]) == 0;
     for (size_t i = 0; same && i < first->sampled; i++) {
         size_t a = first->sample[i], b = other->sample[i];
         same = first->ids[a] == other->ids[b] && first->labels[a] == other->labels[b];
     }
     return same ? STATUS_OK
-                : error_set(err, "%s and %s were not evaluated on the same pictures with the same classes: nothing to lay "
-                                 "side by side", first->name, other->name);
+                : error_set(err,
+                            "%s and %s were not evaluated on the same pictures with the same classes: nothing to lay "
+                            "side by side",
+                            first->name, other->name);
 }
 
 /* One cloud: its plane, turned onto the first one, and what is measured there. */
@@ -75,7 +77,8 @@ status mds_layout_init(struct mds_layout *layout, const struct answers *answers,
     if (n > EMBEDDING_MOST_POINTS)
         return error_set_usage(err, "a plane of %zu pictures: at most %d", n, EMBEDDING_MOST_POINTS);
     layout->positions = memory_allocate(size_multiply(count, 2 * n), sizeof *layout->positions, "positions", err);
-    layout->centres = memory_allocate(size_multiply(count, 2 * answers[0].classes), sizeof *layout->centres, "centres", err);
+    layout->centres = memory_allocate(size_multiply(count, 2 * answers[0].classes), sizeof *layout->centres, "centres",
+                                      err);
     layout->measures = memory_allocate(count, sizeof *layout->measures, "measures", err);
     if (layout->positions == NULL || layout->centres == NULL || layout->measures == NULL) return STATUS_FAILED;
     status result = STATUS_OK;
@@ -97,11 +100,12 @@ static void caption_of(const struct mds_layout *layout, size_t i, char *out, siz
 {
     const struct mds_measures *measures = &layout->measures[i];
     const struct answers *answers = &layout->answers[i];
-    int used = snprintf(out, size,
-                        "%zu pictures. Stress %.3f (classical %.3f; SMACOF, %zu rounds). Mean distance from the class "
-                        "centre, in units of the cloud's radius (root mean square distance from its mean): %.3f in this plane",
-                        answers->sampled, measures->stress, measures->classical_stress, measures->rounds,
-                        measures->plane_centre_distance);
+    int used =
+        snprintf(out, size,
+                 "%zu pictures. Stress %.3f (classical %.3f; SMACOF, %zu rounds). Mean distance from the class "
+                 "centre, in units of the cloud's radius (root mean square distance from its mean): %.3f in this plane",
+                 answers->sampled, measures->stress, measures->classical_stress, measures->rounds,
+                 measures->plane_centre_distance);
     if (!isnan(answers->centre_distance))
         snprintf(out + used, size - (size_t)used, ", %.3f among the features of all %zu.", answers->centre_distance,
                  answers->n);

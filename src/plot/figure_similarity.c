@@ -19,7 +19,8 @@ static status unit_rows(const struct answers *answers, float *rows, struct error
     size_t d = answers->dimensions;
     for (size_t i = 0; i < answers->sampled; i++) {
         double square = 0;
-        for (size_t k = 0; k < d; k++) square += (double)answers->features[i * d + k] * (double)answers->features[i * d + k];
+        for (size_t k = 0; k < d; k++)
+            square += (double)answers->features[i * d + k] * (double)answers->features[i * d + k];
         if (!isfinite(square))
             return error_set(err, "%s: the features of picture %zu are not finite numbers", answers->name, i);
         double length = fmax(sqrt(square), SMALLEST_NORM);
@@ -56,8 +57,8 @@ status similarity_count(const struct answers *answers, struct similarity_counts 
     status result = rows == NULL || products == NULL ? STATUS_FAILED : unit_rows(answers, rows, err);
     for (size_t first = 0; first < n && result == STATUS_OK; first += BLOCK) {
         size_t block = n - first < BLOCK ? n - first : BLOCK;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)block, (int)n, (int)d, 1, rows + first * d, (int)d, rows,
-                    (int)d, 0, products, (int)n);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)block, (int)n, (int)d, 1, rows + first * d, (int)d,
+                    rows, (int)d, 0, products, (int)n);
         count_block(answers, counts, products, first, block);
     }
     counts->same_mean = counts->same_pairs > 0 ? counts->same_mean / counts->same_pairs : NAN;
@@ -100,7 +101,8 @@ static void draw_kind(struct canvas *canvas, const struct canvas_plot *plot, con
     }
     if (kind->pairs > 0) snprintf(mean, sizeof mean, ", mean %.3f", kind->mean);
     snprintf(text, sizeof text, "%s: %.0f pairs%s", kind->name, kind->pairs, mean);
-    canvas_line(canvas, (struct canvas_point[]){{LEFT + 14, legend_y}, {LEFT + 40, legend_y}}, 2, kind->colour, 2, kind->dash, 1);
+    canvas_line(canvas, (struct canvas_point[]){{LEFT + 14, legend_y}, {LEFT + 40, legend_y}}, 2, kind->colour, 2,
+                kind->dash, 1);
     canvas_text(canvas, LEFT + 48, legend_y + 4, ANCHOR_START, NULL, 0, text);
 }
 
@@ -130,19 +132,29 @@ static status draw(const struct answers *answers, const struct similarity_counts
 {
     const struct kind kinds[2] = {
         {"same class", palette_colour(0), NULL, counts->same, counts->same_pairs, counts->same_mean},
-        {"different classes", palette_colour(1), "6 3", counts->different, counts->different_pairs, counts->different_mean}};
+        {"different classes", palette_colour(1), "6 3", counts->different, counts->different_pairs,
+         counts->different_mean}};
     char caption[256];
-    snprintf(caption, sizeof caption,
-             "Pairs of %zu pictures by the cosine similarity of their features, each kind's shares in bins %.3g wide; dashed: "
-             "means. All %zu pictures: same class %.4f, different classes %.4f.",
-             answers->sampled, 2.0 / SIMILARITY_BINS, answers->n, answers->same_class_similarity,
-             answers->different_class_similarity);
+    snprintf(
+        caption, sizeof caption,
+        "Pairs of %zu pictures by the cosine similarity of their features, each kind's shares in bins %.3g wide; dashed: "
+        "means. All %zu pictures: same class %.4f, different classes %.4f.",
+        answers->sampled, 2.0 / SIMILARITY_BINS, answers->n, answers->same_class_similarity,
+        answers->different_class_similarity);
     double width = WIDTH - 24, top = TOP + 44;
-    struct canvas_plot plot = {LEFT, WIDTH - RIGHT, top, top + HEIGHT, -1, 1, 0,
+    struct canvas_plot plot = {LEFT,
+                               WIDTH - RIGHT,
+                               top,
+                               top + HEIGHT,
+                               -1,
+                               1,
+                               0,
                                1.08 * fmax(fmax(highest_share(&kinds[0]), highest_share(&kinds[1])), 1e-6),
-                               "cosine similarity", true};
+                               "cosine similarity",
+                               true};
     find_range(counts, &plot);
-    struct canvas canvas = canvas_begin(out, WIDTH, plot.bottom + 64 + chart_lines_height(width, caption), title, format, err);
+    struct canvas canvas = canvas_begin(out, WIDTH, plot.bottom + 64 + chart_lines_height(width, caption), title,
+                                        format, err);
     canvas_heading(&canvas, 12, 24, title);
     chart_axes(&canvas, &plot, 10, "cosine similarity of two pictures' features", "share of pairs (%)");
     canvas_plot_begin(&canvas, &plot);

@@ -32,8 +32,8 @@ static void draw_cell(struct canvas *canvas, const struct matrix *matrix, size_t
     palette_shade(cell.shade, colour);
     chart_class_name(matrix->names, matrix->name_count, row, truth);
     chart_class_name(matrix->names, matrix->name_count, column, other);
-    snprintf(tip, sizeof tip, "%s, %s: %s, %s: %s (%s)", matrix->row_title, truth, matrix->column_title, other, cell.first,
-             cell.second);
+    snprintf(tip, sizeof tip, "%s, %s: %s, %s: %s (%s)", matrix->row_title, truth, matrix->column_title, other,
+             cell.first, cell.second);
     canvas_rectangle(canvas, x + 1, y + 1, CELL - 2, CELL - 2, colour, tip);
     canvas_text(canvas, x + CELL / 2.0, y + CELL / 2.0, ANCHOR_MIDDLE, palette_ink(cell.shade), 0, cell.first);
     canvas_text(canvas, x + CELL / 2.0, y + CELL / 2.0 + 16, ANCHOR_MIDDLE, palette_ink(cell.shade), 0, cell.second);

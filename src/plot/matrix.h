@@ -5,13 +5,13 @@
 #include "rmfer/plot/canvas.h"
 
 struct matrix_cell {
-    double shade;              /* 0 .. 1 */
+    double shade; /* 0 .. 1 */
     char first[24], second[24];
 };
 
 struct matrix {
     const char *title, *caption, *row_title, *column_title;
-    const char *const *names;  /* [name_count], which may be fewer than classes */
+    const char *const *names; /* [name_count], which may be fewer than classes */
     size_t name_count, classes;
     struct matrix_cell (*cell)(const void *data, size_t row, size_t column);
     const void *data;

@@ -28,7 +28,8 @@ static void put_head(struct html *html, const struct run_group *groups, size_t c
     size_t number = 0;
     html_put(html, report_page_head);
     /* By script, so that whoever reads further down is not thrown back to the top. */
-    if (refresh > 0) html_format(html, "<script>setTimeout(function () { location.reload(); }, %d);</script>\n", 1000 * refresh);
+    if (refresh > 0)
+        html_format(html, "<script>setTimeout(function () { location.reload(); }, %d);</script>\n", 1000 * refresh);
     html_put(html, "<header>\n");
     html_element(html, "h1", count == 1 ? groups[0].name : "Runs compared");
     html_put(html, "<nav aria-label=\"parts of the page\"><ul>\n<li><a href=\"#accuracy\">Accuracy</a></li>\n"
@@ -55,10 +56,13 @@ static bool has_feature_values(const struct run_group *groups, size_t count)
 static void put_accuracies(struct html *html, const struct run_group *groups, size_t count)
 {
     struct table_options options = {.gain = count > 1, .features = has_feature_values(groups, count)};
-    html_put(html, "<section id=\"accuracy\" aria-labelledby=\"accuracy-title\">\n<h2 id=\"accuracy-title\">Accuracy</h2>\n");
+    html_put(html,
+             "<section id=\"accuracy\" aria-labelledby=\"accuracy-title\">\n<h2 id=\"accuracy-title\">Accuracy</h2>\n");
     if (html->result == STATUS_OK) html->result = table_runs(groups, count, &options, TABLE_HTML, html->out, html->err);
-    html_put(html, "<p class=\"note\">The best evaluation of each run on the split that chose it. In brackets: the 95 % interval "
-                   "that the number of pictures allows, mean limits of the runs. ");
+    html_put(
+        html,
+        "<p class=\"note\">The best evaluation of each run on the split that chose it. In brackets: the 95 % interval "
+        "that the number of pictures allows, mean limits of the runs. ");
     if (options.gain) html_text(html, table_marks);
     html_put(html, "</p>\n</section>\n");
 }
@@ -92,8 +96,11 @@ static void put_series_rows(struct html *html, const struct run_group *group, co
 
 static void put_curves(struct html *html, const struct run_group *groups, size_t count)
 {
-    static const char *const columns[] = {"name", "run", "number", "points", "first", "lowest", "highest", "last", NULL};
-    html_put(html, "<section id=\"curves\" aria-labelledby=\"curves-title\">\n<h2 id=\"curves-title\">Learning curves</h2>\n");
+    static const char *const columns[] = {"name",   "run",     "number", "points", "first",
+                                          "lowest", "highest", "last",   NULL};
+    html_put(
+        html,
+        "<section id=\"curves\" aria-labelledby=\"curves-title\">\n<h2 id=\"curves-title\">Learning curves</h2>\n");
     if (!has_lines(groups, count)) {
         html_put(html, "<p>No line of metrics yet.</p>\n</section>\n");
         return;
@@ -101,9 +108,10 @@ static void put_curves(struct html *html, const struct run_group *groups, size_t
     html_put(html, "<figure>\n");
     if (html->result == STATUS_OK)
         html->result = figure_curves(groups, count, NULL, "Learning curves", CANVAS_INLINE, html->out, html->err);
-    html_put(html, "<figcaption>Lines: means; bands: the range over the runs of a name, or of one run's points within a "
-                   "pixel. Values show under the pointer and by the arrow keys.</figcaption>\n</figure>\n"
-                   "<details><summary>the curves as a table</summary>\n");
+    html_put(html,
+             "<figcaption>Lines: means; bands: the range over the runs of a name, or of one run's points within a "
+             "pixel. Values show under the pointer and by the arrow keys.</figcaption>\n</figure>\n"
+             "<details><summary>the curves as a table</summary>\n");
     html_table_begin(html, "first, lowest, highest and last value of every number", columns);
     for (size_t g = 0; g < count; g++)
         for (size_t i = 0; i < groups[g].count; i++) put_series_rows(html, &groups[g], &groups[g].runs[i]);

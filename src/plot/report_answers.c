@@ -55,7 +55,8 @@ static void put_calibration(struct html *html, const struct answers *answers)
 
 static void put_similarity(struct html *html, const struct answers *answers)
 {
-    static const char *const columns[] = {"cosine similarity", "pairs of one class", "pairs of different classes", NULL};
+    static const char *const columns[] = {"cosine similarity", "pairs of one class", "pairs of different classes",
+                                          NULL};
     struct similarity_counts counts;
     html_put(html, "<h3>Similarity of features</h3>\n<figure>\n");
     if (html->result == STATUS_OK) html->result = similarity_count(answers, &counts, html->err);
@@ -66,8 +67,9 @@ static void put_similarity(struct html *html, const struct answers *answers)
     begin_table(html, "the similarities as a table", columns);
     for (size_t b = 0; b < SIMILARITY_BINS; b++) {
         if (!(counts.same[b] + counts.different[b] > 0)) continue;
-        html_format(html, "<tr><td>%.3f to %.3f</td><td>%.0f</td><td>%.0f</td></tr>\n", -1 + 2.0 * (double)b / SIMILARITY_BINS,
-                    -1 + 2.0 * (double)(b + 1) / SIMILARITY_BINS, counts.same[b], counts.different[b]);
+        html_format(html, "<tr><td>%.3f to %.3f</td><td>%.0f</td><td>%.0f</td></tr>\n",
+                    -1 + 2.0 * (double)b / SIMILARITY_BINS, -1 + 2.0 * (double)(b + 1) / SIMILARITY_BINS,
+                    counts.same[b], counts.different[b]);
     }
     end_table(html);
 }
@@ -107,8 +109,9 @@ static void put_mds(struct html *html, const struct answers *answers)
 static void put_attention_table(struct html *html, const struct answers *answers,
                                 const struct class_attention *attention)
 {
-    html_put(html, "<details><summary>the attention as a table</summary>\n<div class=\"table\" tabindex=\"0\">\n<table>\n"
-                   "<caption>share of attention, %; rows: who looks, columns: looked at</caption>\n<thead><tr><td></td>");
+    html_put(html,
+             "<details><summary>the attention as a table</summary>\n<div class=\"table\" tabindex=\"0\">\n<table>\n"
+             "<caption>share of attention, %; rows: who looks, columns: looked at</caption>\n<thead><tr><td></td>");
     for (size_t c = 0; c < answers->classes; c++) html_element(html, "th scope=\"col\"", answers->class_names[c]);
     html_put(html, "</tr></thead>\n<tbody>\n");
     for (size_t from = 0; from < answers->classes; from++) {
@@ -132,7 +135,8 @@ static void put_attention(struct html *html, const struct answers *answers, uint
     html_put(html, "<figure>\n");
     if (html->result == STATUS_OK) html->result = class_attention_init(&attention, answers, seed, html->err);
     if (html->result == STATUS_OK)
-        html->result = figure_attention(answers, &attention, "Mean attention by class", CANVAS_INLINE, html->out, html->err);
+        html->result = figure_attention(answers, &attention, "Mean attention by class", CANVAS_INLINE, html->out,
+                                        html->err);
     html_put(html, "</figure>\n");
     if (html->result == STATUS_OK) put_attention_table(html, answers, &attention);
     class_attention_free(&attention);

@@ -35,8 +35,8 @@ const char report_page_head[] =
     "  :root { --ink: #000000; --ground: #ffffff; --quiet: #444444; --rule: #bbbbbb; --raised: #ffffff; } }\n"
     "</style>\n</head>\n<body>\n";
 
-/* Curves: the point of each curve nearest to the pointer's x (or where the arrow keys went), turned back into values by the
- * chart's edges. */
+/* Curves: the point of each curve nearest to the pointer's x (or where the arrow keys went), turned back into values by
+ * the chart's edges. */
 const char report_page_script[] =
     "<script>\n\"use strict\";\n(function () {\n"
     "  var box = document.createElement(\"div\");\n  box.id = \"values\"; box.hidden = true;\n"

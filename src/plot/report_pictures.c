@@ -21,8 +21,9 @@ static void put_base64(struct html *html, const uint8_t *bytes, size_t size)
         uint32_t three = (uint32_t)bytes[i] << 16;
         if (i + 1 < size) three |= (uint32_t)bytes[i + 1] << 8;
         if (i + 2 < size) three |= bytes[i + 2];
-        const char four[5] = {digits[three >> 18], digits[three >> 12 & 63], i + 1 < size ? digits[three >> 6 & 63] : '=',
-                              i + 2 < size ? digits[three & 63] : '=', '\0'};
+        const char four[5] = {digits[three >> 18], digits[three >> 12 & 63],
+                              i + 1 < size ? digits[three >> 6 & 63] : '=', i + 2 < size ? digits[three & 63] : '=',
+                              '\0'};
         html_put(html, four);
     }
 }
@@ -53,8 +54,10 @@ status report_pictures(const char *heading, const struct answers *answers, const
 {
     struct html html = {out, err, STATUS_OK};
     html_element(&html, "h3", heading);
-    if (count == 0) html_put(&html, "<p>None.</p>\n");
-    else html_put(&html, "<ul class=\"pictures\">\n");
+    if (count == 0)
+        html_put(&html, "<p>None.</p>\n");
+    else
+        html_put(&html, "<ul class=\"pictures\">\n");
     for (size_t i = 0; i < count; i++) put_picture(&html, answers, &pictures[i]);
     if (count > 0) html_put(&html, "</ul>\n");
     return html.result;

@@ -77,8 +77,8 @@ static void put_facts(struct html *html, const struct run *run, const char *log)
         put_fact(html, "phase 2 after epoch", value);
     }
     double speed = mean_of(run, "images_per_s"), wait = mean_of(run, "data_wait_share");
-    snprintf(value, sizeof value, "%.1f images/s, mean of the lines; %.1f %% of the time spent waiting for pictures", speed,
-             isnan(wait) ? 0 : 100 * wait);
+    snprintf(value, sizeof value, "%.1f images/s, mean of the lines; %.1f %% of the time spent waiting for pictures",
+             speed, isnan(wait) ? 0 : 100 * wait);
     if (!isnan(speed)) put_fact(html, "speed", value);
     html_put(html, "</tbody>\n</table>\n</div>\n");
 }
@@ -134,8 +134,9 @@ static void put_counts(struct html *html, const struct run *run)
 {
     const struct run_confusion *confusion = &run->best.confusion;
     char room[32];
-    html_put(html, "<details><summary>the confusion as a table</summary>\n<div class=\"table\" tabindex=\"0\">\n<table>\n"
-                   "<caption>pictures; rows: truth, columns: predicted</caption>\n<thead><tr><td></td>");
+    html_put(html,
+             "<details><summary>the confusion as a table</summary>\n<div class=\"table\" tabindex=\"0\">\n<table>\n"
+             "<caption>pictures; rows: truth, columns: predicted</caption>\n<thead><tr><td></td>");
     for (size_t c = 0; c < confusion->classes; c++)
         html_element(html, "th scope=\"col\"", class_name(run, c, room, sizeof room));
     html_put(html, "</tr></thead>\n<tbody>\n");
@@ -153,9 +154,12 @@ static void put_counts(struct html *html, const struct run *run)
 /* With the interval where the file has one. */
 static void accuracy_text(double accuracy, const double limits[2], char out[64])
 {
-    if (isnan(accuracy)) snprintf(out, 64, "not a number");
-    else if (isnan(limits[0]) || isnan(limits[1])) snprintf(out, 64, "%.2f %%", 100 * accuracy);
-    else snprintf(out, 64, "%.2f %% [%.2f, %.2f]", 100 * accuracy, 100 * limits[0], 100 * limits[1]);
+    if (isnan(accuracy))
+        snprintf(out, 64, "not a number");
+    else if (isnan(limits[0]) || isnan(limits[1]))
+        snprintf(out, 64, "%.2f %%", 100 * accuracy);
+    else
+        snprintf(out, 64, "%.2f %% [%.2f, %.2f]", 100 * accuracy, 100 * limits[0], 100 * limits[1]);
 }
 
 static void put_evaluation(struct html *html, const struct run *run)
@@ -168,8 +172,8 @@ static void put_evaluation(struct html *html, const struct run *run)
     accuracy_text(run->best.overall, run->best.overall_limits, overall);
     accuracy_text(run->best.average, run->best.average_limits, average);
     if (!isnan(run->best.epoch)) snprintf(epoch, sizeof epoch, " at epoch %.4g", run->best.epoch);
-    snprintf(title, sizeof title, "Best evaluation%s, %.20s split: overall accuracy %s, average %s", epoch, run->split, overall,
-             average);
+    snprintf(title, sizeof title, "Best evaluation%s, %.20s split: overall accuracy %s, average %s", epoch, run->split,
+             overall, average);
     html_element(html, "h3", title);
     html_put(html, "<figure>\n");
     if (html->result == STATUS_OK)
@@ -229,8 +233,8 @@ static char *end_of_log(char *log)
 void report_run_put(struct html *html, const struct run *run, size_t number, const struct text *extra)
 {
     char *config = run_file(run, "config.ini", LARGEST_CONFIG), *log = run_file(run, "log.txt", LARGEST_LOG);
-    html_format(html, "<section id=\"run%zu\" aria-labelledby=\"run%zu-title\">\n<h2 id=\"run%zu-title\">", number, number,
-                number);
+    html_format(html, "<section id=\"run%zu\" aria-labelledby=\"run%zu-title\">\n<h2 id=\"run%zu-title\">", number,
+                number, number);
     html_text(html, run->folder);
     html_put(html, "</h2>\n");
     put_facts(html, run, log);

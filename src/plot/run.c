@@ -31,8 +31,8 @@ static struct series *series_of(struct run *run, const char *name, bool is_evalu
         error_set(err, "more than %d different numbers a line", MOST_SERIES);
         return NULL;
     }
-    struct series *grown =
-        memory_grow(run->series, run->series_count, run->series_count + 1, sizeof *grown, "series", err);
+    struct series *grown = memory_grow(run->series, run->series_count, run->series_count + 1, sizeof *grown, "series",
+                                       err);
     if (grown == NULL) return NULL;
     run->series = grown;
     char *copy = memory_copy_string(name, err);
@@ -114,8 +114,8 @@ static status read_evaluation(struct run_evaluation *evaluation, const cJSON *li
 static status keep_evaluation(struct run *run, const cJSON *line, struct error *err)
 {
     double overall = json_number(line, "overall_accuracy");
-    bool is_best =
-        run->evaluation_count == 0 || overall > run->best.overall || (isnan(run->best.overall) && !isnan(overall));
+    bool is_best = run->evaluation_count == 0 || overall > run->best.overall ||
+                   (isnan(run->best.overall) && !isnan(overall));
     const char *split = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(line, "split"));
     snprintf(run->split, sizeof run->split, "%s", split == NULL ? "" : split);
     run->evaluation_count++;
@@ -130,8 +130,7 @@ static status keep_evaluation(struct run *run, const cJSON *line, struct error *
 static void note_phase(struct run *run, double epoch, double phase)
 {
     if (isnan(phase)) return;
-    if (run->last_phase > 0 && phase > run->last_phase && isnan(run->phase_switch))
-        run->phase_switch = run->last_epoch;
+    if (run->last_phase > 0 && phase > run->last_phase && isnan(run->phase_switch)) run->phase_switch = run->last_epoch;
     run->last_phase = phase;
     run->last_epoch = epoch;
 }
@@ -191,7 +190,8 @@ static status take_classes(struct run *run, char *list, struct error *err)
 {
     char *saved = NULL;
     status result = STATUS_OK;
-    for (char *name = strtok_r(list, ",", &saved); name != NULL && result == STATUS_OK; name = strtok_r(NULL, ",", &saved))
+    for (char *name = strtok_r(list, ",", &saved); name != NULL && result == STATUS_OK;
+         name = strtok_r(NULL, ",", &saved))
         result = add_class(run, text_trim(name), err);
     return result;
 }

@@ -10,11 +10,11 @@
 enum run_value {
     VALUE_OVERALL,
     VALUE_AVERAGE,
-    VALUE_SAME_CLASS,       /* mean cosine similarity of features */
+    VALUE_SAME_CLASS, /* mean cosine similarity of features */
     VALUE_DIFFERENT_CLASS,
     VALUE_CLASS_DIFFERENCE, /* the one less the other */
     VALUE_CENTRE_DISTANCE,
-    VALUE_RECALL,           /* of one class */
+    VALUE_RECALL, /* of one class */
 };
 
 struct run_measure {
@@ -25,16 +25,16 @@ struct run_measure {
 /* The value of a run's best evaluation, or of its last; NaN where there is none. */
 double run_value(const struct run *run, bool last, const struct run_measure *measure);
 
-/* Deviation: of the sample, NaN of fewer than two; limits: of the accuracies' 95 % intervals, means over the runs, NaN where
- * not every run has them. Runs without the value do not count. */
+/* Deviation: of the sample, NaN of fewer than two; limits: of the accuracies' 95 % intervals, means over the runs, NaN
+ * where not every run has them. Runs without the value do not count. */
 struct spread {
     size_t n;
     double mean, deviation, limits[2];
 };
 struct spread spread_of(const struct run_group *group, bool last, const struct run_measure *measure);
 
-/* The differences group - reference of runs with the same seed, where both have the value. `deviation` is theirs, NaN of
- * fewer than two. */
+/* The differences group - reference of runs with the same seed, where both have the value. `deviation` is theirs, NaN
+ * of fewer than two. */
 struct gain {
     struct paired_test test;
     double deviation;

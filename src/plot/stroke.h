@@ -5,9 +5,9 @@
 struct stroke {
     const char *colour; /* NULL = the ink */
     double width;
-    const char *dash;   /* "6 3", NULL = whole */
+    const char *dash; /* "6 3", NULL = whole */
     double opacity;
-    const char *label;  /* of a curve, NULL = none */
+    const char *label; /* of a curve, NULL = none */
 };
 
 #endif

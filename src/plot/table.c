@@ -1,4 +1,5 @@
-/* The table of runs as Markdown, CSV, LaTeX (booktabs) and HTML: columns that are chosen, each written for the format. */
+/* The table of runs as Markdown, CSV, LaTeX (booktabs) and HTML: columns that are chosen, each written for the format.
+ */
 #include "rmfer/plot/table.h"
 
 #include "evaluated_on.h"
@@ -12,9 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 
-const char table_marks[] = "Gain: difference from the first row over runs with the same seed, mean \xc2\xb1 sample standard "
-                           "deviation and, in brackets, the mean's 95 % interval by Student's distribution; * p < .05, ** p < .01, "
-                           "*** p < .001 by the paired t-test over seeds, two-sided, not corrected for the number of rows.";
+const char table_marks[] =
+    "Gain: difference from the first row over runs with the same seed, mean \xc2\xb1 sample standard "
+    "deviation and, in brackets, the mean's 95 % interval by Student's distribution; * p < .05, ** p < .01, "
+    "*** p < .001 by the paired t-test over seeds, two-sided, not corrected for the number of rows.";
 
 /* ---- columns ----------------------------------------------------------------------------------------------------- */
 
@@ -44,7 +46,8 @@ static size_t choose_fixed(const struct table_options *options, struct column *c
     };
     size_t count = 0;
     for (size_t i = 0; i < FIXED_COLUMNS; i++)
-        if ((!all[i].gain || options->gain) && (!all[i].features || options->features)) columns[count++] = all[i].column;
+        if ((!all[i].gain || options->gain) && (!all[i].features || options->features))
+            columns[count++] = all[i].column;
     return count;
 }
 
@@ -58,8 +61,8 @@ static const struct run *run_with_classes(const struct run_group *groups, size_t
 }
 
 /* Room for all of them, memory_free'd by the caller; names are the runs'. */
-static struct column *choose_columns(const struct run_group *groups, size_t group_count, const struct table_options *options,
-                                     size_t *count, struct error *err)
+static struct column *choose_columns(const struct run_group *groups, size_t group_count,
+                                     const struct table_options *options, size_t *count, struct error *err)
 {
     const struct run *run = options->recalls ? run_with_classes(groups, group_count) : NULL;
     size_t classes = run == NULL ? 0 : run->class_count;
@@ -67,8 +70,7 @@ static struct column *choose_columns(const struct run_group *groups, size_t grou
     if (columns == NULL) return NULL;
     *count = choose_fixed(options, columns);
     for (size_t c = 0; c < classes; c++)
-        columns[(*count)++] =
-            (struct column){run->classes[c], NULL, {VALUE_RECALL, run->classes[c]}, false, false, 1};
+        columns[(*count)++] = (struct column){run->classes[c], NULL, {VALUE_RECALL, run->classes[c]}, false, false, 1};
     return columns;
 }
 
@@ -80,7 +82,8 @@ static const struct {
     [TABLE_MARKDOWN] = {"| ", " | ", " |\n", "", " \xc2\xb1 ", "\xe2\x80\x93"},
     [TABLE_CSV] = {"", ",", "\n", "", ",", ""},
     [TABLE_LATEX] = {"", " & ", " \\\\\n", "\\bottomrule\n\\end{tabular}\n", " $\\pm$ ", "--"},
-    [TABLE_HTML] = {"<tr><td>", "</td><td>", "</td></tr>\n", "</tbody>\n</table>\n</div>\n", " \xc2\xb1 ", "\xe2\x80\x93"},
+    [TABLE_HTML] = {"<tr><td>", "</td><td>", "</td></tr>\n", "</tbody>\n</table>\n</div>\n", " \xc2\xb1 ",
+                    "\xe2\x80\x93"},
 };
 
 static status append(struct text *out, const char *text, struct error *err)
@@ -97,8 +100,10 @@ static status append_name(struct text *out, const char *name, enum table_format 
         char piece[24] = "?";
         if (length > 0) snprintf(piece, sizeof piece, "%.*s", (int)length, name + at);
         if (format == TABLE_CSV && name[at] == '"') snprintf(piece, sizeof piece, "\"\"");
-        if (format == TABLE_MARKDOWN && strchr("|<\\`*_", name[at]) != NULL) snprintf(piece, sizeof piece, "\\%c", name[at]);
-        if (format == TABLE_LATEX && strchr("_&%#${}", name[at]) != NULL) snprintf(piece, sizeof piece, "\\%c", name[at]);
+        if (format == TABLE_MARKDOWN && strchr("|<\\`*_", name[at]) != NULL)
+            snprintf(piece, sizeof piece, "\\%c", name[at]);
+        if (format == TABLE_LATEX && strchr("_&%#${}", name[at]) != NULL)
+            snprintf(piece, sizeof piece, "\\%c", name[at]);
         if (format == TABLE_LATEX && strchr("\\~^", name[at]) != NULL)
             snprintf(piece, sizeof piece, "\\symbol{%d}", (int)name[at]);
         result = append(out, piece, err);
@@ -156,9 +161,11 @@ static status append_words_head(struct text *out, const struct column *columns, 
                                 struct error *err)
 {
     bool html = format == TABLE_HTML;
-    status result = append(out, html ? "<div class=\"table\" tabindex=\"0\">\n<table>\n<thead><tr><th scope=\"col\">run</th>"
-                                       "<th scope=\"col\">runs</th>"
-                                     : "| run | runs |", err);
+    status result = append(out,
+                           html ? "<div class=\"table\" tabindex=\"0\">\n<table>\n<thead><tr><th scope=\"col\">run</th>"
+                                  "<th scope=\"col\">runs</th>"
+                                : "| run | runs |",
+                           err);
     for (size_t c = 0; c < count && result == STATUS_OK; c++) {
         result = append(out, html ? "<th scope=\"col\">" : " ", err);
         if (result == STATUS_OK) result = append_name(out, columns[c].heading, format, err);
@@ -195,8 +202,7 @@ static status append_mean(struct text *out, double mean, double deviation, int d
     if (isnan(mean)) return text_append_format(out, err, "%s%s", formats[format].none, format == TABLE_CSV ? "," : "");
     status result = text_append_format(out, err, sign ? "%+.*f" : "%.*f", digits, mean);
     bool is_shown = !isnan(deviation);
-    if (result == STATUS_OK && (is_shown || format == TABLE_CSV))
-        result = append(out, formats[format].plus_minus, err);
+    if (result == STATUS_OK && (is_shown || format == TABLE_CSV)) result = append(out, formats[format].plus_minus, err);
     return result == STATUS_OK && is_shown ? text_append_format(out, err, "%.*f", digits, deviation) : result;
 }
 

@@ -191,11 +191,13 @@ static status check_heads(const struct checkpoint *checkpoint, const struct conf
         return error_set(err, "%s: has no projection head, which attention needs (train.method = rmfer trains one)",
                          checkpoint->path);
     bool knows = checkpoint->info.config[0] != '\0';
-    bool by_acl = config_has_acl(config) && config->acl.loss != ACL_LOSS_MUTUAL; /* mutual has a projection of its own */
+    bool by_acl = config_has_acl(config) &&
+                  config->acl.loss != ACL_LOSS_MUTUAL; /* mutual has a projection of its own */
     if (knows && config->ial.weight == 0 && !by_acl)
-        log_warning("%s: neither IAL nor ACL has trained its projection head (ial.weight, acl.weight): its attention is that "
-                    "of random weights",
-                    checkpoint->path);
+        log_warning(
+            "%s: neither IAL nor ACL has trained its projection head (ial.weight, acl.weight): its attention is that "
+            "of random weights",
+            checkpoint->path);
     return STATUS_OK;
 }
 
@@ -271,8 +273,8 @@ static status score_with(const struct rmset_attention *attention, const struct c
 }
 
 /* The first checkpoint is opened twice, so that nothing is scored before the draw is known to exist. */
-static status score(struct rmset_attention *attention, const struct rmset_attention_options *options,
-                    double kept_share, struct error *err)
+static status score(struct rmset_attention *attention, const struct rmset_attention_options *options, double kept_share,
+                    struct error *err)
 {
     attention->views = memory_allocate(options->checkpoint_count, sizeof *attention->views, "the scores", err);
     if (attention->views == NULL) return STATUS_FAILED;
@@ -295,8 +297,7 @@ static status score(struct rmset_attention *attention, const struct rmset_attent
 }
 
 /* The configuration that says what is drawn and kept. */
-static status read_first_config(const struct rmset_attention_options *options, struct config *config,
-                                struct error *err)
+static status read_first_config(const struct rmset_attention_options *options, struct config *config, struct error *err)
 {
     struct checkpoint checkpoint = {0};
     status result = STATUS_OK;
@@ -318,8 +319,7 @@ status rmset_attention_make(struct rmset_attention *attention, const struct rmse
     status result = read_first_config(options, &config, err);
     if (result == STATUS_OK) result = check_out(options, &config, err);
     if (result == STATUS_OK) result = draw(attention, options, &config, err);
-    if (result == STATUS_OK && options->checkpoint_count > 0)
-        result = score(attention, options, config.acl.gamma, err);
+    if (result == STATUS_OK && options->checkpoint_count > 0) result = score(attention, options, config.acl.gamma, err);
     config_free(&config);
     if (result != STATUS_OK) rmset_attention_free(attention);
     return result;

@@ -57,8 +57,7 @@ static int compare_places(const void *a, const void *b)
 /* Candidates first .. first + count - 1, what the last checkpoint keeps first: P by falling similarity, N by rising. */
 static void order_block(const struct rmset_attention *attention, size_t first, size_t count, struct place *places)
 {
-    const struct attention_of *last =
-        attention->view_count == 0 ? NULL : &attention->views[attention->view_count - 1];
+    const struct attention_of *last = attention->view_count == 0 ? NULL : &attention->views[attention->view_count - 1];
     for (size_t i = 0; i < count; i++) {
         double key = last == NULL ? 0 : last->similarities[first + i];
         places[i] = (struct place){first + i, first == 0 ? -key : key};
@@ -69,12 +68,10 @@ static void order_block(const struct rmset_attention *attention, size_t first, s
 /* ---- a tile -----------------------------------------------------------------------------------------------------
  */
 
-static status draw_picture(struct sheet *sheet, const struct image *picture, int x, int y, int side,
-                           struct error *err)
+static status draw_picture(struct sheet *sheet, const struct image *picture, int x, int y, int side, struct error *err)
 {
     struct image *image = sheet->image;
-    status result =
-        image_resize_into(picture, NULL, RESIZE_BILINEAR, side, side, sheet->rgb, &sheet->workspace, err);
+    status result = image_resize_into(picture, NULL, RESIZE_BILINEAR, side, side, sheet->rgb, &sheet->workspace, err);
     for (int row = 0; row < side && result == STATUS_OK; row++)
         memcpy(image->rgb + 3 * ((size_t)(y + row) * (size_t)image->width + (size_t)x),
                sheet->rgb + 3 * (size_t)row * (size_t)side, 3 * (size_t)side);

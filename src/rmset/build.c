@@ -31,7 +31,7 @@ static void film_name(const char *path, char name[LONGEST_NAME])
 
 static status check_names(const char *const *films, size_t count, struct error *err)
 {
-    char (*names)[LONGEST_NAME] = memory_allocate(count, sizeof *names, "the films' names", err);
+    char(*names)[LONGEST_NAME] = memory_allocate(count, sizeof *names, "the films' names", err);
     if (names == NULL) return STATUS_FAILED;
     status result = STATUS_OK;
     for (size_t i = 0; i < count && result == STATUS_OK; i++) {
@@ -53,7 +53,7 @@ static status describe_faces(const struct rmset_build_options *options, const st
     if (notes->has_detections) {
         for (size_t i = 0; i < notes->detection_count; i++) {
             const struct rmset_detection *row = &notes->detections[i];
-            const double numbers[] = {(double)row->frame, row->box.x,     row->box.y,
+            const double numbers[] = {(double)row->frame, row->box.x,      row->box.y,
                                       row->box.width,     row->box.height, row->score};
             content = fingerprint_add(content, numbers, sizeof numbers);
         }
@@ -62,9 +62,8 @@ static status describe_faces(const struct rmset_build_options *options, const st
     status result = film_fingerprint(options->detector_file, &content, err);
     if (result != STATUS_OK) return result;
     return text_append_format(out, err, "detector %016" PRIx64 " %g %g %d %g %zu ", content,
-                              options->detection.min_score, options->detection.overlap,
-                              options->detection.detect_size, options->detection.min_face,
-                              options->detection.max_faces);
+                              options->detection.min_score, options->detection.overlap, options->detection.detect_size,
+                              options->detection.min_face, options->detection.max_faces);
 }
 
 /* Everything that the film's faces depend on; a finished film with other settings is not taken for this one. */
@@ -107,8 +106,10 @@ static status look_for(const char *folder, const char *settings, bool *done, str
         result = film_facts_read(&facts, text_string(&path), err);
         *done = result == STATUS_OK;
         if (*done && strcmp(facts.settings, settings) != 0)
-            result = error_set(err, "%s: was made of another film or with other settings (%s); remove it, or build into another folder",
-                               folder, facts.settings);
+            result = error_set(
+                err,
+                "%s: was made of another film or with other settings (%s); remove it, or build into another folder",
+                folder, facts.settings);
         if (*done) film_facts_free(&facts);
     }
     text_free(&path);
@@ -140,8 +141,8 @@ static status make_film(struct set_work *work, const char *film, const char *nam
     status result = text_append_format(&part, err, "%s/.%s.part", work->options->folder, name);
     if (result == STATUS_OK) result = folder_remove_flat(text_string(&part), err);
     if (result == STATUS_OK) result = folder_create(text_string(&part), err);
-    const struct film_job job = {work->options, film,  name, text_string(&part), settings,
-                                 notes,         &work->progress, &work->counts->times};
+    const struct film_job job = {work->options,       film, name, text_string(&part), settings, notes, &work->progress,
+                                 &work->counts->times};
     if (result == STATUS_OK) result = film_build(&job, &facts, err);
     if (result == STATUS_OK) result = put_in_place(text_string(&part), folder, err);
     if (result != STATUS_OK) {
@@ -167,9 +168,13 @@ static status build_film(struct set_work *work, const char *film, struct error *
     for (size_t i = 0; i < options->area_count && result == STATUS_OK; i++)
         result = rmset_notes_add_area(&notes, options->areas[i], err);
     if (result == STATUS_OK)
-        result = rmset_notes_read(&notes, film, options->detections, options->detector == NULL || options->lists_first, err);
+        result = rmset_notes_read(&notes, film, options->detections, options->detector == NULL || options->lists_first,
+                                  err);
     if (result == STATUS_OK && options->detector == NULL && !notes.has_detections)
-        result = error_set(err, "%s: neither a detector (--detector FILE, or 'make detector') nor a list of detections beside it", film);
+        result =
+            error_set(err,
+                      "%s: neither a detector (--detector FILE, or 'make detector') nor a list of detections beside it",
+                      film);
     if (result == STATUS_OK) result = describe(film, options, &notes, &settings, err);
     if (result == STATUS_OK) result = look_for(folder, text_string(&settings), &done, err);
     if (result == STATUS_OK && !done) {

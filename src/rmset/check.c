@@ -34,7 +34,7 @@ struct persons {
     struct person {
         uint32_t face;
         uint64_t count;
-    } *items; /* by face, ascending */
+    } * items; /* by face, ascending */
     size_t count, capacity;
 };
 
@@ -54,8 +54,7 @@ static status count_person(struct persons *persons, uint32_t face, struct error 
     }
     if (persons->count == persons->capacity) {
         size_t capacity = persons->capacity == 0 ? 32 : 2 * persons->capacity;
-        struct person *grown =
-            memory_grow(persons->items, persons->count, capacity, sizeof *grown, "the persons", err);
+        struct person *grown = memory_grow(persons->items, persons->count, capacity, sizeof *grown, "the persons", err);
         if (grown == NULL) return STATUS_FAILED;
         persons->items = grown;
         persons->capacity = capacity;

@@ -9,8 +9,8 @@
 struct image_box rmset_crop_square(const struct image_box *face, double margin)
 {
     double side = fmax(round(face->width * (1 + margin)), 1);
-    return (struct image_box){round(face->x + face->width / 2 - side / 2),
-                              round(face->y + face->height / 2 - side / 2), side, side};
+    return (struct image_box){round(face->x + face->width / 2 - side / 2), round(face->y + face->height / 2 - side / 2),
+                              side, side};
 }
 
 /* Copies what of the square lies in the picture to its place in `result`, whose corner is at left, top. */

@@ -110,8 +110,8 @@ static status begin_scene(struct film_work *work, const struct face_picture *pic
 {
     const struct rmset_notes *notes = work->job->notes;
     size_t added = work->is_first ? notes->correction_count : 0, count = 0;
-    struct image_box *boxes =
-        memory_allocate(picture->face_count + added, sizeof *boxes, "the first frame's faces", err);
+    struct image_box *boxes = memory_allocate(picture->face_count + added, sizeof *boxes, "the first frame's faces",
+                                              err);
     if (boxes == NULL) return STATUS_FAILED;
     for (size_t i = 0; i < picture->face_count; i++)
         if (!work->is_first || !is_removed(notes, &picture->faces[i].shape.box))
@@ -174,8 +174,8 @@ static status track_faces(void *tracker, struct face_picture *picture, struct er
     status result = work->has_begun ? STATUS_OK : begin_scene(work, picture, err);
     picture->ids = memory_allocate(picture->face_count, sizeof *picture->ids, "the faces' numbers", err);
     if (result != STATUS_OK || picture->ids == NULL) return STATUS_FAILED;
-    result = face_tracker_match(&work->tracker, picture->input.frame, picture->faces, picture->face_count,
-                                picture->ids, err);
+    result = face_tracker_match(&work->tracker, picture->input.frame, picture->faces, picture->face_count, picture->ids,
+                                err);
     if (result == STATUS_OK) keep_known(picture);
     return result;
 }
@@ -251,8 +251,8 @@ static void report(const struct film_job *job, const struct face_picture *pictur
     if (job->options->report != NULL) job->options->report(job->options->context, progress);
 }
 
-/* A frame of a folder that cannot be read is one line; a film that cannot be, and faces that cannot be found, followed or cut
- * out (there is no memory), are an error. */
+/* A frame of a folder that cannot be read is one line; a film that cannot be, and faces that cannot be found, followed
+ * or cut out (there is no memory), are an error. */
 static status take_picture(const struct film_job *job, struct film_writer *writer, const struct face_picture *picture,
                            struct film_facts *facts, struct error *err)
 {
@@ -301,8 +301,7 @@ static status require_memory(const struct rmset_build_options *options, const st
     size_t bytes = face_pipeline_bytes(pipeline, (size_t)FULL_HD * FULL_HD * 16 / 9), searching = 0;
     const struct detector_options *detection = &options->detection;
     int largest = options->windows ? film_windows_largest_size(detection) : detection->detect_size;
-    if (options->detector != NULL)
-        searching = detector_workspace_bytes(options->detector, largest, detection->threads);
+    if (options->detector != NULL) searching = detector_workspace_bytes(options->detector, largest, detection->threads);
     bytes = size_add(bytes, size_multiply((size_t)options->threads, searching));
     return memory_require(bytes, "rmset build (--detect-size and --threads say how much)", err);
 }
@@ -347,8 +346,8 @@ static status finish_film(struct film_work *work, struct film_writer *writer, st
     struct text areas = {0};
     facts->sums = work->shared->sums;
     for (size_t i = 0; i < work->tracker.count; i++) facts->persons += work->tracker.tracks[i].faces > 0;
-    if (facts->faces == 0) return error_set(err, "%s: no faces in its %llu frames", job->path,
-                                            (unsigned long long)facts->frames);
+    if (facts->faces == 0)
+        return error_set(err, "%s: no faces in its %llu frames", job->path, (unsigned long long)facts->frames);
     status result = rmset_notes_print_areas(job->notes, &areas, err);
     facts->areas = result == STATUS_OK ? memory_copy_string(text_string(&areas), err) : NULL;
     facts->settings = memory_copy_string(job->settings, err);

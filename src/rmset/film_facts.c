@@ -58,12 +58,14 @@ static bool take_item(struct film_facts *facts, const char *name, const char *va
     const struct {
         const char *name;
         uint64_t *target;
-    } numbers[] = {{"frames", &facts->frames},           {"faces", &facts->faces},
-                   {"persons", &facts->persons},         {"pixels", &facts->sums.count},
-                   {"sum_0", &facts->sums.sum[0]},       {"squares_0", &facts->sums.squares[0]},
-                   {"sum_1", &facts->sums.sum[1]},       {"squares_1", &facts->sums.squares[1]},
-                   {"sum_2", &facts->sums.sum[2]},       {"squares_2", &facts->sums.squares[2]}};
-    char **text = strcmp(name, "settings") == 0 ? &facts->settings : strcmp(name, "removal_areas") == 0 ? &facts->areas : NULL;
+    } numbers[] = {{"frames", &facts->frames},     {"faces", &facts->faces},
+                   {"persons", &facts->persons},   {"pixels", &facts->sums.count},
+                   {"sum_0", &facts->sums.sum[0]}, {"squares_0", &facts->sums.squares[0]},
+                   {"sum_1", &facts->sums.sum[1]}, {"squares_1", &facts->sums.squares[1]},
+                   {"sum_2", &facts->sums.sum[2]}, {"squares_2", &facts->sums.squares[2]}};
+    char **text = strcmp(name, "settings") == 0        ? &facts->settings
+                  : strcmp(name, "removal_areas") == 0 ? &facts->areas
+                                                       : NULL;
     if (text != NULL) {
         memory_free(*text);
         *text = memory_copy_string(value, err);

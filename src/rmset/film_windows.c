@@ -107,8 +107,7 @@ static status find_in_window(const struct image_box *part, const struct detector
     double scale = fmin(1, WINDOW_SIDE / fmax(part->width, part->height));
     int width = (int)fmax(1, round(part->width * scale)), height = (int)fmax(1, round(part->height * scale));
     status result = image_resize(&picture->input.image, part, RESIZE_BILINEAR, width, height, &view, err);
-    if (result == STATUS_OK)
-        result = detector_find(detector, &worker->detector, &view, detection, &faces, &count, err);
+    if (result == STATUS_OK) result = detector_find(detector, &worker->detector, &view, detection, &faces, &count, err);
     for (size_t i = 0; i < count; i++) move_face(&faces[i], part, part->width / width, part->height / height);
     if (result == STATUS_OK) result = append_faces(picture, faces, count, err);
     memory_free(faces);

@@ -9,14 +9,14 @@ struct film_windows {
     size_t count;
 };
 
-/* Windows about `boxes` [count], three times as wide as the box's longer side: a face that overlaps the box by 0.3 or more
- * lies well inside. */
+/* Windows about `boxes` [count], three times as wide as the box's longer side: a face that overlaps the box by 0.3 or
+ * more lies well inside. */
 status film_windows_set(struct film_windows *windows, const struct image_box *boxes, size_t count,
                         struct error *err) MUST_CHECK;
 void film_windows_free(struct film_windows *windows);
 
-/* The faces of a picture's windows, best first, as face_find gives them: each window scaled down to 128 pixels, where it is
- * larger, whatever the detect size. */
+/* The faces of a picture's windows, best first, as face_find gives them: each window scaled down to 128 pixels, where
+ * it is larger, whatever the detect size. */
 status film_windows_find(const struct film_windows *windows, const struct detector *detector,
                          const struct detector_options *detection, struct face_picture *picture,
                          struct face_worker *worker, struct error *err) MUST_CHECK;

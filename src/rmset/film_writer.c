@@ -18,7 +18,7 @@ struct film_writer {
     FILE *rows, *shard;
     int shards;
     int64_t last_frame; /* given so far */
-    struct text path; /* of the last message */
+    struct text path;   /* of the last message */
 };
 
 static status open_file(struct film_writer *writer, const char *name, FILE **file, struct error *err)
@@ -61,8 +61,7 @@ void film_writer_free(struct film_writer *writer)
 /* ---- faces ------------------------------------------------------------------------------------------------------
  */
 
-static status write_file(struct film_writer *writer, const char *name, const struct face_file *face,
-                         struct error *err)
+static status write_file(struct film_writer *writer, const char *name, const struct face_file *face, struct error *err)
 {
     FILE *file;
     status result = open_file(writer, name, &file, err);
@@ -81,8 +80,8 @@ static status end_shard(struct film_writer *writer, struct error *err)
 }
 
 /* Appends to the present shard, or to a new one when this one would grow beyond its size. */
-static status write_member(struct film_writer *writer, const char *name, const struct face_file *face,
-                           uint64_t *place, struct error *err)
+static status write_member(struct film_writer *writer, const char *name, const struct face_file *face, uint64_t *place,
+                           struct error *err)
 {
     long at = writer->shard == NULL ? 0 : ftell(writer->shard);
     status result = STATUS_OK;

@@ -65,7 +65,8 @@ status film_fingerprint(const char *path, uint64_t *fingerprint, struct error *e
 {
     struct stat facts;
     *fingerprint = 0;
-    if (path == NULL || stat(path, &facts) != 0 || !(S_ISREG(facts.st_mode) || S_ISDIR(facts.st_mode))) return STATUS_OK;
+    if (path == NULL || stat(path, &facts) != 0 || !(S_ISREG(facts.st_mode) || S_ISDIR(facts.st_mode)))
+        return STATUS_OK;
     uint8_t *block = memory_allocate(BLOCK_BYTES, 1, "a part of a film", err);
     if (block == NULL) return STATUS_FAILED;
     *fingerprint = FINGERPRINT_START;

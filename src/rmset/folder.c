@@ -1,4 +1,5 @@
-/* Lists are put together from the films' own, in order of names, so that they do not depend on the order of building. */
+/* Lists are put together from the films' own, in order of names, so that they do not depend on the order of building.
+ */
 #include "rmset/folder.h"
 
 #include "rmfer/base/file.h"

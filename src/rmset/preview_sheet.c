@@ -112,8 +112,8 @@ static void draw_areas(struct preview_tile *tile, const struct rmset_notes *note
         snprintf(label, sizeof label, "%s %g,%g,%g,%g", what, area->box.x, area->box.y, area->box.width,
                  area->box.height);
         draw_frame(&tile->image, &box, 3, color);
-        draw_plate(&tile->image, (int)lround(box.x) + 4, (int)lround(box.y + box.height) - TEXT * FONT_HEIGHT - 5,
-                   TEXT, label, color);
+        draw_plate(&tile->image, (int)lround(box.x) + 4, (int)lround(box.y + box.height) - TEXT * FONT_HEIGHT - 5, TEXT,
+                   label, color);
     }
 }
 
@@ -140,7 +140,8 @@ static status draw_heading(const struct preview_sheet *sheet, struct image *imag
     if (result == STATUS_OK && preview->rate > 0)
         result = text_append_format(&line, err, ", %.4g a second", preview->rate);
     if (result == STATUS_OK)
-        result = text_append_format(&line, err, "   suggested: %s", preview->suggested.area_count == 0 ? "nothing" : "");
+        result = text_append_format(&line, err, "   suggested: %s",
+                                    preview->suggested.area_count == 0 ? "nothing" : "");
     if (result == STATUS_OK) result = rmset_notes_print_areas(&preview->suggested, &line, err);
     if (result == STATUS_OK) draw_text(image, GAP, GAP, TEXT, text_string(&line), ink);
     text_free(&line);

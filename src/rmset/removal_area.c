@@ -19,8 +19,8 @@ enum {
     EDGE_SHARE = 8,     /* an edge may be moved by this part of the rectangle's side */
     SMALLEST_SHARE = 50 /* of the picture; smaller areas are no film */
 };
-static const double CLEAN = 0.97;        /* so full is a rectangle that needs no second look */
-static const double NEW_LAYOUT = 0.75;   /* of the places jump at once */
+static const double CLEAN = 0.97;      /* so full is a rectangle that needs no second look */
+static const double NEW_LAYOUT = 0.75; /* of the places jump at once */
 static const double LEAST_FULLNESS = 0.6;
 
 void area_search_free(struct area_search *search)
@@ -49,7 +49,8 @@ static status begin(struct area_search *search, const struct image *image, struc
     search->factor = (longer + MOST_PLACES_ASIDE - 1) / MOST_PLACES_ASIDE;
     search->columns = image->width / search->factor;
     search->rows = image->height / search->factor;
-    if (search->columns < 1 || search->rows < 1) return error_set(err, "a frame of %d x %d pixels", image->width, image->height);
+    if (search->columns < 1 || search->rows < 1)
+        return error_set(err, "a frame of %d x %d pixels", image->width, image->height);
     size_t places = (size_t)search->columns * (size_t)search->rows;
     search->reference = memory_allocate(places, 3, "the search for the film", err);
     search->present = memory_allocate(places, 3, "the search for the film", err);
@@ -67,8 +68,8 @@ static void reduce(struct area_search *search, const struct image *image)
         for (int column = 0; column < search->columns; column++, to += 3) {
             unsigned sum[3] = {0};
             for (int y = 0; y < factor; y++) {
-                const uint8_t *from =
-                    image->rgb + 3 * ((size_t)(row * factor + y) * (size_t)image->width + (size_t)(column * factor));
+                const uint8_t *from = image->rgb + 3 * ((size_t)(row * factor + y) * (size_t)image->width +
+                                                        (size_t)(column * factor));
                 for (int x = 0; x < 3 * factor; x += 3)
                     for (int c = 0; c < 3; c++) sum[c] += from[x + c];
             }
@@ -94,7 +95,8 @@ status area_search_add(struct area_search *search, const struct image *image, bo
     size_t places = (size_t)search->columns * (size_t)search->rows, jumped = 0;
     reduce(search, image);
     if (search->pictures == 0) memcpy(search->reference, search->present, 3 * places);
-    for (size_t i = 0; i < places; i++) jumped += difference(search->reference + 3 * i, search->present + 3 * i) > LEAST_JUMP;
+    for (size_t i = 0; i < places; i++)
+        jumped += difference(search->reference + 3 * i, search->present + 3 * i) > LEAST_JUMP;
     *is_new_layout = (double)jumped > NEW_LAYOUT * (double)places;
     if (*is_new_layout) return STATUS_OK;
     for (size_t i = 0; i < places; i++) {
@@ -210,7 +212,8 @@ static bool is_restless(const struct area_search *search, struct rectangle in)
 {
     double count = 0;
     for (int y = in.top; y < in.bottom; y++)
-        for (int x = in.left; x < in.right; x++) count += search->jumps[(size_t)y * (size_t)search->columns + (size_t)x] > 0;
+        for (int x = in.left; x < in.right; x++)
+            count += search->jumps[(size_t)y * (size_t)search->columns + (size_t)x] > 0;
     return 2 * count >= area_of(in);
 }
 

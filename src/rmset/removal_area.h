@@ -10,12 +10,12 @@
 
 /* Sums over the pictures since the last change of the layout. Zeroed is empty. */
 struct area_search {
-    int width, height;   /* of the pictures */
-    int factor;          /* so many pixels, squared, are one place */
-    int columns, rows;   /* of places */
-    uint8_t *reference;  /* [rows, columns, 3]: a place's colour when it last jumped */
-    uint8_t *present;    /* [rows, columns, 3] */
-    float *jumps;        /* [rows, columns]: sum of the jumps' sizes, in 8-bit steps */
+    int width, height;  /* of the pictures */
+    int factor;         /* so many pixels, squared, are one place */
+    int columns, rows;  /* of places */
+    uint8_t *reference; /* [rows, columns, 3]: a place's colour when it last jumped */
+    uint8_t *present;   /* [rows, columns, 3] */
+    float *jumps;       /* [rows, columns]: sum of the jumps' sizes, in 8-bit steps */
     size_t pictures;
 };
 

@@ -62,8 +62,8 @@ static struct synth_affect sample_affect(const struct split *split, size_t index
 /* Where the face's square stands in the picture. */
 static struct image_box sample_square(const struct split *split, size_t index)
 {
-    struct random_stream stream =
-        random_stream(split->options->seed, RANDOM_SYNTHESIS, 100, sample_number(split, index));
+    struct random_stream stream = random_stream(split->options->seed, RANDOM_SYNTHESIS, 100,
+                                                sample_number(split, index));
     double side = split->side;
     double x = (double)random_below(&stream, (uint64_t)split->margin + 1);
     double y = (double)random_below(&stream, (uint64_t)split->margin + 1);
@@ -152,8 +152,8 @@ static status write_affectnet(const struct split *split, struct error *err)
 /* ---- affectnet, the later release -------------------------------------------------------------------------------
  */
 
-/* FOLDER/affectnet-later/SPLIT/annotations/INDEX_KIND.npy as that release has it: a 0-d NumPy array of a short text (format
- * version 1.0). */
+/* FOLDER/affectnet-later/SPLIT/annotations/INDEX_KIND.npy as that release has it: a 0-d NumPy array of a short text
+ * (format version 1.0). */
 static status write_annotation(const struct split *split, size_t index, const char *kind, const char *text,
                                struct error *err)
 {
@@ -277,8 +277,8 @@ static status write_rafdb(const struct split *split, struct error *err)
 /* Ten taggers: most see the expression, some something else, now and then one none of them. */
 static void sample_votes(const struct split *split, size_t index, int votes[VOTE_COLUMNS])
 {
-    struct random_stream stream =
-        random_stream(split->options->seed, RANDOM_SYNTHESIS, 101, sample_number(split, index));
+    struct random_stream stream = random_stream(split->options->seed, RANDOM_SYNTHESIS, 101,
+                                                sample_number(split, index));
     enum expression expression = sample_expression(split, index);
     for (int column = 0; column < VOTE_COLUMNS; column++) votes[column] = 0;
     int agreeing = 6 + (int)random_below(&stream, 5);
@@ -377,9 +377,8 @@ static status write_ferplus_csv(struct split splits[3], struct error *err)
     if (result == STATUS_OK) result = synth_list(&votes, err, "%s/ferplus-csv/fer2013new.csv", folder);
     if (result == STATUS_OK) {
         fprintf(pixels.stream, "emotion,pixels,Usage\n");
-        fprintf(votes.stream,
-                "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,"
-                "NF\n");
+        fprintf(votes.stream, "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,"
+                              "NF\n");
     }
     for (int i = 0; i < 3 && result == STATUS_OK; i++) {
         splits[i].gray = memory_allocate(splits[i].count, FERPLUS_PIXELS, "drawn faces", err);

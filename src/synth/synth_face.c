@@ -135,8 +135,9 @@ static float within_one(float value)
     return fminf(fmaxf(value, -1), 1);
 }
 
-/* Weights that put the looks above roughly where people put the expressions (Russell, A circumplex model of affect, 1980):
- * corners of the mouth please, slanted brows, a wrinkled nose and a sneer do not; eyes, mouth and a frown are excited. */
+/* Weights that put the looks above roughly where people put the expressions (Russell, A circumplex model of affect,
+ * 1980): corners of the mouth please, slanted brows, a wrinkled nose and a sneer do not; eyes, mouth and a frown are
+ * excited. */
 struct synth_affect synth_affect(const struct synth_look *look)
 {
     float displeased = 1.2f * fabsf(look->brow_slope) + .3f * look->nose_wrinkle + 1.2f * look->asymmetry;
@@ -221,8 +222,7 @@ static void draw_behind(const struct face *face, struct place at, struct synth_c
     const struct synth_identity *who = face->who;
     if (!who->bald) {
         float width = who->face_width * (1.12f + .15f * who->hair_length), height = 1.05f + .45f * who->hair_length;
-        blend(colour, shaded(who->hair, .8f),
-              coverage(ellipse(moved(at, 0, height - 1.12f), width, height), at.pixel));
+        blend(colour, shaded(who->hair, .8f), coverage(ellipse(moved(at, 0, height - 1.12f), width, height), at.pixel));
     }
     float neck = fmaxf(fabsf(at.x) - .30f, .6f - at.y);
     blend(colour, shaded(who->skin, .78f), coverage(neck, at.pixel));
@@ -335,8 +335,7 @@ static void draw_mouth(const struct face *face, struct place at, struct synth_co
     blend(colour, teeth, fminf(fmaxf(look->teeth, 0), 1) * coverage(bite, at.pixel));
     blend(colour, shaded(who->lips, .85f), coverage(fminf(upper, lower), at.pixel));
     blend(colour, inside,
-          .8f * coverage(stroke(lips, width, -look->mouth_curve, 0, .018f), at.pixel) *
-              coverage(opening - .03f, .03f));
+          .8f * coverage(stroke(lips, width, -look->mouth_curve, 0, .018f), at.pixel) * coverage(opening - .03f, .03f));
 }
 
 /* ---- the picture ------------------------------------------------------------------------------------------------
@@ -363,8 +362,7 @@ static uint8_t to_byte(float value)
     return (uint8_t)(fminf(fmaxf(value, 0), 1) * 255 + .5f);
 }
 
-static void store(const struct synth_view *view, struct synth_colour colour, struct random_stream *noise,
-                  uint8_t *rgb)
+static void store(const struct synth_view *view, struct synth_colour colour, struct random_stream *noise, uint8_t *rgb)
 {
     float grain = view->noise * (float)random_normal(noise);
     rgb[0] = to_byte(colour.r * view->brightness * (1 + view->warmth) + grain);

@@ -15,8 +15,7 @@ typedef status (*synth_task)(const void *context, size_t index, struct error *er
 status synth_run(synth_task task, const void *context, size_t count, struct error *err) MUST_CHECK;
 
 /* printf into a path; an error when it does not fit. */
-status synth_path(char path[SYNTH_PATH_BYTES], struct error *err, const char *format, ...)
-    PRINTF_LIKE(3, 4) MUST_CHECK;
+status synth_path(char path[SYNTH_PATH_BYTES], struct error *err, const char *format, ...) PRINTF_LIKE(3, 4) MUST_CHECK;
 
 /* Makes the folder that printf gives. */
 status synth_folder(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3) MUST_CHECK;

@@ -85,8 +85,7 @@ static status make_decks(struct simulation *work, struct error *err)
         deck->cards = memory_allocate(work->faces.class_counts[class], sizeof *deck->cards, "the faces", err);
         if (deck->cards == NULL) return STATUS_FAILED;
         for (size_t i = 0; i < work->faces.count; i++)
-            if (work->usable[i] && work->faces.samples[i].label == (int)class)
-                deck->cards[deck->count++] = (int64_t)i;
+            if (work->usable[i] && work->faces.samples[i].label == (int)class) deck->cards[deck->count++] = (int64_t)i;
         deck->next = deck->count; /* shuffled before the first deal */
     }
     return STATUS_OK;

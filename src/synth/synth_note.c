@@ -76,8 +76,7 @@ status synth_note_folder(const char *folder, const char *what, int64_t count, st
     struct text text = {0};
     status result = folder_create(folder, err);
     if (result == STATUS_OK) result = synth_path(note, err, "%s/%s", folder, NOTE_NAME);
-    if (result == STATUS_OK)
-        result = text_append_format(&text, err, "%s%s %" PRId64 "\n", NOTE_BEGINNING, what, count);
+    if (result == STATUS_OK) result = text_append_format(&text, err, "%s%s %" PRId64 "\n", NOTE_BEGINNING, what, count);
     if (result == STATUS_OK) result = atomic_file_write_text(note, text_string(&text), err);
     text_free(&text);
     return result;

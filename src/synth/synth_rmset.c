@@ -58,9 +58,9 @@ static status face_task(const void *context, size_t index, struct error *err)
     status result = synth_path(path, err, "%s/rmset/%s", mashup->options->folder, name);
     if (result == STATUS_OK) result = draw_face(mashup, person, frame, &image, err);
     if (result == STATUS_OK)
-        result = mashup->packed ? image_encode_jpeg(&image, SYNTH_JPEG_QUALITY, &mashup->bytes[index],
-                                                    &mashup->sizes[index], err)
-                                : image_write_jpeg(path, &image, SYNTH_JPEG_QUALITY, err);
+        result = mashup->packed
+                     ? image_encode_jpeg(&image, SYNTH_JPEG_QUALITY, &mashup->bytes[index], &mashup->sizes[index], err)
+                     : image_write_jpeg(path, &image, SYNTH_JPEG_QUALITY, err);
     image_free(&image);
     return result;
 }

@@ -250,8 +250,7 @@ static void list_film(const struct mashup_plan *plan, FILE *out)
 static status open_lists(struct lists *lists, const char *folder, const char *name, struct error *err)
 {
     status result = synth_list(&lists->truth, err, "%s/mashups/%s.truth.csv", folder, name);
-    if (result == STATUS_OK)
-        result = synth_list(&lists->detections, err, "%s/mashups/%s.detections.csv", folder, name);
+    if (result == STATUS_OK) result = synth_list(&lists->detections, err, "%s/mashups/%s.detections.csv", folder, name);
     if (result == STATUS_OK) result = synth_list(&lists->film, err, "%s/mashups/%s.film.csv", folder, name);
     if (result != STATUS_OK) return result;
     fprintf(lists->truth.stream, "frame,person,expression,x,y,w,h\n");
@@ -276,8 +275,7 @@ static void abandon_lists(struct lists *lists)
 /* ---- a video ----------------------------------------------------------------------------------------------------
  */
 
-static status draw_frames(struct drawing *drawing, struct video_writer *writer, struct lists *lists,
-                          struct error *err)
+static status draw_frames(struct drawing *drawing, struct video_writer *writer, struct lists *lists, struct error *err)
 {
     size_t tasks = (size_t)panels_of(drawing->plan) + 1;
     status result = STATUS_OK;
@@ -297,8 +295,7 @@ static status write_video(const struct synth_options *options, size_t video, str
     _Static_assert(FRAMES % FRAMES_AT_ONCE == 0, "frames are drawn in whole groups");
     const struct mashup_plan *plan = &PLANS[video];
     struct drawing drawing = {.plan = plan};
-    drawing.scene =
-        (struct synth_scene){options->seed, FIRST_VIDEO + video, panels_of(plan), FRAMES, FRAMES_A_MOMENT};
+    drawing.scene = (struct synth_scene){options->seed, FIRST_VIDEO + video, panels_of(plan), FRAMES, FRAMES_A_MOMENT};
     struct video_writer_options size = {plan->columns * CELL, plan->rows * CELL, FRAMES_A_SECOND};
     struct video_writer *writer = NULL;
     struct lists lists = {0};

@@ -59,7 +59,7 @@ struct evaluator {
     struct heads heads;        /* bound to the model of a run; unused without attention */
     struct arena arena;
     size_t classes, dimensions, image_reals;
-    struct row_share share; /* this process's rows of a batch */
+    struct row_share share;                  /* this process's rows of a batch */
     real *features, *logits;                 /* [batch, ...] */
     real *own_logits, *own_targets;          /* [classes], a row's of the outputs that may be predicted */
     real *mirrored_images, *mirrored_logits; /* with flip */
@@ -237,8 +237,8 @@ static bool may_predict(const struct evaluator *e, size_t class)
     return e->setup.may_predict == NULL || e->setup.may_predict[class];
 }
 
-/* The cross-entropy of a row as if the network had only the outputs that may be predicted. What a soft target gives to the
- * others is shared out over these, as a data set does whose classes these are. */
+/* The cross-entropy of a row as if the network had only the outputs that may be predicted. What a soft target gives to
+ * the others is shared out over these, as a data set does whose classes these are. */
 static double loss_of(struct evaluator *e, const real *logits, const real *targets)
 {
     size_t count = 0;

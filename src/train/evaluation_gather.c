@@ -113,7 +113,8 @@ static size_t unpack(struct gathered_rows *g, const struct field fields[FIELDS])
         if (!g->names[i].counts) continue;
         BUG_UNLESS(n < g->batch);
         for (int f = 0; f < FIELDS; from += fields[f++].width)
-            if (fields[f].width > 0) memcpy(fields[f].numbers + n * fields[f].width, from, fields[f].width * sizeof *from);
+            if (fields[f].width > 0)
+                memcpy(fields[f].numbers + n * fields[f].width, from, fields[f].width * sizeof *from);
         g->labels[n] = g->names[i].label;
         g->ids[n] = g->names[i].id;
         n++;

@@ -19,8 +19,9 @@ void gathered_rows_free(struct gathered_rows *gathered);
 
 size_t gathered_rows_bytes(const struct gathered_rows *gathered); /* NULL is fine */
 
-/* `own` [rows], which may be none, and its features, logits and affect (each [rows, width]) become everybody's, in the batch's
- * order; labels, targets, affect and ids of `own` are the gathering's until the next call, its pictures are gone. */
+/* `own` [rows], which may be none, and its features, logits and affect (each [rows, width]) become everybody's, in the
+ * batch's order; labels, targets, affect and ids of `own` are the gathering's until the next call, its pictures are
+ * gone. */
 void gathered_rows_take(struct gathered_rows *gathered, struct batch_stream *own, real *features, real *logits,
                         real *affect);
 

@@ -131,7 +131,8 @@ static struct left_out other_reason(const struct evaluation *evaluation, const s
     return all[place];
 }
 
-static struct left_out reason_at(const struct evaluation *evaluation, const struct evaluation_names *names, size_t place)
+static struct left_out reason_at(const struct evaluation *evaluation, const struct evaluation_names *names,
+                                 size_t place)
 {
     size_t notes = names->rows->note_count;
     if (place >= notes) return other_reason(evaluation, names, place - notes);
@@ -271,8 +272,7 @@ static void say_classes(struct table *table, const struct confusion *confusion, 
     }
 }
 
-static void say_confusion(struct table *table, const struct confusion *confusion,
-                          const struct evaluation_names *names)
+static void say_confusion(struct table *table, const struct confusion *confusion, const struct evaluation_names *names)
 {
     int width = widest(names, confusion->classes);
     say(table, "\nconfusion (rows: truth, columns: predicted, in the same order)\n");
@@ -333,8 +333,8 @@ static void say_affect(struct table *table, const struct affect_agreement *affec
 {
     if (affect->n == 0) return;
     for (size_t d = 0; d < AFFECT_DIMENSIONS; d++)
-        say(table, "%s%s: concordance (CCC) %.4f, RMSE %.4f", d == 0 ? "" : "; ", affect_names[d], affect->concordance[d],
-            affect->rmse[d]);
+        say(table, "%s%s: concordance (CCC) %.4f, RMSE %.4f", d == 0 ? "" : "; ", affect_names[d],
+            affect->concordance[d], affect->rmse[d]);
     say(table, " (%zu samples)\n", affect->n);
 }
 

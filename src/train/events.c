@@ -129,8 +129,7 @@ static status write_version(struct event_writer *writer, struct error *err)
     return result;
 }
 
-status event_writer_scalar(struct event_writer *writer, const char *tag, int64_t step, double value,
-                           struct error *err)
+status event_writer_scalar(struct event_writer *writer, const char *tag, int64_t step, double value, struct error *err)
 {
     struct text event = {0}, summary = {0};
     status result = append_value(&summary, tag, value, err);

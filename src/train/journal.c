@@ -24,7 +24,8 @@ status journal_open(struct journal *journal, const struct position *position, st
     uint64_t step = (uint64_t)position->step;
     if (!journal->writes) return STATUS_OK;
     status result = run_folder_write_config(&journal->run, text_string(&journal->config_text), err);
-    if (result == STATUS_OK) result = run_folder_open_metrics(&journal->run, step, position->evaluated_step == position->step, err);
+    if (result == STATUS_OK)
+        result = run_folder_open_metrics(&journal->run, step, position->evaluated_step == position->step, err);
     if (result == STATUS_OK) result = run_folder_open_log(&journal->run, err);
     if (result == STATUS_OK && journal->plan->config->output.tensorboard)
         result = event_writer_open(&journal->events, journal->run.folder, err);
@@ -86,7 +87,8 @@ status journal_report_data(const struct journal *journal, const struct pictures 
     const struct run_plan *plan = journal->plan;
     struct text text = {0};
     status result = dataset_describe(&pictures->training, &text, err);
-    if (result == STATUS_OK && pictures->unlabelled.count > 0) result = dataset_describe(&pictures->unlabelled, &text, err);
+    if (result == STATUS_OK && pictures->unlabelled.count > 0)
+        result = dataset_describe(&pictures->unlabelled, &text, err);
     if (result == STATUS_OK) result = dataset_describe(&pictures->selection, &text, err);
     if (result == STATUS_OK) log_info_lines(text_string(&text));
     text_free(&text);
@@ -134,10 +136,10 @@ void journal_report_memory(const struct learner *learner, const struct pictures 
         (void)snprintf(labels, sizeof labels, ", labels of the RMset %.1f", mebibytes(method.labels));
     log_info("memory: %.0f MiB planned: weights and gradients %.0f, optimizer %.0f, average %.0f, saved for backward "
              "%.0f%s, scratch %.0f%s%s, pictures %.0f, evaluation %.0f; a cache and decoding of pictures may add %.0f",
-             mebibytes(weights + state + average + method.saved + method.scratch + method.labels + sums + kept + evaluation),
-             mebibytes(weights), mebibytes(state), mebibytes(average), mebibytes(method.saved),
-             saved_as(saved), mebibytes(method.scratch), labels, processes, mebibytes(kept), mebibytes(evaluation),
-             mebibytes(to_come));
+             mebibytes(weights + state + average + method.saved + method.scratch + method.labels + sums + kept +
+                       evaluation),
+             mebibytes(weights), mebibytes(state), mebibytes(average), mebibytes(method.saved), saved_as(saved),
+             mebibytes(method.scratch), labels, processes, mebibytes(kept), mebibytes(evaluation), mebibytes(to_come));
 }
 
 /* ---- when numbers go wrong ---- */
@@ -156,9 +158,9 @@ static status name_stream(const struct pictures *pictures, enum stream_source so
         result = pictures_name(pictures, source, stream->ids[i], &name, err);
         if (result != STATUS_OK) break;
         log_verbose("not finite: %s %s",
-                    labelled                       ? "labelled picture"
+                    labelled                      ? "labelled picture"
                     : source == STREAM_UNLABELLED ? "unlabelled picture"
-                                                   : "RMset face",
+                                                  : "RMset face",
                     text_string(&name));
         if (labelled && i < NAMED_PICTURES)
             result = text_append_format(first, err, "%s%s", i == 0 ? "" : ", ", text_string(&name));
@@ -203,7 +205,8 @@ status journal_report_not_finite(struct journal *journal, const struct run_state
                            run_plan_epochs_done(plan, (uint64_t)state->position.step), cause, text_string(&first),
                            journal->run.log, journal->run.last, last,
                            plan->config->train.saved == SAVED_FLOAT16
-                               ? ", or train.saved = bfloat16, which holds numbers beyond 65504" : "");
+                               ? ", or train.saved = bfloat16, which holds numbers beyond 65504"
+                               : "");
     text_free(&first);
     return result;
 }

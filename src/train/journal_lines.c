@@ -44,8 +44,8 @@ void journal_show_progress(struct journal *journal, const struct run_state *stat
     const struct phase *phase = last_phase(journal, state);
     for (size_t i = 0; i < plan->method->term_count; i++)
         if (phase->weights[i] > 0)
-            shown.parts[shown.part_count++] =
-                (struct progress_part){plan->method->terms[i].name, window->terms[i] / window->batches};
+            shown.parts[shown.part_count++] = (struct progress_part){plan->method->terms[i].name,
+                                                                     window->terms[i] / window->batches};
     progress_show(&journal->progress, &shown);
 }
 
@@ -150,7 +150,8 @@ status journal_report_evaluation(struct journal *journal, const struct run_state
 {
     const struct confusion *confusion = &evaluation->confusion;
     struct text *line = &journal->line;
-    struct evaluation_names names = {selection->kind, selection->split, "", (const char *const *)selection->classes, NULL, 0};
+    struct evaluation_names names = {
+        selection->kind, selection->split, "", (const char *const *)selection->classes, NULL, 0};
     if (!journal->writes) return STATUS_OK;
     struct json_writer json = json_writer(line, err);
     begin_line(journal, state, &json);

@@ -50,8 +50,7 @@ static status create_model(struct learner *learner, const struct config *config,
     result = model_create_with(&learner->model, &architecture, training->class_count, &wanted, err);
     if (result != STATUS_OK || resumes) return result;
     model_initialise(&learner->model, (uint64_t)config->train.seed);
-    return config->model.init[0] == '\0' ? STATUS_OK
-                                         : import_weights(&learner->model, &config->model, training, err);
+    return config->model.init[0] == '\0' ? STATUS_OK : import_weights(&learner->model, &config->model, training, err);
 }
 
 /* balanced: all / (classes * of the class), so that the weights of all samples have the mean 1. */
@@ -81,8 +80,8 @@ static status create_optimizer(struct learner *learner, const struct config_trai
     const struct parameters *parameters = &learner->model.parameters;
     status result = optimizer_create(&learner->optimizer, &learner->model.parameters, &options, err);
     if (result != STATUS_OK) return result;
-    learner->buffers_before =
-        memory_allocate(parameters->buffer_count, sizeof *learner->buffers_before, "running statistics", err);
+    learner->buffers_before = memory_allocate(parameters->buffer_count, sizeof *learner->buffers_before,
+                                              "running statistics", err);
     if (learner->buffers_before == NULL) return STATUS_FAILED;
     learner->has_average = train->ema_decay > 0;
     if (!learner->has_average) return STATUS_OK;

@@ -17,12 +17,12 @@ struct learner {
     struct dist_gradients *sums; /* of the backbone's gradients over processes; NULL with one */
     bool has_average;
     struct weight_average average;
-    struct model average_view; /* the model with the average's numbers, where there is one */
-    real *class_weights;       /* [classes] or NULL */
-    double *class_shares;      /* [classes] of the labelled samples */
+    struct model average_view;   /* the model with the average's numbers, where there is one */
+    real *class_weights;         /* [classes] or NULL */
+    double *class_shares;        /* [classes] of the labelled samples */
     int64_t zero_gradient_steps; /* of this session */
-    real *buffers_before;      /* running statistics when a step began */
-    struct batch batch;        /* the present one; all of a step are in the pictures' store where there is one */
+    real *buffers_before;        /* running statistics when a step began */
+    struct batch batch;          /* the present one; all of a step are in the pictures' store where there is one */
 };
 
 /* Builds everything; the weights are random, or train.init's, unless the run goes on from a checkpoint. Paths in
@@ -44,8 +44,8 @@ struct learner_failure {
 };
 
 /* One optimizer step. Fails when data cannot be read or numbers are not finite (`failure` then says which): the
- * weights, the running statistics, the optimizer, `state` and, but for what an epoch begins with, what the method remembers
- * are then as they were before. */
+ * weights, the running statistics, the optimizer, `state` and, but for what an epoch begins with, what the method
+ * remembers are then as they were before. */
 status learner_step(struct learner *learner, const struct run_plan *plan, struct pictures *pictures,
                     struct run_state *state, struct learner_failure *failure, struct error *err) MUST_CHECK;
 

@@ -105,7 +105,8 @@ static status gradient_norm(const struct group *group, double *norm, struct erro
  * apart: one that computes the heads otherwise, on another processor say, would train another network. */
 static status sum_gradients(const struct group *group, double *norm, struct error *err)
 {
-    if (group->learner->sums != NULL && !group->rates.frozen[GROUP_BACKBONE]) dist_gradients_finish(group->learner->sums);
+    if (group->learner->sums != NULL && !group->rates.frozen[GROUP_BACKBONE])
+        dist_gradients_finish(group->learner->sums);
     status result = gradient_norm(group, norm, err);
     if (!dist_is_many(group->plan->dist)) return result;
     status same = dist_same(group->plan->dist, "the gradients", norm, sizeof *norm, result == STATUS_OK ? err : NULL);
@@ -143,7 +144,8 @@ static status find_gradients(struct group *group, struct loss_window *window, do
     return result;
 }
 
-/* The step is made all the same: what the optimizer remembers may move the weights, and the next gradient is another. */
+/* The step is made all the same: what the optimizer remembers may move the weights, and the next gradient is another.
+ */
 static void note_zero_gradient(const struct group *group)
 {
     if (group->learner->zero_gradient_steps++ > 0) return;

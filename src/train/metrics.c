@@ -12,8 +12,8 @@
 status confusion_init(struct confusion *confusion, size_t classes, struct error *err)
 {
     *confusion = (struct confusion){.classes = classes};
-    confusion->counts =
-        memory_allocate(size_multiply(classes, classes), sizeof *confusion->counts, "the confusion matrix", err);
+    confusion->counts = memory_allocate(size_multiply(classes, classes), sizeof *confusion->counts,
+                                        "the confusion matrix", err);
     return confusion->counts == NULL ? STATUS_FAILED : STATUS_OK;
 }
 

@@ -72,8 +72,8 @@ static status add_pieces(struct optimizer *o, const struct parameter *entry, str
         } else {
             if (o->piece_count == o->piece_capacity) {
                 size_t capacity = o->piece_capacity == 0 ? 256 : 2 * o->piece_capacity;
-                struct piece *pieces =
-                    memory_grow(o->pieces, o->piece_count, capacity, sizeof *pieces, "the optimizer's pieces", err);
+                struct piece *pieces = memory_grow(o->pieces, o->piece_count, capacity, sizeof *pieces,
+                                                   "the optimizer's pieces", err);
                 if (pieces == NULL) return STATUS_FAILED;
                 o->pieces = pieces;
                 o->piece_capacity = capacity;
@@ -145,8 +145,9 @@ double optimizer_gradient_norm(const struct optimizer *o, const struct optimizer
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < o->piece_count; i++) {
         const struct piece *piece = &o->pieces[i];
-        o->sums[i] =
-            rates->frozen[piece->group] ? 0 : sum_of_squares(o->parameters->gradients + piece->begin, piece->count);
+        o->sums[i] = rates->frozen[piece->group]
+                         ? 0
+                         : sum_of_squares(o->parameters->gradients + piece->begin, piece->count);
     }
     double total = 0;
     for (size_t i = 0; i < o->piece_count; i++) total += o->sums[i];
@@ -254,8 +255,7 @@ void optimizer_step(struct optimizer *o, const struct optimizer_rates *rates, do
 size_t optimizer_slabs(struct optimizer *o, struct optimizer_slab slabs[OPTIMIZER_MOST_SLABS])
 {
     size_t count = slab_count(&o->options);
-    for (size_t i = 0; i < count; i++)
-        slabs[i] = (struct optimizer_slab){slab_name(o->options.rule, i), o->moments[i]};
+    for (size_t i = 0; i < count; i++) slabs[i] = (struct optimizer_slab){slab_name(o->options.rule, i), o->moments[i]};
     return count;
 }
 

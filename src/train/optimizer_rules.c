@@ -42,8 +42,8 @@ static inline void update_moments(const struct optimizer_update *u, real coupled
     }
 }
 
-void optimizer_update_adam(const struct optimizer_update *u, real *restrict w, const real *restrict g,
-                           real *restrict m, real *restrict v)
+void optimizer_update_adam(const struct optimizer_update *u, real *restrict w, const real *restrict g, real *restrict m,
+                           real *restrict v)
 {
     update_moments(u, (real)u->weight_decay, 1, w, g, m, v);
 }

@@ -23,10 +23,11 @@ static status open_data(struct pictures *pictures, const struct config *config, 
         return error_set(err, "%s: the training split has %zu pictures, fewer than train.batch = %lld",
                          config->data.root, pictures->training.count, (long long)config->train.batch);
     if (config->va.weight > 0 && dataset_affect_count(&pictures->training) == 0)
-        return error_set(err,
-                         "%s: va.weight = %g, but no training picture of this data set has valence and arousal (AffectNet's "
-                         "lists have them, and data.kind = csv with columns valence and arousal)",
-                         config->data.root, config->va.weight);
+        return error_set(
+            err,
+            "%s: va.weight = %g, but no training picture of this data set has valence and arousal (AffectNet's "
+            "lists have them, and data.kind = csv with columns valence and arousal)",
+            config->data.root, config->va.weight);
     return STATUS_OK;
 }
 
@@ -63,9 +64,11 @@ static status open_rmset(struct pictures *pictures, const struct config *config,
     return result;
 }
 
-/* Where the index is missing it is built once, and all of a machine map the same file: first rank 0, then one process of each
- * machine (which finds it, where the folder is common), then the rest. Every process comes here, also with a failure. */
-static status open_rmset_in_turn(struct pictures *pictures, const struct run_plan *plan, status result, struct error *err)
+/* Where the index is missing it is built once, and all of a machine map the same file: first rank 0, then one process
+ * of each machine (which finds it, where the folder is common), then the rest. Every process comes here, also with a
+ * failure. */
+static status open_rmset_in_turn(struct pictures *pictures, const struct run_plan *plan, status result,
+                                 struct error *err)
 {
     if (!dist_is_many(plan->dist)) return result == STATUS_OK ? open_rmset(pictures, plan->config, err) : result;
     int own = dist_rank(plan->dist) == 0 ? 0 : dist_rank_on_host(plan->dist) == 0 ? 1 : 2;
@@ -127,7 +130,8 @@ static status init_orders(struct pictures *pictures, const struct config *config
     uint64_t seed = (uint64_t)config->train.seed;
     status result = dataset_source_init(&pictures->labelled_order, &pictures->training, order, seed, true, err);
     if (result == STATUS_OK && pictures->unlabelled.count > 0)
-        result = dataset_source_init(&pictures->unlabelled_order, &pictures->unlabelled, ORDER_SHUFFLE, seed, false, err);
+        result = dataset_source_init(&pictures->unlabelled_order, &pictures->unlabelled, ORDER_SHUFFLE, seed, false,
+                                     err);
     return result;
 }
 
@@ -153,7 +157,8 @@ static struct picture_source source_of(struct pictures *pictures, const struct r
 }
 
 /* Whose rows of a stream are made here: every process makes its own, all of them where they are few or mixed. */
-static const struct stream_share *set_share(struct pictures *pictures, const struct run_plan *plan, size_t at, int group)
+static const struct stream_share *set_share(struct pictures *pictures, const struct run_plan *plan, size_t at,
+                                            int group)
 {
     const struct machines *machines = dist_machines(plan->dist);
     size_t rows = (size_t)plan->streams[at].rows;
@@ -314,7 +319,8 @@ static void join_stream(struct pictures *pictures, const struct run_plan *plan, 
 }
 
 /* The loader's next batch as all see it; a process that cannot read ends all. */
-static status next_joined(struct pictures *pictures, const struct run_plan *plan, struct batch *batch, struct error *err)
+static status next_joined(struct pictures *pictures, const struct run_plan *plan, struct batch *batch,
+                          struct error *err)
 {
     status result = loader_next(pictures->loader, batch, err);
     if (!dist_is_many(plan->dist)) return result;
@@ -333,8 +339,8 @@ static size_t rows_here(const struct stream_share *share)
 }
 
 static void place_stream(struct batch_stream *stream, const struct stream_request *request,
-                         const struct stream_share *share, size_t image_reals, size_t classes,
-                         bool with_affect, struct plan *memory)
+                         const struct stream_share *share, size_t image_reals, size_t classes, bool with_affect,
+                         struct plan *memory)
 {
     size_t rows = (size_t)request->rows;
     for (int v = 0; v < request->view_count; v++)
@@ -352,8 +358,8 @@ static void place_batches(struct batch_store *store, const struct pictures *pict
     size_t side = (size_t)plan->config->data.image_size;
     for (size_t b = 0; b < store->count; b++)
         for (size_t s = 0; s < plan->stream_count; s++)
-            place_stream(&store->batches[b].streams[s], &plan->streams[s], &pictures->shares[s], side * side * 3, classes,
-                         store->with_affect, memory);
+            place_stream(&store->batches[b].streams[s], &plan->streams[s], &pictures->shares[s], side * side * 3,
+                         classes, store->with_affect, memory);
 }
 
 static status create_store(struct pictures *pictures, const struct run_plan *plan, struct error *err)

@@ -36,8 +36,9 @@ struct pictures {
 
 /* Reads lists and index. Every process comes here, and what fails in one fails in all. */
 status pictures_open(struct pictures *pictures, const struct run_plan *plan, struct error *err) MUST_CHECK;
-/* One cache of decoded pictures for the processes of a machine, where there are several; `result` is what became of this process
- * so far, and every process comes here. Where it cannot be, each has a part of data.cache for itself, which is told. */
+/* One cache of decoded pictures for the processes of a machine, where there are several; `result` is what became of
+ * this process so far, and every process comes here. Where it cannot be, each has a part of data.cache for itself,
+ * which is told. */
 status pictures_share_cache(struct pictures *pictures, const struct run_plan *plan, status result,
                             struct error *err) MUST_CHECK;
 /* Starts the loader where the run stands, after `step` steps, and makes room for what is kept. */
@@ -54,7 +55,7 @@ struct pictures_walk {
     struct dataset_source order;
     struct rmset_source rmset;
     struct loader *loader;
-    uint64_t end; /* epoch of the batch behind the last */
+    uint64_t end;      /* epoch of the batch behind the last */
     struct dist *dist; /* what cannot be read somewhere ends the walk everywhere */
 };
 enum pictures_of { PICTURES_OF_TRAINING, PICTURES_OF_SELECTION, PICTURES_OF_RMSET };

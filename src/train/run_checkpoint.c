@@ -61,8 +61,8 @@ static void add_memories(struct extra_tensors *extra, const struct method_memory
     static const enum tensor_type types[] = {
         [MEMORY_F32] = TENSOR_F32, [MEMORY_F64] = TENSOR_F64, [MEMORY_U64] = TENSOR_U64};
     for (size_t i = 0; i < count; i++) {
-        add_tensor(extra, types[memories[i].type], memories[i].rank, memories[i].shape, memories[i].data, CHECKPOINT_METHOD,
-                   memories[i].name);
+        add_tensor(extra, types[memories[i].type], memories[i].rank, memories[i].shape, memories[i].data,
+                   CHECKPOINT_METHOD, memories[i].name);
         if (memories[i].is_limited)
             extra->limits[extra->count - 1] = (struct value_limits){.low = memories[i].low, .high = memories[i].high};
     }
@@ -94,7 +94,8 @@ static status plan_extra(struct run_checkpoint *checkpoint, struct learner *lear
     for (size_t i = 0; i < slab_count; i++) add_slab(extra, parameters, &slabs[i]);
     if (learner->has_average) add_average(extra, parameters, &learner->average);
     add_memories(extra, memories, memory_count);
-    add_vector(extra, TENSOR_U64, GROUP_COUNT, optimizer_group_steps(learner->optimizer), CHECKPOINT_OPTIMIZER "group_steps");
+    add_vector(extra, TENSOR_U64, GROUP_COUNT, optimizer_group_steps(learner->optimizer),
+               CHECKPOINT_OPTIMIZER "group_steps");
     add_vector(extra, TENSOR_I64, POSITION_INTEGERS, &state->position, CHECKPOINT_TRAINER "position");
     add_vector(extra, TENSOR_I64, DATA_COUNTS, checkpoint->data_counts, CHECKPOINT_TRAINER "data_counts");
     extra->limits[extra->count - 1].may_be_missing = true;
@@ -170,8 +171,7 @@ status run_checkpoint_write_last(struct run_checkpoint *checkpoint, const struct
 }
 
 status run_checkpoint_write_best(struct run_checkpoint *checkpoint, const char *path, const struct learner *learner,
-                                 double epochs, int64_t step, const char *metrics, const char *split,
-                                 struct error *err)
+                                 double epochs, int64_t step, const char *metrics, const char *split, struct error *err)
 {
     describe(&checkpoint->info, epochs, step, metrics, split);
     return checkpoint_write(path, learner_model(learner), &checkpoint->info, NULL, 0, err);
@@ -183,9 +183,9 @@ status run_checkpoint_write_best(struct run_checkpoint *checkpoint, const char *
 static bool may_change(const struct config_key *key)
 {
     static const char *const names[] = {
-        "data.root",       "data.images",          "data.workers", "data.prefetch", "data.cache",
-        "data.on_error",   "data.max_bad",         "model.init",   "rmset.root",    "rmset.allow_outside", "train.epochs",
-        "train.max_steps", "train.early_stopping", "eval.every",
+        "data.root",     "data.images",     "data.workers",         "data.prefetch", "data.cache",
+        "data.on_error", "data.max_bad",    "model.init",           "rmset.root",    "rmset.allow_outside",
+        "train.epochs",  "train.max_steps", "train.early_stopping", "eval.every",
     };
     char full[96];
     snprintf(full, sizeof full, "%s.%s", key->section, key->name);
@@ -232,16 +232,16 @@ status run_checkpoint_check(const struct run_plan *plan, const struct checkpoint
 }
 
 /* What a method remembers leads it (a place in a queue, a probability), so that it is looked at before it is used. */
-static status check_values(const struct checkpoint *checkpoint, const struct tensor *found, const struct value_limits *limits,
-                           struct error *err)
+static status check_values(const struct checkpoint *checkpoint, const struct tensor *found,
+                           const struct value_limits *limits, struct error *err)
 {
     struct tensor row = *found; /* the file's tensors have no gaps */
     BUG_UNLESS(tensor_set_shape(&row, 1, &found->count));
     for (size_t i = 0; i < found->count && !limits->is_any; i++) {
         double value = tensor_element(&row, i);
         if (value >= limits->low && value <= limits->high) continue;
-        return error_set(err, "%s: %s holds %g, which no run writes there: this run cannot go on from it", checkpoint->path,
-                         found->name, value);
+        return error_set(err, "%s: %s holds %g, which no run writes there: this run cannot go on from it",
+                         checkpoint->path, found->name, value);
     }
     return STATUS_OK;
 }
@@ -271,8 +271,8 @@ static void warn_of_other_bits(const struct run_checkpoint *checkpoint, const st
 {
     const char *then = from->info.arithmetic, *now = checkpoint->arithmetic;
     if (threads != threads_get())
-        log_warning("%s was made with %lld threads: with %d the bits will not be those of an uninterrupted run", from->path,
-                    (long long)threads, threads_get());
+        log_warning("%s was made with %lld threads: with %d the bits will not be those of an uninterrupted run",
+                    from->path, (long long)threads, threads_get());
     if (then[0] != '\0' && strcmp(then, now) != 0)
         log_warning("%s was made by %.95s: by %s the bits will not be those of an uninterrupted run (RMFER_ISA and "
                     "OPENBLAS_CORETYPE choose)",

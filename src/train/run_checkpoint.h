@@ -10,8 +10,8 @@
 
 /* What the numbers of a tensor may be when they come back. */
 struct value_limits {
-    double low, high; /* both included; NaN is not between them */
-    bool is_any;      /* anything, NaN too */
+    double low, high;    /* both included; NaN is not between them */
+    bool is_any;         /* anything, NaN too */
     bool may_be_missing; /* earlier programs did not write it: what is there stays */
 };
 

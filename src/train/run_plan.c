@@ -20,7 +20,8 @@ static status refuse_affect(const struct config *config, const char *method, str
     const struct method *const *methods = method_table(&count);
     for (size_t i = 0; i < count && used < sizeof learners; i++)
         if (learns_affect(methods[i]))
-            used += (size_t)snprintf(learners + used, sizeof learners - used, "%s%s", used > 0 ? ", " : "", methods[i]->name);
+            used += (size_t)snprintf(learners + used, sizeof learners - used, "%s%s", used > 0 ? ", " : "",
+                                     methods[i]->name);
     return error_set_usage(err, "va.weight = %g: train.method = %s does not learn valence and arousal (these do: %s)",
                            config->va.weight, method, learners);
 }
@@ -83,17 +84,19 @@ static bool has_plain_view(const struct run_plan *plan, bool of_rmset)
 
 static status refuse_idle_key(const struct run_plan *plan, const char *key, const char *of_what, struct error *err)
 {
-    return error_set_usage(err,
-                           "%s = false: %s looks at no plain view%s, which alone this leaves as it is; its views are set in "
-                           "[augment.weak], [augment.strong] and [augment.pair] (%s = true)",
-                           key, plan->method->name, of_what, key);
+    return error_set_usage(
+        err,
+        "%s = false: %s looks at no plain view%s, which alone this leaves as it is; its views are set in "
+        "[augment.weak], [augment.strong] and [augment.pair] (%s = true)",
+        key, plan->method->name, of_what, key);
 }
 
 /* Weak, strong and pair views are what a method compares: the keys leave them alone. */
 status run_plan_check_augmentation(const struct run_plan *plan, struct error *err)
 {
     const struct config *config = plan->config;
-    if (!config->augment.enabled && !has_plain_view(plan, false)) return refuse_idle_key(plan, "augment.enabled", "", err);
+    if (!config->augment.enabled && !has_plain_view(plan, false))
+        return refuse_idle_key(plan, "augment.enabled", "", err);
     if (!config->rmset.augment && run_plan_needs_rmset(plan) && !has_plain_view(plan, true))
         return refuse_idle_key(plan, "rmset.augment", " of the RMset", err);
     return STATUS_OK;

@@ -28,8 +28,8 @@ status run_plan_init(struct run_plan *plan, const struct config *config, struct 
 bool stream_is_rmset(enum stream_source source);
 bool run_plan_needs_rmset(const struct run_plan *plan);
 
-/* Refuses augment.enabled = false, or rmset.augment = false, where there is no plain view that it would switch off: whoever set
- * it expects another run. Runs that were begun so before this was asked may go on. */
+/* Refuses augment.enabled = false, or rmset.augment = false, where there is no plain view that it would switch off:
+ * whoever set it expects another run. Runs that were begun so before this was asked may go on. */
 status run_plan_check_augmentation(const struct run_plan *plan, struct error *err) MUST_CHECK;
 
 /* Whether this process writes the run's files and prints. */

@@ -150,8 +150,10 @@ static void keep_what_was_learned(struct trainer *t)
     int64_t step = t->state.position.step;
     struct error later = {0};
     if (!dist_is_many(t->options->dist) || step == 0 || last_is_written(t)) return;
-    if (write_last(t, &later) != STATUS_OK) log_warning("%s", later.message);
-    else if (run_plan_writes(&t->plan)) log_info("%s is of step %lld", t->journal.run.last, (long long)step);
+    if (write_last(t, &later) != STATUS_OK)
+        log_warning("%s", later.message);
+    else if (run_plan_writes(&t->plan))
+        log_info("%s is of step %lld", t->journal.run.last, (long long)step);
 }
 
 static status make_step(struct trainer *t, struct error *err)
@@ -165,8 +167,8 @@ static status make_step(struct trainer *t, struct error *err)
     journal_count_step(&t->journal, clock_seconds() - begin, t->state.window.images - images,
                        loader_wait_seconds(t->pictures.loader));
     journal_show_progress(&t->journal, &t->state);
-    bool line_is_due =
-        t->state.position.step % t->plan.config->output.log_every == 0 || is_last(&t->plan, &t->state.position);
+    bool line_is_due = t->state.position.step % t->plan.config->output.log_every == 0 ||
+                       is_last(&t->plan, &t->state.position);
     return line_is_due ? journal_report_window(&t->journal, &t->state, err) : STATUS_OK;
 }
 
@@ -174,8 +176,7 @@ static status run(struct trainer *t, struct error *err)
 {
     const struct position *position = &t->state.position;
     status result = agree(t, follow_up(t, err), err);
-    while (result == STATUS_OK && !must_stop(t) && !has_stalled(&t->plan, position) &&
-           !is_last(&t->plan, position)) {
+    while (result == STATUS_OK && !must_stop(t) && !has_stalled(&t->plan, position) && !is_last(&t->plan, position)) {
         result = make_step(t, err);
         result = agree(t, result, err);
         if (result == STATUS_OK) result = agree(t, follow_up(t, err), err);
@@ -210,8 +211,8 @@ static status find_checkpoint(const struct trainer *t, struct checkpoint *checkp
     *resumes = false;
     bool exists = file_exists(run->last) || file_exists(run->previous);
     if (exists && !t->options->resume)
-        return error_set_usage(
-            err, "%s: there is a run already (--resume goes on with it, --out takes another folder)", run->folder);
+        return error_set_usage(err, "%s: there is a run already (--resume goes on with it, --out takes another folder)",
+                               run->folder);
     if (!exists && t->options->resume)
         log_info("%s: nothing to go on with, training starts from the beginning", run->folder);
     if (!exists) return STATUS_OK;
@@ -275,12 +276,10 @@ static status build(struct trainer *t, const struct checkpoint *from, bool resum
                                      text_string(&t->journal.config_text), err);
     if (result == STATUS_OK && resumes) {
         result = run_checkpoint_restore(&t->checkpoint, &t->plan, from, &t->learner, &t->state, err);
-        if (result == STATUS_OK)
-            result = text_append_format(&t->journal.last_metrics, err, "%s", from->info.metrics);
+        if (result == STATUS_OK) result = text_append_format(&t->journal.last_metrics, err, "%s", from->info.metrics);
     }
     result = pictures_share_cache(&t->pictures, &t->plan, result, err);
-    if (result == STATUS_OK)
-        result = pictures_start(&t->pictures, &t->plan, (uint64_t)t->state.position.step, err);
+    if (result == STATUS_OK) result = pictures_start(&t->pictures, &t->plan, (uint64_t)t->state.position.step, err);
     if (result == STATUS_OK) result = create_evaluator(t, err);
     return result == STATUS_OK ? commit_memory(t, err) : result;
 }
@@ -319,8 +318,8 @@ static status prepare(struct trainer *t, struct error *err)
     char arithmetic[ARITHMETIC_TEXT];
     /* rmfer report reads this line. */
     if (result == STATUS_OK && t->options->command != NULL)
-        log_verbose("rmfer " RMFER_VERSION ", %d threads, %s, command: %s", threads_get(), arithmetic_describe(arithmetic),
-                    t->options->command);
+        log_verbose("rmfer " RMFER_VERSION ", %d threads, %s, command: %s", threads_get(),
+                    arithmetic_describe(arithmetic), t->options->command);
     if (result == STATUS_OK) result = find_checkpoint(t, &from, &resumes, err);
     if (result == STATUS_OK && !resumes) result = run_plan_check_augmentation(&t->plan, err);
     result = dist_agree(t->options->dist, result, err);
@@ -366,10 +365,11 @@ static void tell_sums(const struct trainer *t)
 {
     struct dist_gradients_times times = dist_gradients_times(t->learner.sums);
     if (times.sums == 0) return;
-    log_info("gradients: %zu sums over %d processes, %.1f MiB sent by each a sum; %.2f s under way, of which %.2f s were "
-             "waited for",
-             times.sums, dist_size(t->options->dist), (double)times.bytes / (double)times.sums / 1048576.0, times.under_way,
-             times.waited);
+    log_info(
+        "gradients: %zu sums over %d processes, %.1f MiB sent by each a sum; %.2f s under way, of which %.2f s were "
+        "waited for",
+        times.sums, dist_size(t->options->dist), (double)times.bytes / (double)times.sums / 1048576.0, times.under_way,
+        times.waited);
 }
 
 status trainer_run(const struct trainer_options *options, struct training_summary *summary, struct error *err)

@@ -27,9 +27,9 @@ struct shape {
 
 /* Expand (input -> output) of each stage with its depthwise, then the projections. */
 static const struct shape shapes[] = {
-    {130, 16, 96, 3}, {65, 24, 144, 3},  {33, 48, 288, 5},   {17, 88, 528, 3},  {17, 120, 720, 5}, {9, 208, 1248, 5},
-    {9, 352, 2112, 3}, {65, 144, 24, 0}, {33, 288, 48, 0},  {17, 528, 88, 0},  {17, 720, 120, 0}, {9, 1248, 208, 0},
-    {9, 2112, 352, 0},
+    {130, 16, 96, 3},  {65, 24, 144, 3},  {33, 48, 288, 5},  {17, 88, 528, 3}, {17, 120, 720, 5},
+    {9, 208, 1248, 5}, {9, 352, 2112, 3}, {65, 144, 24, 0},  {33, 288, 48, 0}, {17, 528, 88, 0},
+    {17, 720, 120, 0}, {9, 1248, 208, 0}, {9, 2112, 352, 0},
 };
 
 enum { BATCH = 16, RUNS = 5 };
@@ -60,13 +60,15 @@ static void nhwc_own(const struct work *work)
 static void nhwc_blas(const struct work *work)
 {
     int k = work->shape.input, n = work->shape.output;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)work->pixels, n, k, 1, work->x, k, work->w, k, 0, work->y, n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)work->pixels, n, k, 1, work->x, k, work->w, k, 0, work->y,
+                n);
 }
 
 static void cnhw_blas(const struct work *work)
 {
     int k = work->shape.input, n = work->shape.output, pixels = (int)work->pixels;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, pixels, k, 1, work->w, k, work->x, pixels, 0, work->y, pixels);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, pixels, k, 1, work->w, k, work->x, pixels, 0, work->y,
+                pixels);
 }
 
 static void nchw_blas(const struct work *work)
@@ -93,7 +95,8 @@ static void blocked_own(const struct work *work)
                 size_t depth = k - block < 16 ? k - block : 16;
                 for (size_t l = 0; l < depth; l++, b += 32) {
                     __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 16);
-                    _Pragma("GCC unroll 14") for (int i = 0; i < 14; i++) {
+                    _Pragma("GCC unroll 14") for (int i = 0; i < 14; i++)
+                    {
                         __m512 factor = _mm512_set1_ps(a[i * 16 + (int)l]);
                         sum[i][0] = _mm512_fmadd_ps(factor, b0, sum[i][0]);
                         sum[i][1] = _mm512_fmadd_ps(factor, b1, sum[i][1]);
@@ -129,7 +132,8 @@ static void depthwise_blocked(const struct work *work)
     for (size_t i = 0; i < BATCH * c / 16; i++)
         for (size_t y = 0; y < width; y++) {
             for (size_t ky = 0; ky < k; ky++) row[ky] = work->x + i * plane + (y + ky) * side * 16;
-            work->kernels->depthwise((int)k, 1, width, 16, work->y + i * plane + y * side * 16, 16, row, 16, work->w, 16);
+            work->kernels->depthwise((int)k, 1, width, 16, work->y + i * plane + y * side * 16, 16, row, 16, work->w,
+                                     16);
         }
 }
 

@@ -21,7 +21,8 @@ static bool write_list(const char *path, int64_t rows)
     for (int video = 0; video < VIDEOS; video++)
         for (int64_t frame = 0; frame < frames && left > 0; frame++)
             for (int face = 0; face < PERSONS && left > 0; face++, left--)
-                fprintf(file, "v%03d,%" PRId64 ",%d,v%03d/%07" PRId64 "_%d.jpg\n", video, frame, face, video, frame, face);
+                fprintf(file, "v%03d,%" PRId64 ",%d,v%03d/%07" PRId64 "_%d.jpg\n", video, frame, face, video, frame,
+                        face);
     bool failed = ferror(file) != 0;
     return fclose(file) == 0 && !failed;
 }
@@ -93,7 +94,8 @@ int main(int argc, char **argv)
     begin = clock_seconds();
     if (result == STATUS_OK) result = draw_all(index, &wrong, &drawing, &err);
     show("draws, with their check", begin);
-    printf("%d draws of 1 + %d + %d: %.3f s, %" PRIu64 " candidates wrong\n", DRAWS, CANDIDATES, CANDIDATES, drawing, wrong);
+    printf("%d draws of 1 + %d + %d: %.3f s, %" PRIu64 " candidates wrong\n", DRAWS, CANDIDATES, CANDIDATES, drawing,
+           wrong);
     rmset_index_close(index);
     text_free(&csv);
     if (result != STATUS_OK) fprintf(stderr, "%s\n", err.message);

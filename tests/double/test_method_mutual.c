@@ -1,5 +1,6 @@
-/* The mutual contrastive loss in double precision: against the formula worked out by hand, at its floor, and its gradients
- * (of unit rows, and of every parameter through a whole step) against central differences; the guesses are held still. */
+/* The mutual contrastive loss in double precision: against the formula worked out by hand, at its floor, and its
+ * gradients (of unit rows, and of every parameter through a whole step) against central differences; the guesses are
+ * held still. */
 #include "double/support/gradient.h"
 
 #include "method/mutual.h"
@@ -30,8 +31,13 @@ static void start_loss(struct loss_case *c, uint64_t index)
     memset(c, 0, sizeof *c);
     workbench_init(&c->bench);
     workbench_start(&c->bench, index);
-    c->setup = (struct mutual_contrastive){
-        .n = ROWS, .d = WIDE, .classes = CLASSES, .persons = PERSONS, .temperature = 0.4, .hardness = 0.5, .chance = 0.1};
+    c->setup = (struct mutual_contrastive){.n = ROWS,
+                                           .d = WIDE,
+                                           .classes = CLASSES,
+                                           .persons = PERSONS,
+                                           .temperature = 0.4,
+                                           .hardness = 0.5,
+                                           .chance = 0.1};
     c->unit = workbench_normal(&c->bench, ROWS * WIDE, 0, 0.4); /* the loss does not ask for length one */
     c->guesses = workbench_zeros(&c->bench, ROWS * CLASSES);
     for (size_t i = 0; i < ROWS; i++) {
@@ -126,8 +132,7 @@ static void test_hard_negatives_far_away(void **state)
         two_negatives(&c, s, tau, beta);
         /* Row 0: the positive is itself, and s twice is what the negatives' mean is. */
         double g = 2 * exp((s - 1) / tau), slope = g / (1 + g);
-        assert_true(fabs(c.room.slopes[2] - 0.7 / 4 * slope) <= 1e-9 * slope &&
-                    fabs(c.room.slopes[3]) <= 1e-9 * slope);
+        assert_true(fabs(c.room.slopes[2] - 0.7 / 4 * slope) <= 1e-9 * slope && fabs(c.room.slopes[3]) <= 1e-9 * slope);
         assert_true(fabs(c.room.slopes[1] + 0.7 / 4 * slope) <= 1e-9);
         for (size_t k = 0; k < 8; k++) assert_true(isfinite(c.dunit[k]));
         assert_true(isfinite(two_negatives(&c, -0.9, tau, beta)));
@@ -207,11 +212,18 @@ static void test_gradients_of_a_step(void **state)
     c.moments.is_chosen = true;
     parameters_zero_gradients(&c.model.parameters);
     step_loss(&c);
-    assert_true(c.losses.acl > 0 && fabs(c.losses.total - c.losses.fer - 1.2 * c.losses.ial - 0.6 * c.losses.acl) < 1e-12);
+    assert_true(c.losses.acl > 0 &&
+                fabs(c.losses.total - c.losses.fer - 1.2 * c.losses.ial - 0.6 * c.losses.acl) < 1e-12);
     const struct parameters *all = &c.model.parameters;
     real *after = workbench_copy(&c.bench, all->gradients, all->value_count);
-    struct gradient_check check = {.operation = "a step with moments", .loss = step_loss, .setup = &c, .samples = 2,
-                                   .step = 3e-6, .two_points = true, .tolerance = 2e-6, .scale = 0.5};
+    struct gradient_check check = {.operation = "a step with moments",
+                                   .loss = step_loss,
+                                   .setup = &c,
+                                   .samples = 2,
+                                   .step = 3e-6,
+                                   .two_points = true,
+                                   .tolerance = 2e-6,
+                                   .scale = 0.5};
     for (size_t i = 0; i < all->count; i++) {
         const struct parameter *entry = &all->items[i];
         if (entry->is_buffer || (entry->group == GROUP_BACKBONE && i % 23 != 0)) continue;

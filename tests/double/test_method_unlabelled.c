@@ -64,8 +64,8 @@ static void set_config(struct config *config, const struct method *method, doubl
     config->fixmatch = (struct config_fixmatch){.threshold = threshold, .ratio = RATIO};
     config->uda = (struct config_uda){.temperature = 0.4, .threshold = threshold, .ratio = RATIO};
     config->mixmatch = (struct config_mixmatch){.temperature = 0.5, .alpha = 0.5, .ramp = 0.4, .ratio = RATIO};
-    config->remixmatch = (struct config_remixmatch){.temperature = 0.5, .alpha = 0.75, .ramp = 0.5, .momentum = 0.9,
-                                                    .rotation_weight = 1, .ratio = RATIO};
+    config->remixmatch = (struct config_remixmatch){
+        .temperature = 0.5, .alpha = 0.75, .ramp = 0.5, .momentum = 0.9, .rotation_weight = 1, .ratio = RATIO};
     config->adacm = (struct config_adacm){.temperature = 0.2, .floor = threshold, .ratio = RATIO};
 }
 
@@ -108,8 +108,13 @@ static void start(struct step_case *c, const struct method *method, double thres
     assert_int_equal(method->create(&c->self, &setup, NULL), STATUS_OK);
     make_batch(c);
     memcpy(c->weights, weights, sizeof weights);
-    c->step = (struct method_step){.batch = &c->batch, .weights = c->weights, .gradient_scale = 1, .progress = 0.2,
-                                   .bn_momentum = 0, .seed = 1, .draw = 2};
+    c->step = (struct method_step){.batch = &c->batch,
+                                   .weights = c->weights,
+                                   .gradient_scale = 1,
+                                   .progress = 0.2,
+                                   .bn_momentum = 0,
+                                   .seed = 1,
+                                   .draw = 2};
 }
 
 static void stop(struct step_case *c)
@@ -177,8 +182,14 @@ static void test_gradients_with_guesses_held_still(void **state)
     loss(&c);
     const struct parameters *all = &c.model.parameters;
     real *after = workbench_copy(&c.bench, all->gradients, all->value_count);
-    struct gradient_check check = {.operation = method->name, .loss = loss, .setup = &c, .samples = 2, .step = 3e-6,
-                                   .two_points = true, .tolerance = 2e-6, .scale = 0.5};
+    struct gradient_check check = {.operation = method->name,
+                                   .loss = loss,
+                                   .setup = &c,
+                                   .samples = 2,
+                                   .step = 3e-6,
+                                   .two_points = true,
+                                   .tolerance = 2e-6,
+                                   .scale = 0.5};
     for (size_t i = 0; i < all->count; i++) {
         const struct parameter *entry = &all->items[i];
         if (entry->is_buffer || (entry->group == GROUP_BACKBONE && i % 71 != 0)) continue;
@@ -188,8 +199,10 @@ static void test_gradients_with_guesses_held_still(void **state)
     stop(&c);
 }
 
-#define GRADIENTS(name) \
-    {"gradients_of_" #name, test_gradients_with_guesses_held_still, NULL, NULL, (void *)(uintptr_t)&method_##name}
+#define GRADIENTS(name)                                                                                              \
+    {                                                                                                                \
+        "gradients_of_" #name, test_gradients_with_guesses_held_still, NULL, NULL, (void *)(uintptr_t)&method_##name \
+    }
 
 int main(void)
 {

@@ -20,7 +20,8 @@ static void test_by_hand(void **state)
     (void)state;
     /* Away by (0, 1) and (3, 0); the second row has no class. */
     assert_true(fabs(center_loss(&rows, 4, dfeatures, NULL) - (1 + 9) / 4.0) < 1e-12);
-    assert_true(dfeatures[0] == 0 && fabs(dfeatures[1] - 2) < 1e-12 && dfeatures[2] == 0 && fabs(dfeatures[4] - 6) < 1e-12);
+    assert_true(dfeatures[0] == 0 && fabs(dfeatures[1] - 2) < 1e-12 && dfeatures[2] == 0 &&
+                fabs(dfeatures[4] - 6) < 1e-12);
     rows.attention = attention;
     assert_true(fabs(center_loss(&rows, 4, dfeatures, dattention) - (0.5 + 9) / 4) < 1e-12);
     assert_true(fabs(dfeatures[1] - 1) < 1e-12 && fabs(dattention[1] - 1) < 1e-12 && fabs(dattention[4] - 9) < 1e-12);
@@ -66,8 +67,8 @@ static void check(struct workbench *bench)
     struct island_case islands_of = {classes, d, centers, workbench_zeros(bench, classes * d)};
     islands(&islands_of);
     struct gradient_check islands_check = {.operation = "islands", .loss = islands, .setup = &islands_of};
-    assert_gradient(bench, &islands_check, "centers", centers, workbench_copy(bench, islands_of.slopes, classes * d), NULL,
-                    classes * d);
+    assert_gradient(bench, &islands_check, "centers", centers, workbench_copy(bench, islands_of.slopes, classes * d),
+                    NULL, classes * d);
     int32_t labels[16];
     for (size_t i = 0; i < n; i++) labels[i] = i == 2 ? -1 : (int32_t)workbench_below(bench, classes);
     struct pull_case c = {.features = workbench_normal(bench, n * d, 0, 1),
@@ -76,7 +77,8 @@ static void check(struct workbench *bench)
                           .dattention = workbench_zeros(bench, n * d)};
     c.rows = (struct center_rows){n, d, c.features, labels, centers, c.attention};
     pull(&c);
-    real *dfeatures = workbench_copy(bench, c.dfeatures, n * d), *dattention = workbench_copy(bench, c.dattention, n * d);
+    real *dfeatures = workbench_copy(bench, c.dfeatures, n * d),
+         *dattention = workbench_copy(bench, c.dattention, n * d);
     struct gradient_check pull_check = {.operation = "center", .loss = pull, .setup = &c, .scale = 0.7};
     assert_gradient(bench, &pull_check, "features", c.features, dfeatures, NULL, n * d);
     assert_gradient(bench, &pull_check, "attention", c.attention, dattention, NULL, n * d);

@@ -101,7 +101,8 @@ static void test_nothing_can_be_said(void **state)
     assert_true(isnan(concordance(3, 2, 0, predicted, equal)) && isnan(concordance(0, 2, 0, predicted, equal)));
     assert_true(concordance_loss(3, 2, predicted, one_row, 1, gradient) == 0);
     for (size_t i = 0; i < 6; i++) assert_true(gradient[i] == 0);
-    double alone = concordance(3, 2, 1, predicted, second), loss = concordance_loss(3, 2, predicted, second, 1, gradient);
+    double alone = concordance(3, 2, 1, predicted, second),
+           loss = concordance_loss(3, 2, predicted, second, 1, gradient);
     assert_true(fabs(loss - (1 - alone)) < EXACT && gradient[0] == 0 && gradient[1] != 0);
     /* What is predicted does not vary: the coefficient is 0, and the gradient moves towards the truths. */
     assert_true(concordance(3, 2, 1, constant, second) == 0);

@@ -125,8 +125,7 @@ static void check_depthwise(struct workbench *bench)
     assert_convolution(&c);
     enter_depthwise(&c);
     real *at_pixel = workbench_copy(bench, c.mean_weights, c.images * channels);
-    for (size_t i = 0; i < c.images * channels; i++)
-        at_pixel[i] /= (real)(c.conv.output_height * c.conv.output_width);
+    for (size_t i = 0; i < c.images * channels; i++) at_pixel[i] /= (real)(c.conv.output_height * c.conv.output_width);
     struct depthwise_upstream upstream = {c.y, &c.after.bn, c.map_weights, c.gate, at_pixel};
     real *before = workbench_copy(bench, c.conv.dweight, weights), *dz = workbench_normal(bench, c.inputs, 0, 1);
     real *image_sums = workbench_normal(bench, c.images * 2 * channels, 0, 1);

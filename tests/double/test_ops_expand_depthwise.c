@@ -1,5 +1,5 @@
-/* The first half of an inverted bottleneck at inference against its definition, one step after the other, and the blocked
- * map that it leaves as the input of a projection. */
+/* The first half of an inverted bottleneck at inference against its definition, one step after the other, and the
+ * blocked map that it leaves as the input of a projection. */
 #include "double/support/gradient.h"
 #include "rmfer/ops/blocked.h"
 #include "rmfer/ops/expand_depthwise.h"
@@ -143,7 +143,8 @@ static void check_projection(struct workbench *bench)
     struct tiling tiling = tiling_of(&bench->context, c.images, c.pixels);
     struct conv1x1_after after = {.bn = &c.project_bn.bn};
     expand_depthwise_infer(&bench->context, &c.half, c.images, c.x, blocked, mean);
-    conv1x1_infer(&bench->context, &c.project, &tiling, (struct conv1x1_input){.x = plain, .gate = gate}, after, wanted);
+    conv1x1_infer(&bench->context, &c.project, &tiling, (struct conv1x1_input){.x = plain, .gate = gate}, after,
+                  wanted);
     conv1x1_infer(&bench->context, &c.project, &tiling,
                   (struct conv1x1_input){.x = blocked, .gate = gate, .blocked = true}, after, got);
     assert_near("conv1x1_infer of a blocked map", wanted, got, count, EXACT);

@@ -1,5 +1,5 @@
-/* What self-supervised heads and losses are made of, by central differences: batch-norm of rows, InfoNCE against a queue, and a
- * head of several layers. */
+/* What self-supervised heads and losses are made of, by central differences: batch-norm of rows, InfoNCE against a
+ * queue, and a head of several layers. */
 #include "double/support/gradient.h"
 #include "method/self_supervised.h"
 #include "rmfer/ops/batchnorm_rows.h"
@@ -82,9 +82,10 @@ static double queue_loss(void *setup)
 
 static void check_queue(struct workbench *bench)
 {
-    struct queue_case c = {.bench = bench,
-                           .setup = {.n = PICK(bench, 1, 3, 6), .d = PICK(bench, 2, 8), .queued = PICK(bench, 1, 5, 12),
-                                     .temperature = 0.3}};
+    struct queue_case c = {
+        .bench = bench,
+        .setup = {
+            .n = PICK(bench, 1, 3, 6), .d = PICK(bench, 2, 8), .queued = PICK(bench, 1, 5, 12), .temperature = 0.3}};
     size_t count = c.setup.n * c.setup.d;
     c.queries = workbench_normal(bench, count, 0, 0.5);
     c.keys = workbench_normal(bench, count, 0, 0.5);

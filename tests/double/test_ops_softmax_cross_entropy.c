@@ -37,8 +37,8 @@ static void draw_targets(struct workbench *bench, size_t n, size_t classes, bool
     }
 }
 
-/* By the formula: the sum over images and classes of -w t log softmax, over n or, where targets are labels, over the weights
- * of the classes hit. */
+/* By the formula: the sum over images and classes of -w t log softmax, over n or, where targets are labels, over the
+ * weights of the classes hit. */
 static double entropy_by_definition(const struct entropy_case *c)
 {
     const struct cross_entropy *s = &c->setup;
@@ -62,7 +62,8 @@ static void check_cross_entropy(struct workbench *bench)
     struct entropy_case c = {.setup = {.n = PICK(bench, 1, 2, 7), .classes = PICK(bench, 1, 2, 7, 8, 13)}};
     size_t count = c.setup.n * c.setup.classes;
     c.setup.soft_targets = workbench_below(bench, 2) != 0;
-    bool spread = c.setup.soft_targets && workbench_below(bench, 2) != 0; /* else they happen to be certain, all of them */
+    bool spread = c.setup.soft_targets &&
+                  workbench_below(bench, 2) != 0; /* else they happen to be certain, all of them */
     if (workbench_below(bench, 2)) c.setup.label_smoothing = 0.1;
     real *weights = workbench_zeros(bench, c.setup.classes);
     for (size_t j = 0; j < c.setup.classes; j++) weights[j] = (real)random_between(&bench->random, 0.2, 3);

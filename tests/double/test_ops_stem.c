@@ -76,8 +76,7 @@ static void convolve_pictures(const struct stem_case *c, real *y)
             if (iy < s->pad_top || iy - s->pad_top >= s->height) continue;
             if (ix < s->pad_left || ix - s->pad_left >= s->width) continue;
             size_t at = (image * s->height + iy - s->pad_top) * s->width + ix - s->pad_left;
-            y[i] +=
-                c->pictures[at * STEM_INPUT + tap / (STEM_KERNEL * STEM_KERNEL)] * c->weight[o * STEM_PATCH + tap];
+            y[i] += c->pictures[at * STEM_INPUT + tap / (STEM_KERNEL * STEM_KERNEL)] * c->weight[o * STEM_PATCH + tap];
         }
     }
 }

@@ -1,14 +1,14 @@
-/* A library put before the C library (LD_PRELOAD) that lets the program meet a bad machine: one allocation, read, write,
- * sync or rename fails, the one whose number is asked for; or that only records, in order, what is done to files.
+/* A library put before the C library (LD_PRELOAD) that lets the program meet a bad machine: one allocation, read,
+ * write, sync or rename fails, the one whose number is asked for; or that only records, in order, what is done to
+ * files.
  *
- *   FAULT=KIND:OUTCOME:N     KIND allocate, own (an allocation that the program asks for, not a library), read, write, sync,
- *                            rename; OUTCOME an error (EIO, ENOSPC, ENOMEM), `short` (half of what was asked is done, which
- *                            is no error) or `end` (a file that is cut short)
- *   FAULT_NAMED=1            files without a name (O_TMPFILE) are refused, as on a file system that holds none
- *   FAULT_DELAY=SEED         some reads and allocations take up to 3 ms longer, so that threads meet in other orders
- *   FAULT_COUNTS=FILE        how many of each kind there were, written at the end, and for each place in the program, which is
- *                            a distinct stack of calls, the number of the first and of the last that came from there
- *   FAULT_TRACE=FILE         what was done to files below FAULT_FOLDER, for power_loss.c
+ *   FAULT=KIND:OUTCOME:N     KIND allocate, own (an allocation that the program asks for, not a library), read, write,
+ * sync, rename; OUTCOME an error (EIO, ENOSPC, ENOMEM), `short` (half of what was asked is done, which is no error) or
+ * `end` (a file that is cut short) FAULT_NAMED=1            files without a name (O_TMPFILE) are refused, as on a file
+ * system that holds none FAULT_DELAY=SEED         some reads and allocations take up to 3 ms longer, so that threads
+ * meet in other orders FAULT_COUNTS=FILE        how many of each kind there were, written at the end, and for each
+ * place in the program, which is a distinct stack of calls, the number of the first and of the last that came from
+ * there FAULT_TRACE=FILE         what was done to files below FAULT_FOLDER, for power_loss.c
  *
  * Counted from main on, in the program's second start (cmd/environment.c). Streams are given buffers of our own
  * (fopencookie), as the C library's reads and writes would not pass here; standard error and /proc, /sys, /dev are left
@@ -35,13 +35,20 @@
 enum kind { ALLOCATE, OWN, READ, WRITE, SYNC, RENAME, KINDS };
 static const char *const kind_names[KINDS] = {"allocate", "own", "read", "write", "sync", "rename"};
 
-enum { MOST_DESCRIPTORS = 1024, MOST_STREAMS = 256, MOST_PLACES = 1 << 16, MOST_CALLS = 64, FAIL_SHORT = -1, FAIL_END = -2 };
+enum {
+    MOST_DESCRIPTORS = 1024,
+    MOST_STREAMS = 256,
+    MOST_PLACES = 1 << 16,
+    MOST_CALLS = 64,
+    FAIL_SHORT = -1,
+    FAIL_END = -2
+};
 
 static struct {
     bool counting, named;
     const char *counts_path; /* NULL = nothing is written at the end */
     const void *program;     /* where it was loaded */
-    int kind, outcome; /* an errno, or one of the two above */
+    int kind, outcome;       /* an errno, or one of the two above */
     long number;
     unsigned long delay; /* 0 = none */
     atomic_long counts[KINDS];
@@ -142,7 +149,8 @@ static void write_counts(void)
     if (file == NULL) return;
     for (int i = 0; i < KINDS; i++) fprintf(file, "%s %ld\n", kind_names[i], atomic_load(&state.counts[i]));
     for (int i = 0; i < MOST_PLACES; i++)
-        if (places[i].first != 0) fprintf(file, "place %s %ld %ld\n", kind_names[places[i].kind], places[i].first, places[i].last);
+        if (places[i].first != 0)
+            fprintf(file, "place %s %ld %ld\n", kind_names[places[i].kind], places[i].first, places[i].last);
     if (REAL(fclose)(file) != 0) abort();
 }
 
@@ -265,7 +273,8 @@ int posix_memalign(void **block, size_t alignment, size_t size)
 
 void *mmap(void *at, size_t size, int protection, int flags, int descriptor, off_t place)
 {
-    return fails_allocation(__builtin_return_address(0)) ? MAP_FAILED : REAL(mmap)(at, size, protection, flags, descriptor, place);
+    return fails_allocation(__builtin_return_address(0)) ? MAP_FAILED
+                                                         : REAL(mmap)(at, size, protection, flags, descriptor, place);
 }
 
 /* ---- descriptors -------------------------------------------------------------------------------------------------- */

@@ -1,11 +1,11 @@
 /* Power lost after every operation that faults.c recorded: power_loss TRACE FOLDER.
  *
- * Two disks are kept. One has done all of the operations so far. The other did all that names files, at once, but of the
- * bytes only what was synced: the worst that a file system may make of a rename whose data were not asked for. On both,
- * after each operation, every checkpoint that is there must be whole, config.ini must be, and a checkpoint that was there
- * once must not be missing. last.safetensors tells a run to go on behind its lines of metrics.jsonl: those written by then
- * must have been synced when it gets its name. Prints how many states were looked at; exit status 1 and a line for each
- * that is wrong. */
+ * Two disks are kept. One has done all of the operations so far. The other did all that names files, at once, but of
+ * the bytes only what was synced: the worst that a file system may make of a rename whose data were not asked for. On
+ * both, after each operation, every checkpoint that is there must be whole, config.ini must be, and a checkpoint that
+ * was there once must not be missing. last.safetensors tells a run to go on behind its lines of metrics.jsonl: those
+ * written by then must have been synced when it gets its name. Prints how many states were looked at; exit status 1 and
+ * a line for each that is wrong. */
 #include "trace.h"
 
 #include "rmfer/base/file.h"
@@ -157,8 +157,10 @@ static const uint8_t *apply(const struct trace_record *r, const char *path, cons
     case TRACE_SYNC: sync_inode(inode); break;
     case TRACE_RENAME: give_name(path, other, false); break;
     case TRACE_LINK:
-        if (inode != NULL) find_name(other, true)->inode = inode; /* its first */
-        else give_name(path, other, true);
+        if (inode != NULL)
+            find_name(other, true)->inode = inode; /* its first */
+        else
+            give_name(path, other, true);
         break;
     case TRACE_UNLINK: remove_name(path); break;
     default: die("not a trace");

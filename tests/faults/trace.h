@@ -1,5 +1,5 @@
-/* What faults.c records and power_loss.c replays: one record an operation, followed by its path, the other path and, of a
- * write, its bytes. */
+/* What faults.c records and power_loss.c replays: one record an operation, followed by its path, the other path and, of
+ * a write, its bytes. */
 #ifndef TESTS_FAULTS_TRACE_H
 #define TESTS_FAULTS_TRACE_H
 

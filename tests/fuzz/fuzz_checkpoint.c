@@ -1,5 +1,6 @@
-/* A true checkpoint of a small network, changed where the input says (three bytes a change: where in its header, by what) and
- * without the checksums that would refuse it: opened, described, made a model of, loaded into one, as eval and --resume do. */
+/* A true checkpoint of a small network, changed where the input says (three bytes a change: where in its header, by
+ * what) and without the checksums that would refuse it: opened, described, made a model of, loaded into one, as eval
+ * and --resume do. */
 #define _GNU_SOURCE
 #include "fuzz/support/memory_file.h"
 #include "rmfer/base/file.h"
@@ -64,8 +65,10 @@ static void use_checkpoint(const struct checkpoint *checkpoint)
     if (checkpoint_describe(checkpoint, "", &text, &err) != STATUS_OK && err.message[0] == '\0') abort();
     text_free(&text);
     err = (struct error){0};
-    if (checkpoint_create_model(checkpoint, checkpoint_has_heads(checkpoint), &other, &err) == STATUS_OK) model_free(&other);
-    else if (err.message[0] == '\0') abort();
+    if (checkpoint_create_model(checkpoint, checkpoint_has_heads(checkpoint), &other, &err) == STATUS_OK)
+        model_free(&other);
+    else if (err.message[0] == '\0')
+        abort();
     err = (struct error){0};
     if (checkpoint_load_model(checkpoint, &model, &err) != STATUS_OK && err.message[0] == '\0') abort();
 }
@@ -79,7 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     uint8_t *changed = malloc(whole_size);
     if (changed == NULL) abort();
     memcpy(changed, whole, whole_size);
-    for (size_t i = 0; i + 2 < size; i += 3) changed[(size_t)(bytes[i] << 8 | bytes[i + 1]) % header_size] = bytes[i + 2];
+    for (size_t i = 0; i + 2 < size; i += 3)
+        changed[(size_t)(bytes[i] << 8 | bytes[i + 1]) % header_size] = bytes[i + 2];
     int descriptor = memory_file(changed, whole_size);
     memory_file_path(descriptor, path);
     if (checkpoint_open(&checkpoint, path, &err) == STATUS_OK) {

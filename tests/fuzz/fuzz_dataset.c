@@ -1,5 +1,5 @@
-/* Lists of data sets from hostile bytes (two files, parted by a zero byte; the first byte chooses the kind): what is read has
- * labels and targets in their ranges, and can be described. */
+/* Lists of data sets from hostile bytes (two files, parted by a zero byte; the first byte chooses the kind): what is
+ * read has labels and targets in their ranges, and can be described. */
 #define _GNU_SOURCE
 #include "fuzz/support/page.h"
 #include "fuzz/support/scratch_folder.h"
@@ -35,8 +35,8 @@ static void prepare(void)
     if (scratch_place[0] != '\0') return;
     log_set_level(LOG_QUIET);
     for (int k = 0; k < KINDS; k++) {
-        snprintf(text, sizeof text, "[data]\nkind = %s\nroot = %s\non_error = skip\nmax_bad = 1\n%s", kinds[k].kind, kinds[k].kind,
-                 kinds[k].settings);
+        snprintf(text, sizeof text, "[data]\nkind = %s\nroot = %s\non_error = skip\nmax_bad = 1\n%s", kinds[k].kind,
+                 kinds[k].kind, kinds[k].settings);
         if (config_parse(&configs[k], text, "fuzz.ini", scratch_folder(), NULL, 0, &err) != STATUS_OK) {
             fprintf(stderr, "%s\n", err.message);
             abort();
@@ -45,7 +45,8 @@ static void prepare(void)
         mkdir(path, 0700);
     }
     static const char *const folders[] = {"basic", "basic/EmoLabel", "basic/Image", "basic/Image/aligned"};
-    static const char *const pictures[] = {"affectnet/a.jpg", "csv/a.jpg", "rafdb/basic/Image/aligned/train_a_aligned.jpg"};
+    static const char *const pictures[] = {"affectnet/a.jpg", "csv/a.jpg",
+                                           "rafdb/basic/Image/aligned/train_a_aligned.jpg"};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         snprintf(path, sizeof path, "%s/rafdb/%s", scratch_folder(), folders[i]);
         mkdir(path, 0700);
@@ -97,8 +98,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     for (size_t s = 0; s < sizeof splits / sizeof splits[0]; s++) {
         struct dataset dataset;
         struct error err = {0};
-        if (dataset_open(&dataset, &configs[kind].data, splits[s], &err) == STATUS_OK) check(&dataset);
-        else if (err.message[0] == '\0') abort();
+        if (dataset_open(&dataset, &configs[kind].data, splits[s], &err) == STATUS_OK)
+            check(&dataset);
+        else if (err.message[0] == '\0')
+            abort();
         dataset_free(&dataset);
     }
     return 0;

@@ -1,5 +1,5 @@
-/* Hostile bytes as a result of `rmfer eval --json`, beside a good one: compared in tables of every format, drawn, put into a
- * report; and as the evaluation that a checkpoint carries with it. */
+/* Hostile bytes as a result of `rmfer eval --json`, beside a good one: compared in tables of every format, drawn, put
+ * into a report; and as the evaluation that a checkpoint carries with it. */
 #define _GNU_SOURCE
 #include "cmd/stored_accuracy.h"
 #include "fuzz/support/page.h"
@@ -9,10 +9,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-static const char good[] = "{\"split\": \"test\", \"classes\": [\"Neutral\", \"Anger\"], \"overall_accuracy\": 0.75, "
-                           "\"average_accuracy\": 0.7, \"overall_interval\": [0.6, 0.9], \"average_interval\": [0.5, 0.9], "
-                           "\"same_class_similarity\": 0.8, \"different_class_similarity\": 0.1, \"centre_distance\": 0.4, "
-                           "\"confusion\": [[5, 1], [2, 4]]}\n";
+static const char
+    good[] = "{\"split\": \"test\", \"classes\": [\"Neutral\", \"Anger\"], \"overall_accuracy\": 0.75, "
+             "\"average_accuracy\": 0.7, \"overall_interval\": [0.6, 0.9], \"average_interval\": [0.5, 0.9], "
+             "\"same_class_similarity\": 0.8, \"different_class_similarity\": 0.1, \"centre_distance\": 0.4, "
+             "\"confusion\": [[5, 1], [2, 4]]}\n";
 
 static void show(const struct run_group *groups, size_t count)
 {
@@ -22,13 +23,13 @@ static void show(const struct run_group *groups, size_t count)
     for (int last = 0; last < 2; last++) {
         const struct table_options all = {.gain = true, .recalls = true, .features = true, .last = last};
         for (int format = TABLE_MARKDOWN; format <= TABLE_HTML; format++)
-            page_finish(table_runs(groups, count, &all, (enum table_format)format, &made, &err), &made, page_check_printable,
-                        &err);
+            page_finish(table_runs(groups, count, &all, (enum table_format)format, &made, &err), &made,
+                        page_check_printable, &err);
     }
     page_finish(report_write(groups, count, NULL, 10, &made, &err), &made, page_check_markup, &err);
     if (run->best.confusion.classes > 0)
-        page_finish(figure_confusion(&run->best.confusion, (const char *const *)run->classes, run->class_count, run->split,
-                                     CANVAS_SVG, &made, &err),
+        page_finish(figure_confusion(&run->best.confusion, (const char *const *)run->classes, run->class_count,
+                                     run->split, CANVAS_SVG, &made, &err),
                     &made, page_check_markup, &err);
 }
 
@@ -61,8 +62,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     }
     scratch_write(second, bytes, size);
     const char *const arguments[] = {words[0], words[1]};
-    if (run_groups_read(&groups, &count, arguments, 2, &err) == STATUS_OK) show(groups, count);
-    else if (err.message[0] == '\0') abort();
+    if (run_groups_read(&groups, &count, arguments, 2, &err) == STATUS_OK)
+        show(groups, count);
+    else if (err.message[0] == '\0')
+        abort();
     run_groups_free(groups, count);
     use_in_checkpoint(bytes, size);
     return 0;

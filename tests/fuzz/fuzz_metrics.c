@@ -1,5 +1,6 @@
-/* A run folder from hostile bytes, its files parted by zero bytes (metrics.jsonl, config.ini, log.txt): read as report, plot
- * and table read it, drawn and written; and metrics.jsonl cut where a run goes on, which keeps whole lines only. */
+/* A run folder from hostile bytes, its files parted by zero bytes (metrics.jsonl, config.ini, log.txt): read as report,
+ * plot and table read it, drawn and written; and metrics.jsonl cut where a run goes on, which keeps whole lines only.
+ */
 #define _GNU_SOURCE
 #include "fuzz/support/page.h"
 #include "fuzz/support/scratch_folder.h"
@@ -34,7 +35,8 @@ static void show(const struct run_group *groups, size_t count)
     const struct table_options all = {.gain = true, .recalls = true, .features = true};
     page_finish(report_write(groups, count, NULL, 0, &made, &err), &made, page_check_markup, &err);
     for (int format = TABLE_MARKDOWN; format <= TABLE_HTML; format++)
-        page_finish(table_runs(groups, count, &all, (enum table_format)format, &made, &err), &made, page_check_printable, &err);
+        page_finish(table_runs(groups, count, &all, (enum table_format)format, &made, &err), &made,
+                    page_check_printable, &err);
     page_finish(figure_curves(groups, count, "loss", "title", CANVAS_SVG, &made, &err), &made, page_check_markup, &err);
 }
 
@@ -60,8 +62,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct error err = {0};
     size_t count;
     write_files(folder, bytes, size);
-    if (run_groups_read(&groups, &count, &word, 1, &err) == STATUS_OK) show(groups, count);
-    else if (err.message[0] == '\0') abort();
+    if (run_groups_read(&groups, &count, &word, 1, &err) == STATUS_OK)
+        show(groups, count);
+    else if (err.message[0] == '\0')
+        abort();
     run_groups_free(groups, count);
     go_on(folder, bytes, strnlen((const char *)bytes, size));
     return 0;

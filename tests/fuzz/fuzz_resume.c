@@ -1,6 +1,6 @@
-/* What a run goes on from: true checkpoints of two methods that remember something (a queue with its place; labels of the
- * RMset's faces), changed where the input says (three bytes a change: where in the header or in what is remembered, by what) and
- * without checksums: refused, or gone on with for a step. The first byte chooses the method. */
+/* What a run goes on from: true checkpoints of two methods that remember something (a queue with its place; labels of
+ * the RMset's faces), changed where the input says (three bytes a change: where in the header or in what is remembered,
+ * by what) and without checksums: refused, or gone on with for a step. The first byte chooses the method. */
 #define _GNU_SOURCE
 #include "fuzz/support/memory_file.h"
 #include "fuzz/support/scratch_folder.h"
@@ -28,11 +28,12 @@ static struct {
     size_t size, *places, place_count; /* bytes that are changed */
 } runs[RUNS];
 
-static const char settings[] = "[data]\nkind = affectnet\nroot = faces/affectnet\ncrop = none\nimage_size = 32\n"
-                               "labelled = 12\nsampler = shuffle\nnormalize = imagenet\nworkers = 1\n"
-                               "[train]\noptimizer = sgd\nmomentum = 0\nema_decay = 0.9\nbatch = 4\nepochs = 2\n"
-                               "warmup_epochs = 0\nmax_steps = 1\n[moco]\nqueue = 4\n[acl]\nweight = 0\n[ial]\nweight = 0\n"
-                               "[rmset]\nroot = faces/rmset\n[eval]\nevery = 2\n";
+static const char
+    settings[] = "[data]\nkind = affectnet\nroot = faces/affectnet\ncrop = none\nimage_size = 32\n"
+                 "labelled = 12\nsampler = shuffle\nnormalize = imagenet\nworkers = 1\n"
+                 "[train]\noptimizer = sgd\nmomentum = 0\nema_decay = 0.9\nbatch = 4\nepochs = 2\n"
+                 "warmup_epochs = 0\nmax_steps = 1\n[moco]\nqueue = 4\n[acl]\nweight = 0\n[ial]\nweight = 0\n"
+                 "[rmset]\nroot = faces/rmset\n[eval]\nevery = 2\n";
 
 static void must(status result, const struct error *err)
 {
@@ -99,7 +100,8 @@ static void make_run(int r, const char *method)
     must(pictures_open(&runs[r].pictures, &runs[r].plan, &err), &err);
     run_plan_count(&runs[r].plan, runs[r].pictures.training.count);
     must(learner_create(&runs[r].learner, &runs[r].plan, &runs[r].pictures, true, &err), &err);
-    must(run_checkpoint_init(&runs[r].checkpoint, &runs[r].plan, &runs[r].pictures, &runs[r].learner, &runs[r].state, "", &err),
+    must(run_checkpoint_init(&runs[r].checkpoint, &runs[r].plan, &runs[r].pictures, &runs[r].learner, &runs[r].state,
+                             "", &err),
          &err);
     must(pictures_start(&runs[r].pictures, &runs[r].plan, 0, &err), &err);
     must(pictures_next(&runs[r].pictures, &runs[r].plan, 0, &runs[r].batch, &err), &err);
@@ -137,8 +139,11 @@ static void go_on(int r)
 {
     struct step_outcome outcome;
     const struct learner *learner = &runs[r].learner;
-    const struct method_step step = {.batch = &runs[r].batch, .weights = run_plan_phase(&runs[r].plan, 0)->weights,
-                                     .gradient_scale = 1, .progress = 0.5, .last = true};
+    const struct method_step step = {.batch = &runs[r].batch,
+                                     .weights = run_plan_phase(&runs[r].plan, 0)->weights,
+                                     .gradient_scale = 1,
+                                     .progress = 0.5,
+                                     .last = true};
     learner->method->step(learner->self, &step, &outcome);
     if (learner->method->after_update != NULL) learner->method->after_update(learner->self, 0.5);
 }
@@ -160,9 +165,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     memory_file_path(descriptor, path);
     status result = checkpoint_open(&from, path, &err);
     if (result == STATUS_OK)
-        result = run_checkpoint_restore(&runs[r].checkpoint, &runs[r].plan, &from, &runs[r].learner, &runs[r].state, &err);
-    if (result == STATUS_OK) go_on(r);
-    else if (err.message[0] == '\0') abort();
+        result = run_checkpoint_restore(&runs[r].checkpoint, &runs[r].plan, &from, &runs[r].learner, &runs[r].state,
+                                        &err);
+    if (result == STATUS_OK)
+        go_on(r);
+    else if (err.message[0] == '\0')
+        abort();
     checkpoint_close(&from);
     free(changed);
     close(descriptor);

@@ -93,7 +93,8 @@ static void seal(uint8_t *bytes, size_t size)
     if (!prepared) crc32c_prepare(&tables);
     prepared = true;
     memcpy(&header, bytes, sizeof header);
-    header.checksum = rmset_header_checksum(&header, &tables, crc32c_extend(&tables, 0, bytes + sizeof header, size - sizeof header));
+    header.checksum = rmset_header_checksum(&header, &tables,
+                                            crc32c_extend(&tables, 0, bytes + sizeof header, size - sizeof header));
     memcpy(bytes, &header, sizeof header);
 }
 

@@ -1,5 +1,6 @@
-/* What stands beside a film, from hostile bytes parted by zero bytes (film.csv, faces.csv, detections.csv) and, of one that
- * was built, film.ini: refused with a message, or boxes and counts that can be used; what is printed of areas reads back. */
+/* What stands beside a film, from hostile bytes parted by zero bytes (film.csv, faces.csv, detections.csv) and, of one
+ * that was built, film.ini: refused with a message, or boxes and counts that can be used; what is printed of areas
+ * reads back. */
 #define _GNU_SOURCE
 #include "fuzz/support/scratch_folder.h"
 #include "rmfer/base/memory.h"
@@ -42,7 +43,8 @@ static void use(const struct rmset_notes *notes)
     }
     if (rmset_notes_print_areas(notes, &areas, &err) != STATUS_OK) abort();
     char *saved = NULL;
-    for (char *area = areas.length == 0 ? NULL : strtok_r(areas.bytes, " ", &saved); area != NULL; area = strtok_r(NULL, " ", &saved))
+    for (char *area = areas.length == 0 ? NULL : strtok_r(areas.bytes, " ", &saved); area != NULL;
+         area = strtok_r(NULL, " ", &saved))
         if (rmset_notes_add_area(&again, area, &err) != STATUS_OK) abort();
     if (again.area_count != notes->area_count) abort();
     rmset_notes_free(&again);
@@ -58,8 +60,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     snprintf(film, sizeof film, "%s/a.mp4", scratch_folder());
     snprintf(facts_path, sizeof facts_path, "%s/film.ini", scratch_folder());
     write_files(bytes, size);
-    if (rmset_notes_read(&notes, film, NULL, true, &err) == STATUS_OK) use(&notes);
-    else if (err.message[0] == '\0') abort();
+    if (rmset_notes_read(&notes, film, NULL, true, &err) == STATUS_OK)
+        use(&notes);
+    else if (err.message[0] == '\0')
+        abort();
     rmset_notes_free(&notes);
     err = (struct error){0};
     if (film_facts_read(&facts, facts_path, &err) == STATUS_OK) {

@@ -34,8 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct video *video = NULL;
     struct error err = {0};
     log_set_level(LOG_QUIET);
-    if (video_open_stream(&video, &stream, "fuzz", &options, &err) == STATUS_OK) read_frames(video);
-    else if (err.message[0] == '\0') abort();
+    if (video_open_stream(&video, &stream, "fuzz", &options, &err) == STATUS_OK)
+        read_frames(video);
+    else if (err.message[0] == '\0')
+        abort();
     video_close(video);
     byte_stream_free(&stream);
     close(descriptor);

@@ -1,6 +1,6 @@
-/* What the processes of a machine have in common: decoded pictures, of which each is decoded once whoever asks for it, also
- * when two ask at the same time, when there is no room left, when who was to make one has died; and the mapped RMset index.
- * That memory has no name anywhere, and counts once. */
+/* What the processes of a machine have in common: decoded pictures, of which each is decoded once whoever asks for it,
+ * also when two ask at the same time, when there is no room left, when who was to make one has died; and the mapped
+ * RMset index. That memory has no name anywhere, and counts once. */
 #define _DEFAULT_SOURCE /* mkdtemp */
 #include "many/support/shared_case.h"
 
@@ -31,7 +31,8 @@ static status draw(void *context, const struct batch_place *place, uint64_t grou
                    struct error *err)
 {
     (void)context, (void)err;
-    ids[0] = (int64_t)(((place->index * place->groups + group) * 7 + attempt * 11 + place->epoch * (BATCH / 2 * 7)) % SAMPLES);
+    ids[0] = (int64_t)(((place->index * place->groups + group) * 7 + attempt * 11 + place->epoch * (BATCH / 2 * 7)) %
+                       SAMPLES);
     return STATUS_OK;
 }
 
@@ -60,13 +61,30 @@ static status name_one(void *context, int64_t id, struct text *name, struct erro
 
 static struct loader_options options_of(struct picture_room *room, int first, int rows)
 {
-    struct loader_options options = {.stream_count = 1, .image_size = SIDE, .workers = 2, .prefetch = 2, .max_bad = 0.1,
-                                     .on_error = ON_ERROR_SKIP, .end_epoch = EPOCHS, .drop_last = true, .replace_bad = true,
+    struct loader_options options = {.stream_count = 1,
+                                     .image_size = SIDE,
+                                     .workers = 2,
+                                     .prefetch = 2,
+                                     .max_bad = 0.1,
+                                     .on_error = ON_ERROR_SKIP,
+                                     .end_epoch = EPOCHS,
+                                     .drop_last = true,
+                                     .replace_bad = true,
                                      .room = room};
-    options.streams[0] = (struct loader_stream){
-        .source = {.what = "pictures", .group = 1, .groups = SAMPLES, .samples = SAMPLES, .by_epoch = true, .draw = draw,
-                   .read = read_one, .name = name_one},
-        .rows = rows, .first_row = first, .batch_rows = BATCH, .views = 1, .kinds = {VIEW_AS_IS}, .std = {1, 1, 1}};
+    options.streams[0] = (struct loader_stream){.source = {.what = "pictures",
+                                                           .group = 1,
+                                                           .groups = SAMPLES,
+                                                           .samples = SAMPLES,
+                                                           .by_epoch = true,
+                                                           .draw = draw,
+                                                           .read = read_one,
+                                                           .name = name_one},
+                                                .rows = rows,
+                                                .first_row = first,
+                                                .batch_rows = BATCH,
+                                                .views = 1,
+                                                .kinds = {VIEW_AS_IS},
+                                                .std = {1, 1, 1}};
     return options;
 }
 
@@ -110,7 +128,8 @@ static struct picture_room *enter(struct many *many, size_t bytes)
     return room;
 }
 
-/* Machines have as many processes each. Every process asks for rows first .. first + rows - 1 of each batch: what it sees, and what all have read. */
+/* Machines have as many processes each. Every process asks for rows first .. first + rows - 1 of each batch: what it
+ * sees, and what all have read. */
 static void check_read(struct many *many, const char *name, size_t bytes, int first, int rows, double most_reads)
 {
     struct picture_room *room = enter(many, bytes);
@@ -161,10 +180,12 @@ static void check_refusals(struct many *many)
     struct shared_memory_key other = key, input = key;
     other.token++;
     input.file = 0;
-    many_check(many, "the wrong memory is refused", picture_room_join(&joined, &other, SAMPLES, &err) != STATUS_OK &&
-                                                      joined == NULL && strstr(err.message, "is not the memory") != NULL);
+    many_check(many, "the wrong memory is refused",
+               picture_room_join(&joined, &other, SAMPLES, &err) != STATUS_OK && joined == NULL &&
+                   strstr(err.message, "is not the memory") != NULL);
     many_check(many, "what is no memory is refused", picture_room_join(&joined, &input, SAMPLES, NULL) != STATUS_OK);
-    many_check(many, "too many entries are refused", picture_room_join(&joined, &key, SIZE_MAX / 16, NULL) != STATUS_OK);
+    many_check(many, "too many entries are refused",
+               picture_room_join(&joined, &key, SIZE_MAX / 16, NULL) != STATUS_OK);
     many_check(many, "asked", picture_room_ask(room, 3, &kept) == ROOM_ASKS);
     many_check(many, "who never answers is not waited for", picture_room_ask(room, 3, &kept) == ROOM_FULL);
     picture_room_give(room, 3, NULL);

@@ -90,12 +90,13 @@ static void check_agreement(struct many *many)
     char front[64];
     snprintf(front, sizeof front, "rank %d of %d on ", last, last + 1);
     many_check(many, "the last rank's failure is everybody's",
-               dist_agree(many->dist, err.code, &err) == STATUS_USAGE && strstr(err.message, "no such picture") != NULL &&
-                   strncmp(err.message, front, strlen(front)) == 0);
+               dist_agree(many->dist, err.code, &err) == STATUS_USAGE &&
+                   strstr(err.message, "no such picture") != NULL && strncmp(err.message, front, strlen(front)) == 0);
     struct error same = {0};
     many_check(many, "equal bytes", dist_same(many->dist, "weights", "abc", 3, &same) == STATUS_OK);
-    many_check(many, "bytes that differ", dist_same(many->dist, "weights", rank == last ? "abd" : "abc", 3, &same) ==
-                                              STATUS_FAILED && strstr(same.message, "weights of rank") != NULL);
+    many_check(many, "bytes that differ",
+               dist_same(many->dist, "weights", rank == last ? "abd" : "abc", 3, &same) == STATUS_FAILED &&
+                   strstr(same.message, "weights of rank") != NULL);
     many_check(many, "any and none", dist_any(many->dist, rank == last) && !dist_any(many->dist, false));
 }
 

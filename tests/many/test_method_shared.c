@@ -1,6 +1,6 @@
 /* A training step whose rows are shared out over processes against the same step in one: every gradient, every running
- * statistic, the losses, and SAM's second pass with the choices of the first. In double to 1e-10, in float to what rounding
- * explains. */
+ * statistic, the losses, and SAM's second pass with the choices of the first. In double to 1e-10, in float to what
+ * rounding explains. */
 #define _DEFAULT_SOURCE /* mkdtemp */
 #include "many/support/shared_case.h"
 
@@ -47,7 +47,8 @@ static void start_case(struct shared_case *c, struct many *many, const struct pa
     for (int i = 0; i < 3; i++) c->images[i] = many_normal((size_t)64 * PICTURE, 10 + (uint64_t)i);
     for (size_t i = 0; i < BATCH; i++) c->targets[i * CLASSES + i % CLASSES] = 1;
     c->start = many_normal(c->model.parameters.buffer_count, 5);
-    for (size_t i = 0; i < c->model.parameters.buffer_count; i++) c->start[i] = (real)(1 + 0.1 * fabs((double)c->start[i]));
+    for (size_t i = 0; i < c->model.parameters.buffer_count; i++)
+        c->start[i] = (real)(1 + 0.1 * fabs((double)c->start[i]));
 }
 
 static void free_case(struct shared_case *c)
@@ -57,8 +58,8 @@ static void free_case(struct shared_case *c)
     memory_free(c->start);
 }
 
-/* Gradients as a step finds them: the heads' and the backbone's of earlier batches. Only rank 0 has the latter, as if it
- * were the sum of all processes' parts. */
+/* Gradients as a step finds them: the heads' and the backbone's of earlier batches. Only rank 0 has the latter, as if
+ * it were the sum of all processes' parts. */
 static void reset(struct shared_case *c, bool shared)
 {
     struct parameters *all = &c->model.parameters;
@@ -143,7 +144,7 @@ static struct dist_gradients *sums_of(struct shared_case *c)
 struct rmfer_run {
     struct train_step_shape shape;
     struct objective objective;
-    bool again;      /* SAM: a pass at other weights with the choices of a first one */
+    bool again; /* SAM: a pass at other weights with the choices of a first one */
     size_t choice[64];
     real guesses[MOMENT_ROWS * CLASSES];
 };
@@ -158,9 +159,10 @@ static void run_step(struct shared_case *c, struct rmfer_run *run, const struct 
     struct stream_share labelled = stream_share_of(machines, BATCH, 1);
     struct stream_share draws = shape.mutual != NULL ? stream_share_of(machines, MOMENT_ROWS, PERSONS)
                                                      : stream_share_of(machines, (size_t)shape.anchors * drawn, drawn);
-    struct labelled_batch rows = {
-        .n = BATCH, .images = c->images[0] + labelled.first * PICTURE, .targets = c->targets};
-    struct contrastive_batch contrastive = {.anchors = shape.anchors, .rows = MOMENT_ROWS, .choice = run->choice,
+    struct labelled_batch rows = {.n = BATCH, .images = c->images[0] + labelled.first * PICTURE, .targets = c->targets};
+    struct contrastive_batch contrastive = {.anchors = shape.anchors,
+                                            .rows = MOMENT_ROWS,
+                                            .choice = run->choice,
                                             .guesses = run->guesses,
                                             .images = c->images[1] + (draws.is_parted ? draws.first : 0) * PICTURE};
     bool contrasts = shape.anchors > 0 || shape.mutual != NULL;
@@ -247,8 +249,13 @@ static void check_phase_2(struct many *many)
 
 static void check_moments(struct many *many)
 {
-    struct mutual_contrastive mutual = {.n = MOMENT_ROWS, .d = 128, .classes = CLASSES, .persons = PERSONS,
-                                        .temperature = 0.5, .hardness = 0.5, .chance = 0.05};
+    struct mutual_contrastive mutual = {.n = MOMENT_ROWS,
+                                        .d = 128,
+                                        .classes = CLASSES,
+                                        .persons = PERSONS,
+                                        .temperature = 0.5,
+                                        .hardness = 0.5,
+                                        .chance = 0.05};
     struct rmfer_run run = {.shape = PHASE_1, .objective = objective_defaults()};
     run.shape.mutual = &mutual;
     check_rmfer(many, "moments", run);
@@ -268,8 +275,8 @@ static void set_config(struct config *config)
     config->fixmatch = (struct config_fixmatch){.threshold = 0.3, .ratio = 2};
     config->uda = (struct config_uda){.temperature = 0.4, .threshold = 0.3, .ratio = 2};
     config->mixmatch = (struct config_mixmatch){.temperature = 0.5, .alpha = 0.5, .ramp = 0.4, .ratio = 1};
-    config->remixmatch = (struct config_remixmatch){.temperature = 0.5, .alpha = 0.75, .ramp = 0.5, .momentum = 0.9,
-                                                    .rotation_weight = 1, .ratio = 1};
+    config->remixmatch = (struct config_remixmatch){
+        .temperature = 0.5, .alpha = 0.75, .ramp = 0.5, .momentum = 0.9, .rotation_weight = 1, .ratio = 1};
     config->adacm = (struct config_adacm){.temperature = 0.2, .floor = 0.3, .ratio = 2};
     config->center = (struct config_center){.weight = 0.1, .rate = 0.5};
     config->island = (struct config_island){.weight = 0.1, .rate = 0.5, .repulsion = 2};
@@ -278,10 +285,16 @@ static void set_config(struct config *config)
     config->simclr.temperature = 0.5;
     config->moco = (struct config_moco){.temperature = 0.2, .momentum = 0.9, .queue = 24};
     config->byol.momentum = 0.9;
-    config->consensus = (struct config_consensus){.weight = 1, .threshold = 0.1, .refresh = 1, .scans = 3, .ratio = 1,
-                                                  .cache_limit = 1};
-    config->acl = (struct config_acl){.loss = ACL_LOSS_MUTUAL, .weight = 0.5, .temperature = 0.3, .moments = 4,
-                                      .persons = PERSONS, .beta = 0.5, .debias = true, .near = 1};
+    config->consensus = (struct config_consensus){
+        .weight = 1, .threshold = 0.1, .refresh = 1, .scans = 3, .ratio = 1, .cache_limit = 1};
+    config->acl = (struct config_acl){.loss = ACL_LOSS_MUTUAL,
+                                      .weight = 0.5,
+                                      .temperature = 0.3,
+                                      .moments = 4,
+                                      .persons = PERSONS,
+                                      .beta = 0.5,
+                                      .debias = true,
+                                      .near = 1};
 }
 
 /* ---- an RMset of three videos of four frames with two persons each, of which consensus knows no more than who is where ---- */
@@ -361,8 +374,13 @@ static void run_method(struct shared_case *c, const struct method *method, const
     double weights[MOST_TERMS] = {0};
     struct stream_request requests[MOST_STREAMS];
     struct batch batch = {.stream_count = (int)method->streams(config, requests)};
-    struct method_setup setup = {.config = config, .model = &c->model, .average = &c->model, .class_shares = shares,
-                                 .places = 1, .machines = machines, .rmset = c->index};
+    struct method_setup setup = {.config = config,
+                                 .model = &c->model,
+                                 .average = &c->model,
+                                 .class_shares = shares,
+                                 .places = 1,
+                                 .machines = machines,
+                                 .rmset = c->index};
     void *self;
     for (size_t i = 0; i < method->term_count; i++) /* these models have no head for affect */
         weights[i] = strcmp(method->terms[i].name, "va") == 0 ? 0 : 1 / (1 + 0.4 * (double)i);
@@ -377,15 +395,23 @@ static void run_method(struct shared_case *c, const struct method *method, const
         size_t group = requests[s].persons > 1 ? (size_t)requests[s].persons : 1;
         struct stream_share share = stream_share_of(machines, rows, group);
         size_t first = method->mixes_pictures || !share.is_parted ? 0 : share.first;
-        *stream = (struct batch_stream){.rows = (int)rows, .group = (int)group, .views = requests[s].view_count,
+        *stream = (struct batch_stream){.rows = (int)rows,
+                                        .group = (int)group,
+                                        .views = requests[s].view_count,
                                         .ids = group > 1 ? moments : faces};
         for (int v = 0; v < stream->views; v++) stream->images[v] = c->images[s] + (first + rows * (size_t)v) * PICTURE;
     }
     batch.streams[0].targets = c->targets;
     batch.streams[0].labels = labels;
     set_labels(method, self);
-    struct method_step step = {.batch = &batch, .weights = weights, .gradient_scale = 1, .progress = 0.2,
-                               .bn_momentum = 0.1, .seed = 1, .draw = 2, .last = true};
+    struct method_step step = {.batch = &batch,
+                               .weights = weights,
+                               .gradient_scale = 1,
+                               .progress = 0.2,
+                               .bn_momentum = 0.1,
+                               .seed = 1,
+                               .draw = 2,
+                               .last = true};
     struct step_outcome outcome = {0};
     method->step(self, &step, &outcome);
     losses[0] = outcome.total;

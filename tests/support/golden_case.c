@@ -68,15 +68,15 @@ static void read_objective(struct golden_case *c)
 static void read_shape(struct golden_case *c)
 {
     const struct golden *g = c->golden;
-    c->shape = (struct train_step_shape){.image_size = golden_integer(g, "image_size"),
-                                         .batch = golden_integer(g, "batch"),
-                                         .anchors = golden_integer(g, "anchors"),
-                                         .positives = golden_integer(g, "positives"),
-                                         .negatives = golden_integer(g, "negatives"),
-                                         .kept_share = golden_number(g, "kept_share"),
-                                         .scoring_with_batch_statistics =
-                                             strcmp(golden_setting(g, "scoring_bn"), "train") == 0,
-                                         .joint_forward = golden_integer(g, "joint") != 0};
+    c->shape = (struct train_step_shape){
+        .image_size = golden_integer(g, "image_size"),
+        .batch = golden_integer(g, "batch"),
+        .anchors = golden_integer(g, "anchors"),
+        .positives = golden_integer(g, "positives"),
+        .negatives = golden_integer(g, "negatives"),
+        .kept_share = golden_number(g, "kept_share"),
+        .scoring_with_batch_statistics = strcmp(golden_setting(g, "scoring_bn"), "train") == 0,
+        .joint_forward = golden_integer(g, "joint") != 0};
     c->contrastive_count = c->shape.anchors * (1 + c->shape.positives + c->shape.negatives);
     if (!golden_has(g, "moments")) return;
     size_t persons = (size_t)golden_integer(g, "persons"), n = (size_t)golden_integer(g, "moments") * persons;
@@ -95,11 +95,11 @@ static status build_model(struct golden_case *c, struct error *err)
 {
     struct architecture architecture;
     const char *name = golden_setting(c->golden, "architecture");
-    status found =
-        strcmp(name, "tiny") == 0
-            ? architecture_tiny(&architecture, golden_integer(c->golden, "same_padding") != 0,
-                                golden_integer(c->golden, "divisor"), golden_integer(c->golden, "repeats"), err)
-            : architecture_find(&architecture, name, err);
+    status found = strcmp(name, "tiny") == 0
+                       ? architecture_tiny(&architecture, golden_integer(c->golden, "same_padding") != 0,
+                                           golden_integer(c->golden, "divisor"), golden_integer(c->golden, "repeats"),
+                                           err)
+                       : architecture_find(&architecture, name, err);
     if (found != STATUS_OK) return found;
     struct parameter added[MUTUAL_HEAD_ENTRIES];
     size_t count = c->mutual.n > 0 ? mutual_head((size_t)architecture.features, added) : 0;
@@ -173,8 +173,8 @@ static status check_inference(struct golden_case *c, const char *prefix, struct 
 {
     struct inference *inference = NULL;
     size_t n = (size_t)c->shape.batch, wide = (size_t)c->model.architecture.features;
-    status result =
-        inference_create(&inference, &c->model.architecture, c->classes, c->shape.batch, c->shape.image_size, err);
+    status result = inference_create(&inference, &c->model.architecture, c->classes, c->shape.batch,
+                                     c->shape.image_size, err);
     if (result != STATUS_OK) return result;
     real *features = allocate(n * wide), *logits = allocate(n * (size_t)c->classes), *affect = allocate(n * 2);
     make_pictures(c, 0);
@@ -273,7 +273,8 @@ bool golden_case_run(const char *path)
     }
     if (result != STATUS_OK) printf("%s: %s\n", path, err.message);
     printf("%s: relative errors: inference %.1e, logits %.1e, gradients %.1e (%s), running statistics %.1e\n", path,
-           c.worst_inference, c.worst_logits, c.comparison.worst_gradient, c.comparison.worst_name, c.comparison.worst_buffer);
+           c.worst_inference, c.worst_logits, c.comparison.worst_gradient, c.comparison.worst_name,
+           c.comparison.worst_buffer);
     case_close(&c);
     return result == STATUS_OK && c.comparison.agrees;
 }

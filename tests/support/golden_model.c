@@ -56,7 +56,8 @@ static bool ends_a_block(const char *name)
 }
 
 /* A tensor without (or with next to no) gradient in PyTorch: exactly zero here where it takes no part. */
-static void check_no_gradient(struct golden_comparison *c, const char *name, const real *got, size_t count, double allowed)
+static void check_no_gradient(struct golden_comparison *c, const char *name, const real *got, size_t count,
+                              double allowed)
 {
     double length = real_length(got, count);
     if (length <= allowed) return;

@@ -23,7 +23,8 @@
 enum { TINY_SIDE = 64, CLIP_FRAMES = 10, CLIP_RATE = 4 };
 
 static const struct color white = {255, 255, 255};
-static const char HEIC[] = "\0\0\0\x18" "ftypheic\0\0\0\0mif1heic";
+static const char HEIC[] = "\0\0\0\x18"
+                           "ftypheic\0\0\0\0mif1heic";
 
 static void write_checkpoint(const char *folder)
 {

@@ -26,8 +26,7 @@ char *scratch_make(void)
 {
     const char *base = getenv("TMPDIR");
     struct text path = {0};
-    assert_int_equal(text_append_format(&path, NULL, "%s/rmfer-test-XXXXXX", base == NULL ? "/tmp" : base),
-                     STATUS_OK);
+    assert_int_equal(text_append_format(&path, NULL, "%s/rmfer-test-XXXXXX", base == NULL ? "/tmp" : base), STATUS_OK);
     assert_non_null(mkdtemp(path.bytes));
     return path.bytes;
 }
@@ -82,8 +81,8 @@ void scratch_picture(const char *folder, const char *name, int width, int height
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++)
             for (int c = 0; c < 3; c++)
-                image.rgb[(y * width + x) * 3 + c] =
-                    (uint8_t)((colors >> (8 * c)) + spread * (unsigned)(x * (c + 1) + y * (3 - c)));
+                image.rgb[(y * width + x) * 3 + c] = (uint8_t)((colors >> (8 * c)) +
+                                                               spread * (unsigned)(x * (c + 1) + y * (3 - c)));
     uint8_t *bytes;
     size_t size;
     status result = text_ends_with_ignoring_case(name, ".png") ? image_encode_png(&image, &bytes, &size, NULL)

@@ -8,8 +8,8 @@
 /* 0 where the system does not tell (/proc). */
 size_t tasks_running(void);
 
-/* Whether so many are left, once those that have ended are gone from the system's list, which is a little later than they were
- * joined. True where the system does not tell. */
+/* Whether so many are left, once those that have ended are gone from the system's list, which is a little later than
+ * they were joined. True where the system does not tell. */
 bool tasks_settle(size_t count);
 
 #endif

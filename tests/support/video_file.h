@@ -13,8 +13,8 @@ uint8_t *video_file_avi(const struct image *frames, size_t count, int rate, size
 /* FFmpeg decodes JPEG on one thread, PNG on as many as it is told. */
 enum video_file_codec { VIDEO_FILE_JPEG, VIDEO_FILE_PNG };
 
-/* The bytes of a Matroska file whose frames are such files, shown at `times` (milliseconds, ascending), and which states the last
- * of them as its length; malloc'ed. */
+/* The bytes of a Matroska file whose frames are such files, shown at `times` (milliseconds, ascending), and which
+ * states the last of them as its length; malloc'ed. */
 uint8_t *video_file_mkv(const struct image *frames, const int *times, size_t count, enum video_file_codec codec,
                         size_t *size);
 

@@ -12,11 +12,11 @@
 struct byte_stream {
     int descriptor;   /* not owned */
     const char *name; /* for messages, borrowed */
-    uint8_t *bytes; /* [begin, end) are read and not taken */
+    uint8_t *bytes;   /* [begin, end) are read and not taken */
     size_t begin, end, capacity;
     bool ended, has_no_memory; /* the latter: that is why it has ended */
-    int64_t origin;     /* of a file that can be sought, where the stream began; -1 = it cannot be */
-    struct error error; /* of reading, or of memory: the stream has then ended */
+    int64_t origin;            /* of a file that can be sought, where the stream began; -1 = it cannot be */
+    struct error error;        /* of reading, or of memory: the stream has then ended */
 };
 
 struct byte_stream byte_stream(int descriptor, const char *name);

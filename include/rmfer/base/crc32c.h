@@ -1,5 +1,5 @@
-/* CRC-32C (Castagnoli; reflected polynomial 0x82f63b78, as in iSCSI, RFC 3720 B.4): tells bytes that changed by accident,
- * every single bit and every run of up to 32 of them. No protection against somebody who means it. */
+/* CRC-32C (Castagnoli; reflected polynomial 0x82f63b78, as in iSCSI, RFC 3720 B.4): tells bytes that changed by
+ * accident, every single bit and every run of up to 32 of them. No protection against somebody who means it. */
 #ifndef RMFER_BASE_CRC32C_H
 #define RMFER_BASE_CRC32C_H
 
@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What eight bytes at a time are looked up in, where the processor has no instruction for it; 8 KB that whoever sums much
- * makes once. */
+/* What eight bytes at a time are looked up in, where the processor has no instruction for it; 8 KB that whoever sums
+ * much makes once. */
 struct crc32c_tables {
-    bool only; /* the instruction is left alone, for a test; crc32c_prepare says false */
+    bool only;           /* the instruction is left alone, for a test; crc32c_prepare says false */
     uint32_t of[8][256]; /* [k][b]: the sum of byte b with k zero bytes behind it */
 };
 void crc32c_prepare(struct crc32c_tables *tables);

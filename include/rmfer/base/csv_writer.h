@@ -1,5 +1,5 @@
-/* CSV after RFC 4180, with line feeds as line ends, appended to a text. A failure is remembered, so that a writer asks once,
- * at the end of a row. */
+/* CSV after RFC 4180, with line feeds as line ends, appended to a text. A failure is remembered, so that a writer asks
+ * once, at the end of a row. */
 #ifndef RMFER_BASE_CSV_WRITER_H
 #define RMFER_BASE_CSV_WRITER_H
 

@@ -22,7 +22,7 @@ struct error {
     char message[ERROR_MESSAGE_BYTES];
 };
 
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK                           __attribute__((warn_unused_result))
 #define PRINTF_LIKE(format_at, arguments_at) __attribute__((format(printf, format_at, arguments_at)))
 
 /* Records STATUS_FAILED with a printf-style message unless an earlier one is there. Returns the recorded code, so
@@ -42,9 +42,9 @@ status error_add_context(struct error *err, const char *format, ...) PRINTF_LIKE
 void error_clear(struct error *err);
 
 /* A bug of ours: prints the place and aborts. Never for bad input. */
-#define BUG_UNLESS(condition)                                                                                      \
-    do {                                                                                                           \
-        if (!(condition)) bug_abort(__FILE__, __LINE__, #condition);                                               \
+#define BUG_UNLESS(condition)                                        \
+    do {                                                             \
+        if (!(condition)) bug_abort(__FILE__, __LINE__, #condition); \
     } while (0)
 
 _Noreturn void bug_abort(const char *file, int line, const char *what);

@@ -20,7 +20,8 @@ status file_load(struct mapped_file *file, const char *path, struct error *err) 
 /* Gives back what either of the two made. */
 void file_unmap(struct mapped_file *file);
 
-/* Reads a whole regular file into memory (NUL-terminated; release with memory_free); refuses more than `limit` bytes. */
+/* Reads a whole regular file into memory (NUL-terminated; release with memory_free); refuses more than `limit` bytes.
+ */
 status file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size, struct error *err) MUST_CHECK;
 
 /* The same of a file that need not be there: then *there is false, and no error. Everything else that keeps it from
@@ -33,7 +34,8 @@ bool folder_exists(const char *path);
 bool path_is_same(const char *a, const char *b);   /* both are there and are one file or folder, under whatever name */
 bool folder_is_same(const char *a, const char *b); /* both are there and are one folder, under whatever name */
 
-/* Refuses, as a usage error, to write `output` where it is the same file as `input`, under whatever name. NULL is no file. */
+/* Refuses, as a usage error, to write `output` where it is the same file as `input`, under whatever name. NULL is no
+ * file. */
 status file_check_output(const char *output, const char *input, struct error *err) MUST_CHECK;
 
 /* Makes the folder and its parents. */

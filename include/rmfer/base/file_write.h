@@ -31,8 +31,8 @@ status atomic_file_commit(struct atomic_file *file, struct error *err) MUST_CHEC
 /* Gives up: the temporary file is removed. Safe on a zeroed or committed structure. */
 void atomic_file_abandon(struct atomic_file *file);
 
-/* A file that is about to be replaced, by a second name: there never is a moment without the old or the new in its place,
- * and the old one stays until the new one is there. */
+/* A file that is about to be replaced, by a second name: there never is a moment without the old or the new in its
+ * place, and the old one stays until the new one is there. */
 struct kept_file {
     char *name; /* NULL: there is none yet, or the file system has no hard links, and then nothing is kept */
     const char *place;

@@ -1,5 +1,5 @@
-/* float32 to 16 bits and back: IEEE 754 half precision and bfloat16, for what is stored narrower than it is computed with.
- * One number at a time, on its bits; whole maps are the kernels' affair (rmfer/kern/kernels.h). */
+/* float32 to 16 bits and back: IEEE 754 half precision and bfloat16, for what is stored narrower than it is computed
+ * with. One number at a time, on its bits; whole maps are the kernels' affair (rmfer/kern/kernels.h). */
 #ifndef RMFER_BASE_HALF_H
 #define RMFER_BASE_HALF_H
 

@@ -1,7 +1,7 @@
 /* What this process may use: memory and cores, of the machine and of its control group, whichever is less.
  *
- * Control groups of version 2 (memory.max, memory.high, cpu.max) and 1 (memory.limit_in_bytes, cpu.cfs_quota_us); a group's parents
- * bind too. What cannot be read is no limit. */
+ * Control groups of version 2 (memory.max, memory.high, cpu.max) and 1 (memory.limit_in_bytes, cpu.cfs_quota_us); a
+ * group's parents bind too. What cannot be read is no limit. */
 #ifndef RMFER_BASE_LIMITS_H
 #define RMFER_BASE_LIMITS_H
 

@@ -28,8 +28,8 @@ void log_info(const char *format, ...) PRINTF_LIKE(1, 2);
 /* A plain line of detail, only when verbose. */
 void log_verbose(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* Draws a line in place of the last one that was drawn so, cut to the terminal's width, and takes it away again; messages
- * take it away too. For status_line.h. */
+/* Draws a line in place of the last one that was drawn so, cut to the terminal's width, and takes it away again;
+ * messages take it away too. For status_line.h. */
 void log_show_status(const char *line);
 void log_hide_status(void);
 

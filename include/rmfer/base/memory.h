@@ -3,8 +3,9 @@
  * `memory_allocate` is the only way to the heap, so that tests can make it fail and count it. An arena is one block
  * of zeroed, page-aligned memory that hands out 64-byte aligned pieces and never gives one back before it ends.
  *
- * The system promises more memory than there is and ends, without a word, who comes to use it. So arenas are made without
- * being touched; when all of a plan are there, memory_commit compares their sum with what there is and touches them. */
+ * The system promises more memory than there is and ends, without a word, who comes to use it. So arenas are made
+ * without being touched; when all of a plan are there, memory_commit compares their sum with what there is and touches
+ * them. */
 #ifndef RMFER_BASE_MEMORY_H
 #define RMFER_BASE_MEMORY_H
 
@@ -12,13 +13,13 @@
 
 #include <stddef.h>
 
-/* Fails, with both numbers, where `bytes` that `what` will touch are more than the machine or the process's control group
- * has left. */
+/* Fails, with both numbers, where `bytes` that `what` will touch are more than the machine or the process's control
+ * group has left. */
 status memory_require(size_t bytes, const char *what, struct error *err) MUST_CHECK;
 
 /* count * size bytes, zeroed, 64-byte aligned; release with memory_free. `what` names the thing in the message.
- * NULL and an error when the product overflows or memory is short; a large block (4 MiB) is first asked of memory_require.
- * count * size = 0 gives one byte. */
+ * NULL and an error when the product overflows or memory is short; a large block (4 MiB) is first asked of
+ * memory_require. count * size = 0 gives one byte. */
 void *memory_allocate(size_t count, size_t size, const char *what, struct error *err) MUST_CHECK;
 
 /* Grows (or makes, for NULL) a memory_allocate block, keeping the first `old_count` elements; the rest is zeroed.
@@ -41,17 +42,17 @@ struct arena {
     size_t used; /* bytes handed out */
 };
 
-/* Reserves `size` bytes (huge pages advised) for what will be used whole. Refuses more than the machine or the process's
- * control group has left beside the arenas that are there and not touched yet. */
+/* Reserves `size` bytes (huge pages advised) for what will be used whole. Refuses more than the machine or the
+ * process's control group has left beside the arenas that are there and not touched yet. */
 status arena_init(struct arena *arena, size_t size, const char *what, struct error *err) MUST_CHECK;
 
-/* Reserves `size` bytes for what may stay unused, the room of a batch that never gets full: nothing is refused for want of memory
- * here; memory_commit counts them, but does not touch them. */
+/* Reserves `size` bytes for what may stay unused, the room of a batch that never gets full: nothing is refused for want
+ * of memory here; memory_commit counts them, but does not touch them. */
 status arena_reserve(struct arena *arena, size_t size, const char *what, struct error *err) MUST_CHECK;
 
-/* The whole plan of `what`: all arenas of the process that are alive, and `more` bytes that will come beside them. Refuses,
- * with both numbers, what is more than there is; else touches the arenas, so that no page fault is left for a training
- * step and nobody else can take their memory. */
+/* The whole plan of `what`: all arenas of the process that are alive, and `more` bytes that will come beside them.
+ * Refuses, with both numbers, what is more than there is; else touches the arenas, so that no page fault is left for a
+ * training step and nobody else can take their memory. */
 status memory_commit(size_t more, const char *what, struct error *err) MUST_CHECK;
 
 /* The next `bytes`, 64-byte aligned. Sizes are planned beforehand: running out is a bug and aborts. */

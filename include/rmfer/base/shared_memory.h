@@ -1,5 +1,6 @@
-/* Memory that several processes of a machine have in common, without a name: it is gone with the last of them, however they
- * end, and nothing of it is ever in a folder. Room is got piece by piece; what is not reserved must not be touched. */
+/* Memory that several processes of a machine have in common, without a name: it is gone with the last of them, however
+ * they end, and nothing of it is ever in a folder. Room is got piece by piece; what is not reserved must not be
+ * touched. */
 #ifndef RMFER_BASE_SHARED_MEMORY_H
 #define RMFER_BASE_SHARED_MEMORY_H
 
@@ -26,9 +27,10 @@ struct shared_memory_key {
 status shared_memory_create(struct shared_memory *memory, struct shared_memory_key *key, size_t size, size_t reserved,
                             struct error *err) MUST_CHECK;
 
-/* The same memory in another process, while the one that made it lives. Fails where processes do not see each other (containers
- * of their own, other users). */
-status shared_memory_join(struct shared_memory *memory, const struct shared_memory_key *key, struct error *err) MUST_CHECK;
+/* The same memory in another process, while the one that made it lives. Fails where processes do not see each other
+ * (containers of their own, other users). */
+status shared_memory_join(struct shared_memory *memory, const struct shared_memory_key *key,
+                          struct error *err) MUST_CHECK;
 
 /* Room for `bytes` from `begin` on; false where the machine has none left. Any number of threads. */
 bool shared_memory_reserve(struct shared_memory *memory, size_t begin, size_t bytes);

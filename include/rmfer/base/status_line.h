@@ -1,5 +1,6 @@
-/* How far a long task is: a line that is redrawn in place a few times a second where standard error is a terminal, a plain
- * line now and then elsewhere, nothing with --quiet. Messages take its place and it comes back below them. No colours. */
+/* How far a long task is: a line that is redrawn in place a few times a second where standard error is a terminal, a
+ * plain line now and then elsewhere, nothing with --quiet. Messages take its place and it comes back below them. No
+ * colours. */
 #ifndef RMFER_BASE_STATUS_LINE_H
 #define RMFER_BASE_STATUS_LINE_H
 

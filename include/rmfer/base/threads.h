@@ -15,7 +15,8 @@ void threads_set(int count);
 int threads_get(void);
 
 /* Starts a thread. Where there is no memory for it, or no more threads are allowed, an error that says so of `what`. */
-status thread_start(pthread_t *thread, void *(*run)(void *), void *argument, const char *what, struct error *err) MUST_CHECK;
+status thread_start(pthread_t *thread, void *(*run)(void *), void *argument, const char *what,
+                    struct error *err) MUST_CHECK;
 
 struct range {
     size_t begin, end;

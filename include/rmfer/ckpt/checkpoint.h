@@ -1,5 +1,6 @@
-/* Native checkpoints: safetensors with timm's names for the backbone and classifier, `ial.*` for the heads, `va.*` for that of valence and arousal, and what
- * a program needs to use the weights rightly in the metadata `rmfer.*` (docs: "A checkpoint").
+/* Native checkpoints: safetensors with timm's names for the backbone and classifier, `ial.*` for the heads, `va.*` for
+ * that of valence and arousal, and what a program needs to use the weights rightly in the metadata `rmfer.*` (docs: "A
+ * checkpoint").
  *
  * Foreign files are read by import.h. */
 #ifndef RMFER_CKPT_CHECKPOINT_H
@@ -28,9 +29,9 @@ struct checkpoint_info {
     const char *arithmetic;  /* rmfer.arithmetic, what rounded the numbers (ops/arithmetic.h); "" = not said */
     const char *config;      /* the resolved configuration as INI text */
     const char *metrics;     /* the evaluation that chose them, a JSON object */
-    double temperature;      /* rmfer.temperature: probabilities are softmax(logits / temperature); 0 = none was fitted */
-    bool untrained;          /* rmfer.classifier = fresh: the classifier's rows are random, nothing has trained them */
-    bool folded;             /* batch-norm was folded before import: fit for evaluation, not for training */
+    double temperature; /* rmfer.temperature: probabilities are softmax(logits / temperature); 0 = none was fitted */
+    bool untrained;     /* rmfer.classifier = fresh: the classifier's rows are random, nothing has trained them */
+    bool folded;        /* batch-norm was folded before import: fit for evaluation, not for training */
 };
 
 /* image_size of the architecture, ImageNet's mean and std, bilinear, everything else empty. */
@@ -40,8 +41,8 @@ struct checkpoint_info checkpoint_info_defaults(const struct architecture *archi
 #define CHECKPOINT_AVERAGE "ema."
 /* Of what a run goes on with: the optimizer's state, what the method keeps, where training stands. */
 #define CHECKPOINT_OPTIMIZER "optimizer."
-#define CHECKPOINT_METHOD "method."
-#define CHECKPOINT_TRAINER "trainer."
+#define CHECKPOINT_METHOD    "method."
+#define CHECKPOINT_TRAINER   "trainer."
 
 /* Writes every parameter and running statistic of the model (its heads too when it has them), then `extra` tensors
  * (those with the prefixes above: any names the model does not use), atomically. */
@@ -49,8 +50,8 @@ status checkpoint_write(const char *path, const struct model *model, const struc
                         const struct tensor *extra, size_t extra_count, struct error *err) MUST_CHECK;
 
 /* The same, smaller: weights of convolutions and linear layers as float16, rounded to nearest; batch-norm and biases,
- * which are few and reach further, stay float32. For handing a model on, not for training on. A weight that is no number
- * or beyond float16's range is an error that names its tensor. */
+ * which are few and reach further, stay float32. For handing a model on, not for training on. A weight that is no
+ * number or beyond float16's range is an error that names its tensor. */
 status checkpoint_write_narrow(const char *path, const struct model *model, const struct checkpoint_info *info,
                                struct error *err) MUST_CHECK;
 
@@ -74,13 +75,15 @@ bool checkpoint_has_heads(const struct checkpoint *checkpoint);
 bool checkpoint_has_affect(const struct checkpoint *checkpoint);
 
 /* Creates a model of the checkpoint's architecture and classes for evaluation: where the file keeps the weights' moving
- * average beside them (last.safetensors with train.ema_decay), loads that, as training's own evaluations do. Without gradients.
- * `with_heads` asks for H and f_IAL, which must then be in the file; a head for affect comes along where it is. The caller frees the model. */
+ * average beside them (last.safetensors with train.ema_decay), loads that, as training's own evaluations do. Without
+ * gradients. `with_heads` asks for H and f_IAL, which must then be in the file; a head for affect comes along where it
+ * is. The caller frees the model. */
 status checkpoint_create_model(const struct checkpoint *checkpoint, bool with_heads, struct model *model,
                                struct error *err) MUST_CHECK;
 
-/* Loads every entry of an existing model, the weights that training goes on with. Missing tensors and other shapes are errors that name them; tensors that
- * the model does not have are left alone. On failure some entries may have been overwritten. */
+/* Loads every entry of an existing model, the weights that training goes on with. Missing tensors and other shapes are
+ * errors that name them; tensors that the model does not have are left alone. On failure some entries may have been
+ * overwritten. */
 status checkpoint_load_model(const struct checkpoint *checkpoint, struct model *model, struct error *err) MUST_CHECK;
 
 /* A tensor by name ("optimizer.step"), NULL when there is none: for resuming. */
@@ -100,8 +103,8 @@ bool checkpoint_parse_temperature(const char *text, double *temperature);
 status checkpoint_write_temperature(const char *path, const struct checkpoint *checkpoint, double temperature,
                                     struct error *err) MUST_CHECK;
 
-/* A text about the checkpoint for `rmfer info`: the metadata and the tensors by group. `accuracy` is what is said of the
- * evaluation that it carries, "" = nothing. */
+/* A text about the checkpoint for `rmfer info`: the metadata and the tensors by group. `accuracy` is what is said of
+ * the evaluation that it carries, "" = nothing. */
 status checkpoint_describe(const struct checkpoint *checkpoint, const char *accuracy, struct text *out,
                            struct error *err) MUST_CHECK;
 

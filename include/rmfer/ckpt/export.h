@@ -5,7 +5,7 @@
 #include "rmfer/ckpt/checkpoint.h"
 
 /* What an exported graph's outputs are called. */
-#define ONNX_LOGITS "logits"
+#define ONNX_LOGITS          "logits"
 #define ONNX_VALENCE_AROUSAL "valence_arousal"
 
 struct export_options {

@@ -1,4 +1,5 @@
-/* Settings that OpenMP and OpenBLAS read from the environment while they are loaded; standard descriptors that are there. */
+/* Settings that OpenMP and OpenBLAS read from the environment while they are loaded; standard descriptors that are
+ * there. */
 #ifndef RMFER_CMD_ENVIRONMENT_H
 #define RMFER_CMD_ENVIRONMENT_H
 

@@ -20,8 +20,7 @@ status lookup_file(enum lookup_kind kind, struct text *path, struct error *err) 
 
 /* *checkpoint, or where it is NULL the model in the box, kept in `found`, which must outlive it. A usage error that
  * names the places when there is none; it begins with `needed`, "predict needs --checkpoint FILE". */
-status lookup_checkpoint(const char *needed, const char **checkpoint, struct text *found,
-                         struct error *err) MUST_CHECK;
+status lookup_checkpoint(const char *needed, const char **checkpoint, struct text *found, struct error *err) MUST_CHECK;
 
 /* *detector, or where it is NULL the one that lookup_file finds, kept in `found`, which must outlive it. NULL when
  * there is none, or "none" is what was named. */

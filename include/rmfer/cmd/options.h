@@ -23,7 +23,7 @@ struct option_list {
 };
 
 struct option {
-    const char *name;     /* without dashes */
+    const char *name; /* without dashes */
     enum option_kind kind;
     void *target;         /* where the value goes; it holds the default beforehand */
     const char *argument; /* its name in --help, NULL for a flag */
@@ -52,7 +52,8 @@ struct option_forms {
 
 /* Parses argv[1..]; common options (--threads --seed --quiet --verbose --help --version) are understood everywhere
  * and
- * --threads and the log level take effect at once. Unknown options name the nearest known one; an empty word is refused. */
+ * --threads and the log level take effect at once. Unknown options name the nearest known one; an empty word is
+ * refused. */
 status options_parse(struct command_line *line, int argc, char **argv, struct error *err) MUST_CHECK;
 
 /* Refuses, as a usage error, an option that was given though this form of the command would pass it over. */

@@ -5,8 +5,8 @@
 #include "rmfer/cmd/options.h"
 #include "rmfer/dist/dist.h"
 
-/* Joins the others, shares out each machine's cores (--threads, where given, is each process's number) and tells, at rank
- * 0, who runs where. From here on other ranks say nothing. dist_end ends it, also after a failure. */
+/* Joins the others, shares out each machine's cores (--threads, where given, is each process's number) and tells, at
+ * rank 0, who runs where. From here on other ranks say nothing. dist_end ends it, also after a failure. */
 status processes_begin(struct dist **dist, const struct command_line *line, struct error *err) MUST_CHECK;
 
 /* Whether this process prints and writes. */

@@ -54,10 +54,10 @@ enum config_normalize {
 
 struct config_data {
     enum config_data_kind kind;
-    bool reads_affect; /* valence and arousal are wanted where lists have them; no key: va.weight, or a checkpoint's head,
-                          says so */
-    char *root;   /* the data set's folder, absolute */
-    char *images; /* where AffectNet's pictures are when not below root, absolute; "" = root */
+    bool reads_affect; /* valence and arousal are wanted where lists have them; no key: va.weight, or a checkpoint's
+                          head, says so */
+    char *root;        /* the data set's folder, absolute */
+    char *images;      /* where AffectNet's pictures are when not below root, absolute; "" = root */
     char *train, *valid,
         *test; /* list file or split folder that replaces the usual one, relative to root; "" = usual */
     enum config_affectnet_release affectnet_release;
@@ -67,8 +67,8 @@ struct config_data {
     double crop_margin; /* the box grows by this share of its width and height, half on each side */
     enum config_numbers numbers;
     enum config_votes votes;
-    struct config_strings classes;          /* names in output order; at least 2 */
-    int64_t labelled;                       /* labelled training samples kept, 0 = all */
+    struct config_strings classes; /* names in output order; at least 2 */
+    int64_t labelled;              /* labelled training samples kept, 0 = all */
     /* Counts in class order that sum to `labelled`; empty = equally many, of rafdb's 4,000 as published. */
     struct config_reals labelled_per_class;
     double valid_fraction; /* share of training kept for validation where there is no split of its own */
@@ -123,9 +123,9 @@ struct config_train {
     int64_t batch;
     bool sync_bn;
     enum config_saved saved; /* how maps lie in memory from forward to backward */
-    int64_t accumulate; /* batches whose gradients make one optimizer step */
-    double clip_norm;   /* 0 = off */
-    double ema_decay;   /* 0 = off */
+    int64_t accumulate;      /* batches whose gradients make one optimizer step */
+    double clip_norm;        /* 0 = off */
+    double ema_decay;        /* 0 = off */
     double label_smoothing;
     enum config_class_weights class_weights;
     struct config_reals class_weight_values; /* one a class with class_weights = list */
@@ -261,22 +261,22 @@ struct config_consensus {
     int64_t refresh;    /* epochs between two looks of the teacher */
     enum config_student_view student_view;
     enum config_teacher_view view;
-    int64_t scans;      /* of expectation and maximisation, at each look */
+    int64_t scans;       /* of expectation and maximisation, at each look */
     int64_t cache_limit; /* MiB that predictions and labels of the RMset may take */
-    int64_t ratio;      /* mu: faces of a step for each labelled picture */
+    int64_t ratio;       /* mu: faces of a step for each labelled picture */
 };
 
 enum config_grouping { GROUPING_MOMENTS, GROUPING_SHUFFLED, GROUPING_NONE };
 
 struct config_rmset {
-    char *root;      /* absolute; "" = none */
-    char *index;     /* the CSV index, relative to root unless absolute */
-    int64_t every;   /* only frames that are multiples of this */
-    double fraction; /* share of the videos, a seeded choice */
-    int64_t seed;    /* of that choice, and of shuffled moments */
+    char *root;                    /* absolute; "" = none */
+    char *index;                   /* the CSV index, relative to root unless absolute */
+    int64_t every;                 /* only frames that are multiples of this */
+    double fraction;               /* share of the videos, a seeded choice */
+    int64_t seed;                  /* of that choice, and of shuffled moments */
     enum config_grouping grouping; /* moments; or the controls that say whether moments mattered */
-    bool allow_outside; /* rows of the index may name files outside of its folder */
-    bool augment;    /* [augment] applies to RMset faces too */
+    bool allow_outside;            /* rows of the index may name files outside of its folder */
+    bool augment;                  /* [augment] applies to RMset faces too */
     enum config_normalize normalize;
     double mean[3], std[3]; /* filled, but 0 where it is `own` and root has no statistics.ini yet */
 };

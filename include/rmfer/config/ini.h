@@ -25,7 +25,8 @@ struct ini_reader {
 struct ini_reader ini_reader(char *text);
 
 /* The next item. Grammar: `[section]`, `key = value`, comments from # or ; at the start of a line or after a blank.
- * A value in double quotes keeps blanks, # and ;, and knows \" \\ \n \t. An error is about item->line, which the caller says. */
+ * A value in double quotes keeps blanks, # and ;, and knows \" \\ \n \t. An error is about item->line, which the caller
+ * says. */
 status ini_next(struct ini_reader *reader, struct ini_item *item, struct error *err) MUST_CHECK;
 
 /* Whether ini_next would not give `value` back as it is without quotes. */

@@ -76,8 +76,8 @@ bool crop_face_exists(const struct image_box *face, int width, int height);
 
 /* Cuts the face out and resizes it into `rgb`, [side, side, 3]. Beyond the picture's edge an aligned crop repeats the
  * pixels of the edge. An error when the face does not exist there or the landmarks of an aligned crop coincide. */
-status crop_face(const struct image *image, const struct face_shape *face, const struct crop_options *options,
-                 int side, uint8_t *rgb, struct crop_workspace *workspace, struct error *err) MUST_CHECK;
+status crop_face(const struct image *image, const struct face_shape *face, const struct crop_options *options, int side,
+                 uint8_t *rgb, struct crop_workspace *workspace, struct error *err) MUST_CHECK;
 
 /* "square", "box", "aligned". */
 status crop_kind_find(const char *name, enum crop_kind *kind, struct error *err) MUST_CHECK;

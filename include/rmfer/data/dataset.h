@@ -43,34 +43,34 @@ struct dataset_note {
 };
 
 struct dataset {
-    char kind[16];     /* "affectnet", ... */
-    char split[16];    /* "train", "valid", "test", "unlabelled" */
-    char **classes;    /* names in output order, [class_count] */
+    char kind[16];  /* "affectnet", ... */
+    char split[16]; /* "train", "valid", "test", "unlabelled" */
+    char **classes; /* names in output order, [class_count] */
     int class_count;
     struct dataset_sample *samples;
     size_t count, capacity;
-    float *targets;       /* soft targets [count, class_count], rows sum to 1; NULL = one-hot by label */
-    float *affect;        /* valence and arousal [count, 2], from -1 to 1, a NaN where the list says none; NULL = not wanted,
-                             or of no row */
-    size_t *class_counts; /* [class_count], by label */
-    struct text names;    /* pool of NUL-terminated strings */
-    uint8_t *pixels;      /* pool of gray pictures */
+    float *targets; /* soft targets [count, class_count], rows sum to 1; NULL = one-hot by label */
+    float *affect;  /* valence and arousal [count, 2], from -1 to 1, a NaN where the list says none; NULL = not wanted,
+                       or of no row */
+    size_t *class_counts;               /* [class_count], by label */
+    struct text names;                  /* pool of NUL-terminated strings */
+    uint8_t *pixels;                    /* pool of gray pictures */
     size_t pixel_count, pixel_capacity; /* bytes */
     char **lists;                       /* paths of the lists and folders that rows came from */
     size_t list_count;
     struct dataset_note *notes; /* what was left out, in order of first appearance */
     size_t note_count;
-    struct text mappings;       /* "1 = Surprise, 2 = Fear": what the class folders became; empty for other kinds */
-    const char *remark;         /* what else one should know of these rows, a constant; NULL = nothing */
-    size_t validation_share;    /* train: rows that belong to the share kept for validation */
-    size_t listed;     /* rows looked at for this split */
-    size_t unreadable; /* pictures that are missing or empty (left out with on_error = skip) */
+    struct text mappings;    /* "1 = Surprise, 2 = Fear": what the class folders became; empty for other kinds */
+    const char *remark;      /* what else one should know of these rows, a constant; NULL = nothing */
+    size_t validation_share; /* train: rows that belong to the share kept for validation */
+    size_t listed;           /* rows looked at for this split */
+    size_t unreadable;       /* pictures that are missing or empty (left out with on_error = skip) */
 };
 
 /* Reads what `options` names. Lists and files are checked: a list that is missing or malformed, a label that the kind
- * does not know, and a file of a label or a box that is there and cannot be read are errors naming it; pictures that are missing or empty are an error with on_error = fail,
- * otherwise they are named in the log, counted and left out, and an error once they are more than max_bad of the
- * split. The caller frees `dataset` even after a failure. */
+ * does not know, and a file of a label or a box that is there and cannot be read are errors naming it; pictures that
+ * are missing or empty are an error with on_error = fail, otherwise they are named in the log, counted and left out,
+ * and an error once they are more than max_bad of the split. The caller frees `dataset` even after a failure. */
 status dataset_open(struct dataset *dataset, const struct config_data *options, enum dataset_split split,
                     struct error *err) MUST_CHECK;
 

@@ -62,14 +62,14 @@ enum {
 /* Zeroed is the default: at most IMAGE_MOST_PIXELS, EXIF orientation obeyed. Decoding is always at the file's own size:
  * what a JPEG loses in a decoder's reduced transform is not what the resize filter takes away (docs/performance.md). */
 struct image_options {
-    size_t most_pixels; /* checked before anything is allocated; 0 = IMAGE_MOST_PIXELS */
+    size_t most_pixels;      /* checked before anything is allocated; 0 = IMAGE_MOST_PIXELS */
     bool ignore_orientation; /* pixels as stored, whatever EXIF says */
 };
 
 /* Decodes `size` bytes. `options` may be NULL. Gray becomes three equal channels; CMYK and YCCK follow Adobe's
- * inverted convention where its marker is there; 16-bit samples keep their high byte (TIFF: are rounded); palettes and samples of less
- * than 8 bits are expanded; alpha and tRNS are dropped, not composited (as Pillow's convert("RGB")). On failure
- * `image` is zeroed. The message does not name the file (image_read does). */
+ * inverted convention where its marker is there; 16-bit samples keep their high byte (TIFF: are rounded); palettes and
+ * samples of less than 8 bits are expanded; alpha and tRNS are dropped, not composited (as Pillow's convert("RGB")). On
+ * failure `image` is zeroed. The message does not name the file (image_read does). */
 status image_decode(const uint8_t *bytes, size_t size, const struct image_options *options, struct image *image,
                     struct error *err) MUST_CHECK;
 

@@ -23,11 +23,11 @@
 /* One stream of a batch: a source, the rows a batch takes from it, and their views. */
 struct loader_stream {
     struct picture_source source;
-    int rows;                             /* made here of a batch; a multiple of source.group */
-    int first_row, batch_rows;            /* where a batch is shared out over processes: these are its rows from first_row on
-                                             of batch_rows, whole groups all; 0 = `rows` are the batch */
-    uint64_t first_epoch;                 /* batches of earlier epochs come without its rows */
-    int views;                            /* of each picture, at least 1 */
+    int rows;                  /* made here of a batch; a multiple of source.group */
+    int first_row, batch_rows; /* where a batch is shared out over processes: these are its rows from first_row on
+                                  of batch_rows, whole groups all; 0 = `rows` are the batch */
+    uint64_t first_epoch;      /* batches of earlier epochs come without its rows */
+    int views;                 /* of each picture, at least 1 */
     enum view_kind kinds[MOST_VIEWS];     /* what each view is */
     const struct config_augment *augment; /* borrowed; NULL where every view is VIEW_AS_IS */
     double mean[3], std[3];
@@ -55,7 +55,8 @@ struct loader_options {
     int workers;        /* 0 = threads_get() */
     int prefetch;       /* batches made ahead, at least 1 */
     size_t cache_bytes; /* decoded pictures kept in memory, first come, first kept; 0 = none */
-    struct picture_room *room; /* instead where the machine's processes keep them together; borrowed; NULL = they do not */
+    struct picture_room
+        *room; /* instead where the machine's processes keep them together; borrowed; NULL = they do not */
     enum config_on_error on_error;
     double max_bad; /* ON_ERROR_SKIP: the largest share of a source's samples, or of what was drawn */
     struct loader_peers peers;
@@ -87,8 +88,8 @@ size_t loader_bad_pictures(const struct loader *loader);
 /* Bytes of the ring and of the cache as it stands, also where other processes have it in common. */
 size_t loader_bytes(const struct loader *loader);
 
-/* Bytes that will come beside these: what the cache has room for yet, no more than its pictures need at the network's size,
- * and a picture of a megapixel being decoded by each worker. */
+/* Bytes that will come beside these: what the cache has room for yet, no more than its pictures need at the network's
+ * size, and a picture of a megapixel being decoded by each worker. */
 size_t loader_bytes_to_come(const struct loader *loader);
 
 #endif

@@ -22,8 +22,9 @@ status picture_file_read(const char *path, uint8_t **bytes, size_t *size, struct
 /* Enough to tell what a file is, a video too. */
 enum { PICTURE_FIRST_BYTES = VIDEO_FIRST_BYTES };
 
-/* The first bytes of a regular file, and how many; 0 where there is none, or it is not to be opened: reading it will tell. A
- * read that fails is an error that names the path. */
-status picture_file_begin(const char *path, uint8_t bytes[PICTURE_FIRST_BYTES], size_t *size, struct error *err) MUST_CHECK;
+/* The first bytes of a regular file, and how many; 0 where there is none, or it is not to be opened: reading it will
+ * tell. A read that fails is an error that names the path. */
+status picture_file_begin(const char *path, uint8_t bytes[PICTURE_FIRST_BYTES], size_t *size,
+                          struct error *err) MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
-/* One room of decoded pictures for all processes of a machine that learn from the same data: what one has decoded the others
- * take. First come, first kept, until it is full. Two that want a picture at the same time decode it once: the second one
- * waits for the first. What pictures look like is the loader's affair. */
+/* One room of decoded pictures for all processes of a machine that learn from the same data: what one has decoded the
+ * others take. First come, first kept, until it is full. Two that want a picture at the same time decode it once: the
+ * second one waits for the first. What pictures look like is the loader's affair. */
 #ifndef RMFER_DATA_PICTURE_ROOM_H
 #define RMFER_DATA_PICTURE_ROOM_H
 
@@ -15,7 +15,8 @@ status picture_room_join(struct picture_room **room, const struct shared_memory_
                          struct error *err) MUST_CHECK;
 void picture_room_free(struct picture_room *room); /* NULL is fine */
 
-/* Takes the next `count` entries for a source; every process takes the same ones in the same order. Returns the first. */
+/* Takes the next `count` entries for a source; every process takes the same ones in the same order. Returns the first.
+ */
 size_t picture_room_entries(struct picture_room *room, size_t count);
 
 enum room_answer {

@@ -1,5 +1,5 @@
-/* Pictures one behind the other, as cameras and `ffmpeg -f image2pipe` or `-f mjpeg` write them: where each ends its own
- * structure tells, so that memory is one picture's, however long the stream is. */
+/* Pictures one behind the other, as cameras and `ffmpeg -f image2pipe` or `-f mjpeg` write them: where each ends its
+ * own structure tells, so that memory is one picture's, however long the stream is. */
 #ifndef RMFER_DATA_PICTURE_STREAM_H
 #define RMFER_DATA_PICTURE_STREAM_H
 
@@ -23,9 +23,9 @@ struct stream_picture {
     bool ended;
 };
 
-/* The next picture, not decoded. `wanted` false: it is passed over, and comes without bytes. A picture that the stream's end cuts
- * short, bytes that begin no picture and a picture of more than IMAGE_MOST_BYTES are an error; behind the second the next call goes on
- * with the next picture. */
+/* The next picture, not decoded. `wanted` false: it is passed over, and comes without bytes. A picture that the
+ * stream's end cuts short, bytes that begin no picture and a picture of more than IMAGE_MOST_BYTES are an error; behind
+ * the second the next call goes on with the next picture. */
 status picture_stream_next(struct byte_stream *stream, bool wanted, struct stream_picture *picture,
                            struct error *err) MUST_CHECK;
 

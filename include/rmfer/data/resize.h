@@ -22,9 +22,8 @@ void resize_workspace_free(struct resize_workspace *workspace);
 /* Cuts `box` out of `source` (NULL = all of it; pixels outside the box do not count; an edge inside a pixel is
  * honoured) and resizes it to `width` x `height` into `rgb`, [height, width, 3]. The box is first clamped to the
  * picture; an error when nothing of it is left. */
-status image_resize_into(const struct image *source, const struct image_box *box, enum config_resize filter,
-                         int width, int height, uint8_t *rgb, struct resize_workspace *workspace,
-                         struct error *err) MUST_CHECK;
+status image_resize_into(const struct image *source, const struct image_box *box, enum config_resize filter, int width,
+                         int height, uint8_t *rgb, struct resize_workspace *workspace, struct error *err) MUST_CHECK;
 
 /* The same into a new picture. */
 status image_resize(const struct image *source, const struct image_box *box, enum config_resize filter, int width,

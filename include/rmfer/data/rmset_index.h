@@ -23,9 +23,9 @@ struct rmset_options {
     uint64_t seed;
     int64_t near; /* d: positives are other persons at frames T - d .. T + d */
     int64_t far;  /* d': negatives are the same person at frames < T - d' or > T + d' */
-    /* MOMENTS: as recorded. The controls: SHUFFLED: the chosen faces' pictures change places, over all videos, by an order
-     * seeded by `seed`; every moment, person and count is as it was, but who stands together has nothing in common.
-     * NONE: there are no moments; an anchor's positives are its own picture, its negatives any other face. */
+    /* MOMENTS: as recorded. The controls: SHUFFLED: the chosen faces' pictures change places, over all videos, by an
+     * order seeded by `seed`; every moment, person and count is as it was, but who stands together has nothing in
+     * common. NONE: there are no moments; an anchor's positives are its own picture, its negatives any other face. */
     enum config_grouping grouping;
     bool allow_outside; /* rows may name files outside of the CSV's folder */
 };
@@ -34,8 +34,7 @@ enum { MOST_RMSET_DRAWS = 1024 }; /* candidates of one kind for one anchor */
 
 /* Builds the binary index where it is missing or stale, maps it, chooses the videos. Errors name the CSV's row. Where
  * nothing may be written beside the CSV, the index lives in an unnamed temporary file of this process. */
-status rmset_index_open(struct rmset_index **index, const struct rmset_options *options,
-                        struct error *err) MUST_CHECK;
+status rmset_index_open(struct rmset_index **index, const struct rmset_options *options, struct error *err) MUST_CHECK;
 void rmset_index_close(struct rmset_index *index);
 
 uint64_t rmset_index_faces(const struct rmset_index *index);  /* rows with a kept frame, all videos */
@@ -69,11 +68,10 @@ status rmset_index_find(const struct rmset_index *index, const char *video, uint
 bool rmset_index_has_anchors(const struct rmset_index *index);
 
 /* How many candidates an anchor has. */
-void rmset_index_candidates(const struct rmset_index *index, uint64_t anchor, uint64_t *positives,
-                            uint64_t *negatives);
+void rmset_index_candidates(const struct rmset_index *index, uint64_t anchor, uint64_t *positives, uint64_t *negatives);
 
-/* Who reacts to `row`'s moment with it: other persons at frames T - d .. T + d, one row a person, the nearest in time (of
- * equals the earlier), the first `most` persons. Returns how many; 0 with GROUPING_NONE. */
+/* Who reacts to `row`'s moment with it: other persons at frames T - d .. T + d, one row a person, the nearest in time
+ * (of equals the earlier), the first `most` persons. Returns how many; 0 with GROUPING_NONE. */
 size_t rmset_index_moment(const struct rmset_index *index, uint64_t row, size_t most, uint64_t *rows);
 
 /* Draws one anchor and its candidates: rows[0] is the anchor, then n_pos positives, then n_neg negatives. The anchor
@@ -94,22 +92,23 @@ status rmset_index_draw_for(const struct rmset_index *index, uint64_t row, uint6
 status rmset_index_draw_face(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t number,
                              uint64_t *row, struct error *err) MUST_CHECK;
 
-/* Draws where the persons of a moment, `first` [persons], are seen again: a moment of the same video further than `far` from
- * one of them, who is drawn by turns; rows[j] shows the person of first[j] where that one is in the frame, somebody else where
- * not. Any moment where none of them is. A function of (seed, step, number, first); any number of threads. */
+/* Draws where the persons of a moment, `first` [persons], are seen again: a moment of the same video further than `far`
+ * from one of them, who is drawn by turns; rows[j] shows the person of first[j] where that one is in the frame,
+ * somebody else where not. Any moment where none of them is. A function of (seed, step, number, first); any number of
+ * threads. */
 status rmset_index_draw_return(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t number,
                                size_t persons, const uint64_t *first, uint64_t *rows, struct error *err) MUST_CHECK;
 
 /* Draws a moment: `persons` different rows of one frame of one video, in random order. The frame is that of a face
  * drawn uniformly among those whose frame shows enough persons; by rejection, at most 2^20 times. A function of
- * (seed, step, number); any number of threads. Fails when no such frame is found. With GROUPING_NONE one face, `persons`
- * times. */
+ * (seed, step, number); any number of threads. Fails when no such frame is found. With GROUPING_NONE one face,
+ * `persons` times. */
 status rmset_index_draw_moment(const struct rmset_index *index, uint64_t seed, uint64_t step, uint64_t number,
                                size_t persons, uint64_t *rows, struct error *err) MUST_CHECK;
 
-/* Sets `path` to the file of the picture in that row (of another face's where moments are shuffled), joined to the CSV's
- * folder; *offset is its place in a .tar shard, -1 for a file. An absolute path, and one with a part "..", is refused
- * unless `allow_outside`. */
+/* Sets `path` to the file of the picture in that row (of another face's where moments are shuffled), joined to the
+ * CSV's folder; *offset is its place in a .tar shard, -1 for a file. An absolute path, and one with a part "..", is
+ * refused unless `allow_outside`. */
 status rmset_index_path(const struct rmset_index *index, uint64_t row, struct text *path, int64_t *offset,
                         struct error *err) MUST_CHECK;
 

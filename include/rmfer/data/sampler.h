@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 enum sampler_order {
-    ORDER_BALANCED, /* with replacement, weight 1 / count(class): every class that has samples is equally likely */
-    ORDER_SHUFFLE,  /* each sample once */
-    ORDER_MIXED,    /* each sample once, in an order that has nothing of the list's and is the same in every epoch */
+    ORDER_BALANCED,   /* with replacement, weight 1 / count(class): every class that has samples is equally likely */
+    ORDER_SHUFFLE,    /* each sample once */
+    ORDER_MIXED,      /* each sample once, in an order that has nothing of the list's and is the same in every epoch */
     ORDER_SEQUENTIAL, /* as listed */
 };
 

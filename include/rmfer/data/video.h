@@ -20,8 +20,8 @@ bool video_time_is_due(double time, double every_seconds, double *due);
 
 struct video_options {
     int64_t every; /* only frames 0, every, 2 every, ...; 0 counts as 1 */
-    /* Above 0: instead, the first frame at or after each of the times 0, s, 2 s, ... in seconds since the first frame; a
-     * frame that stands for several of them is given once. Times are the frames' own, so that a variable frame rate
+    /* Above 0: instead, the first frame at or after each of the times 0, s, 2 s, ... in seconds since the first frame;
+     * a frame that stands for several of them is given once. Times are the frames' own, so that a variable frame rate
      * changes nothing. */
     double every_seconds;
     size_t most_pixels; /* of a frame; 0 = IMAGE_MOST_PIXELS */
@@ -38,8 +38,8 @@ struct video_frame {
 status video_open(struct video **video, const char *path, const struct video_options *options,
                   struct error *err) MUST_CHECK;
 
-/* The same of a stream, which is borrowed until the video is closed; `name` stands for a path in messages. A pipe cannot be
- * sought, so a container whose index stands behind its pictures is an error there. */
+/* The same of a stream, which is borrowed until the video is closed; `name` stands for a path in messages. A pipe
+ * cannot be sought, so a container whose index stands behind its pictures is an error there. */
 status video_open_stream(struct video **video, struct byte_stream *stream, const char *name,
                          const struct video_options *options, struct error *err) MUST_CHECK;
 
@@ -53,8 +53,9 @@ status video_next(struct video *video, struct video_frame *frame, bool *ended, s
 /* Damaged packets passed over so far. */
 size_t video_damaged(const struct video *video);
 
-/* Behind the last frame: the seconds that the container states beyond those that came, and those that it states in all. Zeroes
- * where it is a few frames or 2 % (of a container that states the whole film's length alone, half a second), or nothing is stated. */
+/* Behind the last frame: the seconds that the container states beyond those that came, and those that it states in all.
+ * Zeroes where it is a few frames or 2 % (of a container that states the whole film's length alone, half a second), or
+ * nothing is stated. */
 struct video_missing {
     double seconds, stated;
 };
@@ -77,7 +78,8 @@ bool video_is_named(const char *path);
 bool video_is_content(const uint8_t *bytes, size_t size);
 /* The same of first bytes that may be MPEG-TS or a raw stream too. */
 bool video_is_stream(const uint8_t *bytes, size_t size);
-/* So many first bytes tell all; whether fewer that begin like this do not yet, as MPEG-TS is told by its second packet. */
+/* So many first bytes tell all; whether fewer that begin like this do not yet, as MPEG-TS is told by its second packet.
+ */
 enum { VIDEO_FIRST_BYTES = 197 };
 bool video_stream_may_follow(const uint8_t *bytes, size_t size);
 

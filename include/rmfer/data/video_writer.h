@@ -19,8 +19,8 @@ struct video_writer_options {
  * or ones without the encoder. */
 status video_writer_check(struct error *err) MUST_CHECK;
 
-/* Starts the file, which is not seen before it is finished (file_write.h); its name's ending chooses the container (.mp4,
- * .mkv). */
+/* Starts the file, which is not seen before it is finished (file_write.h); its name's ending chooses the container
+ * (.mp4, .mkv). */
 status video_writer_create(struct video_writer **writer, const char *path, const struct video_writer_options *options,
                            struct error *err) MUST_CHECK;
 

@@ -1,9 +1,9 @@
 /* The processes of a run: rank, size, sums, rows, barrier. One process by default; MPI where the program was built with
  * `make MPI=1` and started by mpirun or srun.
  *
- * Every function is called by every process, in the same order. Sums are taken in order of rank, not as the library likes,
- * so that a run gives the same bits each time. A process that loses the others is ended by MPI, and so are they; nothing
- * here waits for one that is gone. What is summed, and when, is not this room's affair. */
+ * Every function is called by every process, in the same order. Sums are taken in order of rank, not as the library
+ * likes, so that a run gives the same bits each time. A process that loses the others is ended by MPI, and so are they;
+ * nothing here waits for one that is gone. What is summed, and when, is not this room's affair. */
 #ifndef RMFER_DIST_DIST_H
 #define RMFER_DIST_DIST_H
 
@@ -46,8 +46,8 @@ void dist_sum(struct dist *dist, double *values, size_t count);
 /* all [units] of `bytes` each, from each process's share of them (threads_share). `own` may be its place in `all`. */
 void dist_gather(struct dist *dist, size_t units, size_t bytes, const void *own, void *all);
 
-/* At rank 0 `all` becomes what every process has in `own`, sizes[r] bytes of rank r (known to all), one behind the other;
- * other processes may give NULL for `all`. */
+/* At rank 0 `all` becomes what every process has in `own`, sizes[r] bytes of rank r (known to all), one behind the
+ * other; other processes may give NULL for `all`. */
 void dist_collect(struct dist *dist, const size_t *sizes, const void *own, void *all);
 
 /* Whether any process says so. */
@@ -58,7 +58,8 @@ bool dist_any(struct dist *dist, bool own);
 status dist_agree(struct dist *dist, status own, struct error *err);
 
 enum { MOST_SAME_BYTES = 256 };
-/* Whether `bytes` (at most so many) are the same everywhere; else an error that names `what` and the first rank that differs. */
+/* Whether `bytes` (at most so many) are the same everywhere; else an error that names `what` and the first rank that
+ * differs. */
 status dist_same(struct dist *dist, const char *what, const void *own, size_t bytes, struct error *err) MUST_CHECK;
 
 /* Shares the cores of each machine out among its processes, where nobody bound them, and gives each as many threads;

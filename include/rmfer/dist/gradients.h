@@ -1,9 +1,9 @@
 /* A slab of gradients summed over processes, piece by piece, while backward goes on.
  *
- * A backward pass makes gradients final from the slab's end to its beginning. As soon as a piece is final it is sent: each
- * process gets its share of everybody's piece, adds the shares up in order of rank, in double, and sends the sum to all:
- * 2 (n - 1) / n of the slab's bytes a process, as the best of the libraries' ways, and the same bits each time. Nobody
- * waits before dist_gradients_finish; what is on its way is pushed on whenever more becomes final. */
+ * A backward pass makes gradients final from the slab's end to its beginning. As soon as a piece is final it is sent:
+ * each process gets its share of everybody's piece, adds the shares up in order of rank, in double, and sends the sum
+ * to all: 2 (n - 1) / n of the slab's bytes a process, as the best of the libraries' ways, and the same bits each time.
+ * Nobody waits before dist_gradients_finish; what is on its way is pushed on whenever more becomes final. */
 #ifndef RMFER_DIST_GRADIENTS_H
 #define RMFER_DIST_GRADIENTS_H
 
@@ -15,9 +15,10 @@ struct dist_gradients;
 /* Numbers of one piece: 1 MiB of floats. */
 enum { GRADIENT_PIECE_REALS = 1 << 18 };
 
-/* For slab [count], in pieces of `piece` numbers; both `dist` and slab are borrowed. NULL where there is one process. */
-status dist_gradients_create(struct dist_gradients **gradients, struct dist *dist, real *slab, size_t count, size_t piece,
-                             struct error *err) MUST_CHECK;
+/* For slab [count], in pieces of `piece` numbers; both `dist` and slab are borrowed. NULL where there is one process.
+ */
+status dist_gradients_create(struct dist_gradients **gradients, struct dist *dist, real *slab, size_t count,
+                             size_t piece, struct error *err) MUST_CHECK;
 void dist_gradients_free(struct dist_gradients *gradients);
 
 /* Numbers from `begin` to the last call's will not change any more. NULL is fine. */

@@ -1,8 +1,8 @@
 /* What was asked for, one picture or video frame after the other: files, folders, patterns, videos, lists, pipes.
  *
  * A folder is searched with the folders in it, in order of names; one folder's names are in memory at a time, and a
- * list on standard input is read line by line, pictures and videos there as they come, so that memory does not grow with
- * their number. Videos are decoded here, pictures are not. */
+ * list on standard input is read line by line, pictures and videos there as they come, so that memory does not grow
+ * with their number. Videos are decoded here, pictures are not. */
 #ifndef RMFER_FACES_INPUTS_H
 #define RMFER_FACES_INPUTS_H
 
@@ -15,10 +15,10 @@
 
 /* Where a picture comes from. */
 struct face_input {
-    char *path;    /* as the output names it; owned */
-    char *target;  /* its name below the folder that was asked for; owned */
+    char *path;     /* as the output names it; owned */
+    char *target;   /* its name below the folder that was asked for; owned */
     uint64_t place; /* in the order of all that is asked for, of any process; the frames of a video share it */
-    uint64_t file; /* files are numbered as they come; the frames of a video share its number */
+    uint64_t file;  /* files are numbered as they come; the frames of a video share its number */
     bool is_frame;
     int64_t frame;
     double time;        /* seconds since the first frame; NaN = not known, as of pictures in a pipe */
@@ -34,21 +34,22 @@ struct face_input {
 void face_input_free(struct face_input *input);
 
 struct face_input_options {
-    int64_t every;         /* only frames 0, every, 2 every, ...; 0 counts as 1 */
-    double every_seconds;  /* above 0: instead by time, see data/video.h */
-    size_t most_pixels;    /* of a frame; 0 = IMAGE_MOST_PIXELS */
-    int threads;           /* of a video's decoder; 0 = threads_get() where the inputs are created */
-    bool null_separated;   /* the list on standard input */
-    bool folder_of_frames; /* the pictures of a folder are frames 0, 1, 2 ... of one film */
+    int64_t every;            /* only frames 0, every, 2 every, ...; 0 counts as 1 */
+    double every_seconds;     /* above 0: instead by time, see data/video.h */
+    size_t most_pixels;       /* of a frame; 0 = IMAGE_MOST_PIXELS */
+    int threads;              /* of a video's decoder; 0 = threads_get() where the inputs are created */
+    bool null_separated;      /* the list on standard input */
+    bool folder_of_frames;    /* the pictures of a folder are frames 0, 1, 2 ... of one film */
     const char *not_searched; /* a folder that results go to, which need not be there yet; borrowed. NULL = none */
-    bool quiet;            /* nothing is said of what a folder holds besides */
-    uint64_t share, shares; /* only files of whose places share == place % shares; shares = 0: all. Not of standard input */
+    bool quiet;               /* nothing is said of what a folder holds besides */
+    uint64_t share,
+        shares; /* only files of whose places share == place % shares; shares = 0: all. Not of standard input */
 };
 
 struct face_inputs;
 
-/* `paths` are pictures, videos, folders, patterns, or "-" for standard input: a list, pictures one behind the other, or a
- * video, which its first bytes tell; borrowed. */
+/* `paths` are pictures, videos, folders, patterns, or "-" for standard input: a list, pictures one behind the other, or
+ * a video, which its first bytes tell; borrowed. */
 status face_inputs_create(struct face_inputs **inputs, const char *const *paths, size_t count,
                           const struct face_input_options *options, struct error *err) MUST_CHECK;
 void face_inputs_free(struct face_inputs *inputs);

@@ -25,7 +25,7 @@ struct face_picture {
     struct detected_face *faces; /* [face_count]; NULL where nothing is detected */
     int64_t *ids;                /* [face_count], of a step that assigns some; else NULL */
     size_t face_count;
-    uint8_t *crops;          /* [face_count, side, side, 3], of a step that cuts them, as face_crops_steps does; else NULL */
+    uint8_t *crops; /* [face_count, side, side, 3], of a step that cuts them, as face_crops_steps does; else NULL */
     struct face_file *files; /* [face_count], of a step that encodes; else NULL */
     size_t bytes;            /* that the pipeline counts for it */
 };
@@ -43,7 +43,8 @@ struct face_steps {
     const void *context;
     /* Sets faces, face_count and is_detected; may change the pixels. */
     status (*find)(const void *context, struct face_picture *picture, struct face_worker *worker, struct error *err);
-    /* Whether `find` must wait until all pictures before this one were assigned; asked again after each. NULL: never. */
+    /* Whether `find` must wait until all pictures before this one were assigned; asked again after each. NULL: never.
+     */
     bool (*waits)(const void *context);
     /* Gives the faces ids, may drop some. NULL: nothing to do. */
     status (*assign)(void *tracker, struct face_picture *picture, struct error *err);
@@ -62,8 +63,8 @@ struct face_pipeline_settings {
     size_t budget; /* bytes of faces and kept pictures that may be waiting */
 };
 
-/* Bytes that a pipeline will take for pictures of so many pixels, beside what the steps take: one picture with each worker,
- * and those that wait, where they are kept. */
+/* Bytes that a pipeline will take for pictures of so many pixels, beside what the steps take: one picture with each
+ * worker, and those that wait, where they are kept. */
 size_t face_pipeline_bytes(const struct face_pipeline_settings *settings, size_t pixels);
 
 struct face_pipeline;

@@ -23,9 +23,9 @@ struct head_pose {
  * the nose 0.636, the corners of the mouth 0.130 before the eyes. */
 void head_pose_template(double points[FACE_LANDMARKS][3]);
 
-/* The pose whose scaled orthographic projection of the template fits the landmarks: the affine map with the least squares,
- * and the nearest to it that is a rotation (DeMenthon and Davis 1995, "Model-based object pose in 25 lines of code",
- * where this is the first step; nearest by the polar decomposition). False when the landmarks lie on a line. */
+/* The pose whose scaled orthographic projection of the template fits the landmarks: the affine map with the least
+ * squares, and the nearest to it that is a rotation (DeMenthon and Davis 1995, "Model-based object pose in 25 lines of
+ * code", where this is the first step; nearest by the polar decomposition). False when the landmarks lie on a line. */
 bool head_pose_fit(const double (*landmarks)[2], struct head_pose *pose);
 
 #endif

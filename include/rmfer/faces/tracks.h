@@ -54,8 +54,8 @@ status face_tracker_match(struct face_tracker *tracker, int64_t frame, const str
 /* Ends all open tracks: what comes next is another scene. */
 void face_tracker_cut(struct face_tracker *tracker, int64_t frame);
 
-/* Sorts boxes into reading order: rows from top to bottom, left to right within a row. A box belongs to a row when it begins
- * above the bottom of the lowest box that the row has so far: heads in one row of panels are rarely level. */
+/* Sorts boxes into reading order: rows from top to bottom, left to right within a row. A box belongs to a row when it
+ * begins above the bottom of the lowest box that the row has so far: heads in one row of panels are rarely level. */
 void boxes_in_reading_order(struct image_box *boxes, size_t count);
 
 #endif

@@ -42,16 +42,17 @@ struct bn_backward {
     const real *scale, *slope, *offset, *mean;
 };
 
-/* One row of `pixels` input pixels going back through a depthwise convolution, in one pass: gradients of the map and of the
- * weights. With padded pixel p = i + pad_left of pixel i, a = silu(z), z = x scale + shift,
- *   da[i] = sum over ky, kx with p - kx = stride o of dy[ky][o] w[ky][kx], dw[ky][kx] += sum over the same of dy[ky][o] a[i],
- *   dz = da silu'(z), and per channel sums[0] += dz, sums[1] += dz (x - mean);
- * with bn.scale NULL (no batch-norm before the convolution) a = x, dz = da + residual, and there are no sums. */
+/* One row of `pixels` input pixels going back through a depthwise convolution, in one pass: gradients of the map and of
+ * the weights. With padded pixel p = i + pad_left of pixel i, a = silu(z), z = x scale + shift, da[i] = sum over ky, kx
+ * with p - kx = stride o of dy[ky][o] w[ky][kx], dw[ky][kx] += sum over the same of dy[ky][o] a[i], dz = da silu'(z),
+ * and per channel sums[0] += dz, sums[1] += dz (x - mean); with bn.scale NULL (no batch-norm before the convolution) a
+ * = x, dz = da + residual, and there are no sums. */
 struct depthwise_row {
     int kernel, stride; /* 3 or 5, 1 or 2 */
     size_t pixels, pad_left, channels;
-    const real *const *dy; /* of each row of taps the output row that reads this one by it, or NULL; lddy between pixels,
-                            * kernel-1 pixels of zeros before it and behind what the last input pixel could reach */
+    const real *const
+        *dy; /* of each row of taps the output row that reads this one by it, or NULL; lddy between pixels,
+              * kernel-1 pixels of zeros before it and behind what the last input pixel could reach */
     size_t lddy;
     const real *w; /* [kernel*kernel][ldw] */
     real *dw;      /* the same, added to */
@@ -76,8 +77,8 @@ struct kernels {
                  bool accumulate);
 
     /* C[p,q] += A[m,p]^T B[m,q], nothing packed: the weight gradients. */
-    void (*gemm_transposed)(size_t p, size_t q, size_t m, const real *a, size_t lda, const real *b, size_t ldb,
-                            real *c, size_t ldc);
+    void (*gemm_transposed)(size_t p, size_t q, size_t m, const real *a, size_t lda, const real *b, size_t ldb, real *c,
+                            size_t ldc);
 
     /* y = x past the caches: for maps so large that they are gone before they are read again. */
     void (*stream)(struct rows size, real *y, size_t ldy, const real *x, size_t ldx);
@@ -85,8 +86,8 @@ struct kernels {
     /* y = x, which is stored as `storage`, one of the 16-bit ones. */
     void (*widen)(struct rows size, real *y, size_t ldy, const uint16_t *x, size_t ldx, enum storage storage);
 
-    /* y = x rounded to `storage`, to nearest with ties to even, and x = what y now stands for; y past the caches where it
-     * `streams`. What float16 cannot hold becomes infinite. */
+    /* y = x rounded to `storage`, to nearest with ties to even, and x = what y now stands for; y past the caches where
+     * it `streams`. What float16 cannot hold becomes infinite. */
     void (*narrow)(struct rows size, uint16_t *y, size_t ldy, real *x, size_t ldx, enum storage storage, bool streams);
 
     /* y = x * scale + shift, + residual where it is not NULL. y may be x or residual. shift may be NULL. */
@@ -111,14 +112,14 @@ struct kernels {
                           real *sums, size_t ld_sums);
 
     /* dx of batch-norm, see struct bn_backward. dx may be dy or x. */
-    void (*bn_backward)(struct rows size, real *dx, size_t lddx, const real *dy, size_t lddy, const real *x,
-                        size_t ldx, struct bn_backward bn);
+    void (*bn_backward)(struct rows size, real *dx, size_t lddx, const real *dy, size_t lddy, const real *x, size_t ldx,
+                        struct bn_backward bn);
 
     /* The gated map u = silu(z) * gate, z = x * scale + shift, on its way back, for rows of one image:
      * y = u, and per channel, with du given: sums[0] += du silu(z), sums[1] += du silu'(z),
      * sums[2] += du silu'(z) (x - mean). sums is [3][ld_sums]. y may be x. */
-    void (*gate_backward)(struct rows size, real *y, size_t ldy, const real *du, size_t lddu, const real *x,
-                          size_t ldx, struct affine bn, const real *gate, real *sums, size_t ld_sums);
+    void (*gate_backward)(struct rows size, real *y, size_t ldy, const real *du, size_t lddu, const real *x, size_t ldx,
+                          struct affine bn, const real *gate, real *sums, size_t ld_sums);
 
     /* Back through gate, SiLU and batch-norm at once, for rows of one image: dz = (du gate + mean_gradient) silu'(z),
      * then dx of batch-norm with dy = dz. du NULL counts as zero. dx may be x. */

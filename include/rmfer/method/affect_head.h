@@ -12,7 +12,10 @@
 #include "rmfer/ops/linear.h"
 
 /* The term's name and label in a method's table. */
-#define AFFECT_TERM {"va", "valence and arousal"}
+#define AFFECT_TERM                 \
+    {                               \
+        "va", "valence and arousal" \
+    }
 
 struct affect_head {
     bool exists; /* the model has one; nothing else is set otherwise */

@@ -14,12 +14,12 @@ enum { CALIBRATION_BINS = 15 }; /* of equal width, (k/15, (k+1)/15] */
 
 /* What was answered, and what is true. Borrowed. */
 struct scored_rows {
-    const real *logits;      /* [n, classes] */
-    const int32_t *labels;   /* [n]; rows with a label outside 0 .. classes-1 are passed over */
+    const real *logits;    /* [n, classes] */
+    const int32_t *labels; /* [n]; rows with a label outside 0 .. classes-1 are passed over */
     size_t n, classes;
     const bool *may_predict; /* [classes], NULL = every output; probabilities are over these outputs */
-    const real *targets;     /* [n, classes], shares of each class instead of labels, for fitting alone; NULL = labels. A
-                                row of zeros counts nothing */
+    const real *targets; /* [n, classes], shares of each class instead of labels, for fitting alone; NULL = labels. A
+                            row of zeros counts nothing */
 };
 
 /* With p = softmax(logits / temperature): NaN without rows, and where a logit is not finite. */
@@ -34,7 +34,8 @@ struct calibration_bin {
     double n, confidence, right;
 };
 /* False, and nothing to be used, where a logit is not finite. */
-bool calibration_bins(const struct scored_rows *rows, double temperature, struct calibration_bin bins[CALIBRATION_BINS]);
+bool calibration_bins(const struct scored_rows *rows, double temperature,
+                      struct calibration_bin bins[CALIBRATION_BINS]);
 
 enum { CALIBRATION_HOTTEST = 20 }; /* temperatures are sought from 1/20 to 20 */
 

@@ -1,8 +1,9 @@
-/* What attention makes of an anchor's candidates (METHOD, phase 2): their cosine similarity with the anchor, and which of
- * them are kept. A training step scores with it, and whoever wants to look at what a trained model would keep. No gradient.
+/* What attention makes of an anchor's candidates (METHOD, phase 2): their cosine similarity with the anchor, and which
+ * of them are kept. A training step scores with it, and whoever wants to look at what a trained model would keep. No
+ * gradient.
  *
- * A draw is an anchor, then its positives, then its negatives. What is kept is told as indices, the kept positives first,
- * each counted within its kind. */
+ * A draw is an anchor, then its positives, then its negatives. What is kept is told as indices, the kept positives
+ * first, each counted within its kind. */
 #ifndef RMFER_METHOD_CANDIDATES_H
 #define RMFER_METHOD_CANDIDATES_H
 

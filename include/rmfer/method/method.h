@@ -2,8 +2,8 @@
  *
  * A method says once which terms its loss has, which pictures a step needs, which parameters it adds to the model, what
  * a step computes and what of it a checkpoint must remember. The trainer walks these lists: losses, metrics, progress,
- * messages and checkpoints follow from them. How to add one: its file in src/method/, its row in method.c, its keys in a
- * section of its name (config/keys.c), its preset, its test.
+ * messages and checkpoints follow from them. How to add one: its file in src/method/, its row in method.c, its keys in
+ * a section of its name (config/keys.c), its preset, its test.
  *
  * A method owns the passes through the network and their memory. It does not read pictures, move weights, nor know of
  * epochs beyond what it is told. */
@@ -17,7 +17,6 @@
 #include "rmfer/method/phases.h"
 #include "rmfer/method/stream_share.h"
 #include "rmfer/nn/model.h"
-
 
 /* ---- what a method declares ---- */
 
@@ -48,9 +47,9 @@ struct stream_request {
     enum stream_source source;
     int rows; /* a batch; of STREAM_RMSET_DRAWS anchors * (1 + n_pos + n_neg) */
     int view_count;
-    enum view_kind views[MOST_VIEWS]; /* VIEW_PLAIN is as it is where augment.enabled, or of the RMset rmset.augment, is false;
-                                         the others are the method's own, whatever these say */
-    int persons;  /* of STREAM_RMSET_MOMENTS: rows that belong together */
+    enum view_kind views[MOST_VIEWS]; /* VIEW_PLAIN is as it is where augment.enabled, or of the RMset rmset.augment, is
+                                         false; the others are the method's own, whatever these say */
+    int persons;                      /* of STREAM_RMSET_MOMENTS: rows that belong together */
     bool returns; /* of STREAM_RMSET_MOMENTS: each second moment is one of the first one's persons, far away in time */
     uint64_t first_epoch;
 };
@@ -72,8 +71,9 @@ struct method_setup {
     const double *class_shares;  /* [classes] of the labelled samples, sum 1 */
     size_t validation_samples;   /* of the split that chooses the best checkpoint: the most rows of a walk over it */
     const struct rmset_index *rmset; /* NULL without */
-    const struct machines *machines; /* that a batch is shared out over: images hold stream_share_of's rows; NULL = none */
-    size_t places;               /* batches of a step whose choices SAM's second pass needs again; at least 1 */
+    const struct machines
+        *machines; /* that a batch is shared out over: images hold stream_share_of's rows; NULL = none */
+    size_t places; /* batches of a step whose choices SAM's second pass needs again; at least 1 */
 };
 
 struct method_step {
@@ -104,8 +104,8 @@ static inline void step_outcome_figure(struct step_outcome *outcome, int figure,
     outcome->figures[figure].count = count;
 }
 
-/* A walk over pictures, each once, as `walk_view` says, in rows of at most train.batch: labelled training samples, or what
- * else a method asks for. */
+/* A walk over pictures, each once, as `walk_view` says, in rows of at most train.batch: labelled training samples, or
+ * what else a method asks for. */
 struct picture_walk {
     void *context;
     /* *rows->rows is 0 behind the last. Valid until the next call. */
@@ -113,7 +113,7 @@ struct picture_walk {
 };
 
 struct method_epoch {
-    uint64_t epoch;             /* from 0 */
+    uint64_t epoch; /* from 0 */
     /* NULL unless the method's row asks for it: */
     struct picture_walk *walk;       /* labelled training samples */
     struct picture_walk *validation; /* the split that chooses the best checkpoint, with its labels */
@@ -150,9 +150,9 @@ struct method {
     size_t term_count;
     const struct method_figure *figures;
     size_t figure_count;
-    bool has_attention_heads; /* the model has H and f_IAL, evaluation reports on them */
-    bool walks_labelled;      /* begin_epoch gets a walk over the labelled samples */
-    bool mixes_pictures;      /* over rows: every process reads whole batches */
+    bool has_attention_heads;           /* the model has H and f_IAL, evaluation reports on them */
+    bool walks_labelled;                /* begin_epoch gets a walk over the labelled samples */
+    bool mixes_pictures;                /* over rows: every process reads whole batches */
     bool walks_validation, walks_faces; /* and these; faces only where a stream reads the RMset */
     /* How pictures of walks are seen; drawn anew every epoch. NULL = as they are. */
     enum view_kind (*walk_view)(const struct config *config);
@@ -172,9 +172,9 @@ struct method {
     /* Before an epoch's first step. Fails where a walk does and nowhere else: a failure that only one of several
      * processes meets would leave the others waiting for it, and walks fail in all. NULL = nothing to do. */
     status (*begin_epoch)(void *self, const struct method_epoch *epoch, struct error *err);
-    /* Forward, losses, backward: adds to the model's gradients. Allocates nothing. The step may still fail, in this batch
-     * or a later one, and a run then goes on from before it: what the memories hold moves in after_update, or comes out
-     * the same when the step runs again. */
+    /* Forward, losses, backward: adds to the model's gradients. Allocates nothing. The step may still fail, in this
+     * batch or a later one, and a run then goes on from before it: what the memories hold moves in after_update, or
+     * comes out the same when the step runs again. */
     void (*step)(void *self, const struct method_step *step, struct step_outcome *outcome);
     /* After the optimizer moved the weights: teachers, queues, centres. `progress` as in a step. NULL = nothing. */
     void (*after_update)(void *self, double progress);

@@ -20,11 +20,11 @@ enum self_mask {
 /* What is planned for: the largest sizes a step will meet. */
 struct train_step_shape {
     int image_size;
-    int batch;        /* labelled images B */
-    int anchors;      /* ACL anchors of a step, 0 without ACL */
-    int positives;    /* n_pos candidates drawn for an anchor */
-    int negatives;    /* n_neg */
-    double kept_share; /* gamma: round(gamma * n) candidates are kept, at least 1 */
+    int batch;                          /* labelled images B */
+    int anchors;                        /* ACL anchors of a step, 0 without ACL */
+    int positives;                      /* n_pos candidates drawn for an anchor */
+    int negatives;                      /* n_neg */
+    double kept_share;                  /* gamma: round(gamma * n) candidates are kept, at least 1 */
     bool scoring_with_batch_statistics; /* acl.scoring_bn = train: an anchor and its candidates are one batch */
     bool joint_forward;                 /* acl.forward = joint: kept samples pass together with the labelled batch */
     const struct mutual_contrastive *mutual; /* acl.loss = mutual: `anchors` and what follows it are 0, and the rows of
@@ -37,9 +37,9 @@ struct train_step_shape {
 
 /* What a step optimises. All may change between steps. */
 struct objective {
-    double ial_weight; /* lambda 1; 0 leaves IAL out altogether */
-    double acl_weight; /* lambda 2; 0 leaves ACL out altogether */
-    double affect_weight; /* of L_VA; 0 leaves it out altogether, else the model has the head */
+    double ial_weight;                       /* lambda 1; 0 leaves IAL out altogether */
+    double acl_weight;                       /* lambda 2; 0 leaves ACL out altogether */
+    double affect_weight;                    /* of L_VA; 0 leaves it out altogether, else the model has the head */
     double ial_temperature, acl_temperature; /* tau */
     enum self_mask self_mask;
     double label_smoothing;
@@ -71,23 +71,23 @@ struct contrastive_batch {
     size_t *choice;     /* [train_step_chosen]: what attention keeps, written here; NULL = nobody asks */
     struct scoring_cache *cache; /* features of faces to score with; NULL = the present weights score */
     const int64_t *ids;          /* with it: the face of every picture */
-    bool is_chosen;     /* `choice` (`guesses`) says it already: nothing is scored. SAM's second pass, which would
-                           otherwise be the gradient of another function */
+    bool is_chosen; /* `choice` (`guesses`) says it already: nothing is scored. SAM's second pass, which would
+                       otherwise be the gradient of another function */
     /* Of a step whose shape has a mutual loss, beside `images`: */
-    int rows;                    /* faces of moments, moment by moment; at most shape.mutual->n */
-    const unsigned char *apart;  /* [rows,rows], 0 = no negatives of each other; NULL = all are */
-    real *guesses;               /* [rows,E], written here: what f_FER makes of the faces, for the soft attention */
+    int rows;                   /* faces of moments, moment by moment; at most shape.mutual->n */
+    const unsigned char *apart; /* [rows,rows], 0 = no negatives of each other; NULL = all are */
+    real *guesses;              /* [rows,E], written here: what f_FER makes of the faces, for the soft attention */
 };
 
 struct step_losses {
     double total, fer, ial, acl, affect; /* total = fer + lambda1 * ial + lambda2 * acl + its weight * affect; parts
                                             left out are 0 */
-    int correct_fer, correct_ial;  /* arg max of logits equals arg max of the target */
+    int correct_fer, correct_ial;        /* arg max of logits equals arg max of the target */
     double moment_similarity, other_similarity; /* with a mutual loss: mean cosine within moments, to negatives */
     double same_class_similarity, different_class_similarity; /* mean cosine of Z over pairs; NaN where there is none,
                                                                    0 without IAL */
-    /* How hard each term pulls at the features: the length of its gradient, weighed, over all rows it has; 0 where it is
-     * left out. gradient_scale does not count. L_VA is with L_FER. */
+    /* How hard each term pulls at the features: the length of its gradient, weighed, over all rows it has; 0 where it
+     * is left out. gradient_scale does not count. L_VA is with L_FER. */
     double fer_gradient, ial_gradient, acl_gradient;
 };
 

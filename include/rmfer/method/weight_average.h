@@ -1,8 +1,8 @@
 /* The exponential moving average of a model's weights and running statistics: what evaluation can look at instead, and
  * what teachers are.
  *
- * It is kept in double: with a decay of 0.9999 a step's share is lost to the rounding of a float as soon as weights move
- * by less than some 1e-3 of themselves, and the average would stand still. */
+ * It is kept in double: with a decay of 0.9999 a step's share is lost to the rounding of a float as soon as weights
+ * move by less than some 1e-3 of themselves, and the average would stand still. */
 #ifndef RMFER_METHOD_WEIGHT_AVERAGE_H
 #define RMFER_METHOD_WEIGHT_AVERAGE_H
 
@@ -10,8 +10,8 @@
 
 struct weight_average {
     struct arena arena;
-    double *values;                     /* [value_count] of the registry */
-    double *buffers;                    /* [buffer_count] */
+    double *values;                         /* [value_count] of the registry */
+    double *buffers;                        /* [buffer_count] */
     real *rounded_values, *rounded_buffers; /* the same, for the view */
 };
 

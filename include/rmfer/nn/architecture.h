@@ -18,19 +18,20 @@ struct block_shape {
 };
 
 struct architecture {
-    char name[32];       /* "tf_efficientnet_b2" (SAME padding, eps 1e-3) or "efficientnet_b2" (symmetric, 1e-5) */
-    bool same_padding;   /* TF SAME: the odd pixel at the bottom/right */
+    char name[32];     /* "tf_efficientnet_b2" (SAME padding, eps 1e-3) or "efficientnet_b2" (symmetric, 1e-5) */
+    bool same_padding; /* TF SAME: the odd pixel at the bottom/right */
     double bn_epsilon;
-    int stem;            /* channels of the 3x3 stride-2 stem */
+    int stem; /* channels of the 3x3 stride-2 stem */
     int block_count;
     struct block_shape blocks[MOST_BLOCKS];
-    int features;        /* D, channels of the head: 1408 for B2 */
-    int image_size;      /* the default input side: 224, 240, 260, 300 */
+    int features;   /* D, channels of the head: 1408 for B2 */
+    int image_size; /* the default input side: 224, 240, 260, 300 */
 };
 
 enum { SMALLEST_IMAGE = 32, LARGEST_IMAGE = 4096 };
 
-/* "tf_efficientnet_b0" ... "efficientnet_b3" (a suffix "_ns" or ".tag" is understood); an error lists the known names. */
+/* "tf_efficientnet_b0" ... "efficientnet_b3" (a suffix "_ns" or ".tag" is understood); an error lists the known names.
+ */
 status architecture_find(struct architecture *architecture, const char *name, struct error *err) MUST_CHECK;
 
 /* A shrunken network of `name`'s flavour for tests: every channel count divided by `divisor` (at least 8), one block

@@ -84,6 +84,7 @@ status detector_find(const struct detector *detector, struct detector_workspace 
 double box_overlap(const struct image_box *a, const struct image_box *b);
 
 /* Whether one of `better` [count] overlaps the face's box by more than `overlap`: non-maximum suppression. */
-bool face_is_covered(const struct detected_face *face, const struct detected_face *better, size_t count, double overlap);
+bool face_is_covered(const struct detected_face *face, const struct detected_face *better, size_t count,
+                     double overlap);
 
 #endif

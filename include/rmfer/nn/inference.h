@@ -1,4 +1,5 @@
-/* Inference: the backbone, f_FER and the head for affect with batch-norm folded into the convolutions, in memory planned once.
+/* Inference: the backbone, f_FER and the head for affect with batch-norm folded into the convolutions, in memory
+ * planned once.
  *
  * Used by predict, by evaluation during training, and for scoring ACL candidates. */
 #ifndef RMFER_NN_INFERENCE_H
@@ -21,8 +22,8 @@ void inference_load(struct inference *inference, const struct model *model);
 /* images [n,H,W,3] normalised RGB, n <= batch; features [n,D] and logits [n,E] are written, either may be NULL. */
 void inference_run(struct inference *inference, const real *images, int n, real *features, real *logits);
 
-/* Valence and arousal [n,2] of the pictures of the last inference_run, whose features must still be there where they were
- * written. The loaded model has the head. */
+/* Valence and arousal [n,2] of the pictures of the last inference_run, whose features must still be there where they
+ * were written. The loaded model has the head. */
 void inference_affect(struct inference *inference, real *affect);
 
 /* From now on the seconds of every layer are added to `times` [layers.count] (as forward); NULL stops that. A block's

@@ -1,17 +1,17 @@
 /* The network as one list of layers, described once: whatever goes through the layers walks this list.
  *
  * A row is a convolution with the batch-norm behind it, or the gate of a block (squeeze-and-excitation). It says the
- * layer's name, operation and place in its block, its channels, window and maps at one image size, its tensors, and what
- * it keeps from forward to backward. The registry of parameters, binding, packing, the memory plans, `rmfer info` and
- * `rmfer bench`, foreign names and the ONNX graph follow from it. In which way the rows feed each other is said where
- * they are run: nn/backbone_forward.c, mirrored by nn/backbone_backward.c, and nn/inference.c. */
+ * layer's name, operation and place in its block, its channels, window and maps at one image size, its tensors, and
+ * what it keeps from forward to backward. The registry of parameters, binding, packing, the memory plans, `rmfer info`
+ * and `rmfer bench`, foreign names and the ONNX graph follow from it. In which way the rows feed each other is said
+ * where they are run: nn/backbone_forward.c, mirrored by nn/backbone_backward.c, and nn/inference.c. */
 #ifndef RMFER_NN_LAYERS_H
 #define RMFER_NN_LAYERS_H
 
 #include "rmfer/nn/architecture.h"
 
 enum layer_operation {
-    LAYER_STEM,           /* a 3x3 convolution of stride 2 over the picture */
+    LAYER_STEM, /* a 3x3 convolution of stride 2 over the picture */
     LAYER_CONV1X1,
     LAYER_DEPTHWISE,
     LAYER_SQUEEZE_EXCITE, /* two 1x1 convolutions over the mean of a map give a factor for each of its channels */
@@ -27,18 +27,18 @@ struct layer {
     char norm[LAYER_NAME_BYTES]; /* of the batch-norm behind it, "blocks.2.1.bn1"; "" behind a gate */
     enum layer_operation operation;
     enum layer_role role;
-    int block, stage, index;     /* its block's running number, and "blocks.STAGE.INDEX"; -1 outside of blocks */
-    bool activates;              /* SiLU behind the batch-norm */
-    bool adds_input;             /* a projection: the block's input is added behind the batch-norm */
+    int block, stage, index; /* its block's running number, and "blocks.STAGE.INDEX"; -1 outside of blocks */
+    bool activates;          /* SiLU behind the batch-norm */
+    bool adds_input;         /* a projection: the block's input is added behind the batch-norm */
     int kernel, stride, groups;
-    size_t input, output;        /* channels */
-    size_t squeezed;             /* channels between a gate's two convolutions; 0 elsewhere */
-    size_t side_in, side_out;    /* of the square maps; a gate's output is 1x1 */
+    size_t input, output;         /* channels */
+    size_t squeezed;              /* channels between a gate's two convolutions; 0 elsewhere */
+    size_t side_in, side_out;     /* of the square maps; a gate's output is 1x1 */
     size_t pad_before, pad_after; /* of a row or column */
-    size_t parameters;           /* numbers that are learned, batch-norm's included */
-    double multiply_adds;        /* forward, one image */
-    size_t saved_reals;          /* kept for backward, one image */
-    size_t saved_map;            /* of these, the numbers that a kept map has, which may be stored narrower */
+    size_t parameters;            /* numbers that are learned, batch-norm's included */
+    double multiply_adds;         /* forward, one image */
+    size_t saved_reals;           /* kept for backward, one image */
+    size_t saved_map;             /* of these, the numbers that a kept map has, which may be stored narrower */
 };
 
 struct layers {

@@ -1,5 +1,5 @@
-/* Both sides of a face: the mirror image of network input, and the mean of what a network says to both. Faces are about as
- * alike as their mirror images, a network's mistakes are not. */
+/* Both sides of a face: the mirror image of network input, and the mean of what a network says to both. Faces are about
+ * as alike as their mirror images, a network's mistakes are not. */
 #ifndef RMFER_NN_MIRROR_H
 #define RMFER_NN_MIRROR_H
 

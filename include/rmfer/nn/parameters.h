@@ -68,7 +68,8 @@ const struct parameter *parameters_find(const struct parameters *parameters, con
 const real *parameter_values(const struct parameters *parameters, const struct parameter *entry);
 
 /* The same for writing: what was made of the entry's numbers before is stale from here on. Asked for anew for each
- * change: what somebody makes of the numbers between two writes through a pointer that was kept would not be noticed. */
+ * change: what somebody makes of the numbers between two writes through a pointer that was kept would not be noticed.
+ */
 real *parameter_write(struct parameters *parameters, const struct parameter *entry);
 
 /* The whole slab of values, for writing the entries of one group; and the slab of buffers. */

@@ -38,7 +38,8 @@ struct moments {
 
 /* Training: scale and shift from the batch's own statistics (biased variance); the running ones move by `momentum`
  * towards the mean and the unbiased variance, as in PyTorch. Over the rows of all context->machines, which may be none
- * here: sums of n x and n x^2 a channel, in double, where the difference of large numbers costs what is far below a float. */
+ * here: sums of n x and n x^2 a channel, in double, where the difference of large numbers costs what is far below a
+ * float. */
 void batchnorm_from_batch(const struct op_context *context, struct batchnorm *bn, const struct moments *moments,
                           double momentum);
 
@@ -51,8 +52,8 @@ static inline struct affine batchnorm_affine(const struct batchnorm *bn)
     return (struct affine){bn->scale, bn->shift, bn->mean};
 }
 
-/* From sums over `pixels` of dy ([channels]) and dy (x - mean) ([channels] behind it): adds to dgamma and dbeta and sets
- * what batchnorm_coefficients returns. Once for each batchnorm_from_batch (a bug otherwise). */
+/* From sums over `pixels` of dy ([channels]) and dy (x - mean) ([channels] behind it): adds to dgamma and dbeta and
+ * sets what batchnorm_coefficients returns. Once for each batchnorm_from_batch (a bug otherwise). */
 void batchnorm_backward(struct batchnorm *bn, const real *sums, size_t pixels);
 
 /* The same of a batch of which `pixels` are this process's: dgamma and dbeta get its part of the sums, the numbers of
@@ -66,8 +67,8 @@ static inline struct bn_backward batchnorm_coefficients(const struct batchnorm *
     return (struct bn_backward){bn->scale, bn->slope, bn->offset, bn->mean};
 }
 
-/* y = keep[n] * (x * scale + shift) (+ residual): the normalised map itself, written out. x [N,rows,C] is a kept map; `keep` (the
- * drop-path factor of an image) and residual may be NULL. */
+/* y = keep[n] * (x * scale + shift) (+ residual): the normalised map itself, written out. x [N,rows,C] is a kept map;
+ * `keep` (the drop-path factor of an image) and residual may be NULL. */
 void batchnorm_apply(const struct op_context *context, const struct tiling *tiling, const struct batchnorm *bn,
                      const void *x, const real *keep, const real *residual, real *y);
 

@@ -1,5 +1,5 @@
-/* Batch normalisation of rows, as heads of self-supervised methods have it between linear layers: always with the batch's own
- * statistics, as nobody looks at these heads after training. Maps of pictures: batchnorm.h. */
+/* Batch normalisation of rows, as heads of self-supervised methods have it between linear layers: always with the
+ * batch's own statistics, as nobody looks at these heads after training. Maps of pictures: batchnorm.h. */
 #ifndef RMFER_OPS_BATCHNORM_ROWS_H
 #define RMFER_OPS_BATCHNORM_ROWS_H
 

@@ -1,5 +1,5 @@
-/* Maps whose channels lie in blocks: [N][blocks][pixels][BLOCK_CHANNELS] in place of [N][pixels][C]. A block of a few rows
- * fits the first cache and is read and written line after line, whatever the number of channels. */
+/* Maps whose channels lie in blocks: [N][blocks][pixels][BLOCK_CHANNELS] in place of [N][pixels][C]. A block of a few
+ * rows fits the first cache and is read and written line after line, whatever the number of channels. */
 #ifndef RMFER_OPS_BLOCKED_H
 #define RMFER_OPS_BLOCKED_H
 

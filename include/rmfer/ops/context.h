@@ -1,8 +1,8 @@
-/* What every operation needs to run: kernels, threads, scratch memory, where one way of computing gives place to another;
- * and how pixels are cut into tiles.
+/* What every operation needs to run: kernels, threads, scratch memory, where one way of computing gives place to
+ * another; and how pixels are cut into tiles.
  *
- * Work is cut into one share for each of `threads` workers, and each worker has its own scratch and its own partial sums.
- * Which thread runs which worker is OpenMP's affair: a team smaller than asked for (nested callers, OMP_DYNAMIC,
+ * Work is cut into one share for each of `threads` workers, and each worker has its own scratch and its own partial
+ * sums. Which thread runs which worker is OpenMP's affair: a team smaller than asked for (nested callers, OMP_DYNAMIC,
  * OMP_MAX_ACTIVE_LEVELS) runs several workers one after the other, to the same bits. */
 #ifndef RMFER_OPS_CONTEXT_H
 #define RMFER_OPS_CONTEXT_H
@@ -22,15 +22,15 @@ struct op_limits {
     size_t moment_pixels; /* a depthwise convolution takes moments over this many output pixels at least */
 };
 
-/* A convolution's output before batch-norm is a kept map: what lies between forward and backward. It is a `void *`, stored as
- * the context says, in pixels of channels like every map; a map behind batch-norm is always reals. Operations that take
- * either (an input with a batch-norm or without) say so. */
+/* A convolution's output before batch-norm is a kept map: what lies between forward and backward. It is a `void *`,
+ * stored as the context says, in pixels of channels like every map; a map behind batch-norm is always reals. Operations
+ * that take either (an input with a batch-norm or without) say so. */
 struct op_context {
     const struct kernels *kernels;
-    enum storage storage;  /* of kept maps */
-    int threads;           /* workers, and the team that is asked for */
-    real *scratch;         /* `threads` pieces, planned by whoever owns the context */
-    size_t scratch_reals;  /* of one piece */
+    enum storage storage; /* of kept maps */
+    int threads;          /* workers, and the team that is asked for */
+    real *scratch;        /* `threads` pieces, planned by whoever owns the context */
+    size_t scratch_reals; /* of one piece */
     struct op_limits limits;
     /* Batch-norm over processes: its sums are taken over all of them, in machine_sums [2 * channels + 1]. NULL: this
      * process's rows are the batch. */

@@ -22,8 +22,8 @@ struct contrastive {
     double temperature;
 };
 
-/* -log( sum_P e^{s/tau} / (sum_P e^{s/tau} + sum_N e^{s/tau}) ) with s the inner products with the anchor, for unit rows
- * [1 + positives + negatives, d] in that order; and dunit, its gradient times `scale` (overwritten). */
+/* -log( sum_P e^{s/tau} / (sum_P e^{s/tau} + sum_N e^{s/tau}) ) with s the inner products with the anchor, for unit
+ * rows [1 + positives + negatives, d] in that order; and dunit, its gradient times `scale` (overwritten). */
 double contrastive_loss(const struct contrastive *setup, const real *unit, double scale, real *dunit);
 
 #endif

@@ -7,10 +7,10 @@
 
 struct conv1x1 {
     size_t input, output;
-    const real *weight;            /* [output, input], PyTorch's */
-    real *packed;                  /* for y = x W^T */
-    real *packed_transposed;       /* for dx = dy W, NULL without backward */
-    real *dweight;                 /* [output, input], added to */
+    const real *weight;      /* [output, input], PyTorch's */
+    real *packed;            /* for y = x W^T */
+    real *packed_transposed; /* for dx = dy W, NULL without backward */
+    real *dweight;           /* [output, input], added to */
 };
 
 /* What the input is made of: x itself, or silu(bn(x)) * gate[n]. bn NULL: x itself (gate may still be given). */
@@ -64,7 +64,7 @@ void conv1x1_backward(const struct op_context *context, const struct conv1x1 *co
 /* The same where the input was u = silu(bn(x)) * gate: du [N,rows,input] is written, and per segment
  * [segments][3][input] the sums of du silu(z), du silu'(z), du silu'(z) (x - mean), z = bn(x). */
 void conv1x1_gated_backward(const struct op_context *context, const struct conv1x1 *conv, const struct tiling *tiling,
-                            struct conv1x1_input input, struct conv1x1_upstream upstream, real *du,
-                            real *segment_sums, real *partials);
+                            struct conv1x1_input input, struct conv1x1_upstream upstream, real *du, real *segment_sums,
+                            real *partials);
 
 #endif

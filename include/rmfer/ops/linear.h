@@ -1,12 +1,13 @@
-/* Dense products: the linear layer y = x W^T + b, and the plain product for the heads. By OpenBLAS; a linear layer whose
- * weights are packed goes forward by the kernels' own product. */
+/* Dense products: the linear layer y = x W^T + b, and the plain product for the heads. By OpenBLAS; a linear layer
+ * whose weights are packed goes forward by the kernels' own product. */
 #ifndef RMFER_OPS_LINEAR_H
 #define RMFER_OPS_LINEAR_H
 
 #include "rmfer/base/error.h"
 #include "rmfer/ops/context.h"
 
-/* C[m,n] = A B, or += when `accumulate`; A is [m,k] (or [k,m] read transposed), B is [k,n] (or [n,k] read transposed). */
+/* C[m,n] = A B, or += when `accumulate`; A is [m,k] (or [k,m] read transposed), B is [k,n] (or [n,k] read transposed).
+ */
 struct product {
     size_t m, n, k;
     bool transpose_a, transpose_b;
@@ -20,9 +21,9 @@ status product_reserve(struct error *err) MUST_CHECK;
 
 struct linear {
     size_t input, output;
-    const real *weight, *bias;   /* [output,input], [output]; bias NULL: none */
-    real *dweight, *dbias;       /* added to */
-    const real *packed;          /* of linear_pack; NULL: none */
+    const real *weight, *bias; /* [output,input], [output]; bias NULL: none */
+    real *dweight, *dbias;     /* added to */
+    const real *packed;        /* of linear_pack; NULL: none */
 };
 
 /* W^T for the kernels' product, for layers that go forward more often than they change: `packed` has room for

@@ -1,4 +1,5 @@
-/* What an operation on a whole batch needs of the other processes that hold its other rows: who they are, sums and rows.
+/* What an operation on a whole batch needs of the other processes that hold its other rows: who they are, sums and
+ * rows.
  *
  * Rows are shared out: process r of n has a contiguous share, in order. A pointer that is NULL, or a size of 1, is one
  * process that has every row. Who stands behind the functions is src/dist's affair; nothing here waits for a network by
@@ -18,8 +19,8 @@ struct machines {
     void (*sum)(void *context, double *values, size_t count);
     /* all [units] from each process's share of them (machines_share), a unit of `bytes` bytes. */
     void (*gather)(void *context, size_t units, size_t bytes, const void *own, void *all);
-    /* The gradients from `begin` to where the last call began (at first, the slab's end) will not change any more: their sum
-     * over processes may go on behind what is computed meanwhile. May be NULL. */
+    /* The gradients from `begin` to where the last call began (at first, the slab's end) will not change any more:
+     * their sum over processes may go on behind what is computed meanwhile. May be NULL. */
     void (*gradients_final)(void *context, size_t begin);
 };
 

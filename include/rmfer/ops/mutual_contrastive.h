@@ -1,5 +1,5 @@
-/* Mutual contrastive loss over moments: everybody who reacts to a moment is an anchor, and everybody else who reacts to it
- * a positive; faces of other moments are negatives. What the rows are features of is the caller's. */
+/* Mutual contrastive loss over moments: everybody who reacts to a moment is an anchor, and everybody else who reacts to
+ * it a positive; faces of other moments are negatives. What the rows are features of is the caller's. */
 #ifndef RMFER_OPS_MUTUAL_CONTRASTIVE_H
 #define RMFER_OPS_MUTUAL_CONTRASTIVE_H
 
@@ -33,9 +33,9 @@ struct mutual_room {
  *   positives among the negatives are expected to add (Chuang et al. 2020)
  *
  * with s the inner products of unit rows [n,d]: L_out of supervised contrastive learning (Khosla et al. 2020), other
- * positives left out of the denominator. q = guesses [n,classes], rows that sum to 1. apart [n,n] (NULL: everybody): 0 where
- * faces of two moments are too near in time to be negatives. An anchor without a negative is left out of the sum and of n.
- * dunit = the gradient times `scale` (overwritten). */
+ * positives left out of the denominator. q = guesses [n,classes], rows that sum to 1. apart [n,n] (NULL: everybody): 0
+ * where faces of two moments are too near in time to be negatives. An anchor without a negative is left out of the sum
+ * and of n. dunit = the gradient times `scale` (overwritten). */
 double mutual_contrastive_loss(const struct mutual_contrastive *setup, const real *unit, const real *guesses,
                                const unsigned char *apart, double scale, real *dunit, struct mutual_room room,
                                struct mutual_similarities *similarities);

@@ -16,9 +16,9 @@ struct cross_entropy {
 };
 
 /* The loss, and dlogits [n,classes] = its gradient times `scale` (NULL: no gradient). Mean over the batch: the sum over
- * images and classes of -w_c t_c log softmax_c, divided by n; with class weights, unless targets are soft, by the sum of the
- * images' class weights instead, as PyTorch does for class indices. Which it is, the caller says once for all batches: soft
- * targets that all happen to be certain are divided by n like any others. */
+ * images and classes of -w_c t_c log softmax_c, divided by n; with class weights, unless targets are soft, by the sum
+ * of the images' class weights instead, as PyTorch does for class indices. Which it is, the caller says once for all
+ * batches: soft targets that all happen to be certain are divided by n like any others. */
 double cross_entropy(const struct cross_entropy *setup, const real *logits, const real *targets, double scale,
                      real *dlogits);
 

@@ -6,9 +6,9 @@
 #include "rmfer/ops/batchnorm.h"
 #include "rmfer/ops/linear.h"
 
-/* Of a kept map x, per image: sums [N][3][C] over pixels of silu(z), silu'(z) and silu'(z) (x - mean), z = bn(x); and their
- * first row divided by the number of pixels, mean [N][C]. The other two rows are what a backward pass needs. Scratch:
- * op_kept_room. */
+/* Of a kept map x, per image: sums [N][3][C] over pixels of silu(z), silu'(z) and silu'(z) (x - mean), z = bn(x); and
+ * their first row divided by the number of pixels, mean [N][C]. The other two rows are what a backward pass needs.
+ * Scratch: op_kept_room. */
 void squeeze_forward(const struct op_context *context, size_t images, size_t pixels, const void *x,
                      const struct batchnorm *bn, real *sums, real *mean);
 

@@ -15,23 +15,23 @@ enum { ANSWERS_SAMPLE = 2000 }; /* rows whose features are kept, unless told oth
 /* An evaluation's rows, borrowed, in the order of the data set. */
 struct answer_rows {
     size_t n, classes, dimensions;
-    const real *logits;      /* [n, classes] */
-    const real *features;    /* [n, dimensions] */
-    const real *projections; /* [n, dimensions], rows of length one; NULL without the attention branch */
+    const real *logits;                /* [n, classes] */
+    const real *features;              /* [n, dimensions] */
+    const real *projections;           /* [n, dimensions], rows of length one; NULL without the attention branch */
     const int32_t *labels, *predicted; /* [n] */
-    const int64_t *ids;      /* [n], of the data set */
-    const bool *may_predict; /* [classes], NULL = every output */
+    const int64_t *ids;                /* [n], of the data set */
+    const bool *may_predict;           /* [classes], NULL = every output */
 };
 
 struct answers {
-    char *name;              /* of the checkpoint, for headings */
-    char **class_names;      /* [classes] */
+    char *name;         /* of the checkpoint, for headings */
+    char **class_names; /* [classes] */
     size_t n, classes, dimensions, sampled;
-    real *logits;            /* [n, classes] */
+    real *logits;                /* [n, classes] */
     int32_t *labels, *predicted; /* [n] */
     int64_t *ids;
-    bool *may_predict;       /* [classes] */
-    size_t *sample;          /* [sampled], rows in ascending order */
+    bool *may_predict;            /* [classes] */
+    size_t *sample;               /* [sampled], rows in ascending order */
     real *features, *projections; /* [sampled, dimensions]; projections may be NULL */
     /* From the evaluation, of all its rows; NaN = not known. */
     double overall_limits[2]; /* of the overall accuracy's 95 % interval; NaN = not known */

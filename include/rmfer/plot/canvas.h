@@ -1,5 +1,5 @@
-/* A figure being drawn: a few shapes, as SVG text or (with cairo) as a PNG picture, from the same calls. Any text may be
- * hostile: it is escaped.
+/* A figure being drawn: a few shapes, as SVG text or (with cairo) as a PNG picture, from the same calls. Any text may
+ * be hostile: it is escaped.
  *
  * Units are pixels at a scale of 1, y grows downward. Lines and texts without a colour are drawn in `currentColor`,
  * so that a figure inside a page follows its light or dark scheme. A failure is remembered and asked for once, at the
@@ -61,10 +61,10 @@ void canvas_dot(struct canvas *canvas, double x, double y, double radius, const 
 /* The rectangle of a chart and what its edges mean, for the values under the pointer; draws nothing. Charts are not
  * nested. */
 struct canvas_plot {
-    double left, right, top, bottom;    /* pixels */
-    double first_x, last_x, low, high;  /* the values there: of y at the bottom and at the top */
+    double left, right, top, bottom;   /* pixels */
+    double first_x, last_x, low, high; /* the values there: of y at the bottom and at the top */
     const char *x_name;
-    bool is_percent;                    /* y is a share */
+    bool is_percent; /* y is a share */
 };
 void canvas_plot_begin(struct canvas *canvas, const struct canvas_plot *plot);
 void canvas_plot_end(struct canvas *canvas);

@@ -25,15 +25,15 @@ status embedding_distances(const real *features, size_t n, size_t dimensions, do
 status embedding_classical(const double *distances, size_t n, double *positions, double *eigenvalues,
                            struct error *err) MUST_CHECK;
 
-/* sqrt(sum (d - delta)^2 / sum delta^2) over pairs, d the distances in the plane: the root of the raw stress as a share of
- * what there is to be kept. 0 where all distances are 0. */
+/* sqrt(sum (d - delta)^2 / sum delta^2) over pairs, d the distances in the plane: the root of the raw stress as a share
+ * of what there is to be kept. 0 where all distances are 0. */
 double embedding_stress(const double *distances, size_t n, const double *positions);
 
-/* SMACOF (J. de Leeuw, Applications of convex analysis to multidimensional scaling, 1977) with equal weights: each round
- * is the Guttman transform x_i <- 1/n sum_j delta_ij / d_ij (x_i - x_j), after which the raw stress is never higher.
- * Ends when a round takes away less than 1e-6 of the stress, or after EMBEDDING_ROUNDS. `history`
- * [EMBEDDING_ROUNDS + 1], may be NULL, is the stress before the first round and after each. `room` is [n, 2]. Returns the
- * rounds. */
+/* SMACOF (J. de Leeuw, Applications of convex analysis to multidimensional scaling, 1977) with equal weights: each
+ * round is the Guttman transform x_i <- 1/n sum_j delta_ij / d_ij (x_i - x_j), after which the raw stress is never
+ * higher. Ends when a round takes away less than 1e-6 of the stress, or after EMBEDDING_ROUNDS. `history`
+ * [EMBEDDING_ROUNDS + 1], may be NULL, is the stress before the first round and after each. `room` is [n, 2]. Returns
+ * the rounds. */
 size_t embedding_refine(const double *distances, size_t n, double *positions, double *room, double *history);
 
 /* Moves the cloud to its mean and scales it to a mean squared distance of 1 from there, as `rmfer eval` does before it
@@ -44,8 +44,8 @@ void embedding_normalise(double *positions, size_t n);
  * Procrustes: P. H. Schoenemann, Psychometrika 31, 1966). Both are centred. */
 void embedding_align(const double *reference, double *positions, size_t n);
 
-/* Centres [classes, 2] of the labelled points, NaN for a class without any; returns the mean distance of a point from its
- * class's centre, NaN without labelled points. */
+/* Centres [classes, 2] of the labelled points, NaN for a class without any; returns the mean distance of a point from
+ * its class's centre, NaN without labelled points. */
 double embedding_centres(const double *positions, const int32_t *labels, size_t n, size_t classes, double *centres);
 
 #endif

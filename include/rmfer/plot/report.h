@@ -6,10 +6,10 @@
 #include "rmfer/plot/figures.h"
 #include "rmfer/plot/run.h"
 
-/* Appends the page: the table of runs and, of several names, their comparison; learning curves laid over each other; and
- * of each run its facts, the confusion of its best evaluation (figure and tables), its configuration and the end of its
- * log. `extras` [number of all runs, in order], markup to stand within each run's part, NULL = none. Runs without lines
- * or evaluations yet say so. `refresh`: seconds after which a browser loads the page again, 0 = never. */
+/* Appends the page: the table of runs and, of several names, their comparison; learning curves laid over each other;
+ * and of each run its facts, the confusion of its best evaluation (figure and tables), its configuration and the end of
+ * its log. `extras` [number of all runs, in order], markup to stand within each run's part, NULL = none. Runs without
+ * lines or evaluations yet say so. `refresh`: seconds after which a browser loads the page again, 0 = never. */
 status report_write(const struct run_group *groups, size_t count, const struct text *extras, int refresh,
                     struct text *out, struct error *err) MUST_CHECK;
 

@@ -40,14 +40,14 @@ struct run {
     struct run_evaluation best, last; /* by overall accuracy, the first of equals; empty without evaluations */
     char split[32];
     char dataset[32]; /* its kind, as a JSON file or config.ini has it; "" where neither tells */
-    char **classes; /* as config.ini names them */
+    char **classes;   /* as config.ini names them */
     size_t class_count;
     int64_t seed; /* train.seed of config.ini; -1 where the folder does not tell */
 };
 
-/* `folder` may also be a file that `rmfer eval --json` wrote, a name that ends in .json: a run with that one evaluation.
- * Otherwise reads FOLDER/metrics.jsonl and, where it is there, FOLDER/config.ini. The caller frees `run` even after a failure.
- * A damaged line is an error that names it. */
+/* `folder` may also be a file that `rmfer eval --json` wrote, a name that ends in .json: a run with that one
+ * evaluation. Otherwise reads FOLDER/metrics.jsonl and, where it is there, FOLDER/config.ini. The caller frees `run`
+ * even after a failure. A damaged line is an error that names it. */
 status run_read(struct run *run, const char *folder, struct error *err) MUST_CHECK;
 void run_free(struct run *run);
 

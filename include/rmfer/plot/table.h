@@ -10,9 +10,10 @@
 enum table_format { TABLE_MARKDOWN, TABLE_CSV, TABLE_LATEX, TABLE_HTML };
 
 struct table_options {
-    bool last;     /* of each run's last evaluation, not of that of its best overall accuracy */
-    bool gain;     /* the difference in overall and average accuracy from the first row, over runs with the same seed, with marks
-                      for what the paired t-test says: * p < .05, ** p < .01, *** p < .001, and its mean's 95 % interval */
+    bool last; /* of each run's last evaluation, not of that of its best overall accuracy */
+    bool gain; /* the difference in overall and average accuracy from the first row, over runs with the same seed, with
+                  marks for what the paired t-test says: * p < .05, ** p < .01, *** p < .001, and its mean's 95 %
+                  interval */
     bool features; /* similarities of features of one class, of different classes, their difference; distance from the
                       class centre */
     bool recalls;  /* the recall of every class of the first run, in percent */

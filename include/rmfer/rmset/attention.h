@@ -1,6 +1,6 @@
 /* Figure 4 of the paper: an anchor of an RMset with its positives P and negatives N, what attention makes of each under
- * one or several checkpoints, and which it keeps. The draw is training's (rmset_index_draw_for), the scores are those of
- * a training step (method/candidates.h); nothing is augmented. */
+ * one or several checkpoints, and which it keeps. The draw is training's (rmset_index_draw_for), the scores are those
+ * of a training step (method/candidates.h); nothing is augmented. */
 #ifndef RMFER_RMSET_ATTENTION_H
 #define RMFER_RMSET_ATTENTION_H
 
@@ -11,9 +11,9 @@
 enum { MOST_ATTENTION_CHECKPOINTS = 7 };
 
 struct rmset_attention_options {
-    const char *folder;             /* of the RMset */
-    const char *anchor;             /* "VIDEO:FRAME:FACE", the columns of index.csv */
-    const char *out; /* where the sheet will go, or NULL: refused where it is a face of the RMset or a checkpoint */
+    const char *folder; /* of the RMset */
+    const char *anchor; /* "VIDEO:FRAME:FACE", the columns of index.csv */
+    const char *out;    /* where the sheet will go, or NULL: refused where it is a face of the RMset or a checkpoint */
     const char *const *checkpoints; /* at most MOST_ATTENTION_CHECKPOINTS; none = nothing is scored */
     size_t checkpoint_count;
     /* KEY=VALUE over each checkpoint's configuration. The first one's (the defaults' where there is none) says what is
@@ -54,8 +54,9 @@ status rmset_attention_make(struct rmset_attention *attention, const struct rmse
                             struct error *err) MUST_CHECK;
 void rmset_attention_free(struct rmset_attention *attention);
 
-/* Draws the sheet: the anchor, then P, then N, each with frame, face and every checkpoint's attention and similarity; what
- * a checkpoint keeps is framed in its colour. Ordered by the last checkpoint, what it keeps first. */
-status rmset_attention_sheet(const struct rmset_attention *attention, struct image *sheet, struct error *err) MUST_CHECK;
+/* Draws the sheet: the anchor, then P, then N, each with frame, face and every checkpoint's attention and similarity;
+ * what a checkpoint keeps is framed in its colour. Ordered by the last checkpoint, what it keeps first. */
+status rmset_attention_sheet(const struct rmset_attention *attention, struct image *sheet,
+                             struct error *err) MUST_CHECK;
 
 #endif

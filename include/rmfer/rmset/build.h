@@ -20,7 +20,7 @@ struct pixel_sums {
 /* How a face is cut out: a square about the box's centre, as wide as the box and `margin` of it. */
 struct rmset_crop {
     double margin;
-    bool pad;    /* what lies beyond the border is black; false = it is cut off */
+    bool pad;     /* what lies beyond the border is black; false = it is cut off */
     int64_t size; /* resized to size x size; 0 = as large as it is */
     int64_t quality;
 };
@@ -48,32 +48,32 @@ struct rmset_build_options {
     const char *detector_file;       /* it was read from; a film that another one was used for is not taken for this */
     bool lists_first;                /* a list beside a film is used rather than the detector */
     struct detector_options detection;
-    const char *detections;        /* list of one film, or NULL */
-    const char *const *areas;      /* --remove, for every film */
+    const char *detections;   /* list of one film, or NULL */
+    const char *const *areas; /* --remove, for every film */
     size_t area_count;
     int64_t every, first_frame;
     double every_seconds; /* above 0: instead of `every`, see data/video.h */
     double overlap, follow;
     bool cuts;
-    bool windows; /* behind the first frame, look only about its faces; not with `cuts` or `follow` */
+    bool windows;      /* behind the first frame, look only about its faces; not with `cuts` or `follow` */
     bool keep_partial; /* of a film that cannot be read to its end, what came before is kept, with a warning */
     struct rmset_crop crop;
     int64_t shard_bytes; /* 0 = files */
     size_t most_pixels;
     int threads;
     void (*report)(void *context, const struct rmset_progress *progress); /* after every frame; or NULL */
-    void (*fail)(void *context, const char *message); /* of a film that could not be built */
+    void (*fail)(void *context, const char *message);                     /* of a film that could not be built */
     void *context;
 };
 
-/* Seconds of what was built now: waited for the decoder, converted, and of all workers, found faces (masking the frame first),
- * cut and encoded them; and written. */
+/* Seconds of what was built now: waited for the decoder, converted, and of all workers, found faces (masking the frame
+ * first), cut and encoded them; and written. */
 struct rmset_times {
     double decode, convert, find, cut, write;
 };
 
 struct rmset_counts {
-    uint64_t films, built, failed; /* asked for, made now, not made */
+    uint64_t films, built, failed;   /* asked for, made now, not made */
     uint64_t frames, faces, persons; /* of the whole set */
     struct rmset_times times;
 };

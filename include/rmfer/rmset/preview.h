@@ -8,9 +8,9 @@
 struct rmset_preview_options {
     const struct detector *detector; /* NULL: lists beside the film, or no faces */
     struct detector_options detection;
-    const char *detections; /* a list, or NULL */
-    const char *out;        /* where the sheet will go, or NULL: refused where it is the film or one of its frames */
-    bool lists_first;       /* a list beside the film is used rather than the detector */
+    const char *detections;   /* a list, or NULL */
+    const char *out;          /* where the sheet will go, or NULL: refused where it is the film or one of its frames */
+    bool lists_first;         /* a list beside the film is used rather than the detector */
     const char *const *areas; /* --remove */
     size_t area_count;
     int64_t frames; /* on the sheet */
@@ -20,9 +20,9 @@ struct rmset_preview_options {
 /* What is known of a film behind its preview. Zeroed is empty. */
 struct rmset_preview {
     struct image sheet;
-    int width, height; /* of the film */
-    double rate;       /* frames a second, 0 = not known */
-    int64_t frames;    /* of the film, about; 0 = not known */
+    int width, height;            /* of the film */
+    double rate;                  /* frames a second, 0 = not known */
+    int64_t frames;               /* of the film, about; 0 = not known */
     struct rmset_notes suggested; /* areas only; none where nothing stands out */
 };
 

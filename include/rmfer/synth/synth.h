@@ -48,7 +48,8 @@ struct synth_look {
     float nose_wrinkle;
 };
 
-/* What a look feels like, -1..1: displeased to pleased, calm to excited. Known, for it is what mouth, brows and eyes say. */
+/* What a look feels like, -1..1: displeased to pleased, calm to excited. Known, for it is what mouth, brows and eyes
+ * say. */
 struct synth_affect {
     float valence, arousal;
 };

@@ -10,7 +10,7 @@ enum { BOOTSTRAP_RESAMPLES = 10000, MCNEMAR_EXACT_BELOW = 25 };
 
 /* Who was right about which picture. Borrowed. */
 struct paired_rows {
-    const int32_t *labels; /* [n], 0 .. classes-1 */
+    const int32_t *labels;                  /* [n], 0 .. classes-1 */
     const bool *first_right, *second_right; /* [n] */
     size_t n, classes;
 };

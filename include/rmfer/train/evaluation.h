@@ -29,12 +29,13 @@ struct evaluation_setup {
     bool with_attention;
     double ial_temperature;
     enum self_mask self_mask;
-    bool keep_features;                /* evaluation.features and projections are wanted */
-    bool fit_temperature;              /* to these rows; else `temperature` is measured, 0 = there is none */
+    bool keep_features;   /* evaluation.features and projections are wanted */
+    bool fit_temperature; /* to these rows; else `temperature` is measured, 0 = there is none */
     double temperature;
     const bool *may_predict;           /* [classes], NULL = every output; every label is one that may be; borrowed */
     const volatile sig_atomic_t *stop; /* not 0: end soon; NULL = never */
-    struct dist *dist; /* the processes that each batch is shared out over, borrowed: all get the same evaluation; NULL = none */
+    struct dist *
+        dist; /* the processes that each batch is shared out over, borrowed: all get the same evaluation; NULL = none */
 };
 
 /* What a configuration says of an evaluation; the data set, and what differs, is the caller's to add. */
@@ -43,22 +44,22 @@ struct evaluation_setup evaluation_setup_from(const struct config *config);
 struct evaluation {
     struct confusion confusion;
     uint64_t n;
-    double loss;         /* mean cross-entropy of f_FER over what may be predicted, without class weights and smoothing */
+    double loss; /* mean cross-entropy of f_FER over what may be predicted, without class weights and smoothing */
     double ial_accuracy; /* overall accuracy of f_IAL; NaN without attention */
     /* Mean cosine similarities of pairs (METHOD, Metrics): of features F, and of projections Z = H(F). NaN where
      * there is no pair, or no attention. */
     double same_class_similarity, different_class_similarity;
     double projected_same_class_similarity, projected_different_class_similarity;
-    double centre_distance; /* of the features; NaN unless they are kept */
-    size_t unreadable;      /* pictures left out */
-    bool interrupted;       /* `stop` ended it: nothing else counts */
-    double temperature;     /* the setup's, or fitted; NaN = none */
+    double centre_distance;               /* of the features; NaN unless they are kept */
+    size_t unreadable;                    /* pictures left out */
+    bool interrupted;                     /* `stop` ended it: nothing else counts */
+    double temperature;                   /* the setup's, or fitted; NaN = none */
     struct calibration plain, calibrated; /* at temperature 1 and at `temperature` */
     struct affect_agreement affect;       /* n = 0 without the head, or without anything to hold against it */
     /* One row a counted sample: */
-    const real *logits;    /* [n, classes] of f_FER */
+    const real *logits;                /* [n, classes] of f_FER */
     const int32_t *labels, *predicted; /* [n] */
-    const int64_t *ids;    /* [n], places in the data set */
+    const int64_t *ids;                /* [n], places in the data set */
     /* When kept, likewise: */
     const real *features;    /* [n, D] */
     const real *projections; /* [n, D], Z = H(F) with rows of length one; NULL without attention */
@@ -71,7 +72,8 @@ status evaluator_create(struct evaluator **evaluator, const struct model *model,
                         struct error *err) MUST_CHECK;
 void evaluator_free(struct evaluator *evaluator);
 
-/* One pass over the data set with the model's present weights. *evaluation is the evaluator's, valid until the next run. */
+/* One pass over the data set with the model's present weights. *evaluation is the evaluator's, valid until the next
+ * run. */
 status evaluator_run(struct evaluator *evaluator, const struct model *model, const struct evaluation **evaluation,
                      struct error *err) MUST_CHECK;
 
@@ -90,8 +92,8 @@ struct evaluation_names {
 };
 
 /* Appends `eval --json`'s object: dataset, split, checkpoint, classes, n, overall_accuracy, average_accuracy, loss,
- * per_class, confusion (rows = truth), and after these what else is known, with names->rows also how many rows were looked
- * at and left out, and why. Numbers that do not exist are null. */
+ * per_class, confusion (rows = truth), and after these what else is known, with names->rows also how many rows were
+ * looked at and left out, and why. Numbers that do not exist are null. */
 status evaluation_print_json(const struct evaluation *evaluation, const struct evaluation_names *names,
                              struct text *out, struct error *err) MUST_CHECK;
 

@@ -46,8 +46,7 @@ struct similarity {
     double *scratch;  /* [dimensions] */
 };
 
-status similarity_init(struct similarity *similarity, size_t dimensions, size_t classes,
-                       struct error *err) MUST_CHECK;
+status similarity_init(struct similarity *similarity, size_t dimensions, size_t classes, struct error *err) MUST_CHECK;
 void similarity_free(struct similarity *similarity);
 void similarity_clear(struct similarity *similarity);
 /* One vector [dimensions] of class `label`; its length does not matter (a zero vector counts as similarity 0). */
@@ -64,8 +63,8 @@ status centre_distance(const real *points, const int32_t *labels, size_t n, size
 /* How predicted valence and arousal agree with the true ones: Lin's concordance correlation coefficient
  * (ops/concordance.h) and the root of the mean squared error, in the order of nn/model.h. */
 struct affect_agreement {
-    size_t n;                            /* rows that have a truth */
-    double concordance[2], rmse[2];      /* NaN where nothing can be said */
+    size_t n;                       /* rows that have a truth */
+    double concordance[2], rmse[2]; /* NaN where nothing can be said */
 };
 
 /* Of [n,2] predicted and true numbers; rows whose truth is NaN are passed over. */

@@ -2,8 +2,8 @@
  *
  * What a run does is a function of the configuration, the seed and the number of threads: a run that was stopped at
  * any step, by a signal or by force, and goes on with `resume` ends with the same bits as one that never stopped. Its
- * best_* files are always of the steps that last.safetensors names as its best, or, where it was killed between the two, are
- * written as it goes on.
+ * best_* files are always of the steps that last.safetensors names as its best, or, where it was killed between the
+ * two, are written as it goes on.
  *
  * Over several processes train.batch is that of all: what is learned is what one process would learn, within rounding,
  * and equal to the bit from run to run. All hold the same weights; rank 0 writes and prints. What fails somewhere, or a

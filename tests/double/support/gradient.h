@@ -54,7 +54,8 @@ struct batchnorm_case workbench_batchnorm(struct workbench *bench, size_t channe
 /* Statistics of x [pixels, channels] as one part, into bn. */
 void batchnorm_from_map(struct workbench *bench, struct batchnorm *bn, const real *x, size_t pixels);
 
-/* Output sizes and padding, same or symmetric by chance, for a convolution of which kernel, stride and sizes are set. */
+/* Output sizes and padding, same or symmetric by chance, for a convolution of which kernel, stride and sizes are set.
+ */
 void workbench_geometry(struct workbench *bench, struct depthwise *conv);
 
 /* y [N,oH,oW,C] by definition: the sum over taps, zeros outside. `a` is the input as the convolution sees it. */

@@ -48,6 +48,5 @@ void assert_model_gradients(struct workbench *bench, struct gradient_check check
 
 void announce_change(struct model *model)
 {
-    for (int group = 0; group < GROUP_COUNT; group++)
-        parameters_write(&model->parameters, (enum parameter_group)group);
+    for (int group = 0; group < GROUP_COUNT; group++) parameters_write(&model->parameters, (enum parameter_group)group);
 }

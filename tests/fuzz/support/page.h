@@ -17,8 +17,8 @@ static inline void page_check_printable(const struct text *page)
     }
 }
 
-/* The examples that inputs grow from (tests/fuzz/NAME/) try to begin an element "evil", or to end an attribute before it; one
- * that begins with that word is none of it. */
+/* The examples that inputs grow from (tests/fuzz/NAME/) try to begin an element "evil", or to end an attribute before
+ * it; one that begins with that word is none of it. */
 static inline void page_check_markup(const struct text *page)
 {
     const char *all = text_string(page);
@@ -28,11 +28,14 @@ static inline void page_check_markup(const struct text *page)
     page_check_printable(page);
 }
 
-/* `check` looks at what was made, where it could be; what could not be made must have been told. Both are empty afterwards. */
+/* `check` looks at what was made, where it could be; what could not be made must have been told. Both are empty
+ * afterwards. */
 static inline void page_finish(status result, struct text *made, void (*check)(const struct text *), struct error *err)
 {
-    if (result == STATUS_OK) check(made);
-    else if (err->message[0] == '\0') abort();
+    if (result == STATUS_OK)
+        check(made);
+    else if (err->message[0] == '\0')
+        abort();
     text_free(made);
     *made = (struct text){0};
     *err = (struct error){0};

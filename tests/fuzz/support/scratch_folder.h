@@ -1,5 +1,5 @@
-/* A folder for what is read by its path, in memory where there is room for one: what is made durable need not wait for a
- * disk. It goes when the program ends. */
+/* A folder for what is read by its path, in memory where there is room for one: what is made durable need not wait for
+ * a disk. It goes when the program ends. */
 #ifndef TESTS_FUZZ_SUPPORT_SCRATCH_FOLDER_H
 #define TESTS_FUZZ_SUPPORT_SCRATCH_FOLDER_H
 
