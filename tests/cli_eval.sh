@@ -164,6 +164,30 @@ sed 's/^kind.*/kind = affectnet\nclasses = Neutral, Happiness, Sadness/' run.ini
 check "evaluate three classes" "$RMFER" eval -q --checkpoint $best --config three.ini --json three.json
 says "it" '^left out: [0-9]* of a class that data.classes does not name$'
 holds "so does JSON" grep -q '"reason": "of a class that data.classes does not name", "count": [1-9]' three.json
+
+# ---- numbers for classes ----
+awk -F , 'BEGIN { place["Anger"] = 0; place["Sadness"] = 1; place["Neutral"] = 2 }
+    NR > 1 && ($3 in place) { print $1 "," place[$3] }' rows.csv >numbers.csv
+cat >numbers.ini <<INI
+[data]
+kind = csv
+root = $PWD
+test = numbers.csv
+classes = Anger, Sadness, Neutral
+crop = none
+INI
+check "numbers are places in the configuration's classes" \
+    "$RMFER" eval --checkpoint $best --config numbers.ini --split test --csv numbers-rows.csv
+says "it" '^  numbers: 0 = Anger, 1 = Sadness, 2 = Neutral$'
+says "it" "numbers.csv:1: numbers for classes are taken as places in data.classes, from 0; data.numbers says"
+awk -F , '$3 == "Anger" || $3 == "Sadness" || $3 == "Neutral" { print $1 "," $3 }' rows.csv >wanted
+awk -F , 'NR > 1 { print $1 "," $3 }' numbers-rows.csv | cmp -s - wanted
+holds "not in the checkpoint's order" [ $? = 0 ]
+check "name classes beside --dataset" "$RMFER" eval --checkpoint $best --dataset affectnet --data faces/affectnet \
+    --set data.crop=none --set data.classes=Anger,Hapiness
+says "it" 'classes that the checkpoint does not know, left out: Hapiness$'
+says "it" '^left out: [0-9]* of a class that data.classes does not name$'
+
 cp -r faces/affectnet broken
 for name in $(tail -n 3 broken/validation.csv | cut -d , -f 1); do
     find broken -path "*$name" | while read -r file; do echo "no picture" >"$file"; done

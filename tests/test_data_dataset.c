@@ -711,6 +711,19 @@ static void test_lists(void **state)
     assert_error(&options, SPLIT_TRAIN, "labels.csv:1: split 'somewhere'");
     scratch_text(folder, "labels.csv", ",1\n");
     assert_error(&options, SPLIT_TRAIN, "labels.csv:1: the path is empty");
+    /* Numbers count in the order of places, where the outputs are a checkpoint's in another; what it does not know
+     * goes. */
+    char *places[] = {"Fear", "Sadness", "Puzzlement"};
+    options.places = (struct config_strings){places, 3};
+    scratch_text(folder, "labels.csv", "path,label\na.jpg,1\nd.jpg,0\nsub/e.jpg,2\n");
+    dataset = opened(&options, SPLIT_TRAIN_WHOLE);
+    assert_true(dataset.count == 2 && dataset.samples[0].label == 2 && dataset.samples[1].label == 4);
+    assert_note(&dataset, "of a class that data.classes does not name", 1, "sub/e.jpg");
+    assert_string_equal(text_string(&dataset.mappings), "0 = Fear, 1 = Sadness, 2 = left out");
+    dataset_free(&dataset);
+    scratch_text(folder, "labels.csv", "path,label\na.jpg,3\n");
+    assert_error(&options, SPLIT_TRAIN, "labels.csv:2: label '3' is not one of data.classes, nor a number of 0 to 2");
+    options.places.count = 0;
     scratch_text(folder, "train.csv", "d.jpg,3\n"); /* a list of its own goes before the common one */
     dataset = opened(&options, SPLIT_TRAIN_WHOLE);
     assert_true(dataset.count == 1 && dataset.samples[0].label == 3);

@@ -83,8 +83,8 @@ static void warn_missing(const char *const *names, size_t count, const char *con
     if (list[0] != '\0') log_warning("%s: %s", message, list);
 }
 
-/* The classes that the configuration names (--config, the stored one): pictures of others are not counted and other
- * outputs not predicted. */
+/* The classes that are named (data.classes with --set, --config's, the stored configuration's): pictures of others are
+ * not counted and other outputs not predicted. */
 static void apply_named_classes(struct evaluation_work *work, const struct config_strings *named)
 {
     const char *const *names = (const char *const *)named->items;
@@ -122,7 +122,26 @@ static status apply_present_classes(struct evaluation_work *work, struct error *
     return STATUS_OK;
 }
 
-/* Opens the split with the checkpoint's classes as outputs. */
+static bool is_given(const struct config *config, const char *section, const char *name)
+{
+    size_t count;
+    return config->lines[config_key_find(section, name) - config_keys(&count)] != 0;
+}
+
+/* The keys of the data set with the checkpoint's classes as outputs. Numbers for classes count in the order of the
+ * classes that are named; where none are, in that of the outputs. */
+static struct config_data data_of_checkpoint(const struct evaluation_work *work)
+{
+    const struct checkpoint_info *info = &work->checkpoint.info;
+    struct config_data data = work->config.data;
+    if (work->names_classes) data.places = data.classes;
+    data.classes = (struct config_strings){(char **)(uintptr_t)info->classes, info->class_count};
+    data.labelled_per_class = (struct config_reals){0}; /* counts in another order; the training split is whole */
+    data.labelled = 0;
+    data.reads_affect = checkpoint_has_affect(&work->checkpoint);
+    return data;
+}
+
 static status open_dataset(struct evaluation_work *work, struct error *err)
 {
     enum dataset_split split;
@@ -139,14 +158,10 @@ static status open_dataset(struct evaluation_work *work, struct error *err)
     work->may_predict = memory_allocate(info->class_count, sizeof *work->may_predict, "classes", err);
     if (work->may_predict == NULL) return STATUS_FAILED;
     memset(work->may_predict, true, info->class_count);
-    struct config_data data = work->config.data;
-    data.classes = (struct config_strings){(char **)(uintptr_t)info->classes, info->class_count};
-    data.labelled_per_class = (struct config_reals){0}; /* counts in another order; the training split is whole */
-    data.labelled = 0;
-    data.reads_affect = checkpoint_has_affect(&work->checkpoint);
+    struct config_data data = data_of_checkpoint(work);
     result = dataset_open(&work->dataset, &data, split, err);
     if (result != STATUS_OK) return result;
-    if (work->has_ial_settings) apply_named_classes(work, &work->config.data.classes);
+    if (work->names_classes) apply_named_classes(work, &work->config.data.classes);
     return apply_present_classes(work, err);
 }
 
@@ -178,17 +193,11 @@ static status check_outputs(const struct evaluation_work *work, struct error *er
 /* ---- running -----------------------------------------------------------------------------------------------------
  */
 
-static bool is_given(const struct config *config, const char *name)
-{
-    size_t count;
-    return config->lines[config_key_find("eval", name) - config_keys(&count)] != 0;
-}
-
 static status create_evaluator(struct evaluation_work *work, struct error *err)
 {
     const struct config *config = &work->config;
     const struct checkpoint_info *info = &work->checkpoint.info;
-    bool own_normalisation = work->request->config != NULL && is_given(config, "normalize");
+    bool own_normalisation = work->request->config != NULL && is_given(config, "eval", "normalize");
     struct evaluation_setup setup = evaluation_setup_from(config);
     setup.dataset = &work->dataset;
     setup.image_size = info->image_size;
@@ -213,6 +222,7 @@ status evaluation_work_open(struct evaluation_work *work, const struct evaluatio
     *work = (struct evaluation_work){.request = request};
     status result = checkpoint_open(&work->checkpoint, work->request->checkpoint, err);
     if (result == STATUS_OK) result = read_config(work, err);
+    work->names_classes = work->has_ial_settings || (result == STATUS_OK && is_given(&work->config, "data", "classes"));
     if (result == STATUS_OK) result = open_dataset(work, err);
     if (result == STATUS_OK) result = check_outputs(work, err);
     if (result == STATUS_OK)

@@ -28,6 +28,7 @@ struct evaluation_work {
     struct checkpoint checkpoint;
     struct model model;
     struct config config;
+    bool names_classes;    /* data.classes is somebody's choice: given, or of a configuration */
     bool has_ial_settings; /* the configuration knows how the attention branch was trained */
     struct dataset dataset;
     bool *may_predict; /* [classes] */

@@ -46,8 +46,9 @@ static const struct config_key keys[] = {
            "csv: fer2013.csv and fer2013new.csv; folders: FER2013Train, FER2013Valid, FER2013Test"),
     CHOICE(data, crop, "box", "box none", "cut the face box out where the list has one, or take whole pictures"),
     REAL(data, crop_margin, "0", 0, 4, "the box grows by this share of its sides, half of it on each side"),
-    CHOICE(data, numbers, "unsaid", "unsaid affectnet rafdb ferplus 0-based 1-based",
-           "folder, csv: what numbers for classes mean: that data set's labels, or places in classes"),
+    CHOICE(
+        data, numbers, "unsaid", "unsaid affectnet rafdb ferplus 0-based 1-based",
+        "folder, csv: what numbers for classes mean: that data set's labels, or places in classes (unsaid: of lists places from 0)"),
     CHOICE(data, votes, "argmax", "argmax majority probability", "ferplus: how ten votes become a label"),
     STRINGS(data, classes, "Neutral, Happiness, Sadness, Surprise, Fear, Disgust, Anger, Contempt",
             "the classes in output order; a class of the data set that is not named is left out"),

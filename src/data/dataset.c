@@ -298,7 +298,9 @@ status dataset_describe(const struct dataset *dataset, struct text *out, struct 
                                     dataset->class_counts[i]);
     if (result == STATUS_OK) result = text_append(out, "\n", 1, err);
     if (result == STATUS_OK && dataset->mappings.length > 0)
-        result = text_append_format(out, err, "  class folders: %s\n", text_string(&dataset->mappings));
+        result = text_append_format(out, err, "  %s: %s\n",
+                                    strcmp(dataset->kind, "folder") == 0 ? "class folders" : "numbers",
+                                    text_string(&dataset->mappings));
     if (result == STATUS_OK && dataset->affect != NULL)
         result = text_append_format(out, err, "  valence and arousal: of %zu of them\n", dataset_affect_count(dataset));
     if (result == STATUS_OK && dataset->remark != NULL)

@@ -2,6 +2,7 @@
  * arousal. */
 #include "data/dataset_reader.h"
 #include "rmfer/base/file.h"
+#include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/data/csv.h"
 
@@ -54,17 +55,6 @@ static status unknown_folder(const struct dataset_reader *reader, const char *pa
                      reader->options->numbers == NUMBERS_UNSAID ? "" : ", nor a number of data.numbers");
 }
 
-/* Which class a folder became, for the data set's description: nobody should have to trust an order. */
-static status note_mapping(struct dataset_reader *reader, const char *name, int label, struct error *err)
-{
-    struct dataset *dataset = reader->dataset;
-    char printable[64];
-    snprintf(printable, sizeof printable, "%s", name);
-    text_make_printable(printable);
-    return text_append_format(&dataset->mappings, err, "%s%s = %s", dataset->mappings.length == 0 ? "" : ", ",
-                              printable, label < 0 ? "left out" : dataset->classes[label]);
-}
-
 static status read_classes(struct dataset_reader *reader, const char *folder, struct error *err)
 {
     struct folder_list list;
@@ -81,7 +71,7 @@ static status read_classes(struct dataset_reader *reader, const char *folder, st
         else if (label == CLASS_UNKNOWN)
             result = unknown_folder(reader, path, err);
         else
-            result = note_mapping(reader, list.names[i], label, err);
+            result = reader_note_mapping(reader, list.names[i], label, err);
         if (path != NULL && result == STATUS_OK && folder_exists(path)) result = read_class(reader, path, label, err);
         memory_free(path);
     }
@@ -139,13 +129,41 @@ static bool belongs_to_part(const char *split, enum dataset_part part)
     return false;
 }
 
-/* A class by name, another word for it, or its number: in data.classes from 0 unless data.numbers says otherwise. */
-static int class_of_label(const struct dataset_reader *reader, const char *label)
+/* What numbers in lists mean: places in data.classes from 0 unless data.numbers says otherwise. */
+static enum config_numbers list_numbers(const struct dataset_reader *reader)
 {
     enum config_numbers numbers = reader->options->numbers;
+    return numbers == NUMBERS_UNSAID ? NUMBERS_FROM_0 : numbers;
+}
+
+/* A class by name, another word for it, or its number. */
+static int class_of_label(const struct dataset_reader *reader, const char *label)
+{
     int class = reader_class_of_name(reader, label);
-    if (class != CLASS_UNKNOWN) return class;
-    return reader_class_of_number(reader, numbers == NUMBERS_UNSAID ? NUMBERS_FROM_0 : numbers, label);
+    return class != CLASS_UNKNOWN ? class : reader_class_of_number(reader, list_numbers(reader), label);
+}
+
+/* The first number of a list puts into the data set's description what all of them are taken for. */
+static status note_numbers(struct dataset_reader *reader, const struct csv_reader *csv, const char *label,
+                           struct error *err)
+{
+    int64_t number;
+    if (reader->dataset->mappings.length > 0 || reader_class_of_name(reader, label) != CLASS_UNKNOWN) return STATUS_OK;
+    if (!text_to_integer(label, &number)) return STATUS_OK;
+    if (reader->options->numbers == NUMBERS_UNSAID)
+        log_warning("%s:%zu: numbers for classes are taken as places in data.classes, from 0; data.numbers says what "
+                    "they are",
+                    csv->name, csv->line);
+    status result = STATUS_OK;
+    int64_t most = (int64_t)reader_places(reader) > EXPRESSION_COUNT ? (int64_t)reader_places(reader)
+                                                                     : EXPRESSION_COUNT;
+    for (number = 0; number <= most && result == STATUS_OK; number++) {
+        char name[32];
+        snprintf(name, sizeof name, "%lld", (long long)number);
+        int class = reader_class_of_number(reader, list_numbers(reader), name);
+        if (class != CLASS_UNKNOWN) result = reader_note_mapping(reader, name, class, err);
+    }
+    return result;
 }
 
 /* Empty fields and -2 say that there is none. */
@@ -183,13 +201,15 @@ static status add_row(struct dataset_reader *reader, const struct csv_reader *cs
     if (class == CLASS_UNKNOWN)
         return error_set(
             err,
-            "%s:%zu: label '%.40s' is not one of data.classes, nor a number of 0 to %d (data.numbers counts "
+            "%s:%zu: label '%.40s' is not one of data.classes, nor a number of 0 to %zu (data.numbers counts "
             "otherwise)",
-            csv->name, csv->line, label, reader->dataset->class_count - 1);
+            csv->name, csv->line, label, reader_places(reader) - 1);
+    status result = note_numbers(reader, csv, label, err);
+    if (result != STATUS_OK) return result;
     if (class == CLASS_DROPPED) return reader_leave_out(reader, dropped, csv->line, name, err);
     float affect[2] = {NAN, NAN};
     struct dataset_row row = {.folder = folder, .name = name, .row = csv->line, .label = class, .affect = affect};
-    status result = reader->options->reads_affect ? parse_affect(csv, columns, affect, err) : STATUS_OK;
+    if (reader->options->reads_affect) result = parse_affect(csv, columns, affect, err);
     return result == STATUS_OK ? reader_add(reader, &row, err) : result;
 }
 

@@ -16,9 +16,20 @@ static int of_expression(const struct dataset_reader *reader, enum expression ex
     return expression == EXPRESSION_COUNT ? CLASS_UNKNOWN : reader->output_of[expression];
 }
 
+/* A place whose class is no output is left out, like the class by its name. */
 static int of_place(const struct dataset_reader *reader, int64_t place)
 {
-    return place >= 0 && place < reader->dataset->class_count ? (int)place : CLASS_UNKNOWN;
+    const struct config_strings *places = &reader->options->places;
+    if (place < 0 || (size_t)place >= reader_places(reader)) return CLASS_UNKNOWN;
+    if (places->count == 0) return (int)place;
+    int class = reader_class_of_name(reader, places->items[place]);
+    return class == CLASS_UNKNOWN ? CLASS_DROPPED : class;
+}
+
+size_t reader_places(const struct dataset_reader *reader)
+{
+    size_t named = reader->options->places.count;
+    return named > 0 ? named : (size_t)reader->dataset->class_count;
 }
 
 int reader_class_of_number(const struct dataset_reader *reader, enum config_numbers numbers, const char *text)

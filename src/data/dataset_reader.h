@@ -79,6 +79,13 @@ int reader_class_of_name(const struct dataset_reader *reader, const char *name);
  * number or none of that data set's, CLASS_DROPPED for an expression that data.classes does not name. */
 int reader_class_of_number(const struct dataset_reader *reader, enum config_numbers numbers, const char *text);
 
+/* How many places 0-based and 1-based numbers may name: data.classes', whatever the outputs are. */
+size_t reader_places(const struct dataset_reader *reader);
+
+/* Which class a folder's name or a list's number became, for the data set's description: nobody should have to trust an
+ * order. `label` is an output or CLASS_DROPPED. */
+status reader_note_mapping(struct dataset_reader *reader, const char *name, int label, struct error *err) MUST_CHECK;
+
 /* RAF-DB's labels 1 to 7; EXPRESSION_COUNT for other numbers. */
 enum expression rafdb_expression(int64_t label);
 

@@ -332,6 +332,16 @@ int reader_class_of_name(const struct dataset_reader *reader, const char *name)
     return expression < 0 ? CLASS_UNKNOWN : reader->output_of[expression];
 }
 
+status reader_note_mapping(struct dataset_reader *reader, const char *name, int label, struct error *err)
+{
+    struct dataset *dataset = reader->dataset;
+    char printable[64];
+    snprintf(printable, sizeof printable, "%s", name);
+    text_make_printable(printable);
+    return text_append_format(&dataset->mappings, err, "%s%s = %s", dataset->mappings.length == 0 ? "" : ", ",
+                              printable, label < 0 ? "left out" : dataset->classes[label]);
+}
+
 const char *reader_wanted(const struct dataset_reader *reader)
 {
     const char *wanted = reader->part == PART_TRAIN   ? reader->options->train

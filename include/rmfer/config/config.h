@@ -68,7 +68,10 @@ struct config_data {
     enum config_numbers numbers;
     enum config_votes votes;
     struct config_strings classes; /* names in output order; at least 2 */
-    int64_t labelled;              /* labelled training samples kept, 0 = all */
+    /* The names that data.numbers' places count, where `classes` are a checkpoint's outputs in an order of their own;
+     * no key; empty = classes. */
+    struct config_strings places;
+    int64_t labelled; /* labelled training samples kept, 0 = all */
     /* Counts in class order that sum to `labelled`; empty = equally many, of rafdb's 4,000 as published. */
     struct config_reals labelled_per_class;
     double valid_fraction; /* share of training kept for validation where there is no split of its own */

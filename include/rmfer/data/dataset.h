@@ -60,7 +60,8 @@ struct dataset {
     size_t list_count;
     struct dataset_note *notes; /* what was left out, in order of first appearance */
     size_t note_count;
-    struct text mappings;    /* "1 = Surprise, 2 = Fear": what the class folders became; empty for other kinds */
+    struct text
+        mappings; /* "1 = Surprise, 2 = Fear": what the class folders, or the numbers of a list, became; else empty */
     const char *remark;      /* what else one should know of these rows, a constant; NULL = nothing */
     size_t validation_share; /* train: rows that belong to the share kept for validation */
     size_t listed;           /* rows looked at for this split */
