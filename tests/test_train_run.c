@@ -348,6 +348,46 @@ static void test_the_last_good_checkpoint_is_named(void **state)
     if (strstr(err.message, "named/last.safetensors, of step 1;") == NULL) fail_msg("%s", err.message);
 }
 
+/* A weight so large that the square of what it makes is infinite: a step's loss is a number still, the running variance
+ * after it none. */
+static void test_numbers_that_are_none_are_not_kept(void **state)
+{
+    (void)state;
+    static const float large = 1e25F;
+    static const char *const first[] = {"acl.weight=0", "train.max_steps=1", NULL};
+    static const char *const second[] = {"acl.weight=0", "train.max_steps=2", NULL};
+    struct error err = {0};
+    struct training_summary summary;
+    struct checkpoint last;
+    if (run("damaged", first, false, &summary, &err) != STATUS_OK) fail_msg("%s", err.message);
+    forge("damaged", "conv_stem.weight", &large, sizeof large);
+    assert_int_equal(run("damaged", second, true, &summary, &err), STATUS_FAILED);
+    if (strstr(err.message, "bn1.running_var is not finite any more") == NULL ||
+        strstr(err.message, "damaged/last.safetensors, of step 1;") == NULL)
+        fail_msg("%s", err.message);
+    open_checkpoint(&last, "damaged", "last.safetensors");
+    assert_int_equal(last.info.step, 1);
+    checkpoint_close(&last);
+}
+
+/* Training has a batch's own statistics; an evaluation has the running ones, which here make every output NaN. */
+static void test_an_evaluation_without_a_loss_is_never_the_best(void **state)
+{
+    (void)state;
+    static const float large = 3e38F, small = 0;
+    static const double none[] = {NAN, NAN};
+    static const char *const first[] = {"acl.weight=0", "train.max_steps=1", NULL};
+    static const char *const second[] = {"acl.weight=0", "train.max_steps=2", NULL};
+    struct error err = {0};
+    struct training_summary summary;
+    if (run("lossless", first, false, &summary, &err) != STATUS_OK) fail_msg("%s", err.message);
+    forge("lossless", "bn1.running_mean", &large, sizeof large);
+    forge("lossless", "bn1.running_var", &small, sizeof small);
+    forge("lossless", "trainer.best", none, sizeof none);
+    if (run("lossless", second, true, &summary, &err) != STATUS_OK) fail_msg("%s", err.message);
+    assert_true(isnan(summary.overall.accuracy) && isnan(summary.average.accuracy));
+}
+
 /* A run that fails at one of its best files, as a folder has that name: last.safetensors knows of the best already, and
  * going on writes the file from it, here to the bits of a run that nothing stopped. */
 static void test_best_files_never_part_from_the_run(void **state)
@@ -392,6 +432,8 @@ int main(void)
         cmocka_unit_test(test_forged_memories_are_refused),
         cmocka_unit_test(test_a_checkpoint_without_numbers_of_pictures_goes_on),
         cmocka_unit_test(test_the_last_good_checkpoint_is_named),
+        cmocka_unit_test(test_numbers_that_are_none_are_not_kept),
+        cmocka_unit_test(test_an_evaluation_without_a_loss_is_never_the_best),
         cmocka_unit_test(test_best_files_never_part_from_the_run),
     };
     return cmocka_run_group_tests(tests, draw_faces, remove_faces);

@@ -375,13 +375,21 @@ static void calibrate(struct evaluator *e)
     if (!isnan(out->temperature)) out->calibrated = calibration_measure(&rows, out->temperature);
 }
 
+/* A NaN's sign would be printed, and says nothing. */
+static double without_sign(double value)
+{
+    return isnan(value) ? NAN : value;
+}
+
 static status finish_run(struct evaluator *e, struct error *err)
 {
     struct evaluation *out = &e->evaluation;
     double losses = count_kept(e);
-    out->loss = out->n > 0 ? losses / (double)out->n : NAN;
+    out->loss = out->n > 0 ? without_sign(losses / (double)out->n) : NAN;
     out->unreadable = loader_bad_pictures(e->loader);
     similarity_means(&e->similarity, &out->same_class_similarity, &out->different_class_similarity);
+    out->same_class_similarity = without_sign(out->same_class_similarity);
+    out->different_class_similarity = without_sign(out->different_class_similarity);
     if (e->ial_count > 0) {
         out->ial_accuracy = (double)e->ial_correct / (double)e->ial_count;
         similarity_means(&e->projected_similarity, &out->projected_same_class_similarity,

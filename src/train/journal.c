@@ -172,14 +172,28 @@ static status name_stream(const struct pictures *pictures, enum stream_source so
 static void describe_cause(const struct method *method, const struct learner_failure *failure, char *text, size_t size)
 {
     if (!failure->is_loss) {
-        snprintf(text, size, "the gradient is not finite (length %g)", failure->norm);
+        snprintf(text, size, "the gradient is not finite (length %g)", fabs(failure->norm));
         return;
     }
     size_t used = (size_t)snprintf(text, size, "the loss is not finite (");
-    for (size_t i = 0; i < method->term_count && used < size; i++)
+    for (size_t i = 0; i < method->term_count && used < size; i++) {
+        double term = failure->outcome.terms[i];
         used += (size_t)snprintf(text + used, size - used, "%s%s %g", i > 0 ? ", " : "", method->terms[i].label,
-                                 failure->outcome.terms[i]);
+                                 isnan(term) ? NAN : term); /* without its sign, which says nothing */
+    }
     if (used < size) snprintf(text + used, size - used, ")");
+}
+
+/* What to go on from, and what may help. */
+static void describe_way_on(const struct journal *journal, int64_t checkpoint_step, char *text, size_t size)
+{
+    char last[64] = "none was written yet";
+    if (checkpoint_step >= 0) snprintf(last, sizeof last, "of step %lld", (long long)checkpoint_step);
+    snprintf(text, size, "last good checkpoint: %s, %s; a smaller train.lr or train.clip_norm may help%s",
+             journal->run.last, last,
+             journal->plan->config->train.saved == SAVED_FLOAT16
+                 ? ", or train.saved = bfloat16, which holds numbers beyond 65504"
+                 : "");
 }
 
 status journal_report_not_finite(struct journal *journal, const struct run_state *state,
@@ -188,7 +202,7 @@ status journal_report_not_finite(struct journal *journal, const struct run_state
 {
     const struct run_plan *plan = journal->plan;
     struct text first = {0};
-    char cause[256], last[64] = "none was written yet";
+    char cause[256], way_on[ERROR_MESSAGE_BYTES];
     status result = STATUS_OK;
     progress_hide(&journal->progress);
     error_clear(err);
@@ -196,17 +210,23 @@ status journal_report_not_finite(struct journal *journal, const struct run_state
         for (size_t s = 0; s < plan->stream_count && result == STATUS_OK; s++)
             result = name_stream(pictures, plan->streams[s].source, &failure->batches[b].streams[s], &first, err);
     describe_cause(plan->method, failure, cause, sizeof cause);
-    if (checkpoint_step >= 0) snprintf(last, sizeof last, "of step %lld", (long long)checkpoint_step);
+    describe_way_on(journal, checkpoint_step, way_on, sizeof way_on);
     if (result == STATUS_OK)
-        result = error_set(err,
-                           "step %lld (epoch %.2f): %s on %.300s, ... (all are named in %s); last good checkpoint: "
-                           "%s, %s; a smaller train.lr or train.clip_norm may help%s",
+        result = error_set(err, "step %lld (epoch %.2f): %s on %.300s, ... (all are named in %s); %s",
                            (long long)state->position.step + 1,
                            run_plan_epochs_done(plan, (uint64_t)state->position.step), cause, text_string(&first),
-                           journal->run.log, journal->run.last, last,
-                           plan->config->train.saved == SAVED_FLOAT16
-                               ? ", or train.saved = bfloat16, which holds numbers beyond 65504"
-                               : "");
+                           journal->run.log, way_on);
     text_free(&first);
     return result;
+}
+
+status journal_report_damage(struct journal *journal, const struct run_state *state, const char *name,
+                             int64_t checkpoint_step, struct error *err)
+{
+    char way_on[ERROR_MESSAGE_BYTES];
+    progress_hide(&journal->progress);
+    describe_way_on(journal, checkpoint_step, way_on, sizeof way_on);
+    return error_set(err, "step %lld (epoch %.2f): %s is not finite any more, so that nothing can go on from here; %s",
+                     (long long)state->position.step,
+                     run_plan_epochs_done(journal->plan, (uint64_t)state->position.step), name, way_on);
 }

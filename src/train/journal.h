@@ -55,5 +55,8 @@ status journal_report_evaluation(struct journal *journal, const struct run_state
 status journal_report_not_finite(struct journal *journal, const struct run_state *state,
                                  const struct learner_failure *failure, const struct pictures *pictures,
                                  int64_t checkpoint_step, struct error *err);
+/* The same of a tensor of the run that a step made not finite, `name`. */
+status journal_report_damage(struct journal *journal, const struct run_state *state, const char *name,
+                             int64_t checkpoint_step, struct error *err);
 
 #endif

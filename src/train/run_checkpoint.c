@@ -146,6 +146,23 @@ void run_checkpoint_free(struct run_checkpoint *checkpoint)
 
 /* ---- writing ---- */
 
+static bool is_finite(const struct tensor *tensor)
+{
+    for (size_t i = 0; i < tensor->count; i++)
+        if (!isfinite(tensor_element(tensor, i))) return false;
+    return true;
+}
+
+const char *run_checkpoint_not_finite(const struct run_checkpoint *checkpoint, const struct parameters *parameters)
+{
+    const struct extra_tensors *extra = &checkpoint->extra;
+    const struct parameter *entry = parameters_find_not_finite(parameters);
+    if (entry != NULL) return entry->name;
+    for (size_t i = 0; i < extra->count; i++)
+        if (!extra->limits[i].is_any && !is_finite(&extra->items[i])) return extra->items[i].name;
+    return NULL;
+}
+
 static void describe(struct checkpoint_info *info, double epochs, int64_t step, const char *metrics, const char *split)
 {
     info->step = step;

@@ -43,6 +43,10 @@ status run_checkpoint_init(struct run_checkpoint *checkpoint, const struct run_p
                            const char *config_text, struct error *err) MUST_CHECK;
 void run_checkpoint_free(struct run_checkpoint *checkpoint);
 
+/* What no run could go on from: the name of the first parameter, running statistic or other number of the run that is
+ * NaN or infinite and may not be; NULL = there is none. */
+const char *run_checkpoint_not_finite(const struct run_checkpoint *checkpoint, const struct parameters *parameters);
+
 /* The whole run, to go on from, after the lines of metrics that led to it have reached the disk. `metrics` is the last
  * evaluation as JSON. The checkpoint before this one stays, as previous.safetensors. */
 status run_checkpoint_write_last(struct run_checkpoint *checkpoint, const struct run_folder *folder,

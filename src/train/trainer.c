@@ -88,14 +88,25 @@ static status write_best(struct trainer *t, const char *path, struct error *err)
                                      text_string(&t->journal.last_metrics), t->pictures.selection.split, err);
 }
 
+/* What cannot be gone on from never replaces what can. Every process looks, as all hold the same. */
 static status write_last(struct trainer *t, struct error *err)
 {
     int64_t step = t->state.position.step;
+    const char *name = run_checkpoint_not_finite(&t->checkpoint, &t->learner.model.parameters);
+    if (name != NULL) return journal_report_damage(&t->journal, &t->state, name, t->checkpoint.step, err);
     t->checkpoint.step = step;
     t->checkpoint.is_stale = false;
     if (!run_plan_writes(&t->plan)) return STATUS_OK;
     return run_checkpoint_write_last(&t->checkpoint, &t->journal.run, &t->learner, epochs_done(t), step,
                                      text_string(&t->journal.last_metrics), err);
+}
+
+/* Where the loss is not finite, answers are those of a network that is broken: never the best. */
+static struct bests accuracies_of(const struct evaluation *evaluation)
+{
+    if (!isfinite(evaluation->loss)) return (struct bests){NAN, NAN};
+    return (struct bests){confusion_overall_accuracy(&evaluation->confusion),
+                          confusion_average_accuracy(&evaluation->confusion)};
 }
 
 /* Remembers that this step was evaluated; writes the files of what became better. last.safetensors, which names their
@@ -104,10 +115,9 @@ static status keep_best(struct trainer *t, const struct evaluation *evaluation, 
 {
     struct position *position = &t->state.position;
     struct bests *best = &t->state.best;
-    bool overall = improves(confusion_overall_accuracy(&evaluation->confusion), &best->overall,
-                            &position->best_overall_step, position->step);
-    bool average = improves(confusion_average_accuracy(&evaluation->confusion), &best->average,
-                            &position->best_average_step, position->step);
+    struct bests now = accuracies_of(evaluation);
+    bool overall = improves(now.overall, &best->overall, &position->best_overall_step, position->step);
+    bool average = improves(now.average, &best->average, &position->best_average_step, position->step);
     position->evaluated_step = position->step;
     t->checkpoint.info.temperature = isnan(evaluation->temperature) ? 0 : evaluation->temperature;
     t->checkpoint.is_stale = t->checkpoint.step == position->step;

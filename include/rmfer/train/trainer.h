@@ -52,8 +52,9 @@ struct training_summary {
 };
 
 /* Trains. Leaves in the run folder config.ini, metrics.jsonl, log.txt, last.safetensors, best_overall.safetensors and
- * best_average.safetensors. Fails with a message on data, files and settings, and when the loss or the gradient is
- * not finite: the message names step, pictures and the last good checkpoint, and nothing is overwritten. */
+ * best_average.safetensors. Fails with a message on data, files and settings, and when the loss, the gradient or a
+ * number that the next checkpoint would hold is not finite: the message names step, pictures or tensor and the last
+ * good checkpoint, and nothing is overwritten. */
 status trainer_run(const struct trainer_options *options, struct training_summary *summary,
                    struct error *err) MUST_CHECK;
 
