@@ -247,6 +247,7 @@ int command_eval(int argc, char **argv)
     if (result == STATUS_OK && !line.help_shown)
         result = command.compares ? compare(&command, &line, &err) : run(&command, &err);
     int code = processes_finish(command.request.dist, result, &err);
+        .for_processes = true,
     options_free(&line);
     dist_end(command.request.dist);
     return code;

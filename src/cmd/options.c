@@ -151,21 +151,32 @@ static status make_lists(struct command_line *line, int argc, struct error *err)
 /* More than a few threads a core only wait for each other: with thousands no step would end. A few may be what is
  * wanted, as results hang on their number, but seldom are where somebody did not know of the mask (taskset) or the
  * quota. */
-static void cap_threads(struct command_line *line)
+static int64_t most_threads(void)
 {
     enum { MOST_A_CORE = 8 };
-    int64_t cores = threads_available(), most = MOST_A_CORE * cores;
-    if (line->threads <= most) {
-        if (line->threads > cores)
-            log_info("--threads %" PRId64 ": this process may use %" PRId64
-                     " core%s (affinity mask, control group), which they "
-                     "share",
-                     line->threads, cores, cores == 1 ? "" : "s");
-        return;
-    }
-    log_warning("--threads %" PRId64 ": this process may use %" PRId64 " core%s; %" PRId64 " threads are used",
-                line->threads, cores, cores == 1 ? "" : "s", most);
-    line->threads = most;
+    return (int64_t)MOST_A_CORE * threads_available();
+}
+
+void options_tell_threads(const struct command_line *line)
+{
+    int64_t asked = line->threads_asked, cores = threads_available(), most = most_threads();
+    if (asked > most)
+        log_warning("--threads %" PRId64 ": this process may use %" PRId64 " core%s; %" PRId64 " threads are used",
+                    asked, cores, cores == 1 ? "" : "s", most);
+    else if (asked > cores)
+        log_info("--threads %" PRId64 ": this process may use %" PRId64
+                 " core%s (affinity mask, control group), which they "
+                 "share",
+                 asked, cores, cores == 1 ? "" : "s");
+}
+
+static void take_threads(struct command_line *line)
+{
+    bool given = (line->given >> line->option_count & 1) != 0; /* the first of the common options */
+    line->threads_asked = given ? line->threads : 0;
+    if (line->threads > most_threads()) line->threads = most_threads();
+    if (!line->for_processes) options_tell_threads(line);
+    threads_set((int)line->threads);
 }
 
 /* An empty word is a variable of a script that was not set: taken for a folder's name it would be the root's, or the
@@ -205,8 +216,7 @@ status options_parse(struct command_line *line, int argc, char **argv, struct er
     }
     if (common.quiet) log_set_level(LOG_QUIET);
     if (common.verbose) log_set_level(LOG_VERBOSE);
-    cap_threads(line);
-    threads_set((int)line->threads);
+    take_threads(line);
     return STATUS_OK;
 }
 

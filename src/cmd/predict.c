@@ -457,6 +457,7 @@ int command_predict(int argc, char **argv)
         .description = description,
         .options = options,
         .option_count = sizeof options / sizeof options[0],
+        .for_processes = true,
     };
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);

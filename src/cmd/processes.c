@@ -2,7 +2,6 @@
 #include "rmfer/cmd/processes.h"
 
 #include "rmfer/base/log.h"
-#include "rmfer/base/threads.h"
 
 static status tell_places(struct dist *dist, struct error *err)
 {
@@ -19,10 +18,11 @@ static status tell_places(struct dist *dist, struct error *err)
 status processes_begin(struct dist **dist, const struct command_line *line, struct error *err)
 {
     status result = dist_begin(dist, err);
-    if (result != STATUS_OK || !dist_is_many(*dist)) return result;
-    if (dist_rank(*dist) > 0) log_set_level(LOG_QUIET);
-    bool asked = line->threads != threads_available();
-    result = dist_share_cores(*dist, asked ? (int)line->threads : 0, err);
+    if (result != STATUS_OK) return result;
+    if (dist_is_many(*dist) && dist_rank(*dist) > 0) log_set_level(LOG_QUIET);
+    options_tell_threads(line);
+    if (!dist_is_many(*dist)) return STATUS_OK;
+    result = dist_share_cores(*dist, line->threads_asked > 0 ? (int)line->threads : 0, err);
     return result == STATUS_OK ? tell_places(*dist, err) : result;
 }
 

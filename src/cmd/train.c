@@ -246,6 +246,7 @@ int command_train(int argc, char **argv)
                        "--resume goes on from there (with --out DIR alone: the configuration of that run).",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
+        .for_processes = true,
     };
     struct error err = {0};
     struct text words = {0};

@@ -37,12 +37,14 @@ struct command_line {
     const char *description; /* a paragraph for --help */
     const struct option *options;
     size_t option_count;
+    bool for_processes; /* several processes may run it together: processes_begin calls options_tell_threads */
     /* Filled by options_parse: */
     struct option_list positional;
-    bool help_shown; /* --help or --version was given and printed: the command ends with 0 */
-    int64_t threads; /* common options */
-    int64_t seed;    /* -1 when not given */
-    uint64_t given;  /* bit i: options[i] was given */
+    bool help_shown;       /* --help or --version was given and printed: the command ends with 0 */
+    int64_t threads;       /* common options */
+    int64_t threads_asked; /* --threads as it was given, 0 = it was not */
+    int64_t seed;          /* -1 when not given */
+    uint64_t given;        /* bit i: options[i] was given */
 };
 
 /* Which forms of its command an option is for, "curves|confusion"; options without a row are for all. */
@@ -59,6 +61,9 @@ status options_parse(struct command_line *line, int argc, char **argv, struct er
 /* Refuses, as a usage error, an option that was given though this form of the command would pass it over. */
 status options_check_form(const struct command_line *line, const struct option_forms *table, size_t count,
                           const char *form, struct error *err) MUST_CHECK;
+
+/* Says where --threads asks for more than the cores: options_parse does, but for_processes. */
+void options_tell_threads(const struct command_line *line);
 
 void options_free(struct command_line *line);
 
