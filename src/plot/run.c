@@ -4,6 +4,7 @@
 #include "rmfer/base/file.h"
 #include "rmfer/base/json_reader.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/config/ini.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -209,25 +210,14 @@ static int64_t seed_of_name(const char *path)
     return seed;
 }
 
-/* What stands behind `key`, "\nNAME = ", in `section`, "[NAME]", cut at the room's end; false when it is not there.
- */
-static bool find_value(const char *text, const char *section, const char *key, char *value, size_t size)
-{
-    const char *begin = strstr(text, section), *line = begin == NULL ? NULL : strstr(begin, key);
-    const char *next = begin == NULL ? NULL : strstr(begin, "\n[");
-    if (line == NULL || (next != NULL && line > next)) return false;
-    line += strlen(key);
-    snprintf(value, size, "%.*s", (int)strcspn(line, "\n"), line);
-    return true;
-}
-
-/* train.seed; -1 when it is not there. */
-static int64_t find_seed(const char *text)
+static status take_setting(struct run *run, const char *section, const struct ini_item *item, struct error *err)
 {
     int64_t seed;
-    char number[24];
-    return find_value(text, "[train]", "\nseed = ", number, sizeof number) && text_to_integer(number, &seed) ? seed
-                                                                                                             : -1;
+    bool is_data = strcmp(section, "data") == 0, is_training = strcmp(section, "train") == 0;
+    if (is_training && strcmp(item->name, "seed") == 0 && text_to_integer(item->value, &seed) && seed >= 0)
+        run->seed = seed;
+    if (is_data && strcmp(item->name, "kind") == 0) snprintf(run->dataset, sizeof run->dataset, "%s", item->value);
+    return is_data && strcmp(item->name, "classes") == 0 ? take_classes(run, item->value, err) : STATUS_OK;
 }
 
 /* The lines "classes = ...", "kind = ..." and "seed = ..." alone, so that the configuration of any version of the
@@ -237,16 +227,19 @@ static status read_settings(struct run *run, const char *path, struct error *err
     uint8_t *bytes;
     size_t size;
     if (!file_exists(path)) return STATUS_OK;
+    const char *section = "";
+    struct ini_item item = {.kind = INI_SECTION};
     status result = file_read(path, LARGEST_CONFIG, &bytes, &size, err);
     if (result != STATUS_OK) return result;
-    int64_t seed = find_seed((char *)bytes);
-    if (seed >= 0) run->seed = seed;
-    if (!find_value((char *)bytes, "[data]", "\nkind = ", run->dataset, sizeof run->dataset)) run->dataset[0] = '\0';
-    char *found = strstr((char *)bytes, "\nclasses = ");
-    if (found != NULL) {
-        found += strlen("\nclasses = ");
-        found[strcspn(found, "\n")] = '\0';
-        result = take_classes(run, found, err);
+    struct ini_reader reader = ini_reader((char *)bytes);
+    while (result == STATUS_OK) {
+        struct error passing = {0};
+        if (ini_next(&reader, &item, &passing) != STATUS_OK) continue;
+        if (item.kind == INI_END) break;
+        if (item.kind == INI_SECTION)
+            section = item.name;
+        else
+            result = take_setting(run, section, &item, err);
     }
     memory_free(bytes);
     return result;

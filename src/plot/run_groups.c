@@ -47,27 +47,50 @@ static struct run_group *group_of(struct run_group **groups, size_t *count, cons
     return grown[*count].name == NULL ? NULL : &grown[(*count)++];
 }
 
+/* A run that is there twice would count as two seeds. */
 static status add_run(struct run_group *group, const char *folder, struct error *err)
 {
+    for (size_t i = 0; i < group->count; i++)
+        if (path_is_same(group->runs[i].folder, folder))
+            return error_set_usage(err, "%s and %s are one run: it counts once in %s", group->runs[i].folder, folder,
+                                   group->name);
     struct run *grown = memory_grow(group->runs, group->count, group->count + 1, sizeof *grown, "runs", err);
     if (grown == NULL) return STATUS_FAILED;
     group->runs = grown;
     return run_read(&grown[group->count++], folder, err);
 }
 
+/* `name` NULL: that of the folder. */
+static status add_word(struct run_group **groups, size_t *count, const char *name, const char *folder,
+                       struct error *err)
+{
+    char *copy = memory_copy_string(folder, err);
+    if (copy == NULL) return STATUS_FAILED;
+    struct run_group *group = group_of(groups, count, name != NULL ? name : name_of_folder(copy), err);
+    status result = group == NULL ? STATUS_FAILED : add_run(group, folder, err);
+    memory_free(copy);
+    return result;
+}
+
+static bool is_run(const char *word)
+{
+    return file_exists(word) || folder_exists(word);
+}
+
+/* What is there under the whole name is one run, whatever signs the name has. */
 static status read_argument(struct run_group **groups, size_t *count, char *argument, struct error *err)
 {
+    if (is_run(argument)) return add_word(groups, count, NULL, argument, err);
     char *equals = strchr(argument, '='), *next = equals == NULL ? argument : equals + 1, *saved = NULL;
+    if (next[strspn(next, ",")] == '\0') return error_set_usage(err, "'%s' names no run", argument);
+    const char *name = equals != NULL ? argument : NULL;
     if (equals != NULL) *equals = '\0';
-    for (char *folder = strtok_r(next, ",", &saved); folder != NULL; folder = strtok_r(NULL, ",", &saved)) {
-        char *copy = memory_copy_string(folder, err);
-        if (copy == NULL) return STATUS_FAILED;
-        struct run_group *group = group_of(groups, count, equals != NULL ? argument : name_of_folder(copy), err);
-        status result = group == NULL ? STATUS_FAILED : add_run(group, folder, err);
-        memory_free(copy);
-        if (result != STATUS_OK) return result;
-    }
-    return STATUS_OK;
+    if (is_run(next)) return add_word(groups, count, name, next, err);
+    status result = STATUS_OK;
+    for (char *folder = strtok_r(next, ",", &saved); folder != NULL && result == STATUS_OK;
+         folder = strtok_r(NULL, ",", &saved))
+        result = add_word(groups, count, name, folder, err);
+    return result;
 }
 
 status run_groups_read(struct run_group **groups, size_t *count, const char *const *arguments, size_t argument_count,

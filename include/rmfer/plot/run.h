@@ -61,10 +61,11 @@ struct run_group {
     size_t count;
 };
 
-/* Reads "NAME=RUN[,RUN...]", or "RUN", whose name is its folder's without a last "-seedN" (of a
- * JSON file: its own, or its folder's where that ends in -seedN). Those
- * of one name become one group, where the first of them stands. The caller frees with run_groups_free even after a
- * failure. */
+/* Reads "NAME=RUN[,RUN...]", or "RUN[,RUN...]", whose name is its folder's without a last "-seedN" (of a JSON file: its
+ * own, or its folder's where that ends in -seedN). Where there is a folder or file of the whole word's name, or of what
+ * stands behind "NAME=", that is the one RUN. Those of one name become one group, where the first of them stands. A
+ * word without a run and a run that is twice in one group are usage errors. The caller frees with run_groups_free even
+ * after a failure. */
 status run_groups_read(struct run_group **groups, size_t *count, const char *const *arguments, size_t argument_count,
                        struct error *err) MUST_CHECK;
 void run_groups_free(struct run_group *groups, size_t count);
