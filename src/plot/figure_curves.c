@@ -21,8 +21,8 @@ enum {
     NAME = 128
 };
 
-/* A group's series: the mean of its runs where all of them have a value, and their range; of a single run the range of
- * what falls on one pixel. */
+/* A group's series: the mean of its runs, each a line through its own points, as far as all of them go, and their
+ * range; of a single run the range of what falls on one pixel. */
 struct curve {
     double x[BUCKETS], y[BUCKETS], low[BUCKETS], high[BUCKETS];
     size_t count, runs;
@@ -70,8 +70,8 @@ static void fill_buckets(struct buckets *buckets, const struct series *series, d
     }
 }
 
-/* A further run's means; their range is the band of several runs. */
-static void add_run(struct buckets *total, const struct buckets *one)
+/* The epochs of a further run's points. */
+static void add_epochs(struct buckets *total, const struct buckets *one)
 {
     for (size_t b = 0; b < BUCKETS; b++) {
         if (!(one->n[b] > 0)) continue;
@@ -91,17 +91,15 @@ static void make_curve(struct line *line, double last_epoch)
     struct curve *curve = &line->curve;
     *curve = (struct curve){.count = 0};
     for (size_t r = 0; r < line->group->count; r++) {
-        const struct series *series = run_series(&line->group->runs[r], line->sample->name,
-                                                 line->sample->is_evaluation);
-        if (series == NULL) continue;
-        fill_buckets(&one, series, last_epoch);
-        add_run(&total, &one);
+        if (series_of(line, r) == NULL) continue;
+        fill_buckets(&one, series_of(line, r), last_epoch);
+        add_epochs(&epochs, &one);
         curve->runs++;
     }
     const struct buckets *range = curve->runs == 1 ? &one : &total;
     for (size_t b = 0; b < BUCKETS; b++) {
         if (curve->runs == 0 || total.n[b] < (double)curve->runs) continue;
-        curve->x[curve->count] = total.x[b] / (double)curve->runs;
+        curve->x[curve->count] = total.x[b];
         curve->y[curve->count] = total.sum[b] / (double)curve->runs;
         curve->low[curve->count] = range->low[b];
         curve->high[curve->count] = range->high[b];
@@ -109,6 +107,11 @@ static void make_curve(struct line *line, double last_epoch)
         curve->count++;
     }
 }
+static const struct series *series_of(const struct line *line, size_t run)
+{
+    return run_series(&line->group->runs[run], line->sample->name, line->sample->is_evaluation);
+}
+
 
 /* ---- drawing ----------------------------------------------------------------------------------------------------- */
 
@@ -123,6 +126,11 @@ static const char *dash_of(const struct line *line)
 static void line_name(const struct line *line, enum naming naming, char out[NAME])
 {
     char group[64], series[48];
+    for (size_t r = 0; r < line->group->count; r++) {
+        if (series_of(line, r) == NULL) continue;
+        fill_buckets(&one, series_of(line, r), last_epoch);
+        add_run(&total, &epochs, &one);
+    }
     canvas_shorten(line->group->name, naming == NAMED_BY_GROUP ? 28 : 14, group, sizeof group);
     canvas_shorten(line->sample->name, 22, series, sizeof series);
     const char *kind = line->sample->is_evaluation ? "eval " : "";
@@ -303,12 +311,35 @@ static bool is_wanted(const struct run *run, const struct series *series, size_t
     return key != NULL ? is_asked_for(run, series, key) : kinds[kind].belongs(series) && !is_silent(series);
 }
 
-/* Lines of a group: the series of its first run that belong into the panel. */
+/* Whether a run before run `r` shows the series already. */
+static bool came_before(const struct run_group *group, size_t r, const struct series *series, size_t kind,
+                        const char *key)
+{
+    for (size_t q = 0; q < r; q++) {
+        const struct series *same = run_series(&group->runs[q], series->name, series->is_evaluation);
+        if (same != NULL && is_wanted(&group->runs[q], same, kind, key)) return true;
+    }
+    return false;
+}
+
+/* Lines of a group: the series of any of its runs that belong into the panel. From place `run`, `at` on; NULL behind
+ * the last. */
+static const struct series *next_line(const struct run_group *group, size_t kind, const char *key, size_t *run,
+                                      size_t *at)
+{
+    for (; *run < group->count; ++*run, *at = 0)
+        while (*at < group->runs[*run].series_count) {
+            const struct series *series = &group->runs[*run].series[(*at)++];
+            if (is_wanted(&group->runs[*run], series, kind, key) && !came_before(group, *run, series, kind, key))
+                return series;
+        }
+    return NULL;
+}
+
 static size_t count_lines(const struct run_group *group, size_t kind, const char *key)
 {
-    size_t lines = 0;
-    for (size_t i = 0; group->count > 0 && i < group->runs[0].series_count; i++)
-        lines += is_wanted(&group->runs[0], &group->runs[0].series[i], kind, key);
+    size_t lines = 0, run = 0, at = 0;
+    while (next_line(group, kind, key, &run, &at) != NULL) lines++;
     return lines;
 }
 
@@ -327,17 +358,15 @@ static size_t most_lines(const struct run_group *groups, size_t count, const cha
 static void add_lines(struct panel *panel, const struct run_group *group, size_t first_dash, size_t kind,
                       const char *key)
 {
-    size_t place_in_group = 0;
-    for (size_t i = 0; group->count > 0 && i < group->runs[0].series_count; i++) {
-        const struct series *series = &group->runs[0].series[i];
-        if (!is_wanted(&group->runs[0], series, kind, key)) continue;
+    size_t place_in_group = 0, run = 0, at = 0;
+    for (const struct series *series; (series = next_line(group, kind, key, &run, &at)) != NULL;) {
         struct line *line = &panel->lines[panel->count++];
         line->group = group;
         line->sample = series;
         line->colour = place_in_group;
         line->dash = first_dash + place_in_group; /* of one run too: its colours may lie over each other */
         place_in_group++;
-        panel->last_epoch = fmax(panel->last_epoch, series->epochs[series->count - 1]);
+        panel->last_epoch = fmax(panel->last_epoch, last_epoch_of(line));
     }
 }
 
@@ -352,6 +381,17 @@ static void add_groups(struct panel *panel, const struct run_group *groups, size
     for (size_t g = 0; g < count; g++) {
         size_t first = panel->count;
         add_lines(panel, &groups[g], g / PALETTE_COLOURS * widest, kind, key);
+/* Of the run that goes furthest. */
+static double last_epoch_of(const struct line *line)
+{
+    double last = 0;
+    for (size_t r = 0; r < line->group->count; r++) {
+        const struct series *series = series_of(line, r);
+        if (series != NULL && series->count > 0) last = fmax(last, series->epochs[series->count - 1]);
+    }
+    return last;
+}
+
         for (size_t i = first; i < panel->count && count > 1; i++) panel->lines[i].colour = g;
     }
 }

@@ -184,6 +184,14 @@ static void put_evaluation(struct html *html, const struct run *run)
     put_classes(html, run);
 }
 
+/* NaN where the evaluation at that epoch has no such number. */
+static double value_at(const struct series *series, double epoch)
+{
+    for (size_t i = series == NULL ? 0 : series->count; i > 0; i--)
+        if (!(series->epochs[i - 1] < epoch) && !(series->epochs[i - 1] > epoch)) return series->values[i - 1];
+    return NAN;
+}
+
 /* Every evaluation, so that the curve of accuracies can be read as numbers. */
 static void put_evaluations(struct html *html, const struct run *run)
 {
@@ -192,15 +200,14 @@ static void put_evaluations(struct html *html, const struct run *run)
     const struct series *overall = run_series(run, "overall_accuracy", true);
     const struct series *average = run_series(run, "average_accuracy", true), *loss = run_series(run, "loss", true);
     if (overall == NULL || overall->count < 2) return;
-    bool aligned = average != NULL && loss != NULL && average->count == overall->count && loss->count == overall->count;
     html_put(html, "<details><summary>all evaluations</summary>\n");
     html_table_begin(html, overall->count > MOST_ROWS ? "the last 400" : NULL, columns);
     for (size_t i = overall->count > MOST_ROWS ? overall->count - MOST_ROWS : 0; i < overall->count; i++) {
         html_put(html, "<tr>");
         html_number(html, "%.4g", overall->epochs[i]);
         html_number(html, "%.2f", 100 * overall->values[i]);
-        html_number(html, "%.2f", aligned ? 100 * average->values[i] : NAN);
-        html_number(html, "%.4f", aligned ? loss->values[i] : NAN);
+        html_number(html, "%.2f", 100 * value_at(average, overall->epochs[i]));
+        html_number(html, "%.4f", value_at(loss, overall->epochs[i]));
         html_put(html, "</tr>\n");
     }
     html_table_end(html);
