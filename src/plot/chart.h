@@ -8,9 +8,15 @@
 struct canvas_point chart_place(const struct canvas_plot *plot, double x, double y);
 
 /* Grid lines and numbers at 1, 2 or 5 times a power of ten, at most `most_x` steps across, and the axes' titles with
- * their units. Nothing of the axis of x where first_x = last_x. */
+ * their units; none above a share of 100 %. Nothing of the axis of x where first_x = last_x. */
 void chart_axes(struct canvas *canvas, const struct canvas_plot *plot, int most_x, const char *x_title,
                 const char *y_title);
+
+/* How wide the widest number beside the axis of y is. */
+double chart_numbers_width(const struct canvas_plot *plot);
+
+/* How wide a canvas has to be for its heading. */
+double chart_heading_width(const char *heading);
 
 /* 1, 2 or 5 times a power of ten, for at most `most` steps in `span`. */
 double chart_step(double span, int most);

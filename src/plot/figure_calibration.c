@@ -99,7 +99,7 @@ status figure_calibration(const struct answers *answers, const char *title, enum
     for (size_t i = 0; i < count; i++)
         if (!measure(answers, i == 0 ? NAN : answers->temperature, &diagrams[i]))
             return error_set(err, "%s: the outputs are not finite numbers, or there are none", answers->name);
-    double width = LEFT + (double)count * (SIDE + GAP) - GAP + RIGHT;
+    double width = fmax(LEFT + (double)count * (SIDE + GAP) - GAP + RIGHT, chart_heading_width(title));
     double bottom = TOP + SIDE + CAPTION + COUNTS_GAP + COUNTS;
     const char *caption =
         "Bars: accuracy of the answers whose confidence is in the bin; dots: at their mean confidence. Below: "

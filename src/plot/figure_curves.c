@@ -75,19 +75,49 @@ static void add_epochs(struct buckets *total, const struct buckets *one)
 {
     for (size_t b = 0; b < BUCKETS; b++) {
         if (!(one->n[b] > 0)) continue;
-        double value = one->sum[b] / one->n[b];
+        total->x[b] += one->x[b] / one->n[b];
+        total->n[b]++;
+    }
+}
+
+/* The mean of the run's points on the pixel, else what lies at `epoch` on the straight line between its neighbours; NaN
+ * before its first point and after its last. */
+static double value_at(const struct buckets *one, size_t pixel, double epoch)
+{
+    size_t before = pixel, after = pixel;
+    if (one->n[pixel] > 0) return one->sum[pixel] / one->n[pixel];
+    while (before > 0 && !(one->n[before] > 0)) before--;
+    while (after < BUCKETS - 1 && !(one->n[after] > 0)) after++;
+    if (!(one->n[before] > 0) || !(one->n[after] > 0)) return NAN;
+    double first = one->x[before] / one->n[before], last = one->x[after] / one->n[after];
+    double low = one->sum[before] / one->n[before], high = one->sum[after] / one->n[after];
+    return low + (epoch - first) / (last - first) * (high - low);
+}
+
+/* A further run's values where any run has a point; their range is the band of several runs. */
+static void add_run(struct buckets *total, const struct buckets *epochs, const struct buckets *one)
+{
+    for (size_t b = 0; b < BUCKETS; b++) {
+        if (!(epochs->n[b] > 0)) continue;
+        double epoch = epochs->x[b] / epochs->n[b], value = value_at(one, b, epoch);
+        if (isnan(value)) continue;
         total->low[b] = total->n[b] > 0 ? fmin(total->low[b], value) : value;
         total->high[b] = total->n[b] > 0 ? fmax(total->high[b], value) : value;
-        total->x[b] += one->x[b] / one->n[b];
+        total->x[b] = epoch;
         total->sum[b] += value;
         total->n[b]++;
     }
 }
 
+static const struct series *series_of(const struct line *line, size_t run)
+{
+    return run_series(&line->group->runs[run], line->sample->name, line->sample->is_evaluation);
+}
+
 /* A long run has more points than a screen has pixels: each pixel shows the mean and the range of its points. */
 static void make_curve(struct line *line, double last_epoch)
 {
-    struct buckets total = {0}, one = {0};
+    struct buckets epochs = {0}, total = {0}, one = {0};
     struct curve *curve = &line->curve;
     *curve = (struct curve){.count = 0};
     for (size_t r = 0; r < line->group->count; r++) {
@@ -95,6 +125,11 @@ static void make_curve(struct line *line, double last_epoch)
         fill_buckets(&one, series_of(line, r), last_epoch);
         add_epochs(&epochs, &one);
         curve->runs++;
+    }
+    for (size_t r = 0; r < line->group->count; r++) {
+        if (series_of(line, r) == NULL) continue;
+        fill_buckets(&one, series_of(line, r), last_epoch);
+        add_run(&total, &epochs, &one);
     }
     const struct buckets *range = curve->runs == 1 ? &one : &total;
     for (size_t b = 0; b < BUCKETS; b++) {
@@ -107,11 +142,6 @@ static void make_curve(struct line *line, double last_epoch)
         curve->count++;
     }
 }
-static const struct series *series_of(const struct line *line, size_t run)
-{
-    return run_series(&line->group->runs[run], line->sample->name, line->sample->is_evaluation);
-}
-
 
 /* ---- drawing ----------------------------------------------------------------------------------------------------- */
 
@@ -126,11 +156,6 @@ static const char *dash_of(const struct line *line)
 static void line_name(const struct line *line, enum naming naming, char out[NAME])
 {
     char group[64], series[48];
-    for (size_t r = 0; r < line->group->count; r++) {
-        if (series_of(line, r) == NULL) continue;
-        fill_buckets(&one, series_of(line, r), last_epoch);
-        add_run(&total, &epochs, &one);
-    }
     canvas_shorten(line->group->name, naming == NAMED_BY_GROUP ? 28 : 14, group, sizeof group);
     canvas_shorten(line->sample->name, 22, series, sizeof series);
     const char *kind = line->sample->is_evaluation ? "eval " : "";
@@ -142,10 +167,13 @@ static void line_name(const struct line *line, enum naming naming, char out[NAME
         snprintf(out, NAME, "%s: %s%s", group, kind, series);
 }
 
+/* Long numbers take room from the curves. */
 static struct canvas_plot plot_of(const struct panel *panel, double top)
 {
-    return (struct canvas_plot){LEFT,       WIDTH - LEGEND, top,     top + PLOT_HEIGHT, 0, panel->last_epoch,
-                                panel->low, panel->high,    "epoch", panel->is_percent};
+    struct canvas_plot plot = {LEFT,       WIDTH - LEGEND, top,     top + PLOT_HEIGHT, 0, panel->last_epoch,
+                               panel->low, panel->high,    "epoch", panel->is_percent};
+    plot.left = fmax(LEFT, chart_numbers_width(&plot) + 26);
+    return plot;
 }
 
 static void draw_band(struct canvas *canvas, const struct canvas_plot *plot, const struct line *line)
@@ -355,6 +383,17 @@ static size_t most_lines(const struct run_group *groups, size_t count, const cha
     return most;
 }
 
+/* Of the run that goes furthest. */
+static double last_epoch_of(const struct line *line)
+{
+    double last = 0;
+    for (size_t r = 0; r < line->group->count; r++) {
+        const struct series *series = series_of(line, r);
+        if (series != NULL && series->count > 0) last = fmax(last, series->epochs[series->count - 1]);
+    }
+    return last;
+}
+
 static void add_lines(struct panel *panel, const struct run_group *group, size_t first_dash, size_t kind,
                       const char *key)
 {
@@ -381,17 +420,6 @@ static void add_groups(struct panel *panel, const struct run_group *groups, size
     for (size_t g = 0; g < count; g++) {
         size_t first = panel->count;
         add_lines(panel, &groups[g], g / PALETTE_COLOURS * widest, kind, key);
-/* Of the run that goes furthest. */
-static double last_epoch_of(const struct line *line)
-{
-    double last = 0;
-    for (size_t r = 0; r < line->group->count; r++) {
-        const struct series *series = series_of(line, r);
-        if (series != NULL && series->count > 0) last = fmax(last, series->epochs[series->count - 1]);
-    }
-    return last;
-}
-
         for (size_t i = first; i < panel->count && count > 1; i++) panel->lines[i].colour = g;
     }
 }
@@ -427,7 +455,7 @@ static status draw_panels(const struct run_group *groups, size_t count, const ch
                           enum canvas_format format, struct line *lines, struct text *out, struct error *err)
 {
     double height = panels_height(key, groups, count, lines), top = TOP;
-    struct canvas canvas = canvas_begin(out, WIDTH, TOP + height, title, format, err);
+    struct canvas canvas = canvas_begin(out, fmax(WIDTH, chart_heading_width(title)), TOP + height, title, format, err);
     canvas_heading(&canvas, 12, 24, title);
     for (size_t k = 0; k < kinds_of(key); k++) {
         struct panel panel = panel_of(k, key, groups, count, lines);

@@ -177,10 +177,11 @@ status figure_mds(const struct mds_layout *layout, const char *title, enum canva
                   struct error *err)
 {
     double clouds = LEFT + (double)layout->count * (SIDE + GAP) - GAP;
+    double width = fmax(clouds + LEGEND + RIGHT_END, chart_heading_width(title));
     double legend_height = TOP + 44 + 20 * (double)layout->answers[0].classes;
     double height = fmax(TOP + SIDE + CAPTION_TOP + 7 * 16, legend_height);
     double reach = reach_of(layout->positions, 2 * layout->answers[0].sampled * layout->count);
-    struct canvas canvas = canvas_begin(out, clouds + LEGEND + RIGHT_END, height, title, format, err);
+    struct canvas canvas = canvas_begin(out, width, height, title, format, err);
     canvas_heading(&canvas, 12, 24, title);
     for (size_t i = 0; i < layout->count; i++) draw_cloud(&canvas, layout, i, reach);
     draw_legend(&canvas, layout);

@@ -153,8 +153,8 @@ static status draw(const struct answers *answers, const struct similarity_counts
                                "cosine similarity",
                                true};
     find_range(counts, &plot);
-    struct canvas canvas = canvas_begin(out, WIDTH, plot.bottom + 64 + chart_lines_height(width, caption), title,
-                                        format, err);
+    struct canvas canvas = canvas_begin(out, fmax(WIDTH, chart_heading_width(title)),
+                                        plot.bottom + 64 + chart_lines_height(width, caption), title, format, err);
     canvas_heading(&canvas, 12, 24, title);
     chart_axes(&canvas, &plot, 10, "cosine similarity of two pictures' features", "share of pairs (%)");
     canvas_plot_begin(&canvas, &plot);

@@ -17,7 +17,7 @@ static struct layout layout_of(const struct matrix *matrix)
     double side = (double)matrix->classes * CELL;
     double names = chart_names_width(matrix->names, matrix->name_count, matrix->classes);
     struct layout layout = {.left = 40 + names};
-    double needed = layout.left + side + RIGHT, heading = canvas_text_width(matrix->title) * 1.05 + 24;
+    double needed = layout.left + side + RIGHT, heading = chart_heading_width(matrix->title);
     layout.width = fmax(needed, heading);
     layout.top = CAPTION + chart_lines_height(layout.width - 24, matrix->caption);
     layout.bottom = layout.top + side;
