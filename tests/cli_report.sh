@@ -46,6 +46,15 @@ PYTHON
 }
 
 # ---- run folders alone ----
+mkdir uneven
+for epoch in 1 2 3; do
+    loss=0.$epoch
+    [ $epoch = 2 ] && loss=null
+    echo "{\"step\": $epoch, \"epoch\": $epoch, \"phase\": 1, \"split\": \"valid\", \"loss\": $loss, \"overall_accuracy\": 0.7$epoch, \"average_accuracy\": 0.6$epoch, \"confusion\": [[3, 1], [2, 4]]}"
+done >uneven/metrics.jsonl
+check "a page with a number missing" "$RMFER" report uneven -o uneven.html
+holds "the others stand where they belong" [ "$(sed -n '/all evaluations/,/<\/table>/p' uneven.html | tr -d '\n' |
+    grep -c '<td>2</td><td>72.00</td><td>62.00</td><td>[^0-9]*</td></tr><tr><td>3</td><td>73.00</td><td>63.00</td><td>0.3000</td>')" = 1 ]
 evaluation='"split": "valid", "n": 10, "loss": 0.5, "overall_accuracy": 0.7, "average_accuracy": 0.6875, "confusion": [[3, 1], [2, 4]]'
 mkdir none one gaps long '<b>&"run'
 : >none/metrics.jsonl
@@ -75,6 +84,10 @@ holds "a peak between pixels is seen" grep -q '<td>99</td>' 'page of long.html'
 holds "a long run makes no large page" [ "$(wc -c <'page of long.html')" -lt 5000000 ]
 refuses "no page" 2 'needs run folders' "$RMFER" report one
 refuses "no folder" 1 'metrics.jsonl' "$RMFER" report nowhere -o page.html
+refuses "a page called -" 2 'written to a file' "$RMFER" report one -o -
+for option in --no-pictures --sample=5; do
+    refuses "$option without data" 2 "${option%=*} belongs to a page with data" "$RMFER" report one -o page.html --no-data $option
+done
 refuses "a strange watch" 2 'seconds' "$RMFER" report one -o page.html --watch=soon
 
 # ---- comparisons ----
@@ -95,6 +108,10 @@ check "recalls" "$RMFER" table one base-seed0 --recalls
 says "recalls of the classes that a run names" '| A.<b | C&"d |$'
 says "its own" '| one | 1 | 70.00 | 68.75 | 75.0 | 66.7 |$'
 says "another names none" '| base | 1 | 60.00 | 68.75 | – | – |$'
+cp -r one other && printf '[data]\nclasses = C&"d, E\n' >other/config.ini
+check "recalls of two lists of classes" "$RMFER" table one other --recalls
+says "every class" '| A.<b | C&"d | E |$'
+says "the second's own" '| other | 1 | 70.00 | 68.75 | – | 75.0 | 66.7 |$'
 check "recalls as CSV" "$RMFER" table one --recalls --format csv
 says "with quoted names" '"recall_A<b","recall_A<b_deviation","recall_C&""d","recall_C&""d_deviation",split,dataset$'
 check "a page of several" "$RMFER" report base-seed0 base-seed1 base-seed2 full-seed0 full-seed1 full-seed2 -o several.html
@@ -107,6 +124,11 @@ echo "{\"classes\": [\"x\", \"y\"], $evaluation, \"same_class_similarity\": 0.5,
 check "results of eval --json" "$RMFER" table results/even-seed1.json results/even-seed2.json results/odd-seed7/valid.json --features
 says "two files of one name" '| even | 2 | 70.00 ± 0.00 | 68.75 ± 0.00 | 0.500 ± 0.000 | 0.125 ± 0.000 | 0.375 ± 0.000 | 0.250 ± 0.000 |'
 says "a file named after its folder" '| odd | 1 |'
+sed 's/{/{"seed": 5, /' results/even-seed1.json | tee results/one.json >results/two.json
+check "a seed in the file" "$RMFER" table results/one.json results/two.json --gain
+says "makes a pair" '| two | 1 | 70.00 | +0.00 |'
+check "no seed in common" "$RMFER" table results/one.json results/even-seed1.json --gain
+says "is said" 'warning: even: none of its runs has the seed of one of one, so that there is no gain'
 # A number is of a split and a data set, which is said; another one's is neither averaged nor taken for a gain without a word.
 object="{\"classes\": [\"x\", \"y\"], $evaluation}"
 echo "$object" | sed 's/{/{"dataset": "ferplus", /' | tee results/v-seed1.json >results/w-seed1.json

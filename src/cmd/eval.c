@@ -55,7 +55,7 @@ static status print_results(const struct eval_command *command, const struct eva
 {
     struct evaluation_names names = {
         work->dataset.kind, work->dataset.split, work->request->checkpoint, work->checkpoint.info.classes,
-        &work->dataset,     work->unnamed};
+        &work->dataset,     work->unnamed,       evaluation_seed(work)};
     struct text table = {0}, object = {0};
     status result = evaluation_print_json(evaluation, &names, &object, err);
     if (result == STATUS_OK) result = evaluation_print_table(evaluation, &names, &table, err);

@@ -231,6 +231,18 @@ status evaluation_work_open(struct evaluation_work *work, const struct evaluatio
     return result;
 }
 
+int64_t evaluation_seed(const struct evaluation_work *work)
+{
+    const struct checkpoint *checkpoint = &work->checkpoint;
+    struct config config = {0};
+    struct error ignored = {0};
+    if (checkpoint->info.config[0] == '\0') return -1;
+    status result = config_parse_foreign(&config, checkpoint->info.config, checkpoint->path, NULL, 0, &ignored);
+    int64_t seed = result == STATUS_OK ? config.train.seed : -1;
+    config_free(&config);
+    return seed;
+}
+
 void evaluation_work_close(struct evaluation_work *work)
 {
     evaluator_free(work->evaluator);

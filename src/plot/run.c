@@ -11,6 +11,7 @@
 #include <string.h>
 
 enum { MOST_SERIES = 256, MOST_CLASSES = 1000 };
+static const double LARGEST_SEED = 9007199254740992.0; /* as options and configurations have it */
 static const size_t LARGEST_METRICS = (size_t)1 << 30, LARGEST_CONFIG = 1 << 20;
 
 /* ---- series ------------------------------------------------------------------------------------------------------
@@ -220,15 +221,15 @@ static status take_setting(struct run *run, const char *section, const struct in
     return is_data && strcmp(item->name, "classes") == 0 ? take_classes(run, item->value, err) : STATUS_OK;
 }
 
-/* The lines "classes = ...", "kind = ..." and "seed = ..." alone, so that the configuration of any version of the
- * program serves. */
+/* The classes, the kind and the seed alone, and lines that are none passed over, so that the configuration of any
+ * version of the program serves. */
 static status read_settings(struct run *run, const char *path, struct error *err)
 {
     uint8_t *bytes;
     size_t size;
-    if (!file_exists(path)) return STATUS_OK;
     const char *section = "";
     struct ini_item item = {.kind = INI_SECTION};
+    if (!file_exists(path)) return STATUS_OK;
     status result = file_read(path, LARGEST_CONFIG, &bytes, &size, err);
     if (result != STATUS_OK) return result;
     struct ini_reader reader = ini_reader((char *)bytes);
@@ -250,7 +251,9 @@ static status take_object(struct run *run, const cJSON *object, struct error *er
 {
     const cJSON *classes = cJSON_GetObjectItemCaseSensitive(object, "classes"), *name = NULL;
     const char *dataset = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "dataset"));
+    double seed = json_number(object, "seed");
     if (!cJSON_HasObjectItem(object, "confusion")) return error_set(err, "no result of rmfer eval --json");
+    if (seed >= 0 && seed <= LARGEST_SEED) run->seed = (int64_t)seed;
     snprintf(run->dataset, sizeof run->dataset, "%s", dataset == NULL ? "" : dataset);
     cJSON_ArrayForEach(name, classes)
     {

@@ -51,26 +51,37 @@ static size_t choose_fixed(const struct table_options *options, struct column *c
     return count;
 }
 
-/* The first run that names its classes; NULL without. */
-static const struct run *run_with_classes(const struct run_group *groups, size_t count)
+static size_t count_classes(const struct run_group *groups, size_t count)
 {
+    size_t classes = 0;
     for (size_t g = 0; g < count; g++)
-        for (size_t i = 0; i < groups[g].count; i++)
-            if (groups[g].runs[i].class_count > 0) return &groups[g].runs[i];
-    return NULL;
+        for (size_t i = 0; i < groups[g].count; i++) classes = size_add(classes, groups[g].runs[i].class_count);
+    return classes;
+}
+
+/* Columns of the run's classes that have none yet. */
+static void add_recalls(const struct run *run, struct column *columns, size_t *count)
+{
+    for (size_t c = 0; c < run->class_count; c++) {
+        bool is_there = false;
+        for (size_t k = 0; k < *count && !is_there; k++)
+            is_there = columns[k].measure.value == VALUE_RECALL && strcmp(columns[k].heading, run->classes[c]) == 0;
+        if (!is_there)
+            columns[(*count)++] = (struct column){run->classes[c], NULL,  {VALUE_RECALL, run->classes[c]},
+                                                  false,           false, 1};
+    }
 }
 
 /* Room for all of them, memory_free'd by the caller; names are the runs'. */
 static struct column *choose_columns(const struct run_group *groups, size_t group_count,
                                      const struct table_options *options, size_t *count, struct error *err)
 {
-    const struct run *run = options->recalls ? run_with_classes(groups, group_count) : NULL;
-    size_t classes = run == NULL ? 0 : run->class_count;
+    size_t classes = options->recalls ? count_classes(groups, group_count) : 0;
     struct column *columns = memory_allocate(size_add(FIXED_COLUMNS, classes), sizeof *columns, "a table", err);
     if (columns == NULL) return NULL;
     *count = choose_fixed(options, columns);
-    for (size_t c = 0; c < classes; c++)
-        columns[(*count)++] = (struct column){run->classes[c], NULL, {VALUE_RECALL, run->classes[c]}, false, false, 1};
+    for (size_t g = 0; g < group_count && options->recalls; g++)
+        for (size_t i = 0; i < groups[g].count; i++) add_recalls(&groups[g].runs[i], columns, count);
     return columns;
 }
 
@@ -283,6 +294,15 @@ static status find_sources(const struct run_group *groups, size_t count, bool ga
     return result;
 }
 
+/* A dash alone would not tell why there is no gain. */
+static void warn_of_no_pairs(const struct run_group *groups, size_t count, bool last)
+{
+    for (size_t g = 1; g < count; g++)
+        if (isnan(gain_of(&groups[0], &groups[g], last, &(struct run_measure){VALUE_OVERALL, NULL}).test.mean))
+            log_warning("%s: none of its runs has the seed of one of %s, so that there is no gain to tell",
+                        groups[g].name, groups[0].name);
+}
+
 /* Whether row `g` is the first of its source, one that is known. */
 static bool is_first_of_source(const struct evaluated_on *sources, size_t g)
 {
@@ -337,6 +357,7 @@ status table_runs(const struct run_group *groups, size_t count, const struct tab
     struct evaluated_on *sources = memory_allocate(count, sizeof *sources, "a table", err);
     status result = columns == NULL || sources == NULL ? STATUS_FAILED : STATUS_OK;
     if (result == STATUS_OK) result = find_sources(groups, count, options->gain, sources, err);
+    if (result == STATUS_OK && options->gain) warn_of_no_pairs(groups, count, options->last);
     if (result == STATUS_OK) result = append_head(out, columns, column_count, format, err);
     for (size_t g = 0; g < count && result == STATUS_OK; g++)
         result = append_row(out, groups, g, options->last, &sources[g], columns, column_count, format, err);

@@ -174,6 +174,7 @@ status evaluation_print_json(const struct evaluation *evaluation, const struct e
     json_string_member(&json, "dataset", names->dataset);
     json_string_member(&json, "split", names->split);
     json_string_member(&json, "checkpoint", names->checkpoint);
+    if (names->seed >= 0) json_integer_member(&json, "seed", names->seed);
     json_name(&json, "classes");
     json_open(&json, '[');
     for (size_t i = 0; i < confusion->classes; i++) json_string(&json, names->classes[i]);

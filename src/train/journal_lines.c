@@ -151,7 +151,7 @@ status journal_report_evaluation(struct journal *journal, const struct run_state
     const struct confusion *confusion = &evaluation->confusion;
     struct text *line = &journal->line;
     struct evaluation_names names = {
-        selection->kind, selection->split, "", (const char *const *)selection->classes, NULL, 0};
+        selection->kind, selection->split, "", (const char *const *)selection->classes, NULL, 0, -1};
     if (!journal->writes) return STATUS_OK;
     struct json_writer json = json_writer(line, err);
     begin_line(journal, state, &json);

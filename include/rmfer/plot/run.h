@@ -42,7 +42,7 @@ struct run {
     char dataset[32]; /* its kind, as a JSON file or config.ini has it; "" where neither tells */
     char **classes;   /* as config.ini names them */
     size_t class_count;
-    int64_t seed; /* train.seed of config.ini; -1 where the folder does not tell */
+    int64_t seed; /* train.seed, as config.ini or a JSON file has it; -1 where neither they nor the name tell */
 };
 
 /* `folder` may also be a file that `rmfer eval --json` wrote, a name that ends in .json: a run with that one

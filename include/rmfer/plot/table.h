@@ -16,7 +16,7 @@ struct table_options {
                   interval */
     bool features; /* similarities of features of one class, of different classes, their difference; distance from the
                       class centre */
-    bool recalls;  /* the recall of every class of the first run, in percent */
+    bool recalls;  /* the recall of every class that a run names, in percent */
 };
 
 /* What the marks of a table with gains mean, a sentence. */

@@ -89,11 +89,12 @@ struct evaluation_names {
      * configuration does not name. */
     const struct dataset *rows;
     size_t unnamed;
+    int64_t seed; /* of the run that made the checkpoint; -1 = not known */
 };
 
-/* Appends `eval --json`'s object: dataset, split, checkpoint, classes, n, overall_accuracy, average_accuracy, loss,
- * per_class, confusion (rows = truth), and after these what else is known, with names->rows also how many rows were
- * looked at and left out, and why. Numbers that do not exist are null. */
+/* Appends `eval --json`'s object: dataset, split, checkpoint, seed (where it is known), classes, n, overall_accuracy,
+ * average_accuracy, loss, per_class, confusion (rows = truth), and after these what else is known, with names->rows
+ * also how many rows were looked at and left out, and why. Numbers that do not exist are null. */
 status evaluation_print_json(const struct evaluation *evaluation, const struct evaluation_names *names,
                              struct text *out, struct error *err) MUST_CHECK;
 
