@@ -41,6 +41,27 @@ expect "NaN alone leaves the rest" 0 'learning rate' n.svg "$RMFER" plot curves 
 if grep -qi 'nan[ ",]' n.svg; then fail "a coordinate is NaN"; else pass; fi
 expect "200,000 steps" 0 'loss' l.svg "$RMFER" plot curves long -o l.svg
 if [ "$(wc -c <l.svg)" -lt 100000 ]; then pass; else fail "a long run makes a large figure"; fi
+# Lines and axis are those of all runs of a name, a mean's too where runs have their points at other epochs.
+mkdir u-seed0 u-seed1 v-seed0 v-seed1 narrow
+line() { echo "{\"step\": 1, \"epoch\": $1, \"phase\": 1, $2}"; }
+for epoch in 1 2; do line $epoch '"loss": 2'; done >u-seed0/metrics.jsonl
+for epoch in 1 2 3 4; do line $epoch "\"loss\": 1, \"loss_late\": $epoch"; done >u-seed1/metrics.jsonl
+expect "a number that the first run lacks" 0 'loss_late' u.svg "$RMFER" plot curves u-seed0 u-seed1 -o u.svg
+holds "an axis for the longest run" grep -q '>4<' u.svg
+for epoch in 0 2 4; do line $epoch "\"loss\": $((epoch + 1))"; done >v-seed0/metrics.jsonl
+for epoch in 1 3; do line $epoch "\"loss\": $((epoch + 3))"; done >v-seed1/metrics.jsonl
+expect "the mean of points at other epochs" 0 'M219.5 [0-9.]*L363.0 [0-9.]*L506.5 [0-9.]*"' v.svg "$RMFER" plot curves v-seed0 v-seed1 -o v.svg
+# Numbers beside the axis differ from each other, and leave its title alone.
+for epoch in 1 2; do line $epoch "\"loss\": 1234567.$epoch"; done >narrow/metrics.jsonl
+expect "ticks that differ" 0 '>1234567.12<' t.svg "$RMFER" plot curves narrow -o t.svg
+holds "the title beside them" grep -q 'x="1[0-9.]*" [^>]*>loss (nats)<' t.svg
+holds "the axis further in" grep -q 'x="9[0-9.]*" [^>]*>1234567.12<' t.svg
+# What is in quotes in config.ini is read as the program wrote it.
+mkdir quoted && cp a-seed0/metrics.jsonl quoted && printf '[data]\nclasses = "A;b, C \\"d" # two\n' >quoted/config.ini
+expect "classes in quotes" 0 '>A;b<' f.svg "$RMFER" plot confusion quoted -o f.svg
+holds "and with them" grep -q '>C &quot;d<' f.svg
+sed 's/"split": "valid", //; s/"overall_accuracy": 0.7, //' result.json >bare.json
+expect "a title of what is known" 0 '>bare<' f.svg "$RMFER" plot confusion bare.json -o f.svg
 # Many names: every line is there, and no two have the same stroke.
 many=
 for name in 01 02 03 04 05 06 07 08 09 10 11 12 13 14 15 16 17 18 19 20 21 22; do
@@ -81,6 +102,10 @@ mkdir bad && echo '{broken' >bad/metrics.jsonl
 expect "a damaged line" 1 'metrics.jsonl:1' err "$RMFER" plot curves bad -o e.svg
 echo '{"epoch": 1, "split": "valid", "confusion": [[1, 2], [3]]}' >bad/metrics.jsonl
 expect "a crooked confusion" 1 'not square' err "$RMFER" plot confusion bad -o e.svg
+for name in - e.pdf e /dev/stdout; do
+    expect "a figure called $name" 2 'ends in .svg or .png' err "$RMFER" plot curves a-seed0 -o $name
+done
+expect "no folder for a figure" 1 'none-there/e.svg' err "$RMFER" plot curves a-seed0 -o none-there/e.svg
 if [ -e e.svg ]; then fail "a failure left a file"; else pass; fi
 
 expect "a report" 0 'A&lt;b' r.html "$RMFER" report a-seed0 a-seed1 -o r.html
@@ -95,6 +120,13 @@ sed 's/"overall_accuracy": 0.7,/& "overall_interval": [0.3968, 0.8922],/; s/"ave
     a-seed0/metrics.jsonl >known/metrics.jsonl
 expect "intervals" 0 '| known | 1 | 70.00 \[39.68, 89.22\] | 68.75 \[41.00, 85.00\] |' out "$RMFER" table known
 expect "intervals as CSV" 0 '"known",1,70.00,,39.68,89.22,68.75,,41.00,85.00,"valid",""$' out "$RMFER" table known --format csv
+mkdir 'lr=0.1' 'a,b' && cp a-seed0/metrics.jsonl 'lr=0.1' && cp a-seed0/metrics.jsonl 'a,b'
+expect "a folder with =" 0 '| lr=0.1 | 1 |' out "$RMFER" table 'lr=0.1' 'a,b'
+holds "a folder with ," grep -q '| a,b | 1 |' out
+expect "under a name" 0 '| x | 1 |' out "$RMFER" table 'x=a,b'
+expect "a run twice" 2 'a-seed0 and ./a-seed0/ are one run' err "$RMFER" table a-seed0 ./a-seed0/
+expect "no run" 2 "',' names no run" err "$RMFER" table ,
+expect "a name of none" 2 "'x=' names no run" err "$RMFER" table x=
 expect "an unknown format" 2 'markdown, csv, latex' err "$RMFER" table a-seed0 --format pdf
 
 # ---- figures of checkpoints ----
@@ -115,6 +147,12 @@ for kind in confusion calibration similarity mds attention; do
         check "plot and eval draw the same $kind" cmp a b
     fi
 done
+holds "no share is above 100 %" [ -z "$(grep -o '>1[0-9]*[1-9][0-9]* %<' plots/calibration.svg)" ]
+# A character takes 7 pixels or less.
+title=$(sed -n 's/.*aria-label="\([^"]*\)".*/\1/p' plots/calibration.svg | head -n 1)
+holds "a heading has room" [ "$(sed -n 's/.*<svg[^>]* width="\([0-9]*\).*/\1/p' plots/calibration.svg | head -n 1)" -gt $((7 * ${#title})) ]
+expect "an output that cannot be is found out at once" 1 'none-there/e.svg' err "$RMFER" plot mds drawn --split valid -o none-there/e.svg
+holds "before anything is evaluated" [ "$(wc -l <err)" = 1 ]
 error=$(grep -o '"expected_calibration_error": [0-9.e-]*' eval.json | head -n 1 | awk '{ printf "%.2f", 100 * $2 }')
 holds "the calibration error is eval's" grep -q "calibration error $error %" plots/calibration.svg
 distance=$(sed 's/.*"centre_distance": \([0-9.]*\).*/\1/' eval.json | awk '{ printf "%.3f", $1 }')

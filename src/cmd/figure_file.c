@@ -2,12 +2,18 @@
 #include "cmd/figure_file.h"
 
 #include "rmfer/base/file_write.h"
+#include "rmfer/base/memory.h"
 
 #include <string.h>
 
 static bool is_png_name(const char *path)
 {
     return text_ends_with_ignoring_case(path, ".png");
+}
+
+static bool is_svg_name(const char *path)
+{
+    return text_ends_with_ignoring_case(path, ".svg");
 }
 
 status figure_file_check(const char *command, const char *path, bool also_png, struct error *err)
@@ -18,6 +24,26 @@ status figure_file_check(const char *command, const char *path, bool also_png, s
                                "this build has no cairo, which draws PNG: install libcairo2-dev and build again, or "
                                "write SVG");
     return STATUS_OK;
+}
+
+/* FILE.png of FILE.svg; memory_free'd by the caller. */
+static char *beside_of(const char *path, struct error *err)
+{
+    char *beside = memory_copy_string(path, err);
+    if (beside != NULL) memcpy(beside + strlen(beside) - 4, ".png", 4);
+    return beside;
+}
+
+status figure_file_try(const char *path, bool also_png, struct error *err)
+{
+    if (!is_png_name(path) && !is_svg_name(path))
+        return error_set_usage(err, "-o %s: a figure is written to a file whose name ends in .svg or .png", path);
+    status result = atomic_file_try(path, err);
+    if (result != STATUS_OK || !also_png || is_png_name(path)) return result;
+    char *beside = beside_of(path, err);
+    result = beside == NULL ? STATUS_FAILED : atomic_file_try(beside, err);
+    memory_free(beside);
+    return result;
 }
 
 static status write_one(const char *path, enum canvas_format format, figure_draw draw, const void *data, FILE *listing,
@@ -41,15 +67,11 @@ static status write_one(const char *path, enum canvas_format format, figure_draw
     return result;
 }
 
-/* FILE.png of FILE.svg. */
 static status write_beside(const char *path, figure_draw draw, const void *data, FILE *listing, struct error *err)
 {
-    struct text beside = {0};
-    size_t length = strlen(path) - (text_ends_with_ignoring_case(path, ".svg") ? 4 : 0);
-    status result = text_append(&beside, path, length, err);
-    if (result == STATUS_OK) result = text_append(&beside, ".png", 4, err);
-    if (result == STATUS_OK) result = write_one(text_string(&beside), CANVAS_PNG, draw, data, listing, err);
-    text_free(&beside);
+    char *beside = beside_of(path, err);
+    status result = beside == NULL ? STATUS_FAILED : write_one(beside, CANVAS_PNG, draw, data, listing, err);
+    memory_free(beside);
     return result;
 }
 

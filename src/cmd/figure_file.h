@@ -13,6 +13,9 @@ typedef status (*figure_draw)(const void *data, enum canvas_format format, struc
  * `command` names who asks. */
 status figure_file_check(const char *command, const char *path, bool also_png, struct error *err) MUST_CHECK;
 
+/* Then: the name ends in .svg or .png, and that file, and with `also_png` the one beside it, can be written. */
+status figure_file_try(const char *path, bool also_png, struct error *err) MUST_CHECK;
+
 /* Writes FILE.svg, with `also_png` FILE.png beside it; a path that ends in .png is PNG alone. What was written is named
  * on `listing`, NULL = nowhere. */
 status figure_file_write(const char *path, bool also_png, figure_draw draw, const void *data, FILE *listing,

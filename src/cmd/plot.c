@@ -31,6 +31,22 @@ struct runs_figure {
     size_t count;
 };
 
+/* What the files tell of name, split, epoch (eval --json knows none), accuracy and its interval. */
+static status append_title(struct text *title, const char *name, const struct run *run,
+                           const struct run_evaluation *evaluation, struct error *err)
+{
+    const double *limits = evaluation->overall_limits;
+    status result = text_append_format(title, err, "%.60s", name);
+    if (result == STATUS_OK && run->split[0] != '\0') result = text_append_format(title, err, ", %s split", run->split);
+    if (result == STATUS_OK && !isnan(evaluation->epoch))
+        result = text_append_format(title, err, ", epoch %.4g", evaluation->epoch);
+    if (result == STATUS_OK && !isnan(evaluation->overall))
+        result = text_append_format(title, err, ": overall accuracy %.2f %%", 100 * evaluation->overall);
+    if (result == STATUS_OK && !isnan(evaluation->overall) && !isnan(limits[0]) && !isnan(limits[1]))
+        result = text_append_format(title, err, " [%.2f, %.2f]", 100 * limits[0], 100 * limits[1]);
+    return result;
+}
+
 static status draw_confusion(const void *data, enum canvas_format format, struct text *out, struct error *err)
 {
     const struct runs_figure *figure = data;
@@ -40,15 +56,8 @@ static status draw_confusion(const void *data, enum canvas_format format, struct
     const struct run *run = &figure->groups[0].runs[0];
     const struct run_evaluation *evaluation = command->last ? &run->last : &run->best;
     if (evaluation->confusion.classes == 0) return error_set(err, "%s: no evaluation yet", run->folder);
-    const double *limits = evaluation->overall_limits;
-    char interval[32] = "", epoch[32] = "";
-    if (!isnan(limits[0]) && !isnan(limits[1]))
-        snprintf(interval, sizeof interval, " [%.2f, %.2f]", 100 * limits[0], 100 * limits[1]);
-    if (!isnan(evaluation->epoch))
-        snprintf(epoch, sizeof epoch, ", epoch %.4g", evaluation->epoch); /* eval --json knows none */
     struct text title = {0};
-    status result = text_append_format(&title, err, "%.60s, %s split%s: overall accuracy %.2f %%%s",
-                                       figure->groups[0].name, run->split, epoch, 100 * evaluation->overall, interval);
+    status result = append_title(&title, figure->groups[0].name, run, evaluation, err);
     if (result == STATUS_OK)
         result = figure_confusion(&evaluation->confusion, (const char *const *)run->classes, run->class_count,
                                   command->title != NULL ? command->title : text_string(&title), format, out, err);
@@ -149,6 +158,7 @@ static status run(const struct plot_command *command, const struct command_line 
         return plot_anchor(&figure, words->items + 1, words->count - 1, err);
     }
     result = figure_file_check("rmfer plot", command->out, command->png, err);
+    if (result == STATUS_OK) result = figure_file_try(command->out, command->png, err);
     if (result != STATUS_OK) return result;
     if (is_curves || is_confusion)
         return plot_runs(command, is_curves ? draw_curves : draw_confusion, words->items + 1, words->count - 1, err);

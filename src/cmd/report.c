@@ -1,4 +1,4 @@
-/* rmfer report and rmfer table: runs as one HTML page, and as a table for a paper. */
+/* rmfer report: runs as one HTML page. */
 #define _GNU_SOURCE /* flock */
 #include "rmfer/plot/report.h"
 
@@ -10,7 +10,6 @@
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/options.h"
 #include "rmfer/plot/embedding.h"
-#include "rmfer/plot/table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -137,6 +136,7 @@ static status write_page(struct watched *watched, const struct run_group *groups
     struct parts *parts = &watched->parts;
     struct text page = {0};
     status result = run_groups_check_output(groups, count, command->out, err);
+    if (result == STATUS_OK) result = atomic_file_try(command->out, err);
     if (result == STATUS_OK && parts->parts == NULL) result = parts_init(parts, run_groups_size(groups, count), err);
     if (result == STATUS_OK && !command->no_data) result = renew_parts(parts, groups, count, &command->extra, err);
     if (result == STATUS_OK)
@@ -188,6 +188,7 @@ static status make_report(const struct report_command *command, const struct opt
     struct watched watched = {.command = command, .words = words};
     if (words->count == 0 || command->out == NULL)
         return error_set_usage(err, "rmfer report needs run folders and -o FILE.html");
+    if (strcmp(command->out, "-") == 0) return error_set_usage(err, "-o -: the page is written to a file");
     status result = look(&watched, err);
     if (result == STATUS_OK) {
         text_print_name(command->out, stdout);
@@ -197,6 +198,15 @@ static status make_report(const struct report_command *command, const struct opt
     if (result == STATUS_OK) result = watch(&watched, err);
     parts_free(&watched.parts);
     return result;
+}
+
+/* Options that --no-data would pass over. */
+static status check_form(const struct report_command *command, const struct command_line *line, struct error *err)
+{
+    static const char with_data[] = "a page with data";
+    static const struct option_forms forms[] = {{"no-pictures", with_data}, {"sample", with_data}};
+    return options_check_form(line, forms, sizeof forms / sizeof forms[0], command->no_data ? "--no-data" : with_data,
+                              err);
 }
 
 static status read_watch(struct report_command *command, struct error *err)
@@ -228,7 +238,7 @@ int command_report(int argc, char **argv)
             "Writes one page about runs, finished or not: table, learning curves, confusion, configuration and, where the\n"
             "best checkpoint and its data are there, calibration, features in a plane, attention and the pictures that\n"
             "were classified best and worst. Several names are compared: mean and spread over seeds, paired t-test\n"
-            "against the first. It needs no network and no script, and follows light and dark.",
+            "against the first. It needs no network, is read without its script too, and follows light and dark.",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
     };
@@ -237,6 +247,7 @@ int command_report(int argc, char **argv)
     command.extra = (struct report_extra_options){!command.no_pictures, (size_t)command.sample,
                                                   line.seed < 0 ? 0 : (uint64_t)line.seed};
     if (result == STATUS_OK) result = read_watch(&command, &err);
+    if (result == STATUS_OK && !line.help_shown) result = check_form(&command, &line, &err);
     if (result == STATUS_OK && !line.help_shown) result = make_report(&command, &line.positional, &err);
     options_free(&line);
     return command_finish(result, &err);
