@@ -58,6 +58,10 @@ refuses "an unknown preset to train by" 2 "rmfer: error: rafdb8: no such file, a
     "$RMFER" train --config rafdb8
 refuses "a name like no other" 2 "rmfer: error: zzzzzzzz: no such file, and no preset ('rmfer config --list' names them)" \
     "$RMFER" eval --config zzzzzzzz --checkpoint "$box"
+refuses "a list of a name" 2 "rmfer: error: rmfer config needs one preset's NAME, --list or --keys" "$RMFER" config --list affectnet8
+refuses "two forms" 2 "rmfer: error: rmfer config needs one preset's NAME, --list or --keys" "$RMFER" config --list --keys
+refuses "keys with a change" 2 "rmfer: error: --resolved and --set are about a NAME, not about --keys" "$RMFER" config --keys --set train.lr=1
+refuses "a number that would be 0" 2 "rmfer: error: --set: train.lr = 1e-400: not a number" "$RMFER" config affectnet8 --set train.lr=1e-400
 refuses "no name" 2 "rmfer: error: rmfer config needs one preset's NAME, --list or --keys" "$RMFER" config
 refuses "a missing file" 1 'rmfer: error: none.ini: No such file or directory' "$RMFER" config none.ini --resolved
 

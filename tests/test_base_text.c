@@ -43,6 +43,9 @@ static void test_strict_numbers(void **state)
         assert_false(text_to_integer(not_whole[i], &whole));
     assert_int_equal(whole, INT64_MAX);
     assert_true(text_to_real(" 2.5e-3\n", &number) && number == 2.5e-3);
+    assert_true(text_to_real("0e-999", &number) && number == 0);
+    assert_true(text_to_real("1e-310", &number) && number > 0);
+    assert_false(text_to_real("1e-400", &number)); /* would be 0 */
     assert_true(text_to_real("-7", &number) && number == -7);
     static const char *const not_real[] = {"", " ", "1.5x", "nan", "inf", "-infinity", "1e999", "1,5", ".", "--1"};
     for (size_t i = 0; i < sizeof not_real / sizeof not_real[0]; i++) assert_false(text_to_real(not_real[i], &number));

@@ -81,6 +81,7 @@ bool text_to_real(const char *string, double *value)
     errno = 0;
     double parsed = strtod(string, &end);
     if (end == string || !isfinite(parsed) || !only_blanks(end)) return false;
+    if (errno == ERANGE && fpclassify(parsed) == FP_ZERO) return false; /* 1e-400 is no 0 */
     *value = parsed;
     return true;
 }

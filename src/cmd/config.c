@@ -83,16 +83,44 @@ static status print_preset(const char *name, struct error *err)
     return error_set_usage(err, "no preset '%s' ('rmfer config --list' names them)", name);
 }
 
+struct config_command {
+    bool list, keys, resolved;
+    struct option_list overrides;
+};
+
+/* One form, and nothing that it would pass over. */
+static status check_form(const struct config_command *command, size_t names, struct error *err)
+{
+    if (command->list + command->keys + (int)names != 1)
+        return error_set_usage(err, "rmfer config needs one preset's NAME, --list or --keys");
+    if (names == 0 && (command->resolved || command->overrides.count > 0))
+        return error_set_usage(err, "--resolved and --set are about a NAME, not about --%s",
+                               command->list ? "list" : "keys");
+    return STATUS_OK;
+}
+
+static status run(const struct config_command *command, const struct option_list *names, struct error *err)
+{
+    status result = check_form(command, names->count, err);
+    if (result != STATUS_OK) return result;
+    if (names->count == 0) {
+        command->list ? print_list() : print_keys();
+        return STATUS_OK;
+    }
+    if (command->resolved || command->overrides.count > 0)
+        return print_resolved(names->items[0], &command->overrides, err);
+    return print_preset(names->items[0], err);
+}
+
 int command_config(int argc, char **argv)
 {
-    bool list = false, keys = false, resolved = false;
-    struct option_list overrides = {0};
+    struct config_command command = {0};
     const struct option options[] = {
-        {"list", OPTION_FLAG, &list, NULL, "the presets", 0, 0, 0},
-        {"keys", OPTION_FLAG, &keys, NULL, "every key with its default, range and meaning", 0, 0, 0},
-        {"resolved", OPTION_FLAG, &resolved, NULL, "every key as a run of NAME (a preset or a file) would have it", 0,
-         0, 0},
-        {"set", OPTION_REPEATED, &overrides, "SECTION.KEY=VALUE", "with --resolved: change a key", 0, 0, 0},
+        {"list", OPTION_FLAG, &command.list, NULL, "the presets", 0, 0, 0},
+        {"keys", OPTION_FLAG, &command.keys, NULL, "every key with its default, range and meaning", 0, 0, 0},
+        {"resolved", OPTION_FLAG, &command.resolved, NULL,
+         "every key as a run of NAME (a preset or a file) would have it", 0, 0, 0},
+        {"set", OPTION_REPEATED, &command.overrides, "SECTION.KEY=VALUE", "with --resolved: change a key", 0, 0, 0},
     };
     struct command_line line = {
         .usage = "rmfer config NAME | --list | --keys | NAME --resolved [--set section.key=value]...",
@@ -103,18 +131,7 @@ int command_config(int argc, char **argv)
     };
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
-    if (result == STATUS_OK && !line.help_shown) {
-        if (list)
-            print_list();
-        else if (keys)
-            print_keys();
-        else if (line.positional.count != 1)
-            result = error_set_usage(&err, "rmfer config needs one preset's NAME, --list or --keys");
-        else if (resolved || overrides.count > 0)
-            result = print_resolved(line.positional.items[0], &overrides, &err);
-        else
-            result = print_preset(line.positional.items[0], &err);
-    }
+    if (result == STATUS_OK && !line.help_shown) result = run(&command, &line.positional, &err);
     options_free(&line);
     return command_finish(result, &err);
 }

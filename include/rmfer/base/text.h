@@ -22,7 +22,8 @@ status text_append_format(struct text *text, struct error *err, const char *form
 const char *text_string(const struct text *text);
 void text_free(struct text *text);
 
-/* The whole of `string` as a number, blanks around it allowed; false on junk, overflow, NaN or infinity. */
+/* The whole of `string` as a number, blanks around it allowed; false on junk, overflow, NaN or infinity, and on a
+ * number that is not 0 but too small to be told from it. */
 bool text_to_integer(const char *string, int64_t *value);
 bool text_to_real(const char *string, double *value);
 
