@@ -85,6 +85,9 @@ says "it" '^B: overall accuracy [0-9.]*% \[.*tested/best_overall.safetensors$'
 says "it" '^B - A: overall [-+][0-9.]* points \[[-+0-9., ]*\], average .*(95 % of 10000 paired bootstrap draws, seed 0)$'
 says "it" '^McNemar.*: p = [0-9.e-]* (.*)$'
 holds "as JSON" grep -q '"a": {"checkpoint": "run/.*"b": {.*"overall_difference_interval": \[.*"mcnemar": {"method": "' both.json
+holds "the seed of the run" [ "$(grep -c '"seed": [0-9]' half.json)" = 1 ]
+check "compare run folders" "$RMFER" eval --compare "$(dirname $best)" $other --config run.ini --split test --json folders.json
+check "as their best checkpoints" cmp both.json folders.json
 check "compare with itself" "$RMFER" eval --compare $best $best --config run.ini --split test
 says "it" '^B - A: overall +0.00 points \[+0.00, +0.00\]'
 says "it" 'p = 1 (exact)'

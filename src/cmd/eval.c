@@ -2,6 +2,7 @@
  */
 #include "cmd/answer_figures.h"
 #include "cmd/answer_rows.h"
+#include "cmd/checkpoint_word.h"
 #include "cmd/compare.h"
 #include "cmd/evaluate.h"
 
@@ -181,15 +182,23 @@ static status compare(struct eval_command *command, const struct command_line *l
 {
     struct text table = {0}, object = {0};
     if (line->positional.count != 2 || command->request.checkpoint != NULL || command->request.calibrated != NULL)
-        return error_set_usage(err, "rmfer eval --compare takes two checkpoints: --compare A B");
+        return error_set_usage(err, "rmfer eval --compare takes two checkpoints or run folders: --compare A B");
     if (command->plots != NULL || command->png)
         return error_set_usage(err, "--plots draws one checkpoint; rmfer plot mds lays several side by side");
     if (command->csv != NULL) return error_set_usage(err, "--csv writes one checkpoint's answers: leave out --compare");
-    status result = check_outputs(command, line->positional.items, line->positional.count, err);
+    struct checkpoint_word words[2] = {{0}};
+    const char *paths[2] = {NULL};
+    status result = STATUS_OK;
+    for (size_t i = 0; i < 2 && result == STATUS_OK; i++) {
+        result = checkpoint_word_read(&words[i], line->positional.items[i], err);
+        paths[i] = words[i].path;
+    }
+    if (result == STATUS_OK) result = check_outputs(command, paths, 2, err);
     result = dist_agree(command->request.dist, result, err);
     if (result == STATUS_OK)
-        result = compare_checkpoints(&command->request, line->positional.items, command->seed, &table, &object, err);
+        result = compare_checkpoints(&command->request, paths, command->seed, &table, &object, err);
     if (result == STATUS_OK && processes_speaks(command->request.dist)) result = emit(command, &table, &object, err);
+    for (size_t i = 0; i < 2; i++) checkpoint_word_free(&words[i]);
     text_free(&table);
     text_free(&object);
     return result;
@@ -223,7 +232,8 @@ int command_eval(int argc, char **argv)
          "never predict a class that has no picture in the split; the loss and the calibration leave it out too", 0, 0,
          0},
         {"compare", OPTION_FLAG, &command.compares, NULL,
-         "two checkpoints on the same pictures: difference, its 95 % interval, McNemar's test", 0, 0, 0},
+         "two checkpoints, or run folders, on the same pictures: difference, its 95 % interval, McNemar's test", 0, 0,
+         0},
         {"fit-temperature", OPTION_STRING, &command.request.calibrated, "FILE",
          "fit the temperature of the probabilities to the split, and write the checkpoint with it", 0, 0, 0},
     };
@@ -237,6 +247,7 @@ int command_eval(int argc, char **argv)
             "classes are matched by name, those without pictures are named and left out of the average.",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
+        .for_processes = true,
     };
     struct error err = {0};
     status result = options_parse(&line, argc, argv, &err);
@@ -247,7 +258,6 @@ int command_eval(int argc, char **argv)
     if (result == STATUS_OK && !line.help_shown)
         result = command.compares ? compare(&command, &line, &err) : run(&command, &err);
     int code = processes_finish(command.request.dist, result, &err);
-        .for_processes = true,
     options_free(&line);
     dist_end(command.request.dist);
     return code;
