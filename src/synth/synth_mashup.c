@@ -36,13 +36,15 @@ struct simulation {
 /* ---- which pictures ---------------------------------------------------------------------------------------------
  */
 
-/* Marks the pictures that also stand in `part`: both come from the same lists, read in the same order. */
+/* Marks the pictures that also stand in `part`: both come from the same lists, read in the same order. Rows tell them
+ * apart where one picture stands in several, paths where the pictures of a folder have no rows. */
 static void mark_common(struct simulation *work, const struct dataset *part)
 {
     size_t at = 0;
     for (size_t i = 0; i < work->faces.count && at < part->count; i++) {
         const struct dataset_sample *a = &work->faces.samples[i], *b = &part->samples[at];
         if (a->list != b->list || a->row != b->row) continue;
+        if (strcmp(dataset_path(&work->faces, i), dataset_path(part, at)) != 0) continue;
         work->usable[i] = true;
         at++;
     }
