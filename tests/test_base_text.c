@@ -181,16 +181,40 @@ static void test_escaped_names(void **state)
     }
 }
 
+/* Digits by their value, however many; everything else by its bytes. */
+static void test_natural_order(void **state)
+{
+    (void)state;
+    static const char *const ordered[] = {"",
+                                          "01.jpg",
+                                          "1.jpg",
+                                          "2.jpg",
+                                          "10.jpg",
+                                          "12345678901234567890",
+                                          "12345678901234567891",
+                                          "frame",
+                                          "frame1",
+                                          "frame1.jpg",
+                                          "frame01a",
+                                          "frame2",
+                                          "frame10",
+                                          "frame10b",
+                                          "frames",
+                                          "\xc3\xa4"};
+    for (size_t i = 0; i < sizeof ordered / sizeof *ordered; i++)
+        for (size_t j = 0; j < sizeof ordered / sizeof *ordered; j++) {
+            int order = text_compare_natural(ordered[i], ordered[j]);
+            assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_growing_text),
-        cmocka_unit_test(test_strict_numbers),
-        cmocka_unit_test(test_comparing_and_trimming),
-        cmocka_unit_test(test_the_nearest_name),
-        cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_printable_text),
-        cmocka_unit_test(test_escaped_names),
+        cmocka_unit_test(test_growing_text),           cmocka_unit_test(test_strict_numbers),
+        cmocka_unit_test(test_comparing_and_trimming), cmocka_unit_test(test_natural_order),
+        cmocka_unit_test(test_the_nearest_name),       cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_printable_text),         cmocka_unit_test(test_escaped_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include "support/video_file.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -182,6 +183,34 @@ static void folders_can_be_films(void **state)
     face_inputs_free(inputs);
 }
 
+/* Numbers in names need no zeros in front: frame 2 comes before frame 10. */
+static void frames_are_numbered_by_value(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    const char *paths[] = {folder};
+    struct error err = {0};
+    struct face_inputs *inputs;
+    struct face_input input;
+    struct face_input_options options = {.every = 1, .folder_of_frames = true};
+    char name[32];
+    for (int i = 1; i <= 12; i++) {
+        snprintf(name, sizeof name, "frame%d.png", i);
+        scratch_text(folder, name, "it is only listed");
+    }
+    assert_int_equal(face_inputs_create(&inputs, paths, 1, &options, &err), STATUS_OK);
+    for (int i = 1; i <= 12; i++) {
+        assert_true(face_inputs_next(inputs, &input));
+        snprintf(name, sizeof name, "frame%d.png", i);
+        assert_string_equal(input.target, name);
+        assert_int_equal(input.frame, i - 1);
+        face_input_free(&input);
+    }
+    assert_false(face_inputs_next(inputs, &input));
+    face_inputs_free(inputs);
+    scratch_remove(folder);
+}
+
 /* Leaving a tree, a video and a pattern half read leaves no memory behind (the sanitizers look). */
 static void inputs_end_at_any_time(void **state)
 {
@@ -214,6 +243,7 @@ int main(void)
         cmocka_unit_test(decoders_take_the_programs_threads),
 #endif
         cmocka_unit_test(folders_can_be_films),
+        cmocka_unit_test(frames_are_numbered_by_value),
         cmocka_unit_test(inputs_end_at_any_time),
     };
     return cmocka_run_group_tests_name("faces inputs", tests, predict_case_begin, predict_case_end);

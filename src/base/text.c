@@ -97,6 +97,35 @@ bool text_ends_with_ignoring_case(const char *string, const char *ending)
     return length >= ending_length && strcasecmp(string + length - ending_length, ending) == 0;
 }
 
+static const char DIGITS[] = "0123456789";
+
+/* The numbers that both strings begin with, by value; goes on behind them. */
+static int compare_numbers(const char **a, const char **b)
+{
+    *a += strspn(*a, "0");
+    *b += strspn(*b, "0");
+    size_t a_digits = strspn(*a, DIGITS), b_digits = strspn(*b, DIGITS);
+    int order = a_digits != b_digits ? (a_digits < b_digits ? -1 : 1) : strncmp(*a, *b, a_digits);
+    *a += a_digits;
+    *b += b_digits;
+    return order;
+}
+
+int text_compare_natural(const char *left, const char *right)
+{
+    const char *a = left, *b = right;
+    while (*a != '\0' && *b != '\0') {
+        int order = 0;
+        if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b))
+            order = compare_numbers(&a, &b);
+        else
+            order = (unsigned char)*a++ - (unsigned char)*b++;
+        if (order != 0) return order;
+    }
+    if (*a != '\0' || *b != '\0') return *a == '\0' ? -1 : 1;
+    return strcmp(left, right); /* 01 and 1 */
+}
+
 char *text_trim(char *string)
 {
     while (isspace((unsigned char)*string)) string++;

@@ -378,7 +378,7 @@ static status predict(struct predict_command *command, const struct option_list 
 
 static const char description[] =
     "Prints the expressions of the faces in pictures and videos, which their bytes tell, not their names. PATH is a\n"
-    "picture, a video, a folder (searched with the folders in it, in order of names), a quoted pattern ('*.jpg'),\n"
+    "picture, a video, a folder (searched with the folders in it, in natural order of names), a quoted pattern ('*.jpg'),\n"
     "SHARD.tar#OFFSET, or - for standard input: a list, one path a line, or pictures one behind the other as ffmpeg\n"
     "-f image2pipe and -f mjpeg write them, or a video; its first bytes tell which.\n\n"
     "Without a detector each picture is one face. With one, faces are found first and cut out: --crop square cuts a\n"

@@ -5,6 +5,7 @@
 #include "data/npy_scalar.h"
 #include "data/parallel.h"
 #include "rmfer/base/file.h"
+#include "rmfer/base/folder_list.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/data/csv.h"
 

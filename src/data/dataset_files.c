@@ -1,86 +1,14 @@
-/* Folders, and whether the pictures of a data set are there. Waiting for a disk or a network is done by many threads.
- */
+/* Whether the pictures of a data set are there. Waiting for a disk or a network is done by many threads. */
 #include "data/dataset_reader.h"
 #include "data/parallel.h"
-#include "rmfer/base/memory.h"
 #include "rmfer/data/picture_file.h"
 
 #include <ctype.h>
-#include <dirent.h>
-#include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 enum { WAITING_THREADS = 16 };
-
-/* Text order but for runs of digits, which count by value: 2.jpg before 10.jpg. */
-static int compare_names(const void *left, const void *right)
-{
-    const char *a = *(const char *const *)left, *b = *(const char *const *)right;
-    while (*a != '\0' && *b != '\0') {
-        if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
-            while (*a == '0') a++;
-            while (*b == '0') b++;
-            size_t a_digits = strspn(a, "0123456789"), b_digits = strspn(b, "0123456789");
-            if (a_digits != b_digits) return a_digits < b_digits ? -1 : 1;
-            int order = strncmp(a, b, a_digits);
-            if (order != 0) return order;
-            a += a_digits;
-            b += b_digits;
-        } else {
-            if (*a != *b) return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
-            a++;
-            b++;
-        }
-    }
-    if (*a != '\0' || *b != '\0') return *a == '\0' ? -1 : 1;
-    return strcmp(*(const char *const *)left, *(const char *const *)right); /* 01 and 1 */
-}
-
-static status append_name(struct folder_list *list, const char *name, struct error *err)
-{
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
-        char **names = memory_grow(list->names, list->count, capacity, sizeof *names, "a folder's names", err);
-        if (names == NULL) return STATUS_FAILED;
-        list->names = names;
-        list->capacity = capacity;
-    }
-    list->names[list->count] = memory_copy_string(name, err);
-    if (list->names[list->count] == NULL) return STATUS_FAILED;
-    list->count++;
-    return STATUS_OK;
-}
-
-status folder_list_read(struct folder_list *list, const char *path, struct error *err)
-{
-    *list = (struct folder_list){0};
-    DIR *folder = opendir(path);
-    if (folder == NULL) return error_set_errno(err, "%s", path);
-    status result = STATUS_OK;
-    while (result == STATUS_OK) {
-        errno = 0;
-        struct dirent *entry = readdir(folder);
-        if (entry == NULL) {
-            if (errno != 0) result = error_set_errno(err, "%s", path);
-            break;
-        }
-        if (entry->d_name[0] != '.') result = append_name(list, entry->d_name, err);
-    }
-    closedir(folder);
-    if (result == STATUS_OK && list->count > 1) qsort(list->names, list->count, sizeof *list->names, compare_names);
-    if (result != STATUS_OK) folder_list_free(list);
-    return result;
-}
-
-void folder_list_free(struct folder_list *list)
-{
-    for (size_t i = 0; i < list->count; i++) memory_free(list->names[i]);
-    memory_free(list->names);
-    *list = (struct folder_list){0};
-}
 
 static bool is_file_with_bytes(const char *path)
 {

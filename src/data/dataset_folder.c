@@ -2,6 +2,7 @@
  * arousal. */
 #include "data/dataset_reader.h"
 #include "rmfer/base/file.h"
+#include "rmfer/base/folder_list.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/data/csv.h"

@@ -2,6 +2,7 @@
  * folders 1 to 7 with train_labels.csv and test_labels.csv. */
 #include "data/dataset_reader.h"
 #include "rmfer/base/file.h"
+#include "rmfer/base/folder_list.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/data/csv.h"
 

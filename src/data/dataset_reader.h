@@ -95,14 +95,6 @@ char *reader_path(const struct dataset_reader *reader, const char *wanted, const
 /* data.train, data.valid or data.test, as the part says; "" when not given. */
 const char *reader_wanted(const struct dataset_reader *reader);
 
-/* Entries of a folder that do not begin with a dot, numbers in them sorted by value. */
-struct folder_list {
-    char **names;
-    size_t count, capacity;
-};
-status folder_list_read(struct folder_list *list, const char *path, struct error *err) MUST_CHECK;
-void folder_list_free(struct folder_list *list);
-
 /* Which samples a split keeps: keep[i] of all samples is set. See dataset_split.c. */
 status split_choose(const struct dataset *dataset, const struct config_data *options, enum dataset_split split,
                     bool valid_is_share, bool *keep, struct error *err) MUST_CHECK;

@@ -2,27 +2,23 @@
 #include "faces/folder_walk.h"
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/folder_list.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 #include "rmfer/data/image.h"
 #include "rmfer/data/video.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { MOST_FOLDER_DEPTH = 64 };
 
-/* A listed folder. Its names stand one behind the other in one piece of memory: a name costs its bytes, the zero behind
- * it and a pointer. */
+/* A listed folder. */
 struct level {
     char *path, *below; /* of the folder; `below` is "" for the one that was opened */
-    struct text listed; /* the names as they were read */
-    const char **names; /* sorted; into `listed` */
-    size_t count, next;
+    struct folder_list list;
+    size_t next; /* in it */
 };
 
 struct folder_walk {
@@ -31,65 +27,21 @@ struct folder_walk {
     const char *left_out; /* a folder, or NULL; borrowed */
 };
 
-/* ---- one folder -------------------------------------------------------------------------------------------------
- */
-
 static void level_free(struct level *level)
 {
-    text_free(&level->listed);
-    memory_free(level->names);
+    folder_list_free(&level->list);
     memory_free(level->path);
     memory_free(level->below);
     *level = (struct level){0};
 }
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static status sort_names(struct level *level, struct error *err)
-{
-    if (level->count == 0) return STATUS_OK;
-    level->names = memory_allocate(level->count, sizeof *level->names, "a folder's names", err);
-    if (level->names == NULL) return STATUS_FAILED;
-    const char *name = level->listed.bytes;
-    for (size_t i = 0; i < level->count; i++, name += strlen(name) + 1) level->names[i] = name;
-    qsort(level->names, level->count, sizeof *level->names, compare_names);
-    return STATUS_OK;
-}
-
-static status read_names(struct level *level, struct error *err)
-{
-    DIR *stream = opendir(level->path);
-    if (stream == NULL) return error_set_errno(err, "%s", level->path);
-    status result = STATUS_OK;
-    errno = 0;
-    for (struct dirent *entry; result == STATUS_OK && (entry = readdir(stream)) != NULL; errno = 0) {
-        if (entry->d_name[0] == '.') continue;
-        result = text_append(&level->listed, entry->d_name, strlen(entry->d_name) + 1, err);
-        level->count++;
-    }
-    if (result == STATUS_OK && errno != 0) result = error_set_errno(err, "%s", level->path);
-    closedir(stream);
-    return result == STATUS_OK ? sort_names(level, err) : result;
-}
-
-/* ---- the tree ---------------------------------------------------------------------------------------------------
- */
 
 /* Takes `path` and `below` over where it works. */
 static status enter(struct folder_walk *walk, char *path, char *below, struct error *err)
 {
     struct level *level = &walk->levels[walk->depth];
     *level = (struct level){.path = path, .below = below};
-    status result = read_names(level, err);
-    if (result == STATUS_OK) {
-        walk->depth++;
-        return STATUS_OK;
-    }
-    level->path = level->below = NULL;
-    level_free(level);
+    status result = folder_list_read(&level->list, path, err);
+    walk->depth += result == STATUS_OK;
     return result;
 }
 
@@ -120,8 +72,8 @@ double folder_walk_share(const struct folder_walk *walk, double inner)
     double share = 0, one = 1; /* entry's share of the whole, level by level */
     for (size_t i = 0; i < walk->depth; i++) {
         const struct level *level = &walk->levels[i];
-        if (level->count == 0) continue;
-        one /= (double)level->count;
+        if (level->list.count == 0) continue;
+        one /= (double)level->list.count;
         if (level->next > 0) share += one * (double)(level->next - 1);
     }
     return share + one * inner;
@@ -161,7 +113,7 @@ static const char *next_name(struct folder_walk *walk)
 {
     while (walk->depth > 0) {
         struct level *level = &walk->levels[walk->depth - 1];
-        if (level->next < level->count) return level->names[level->next++];
+        if (level->next < level->list.count) return level->list.names[level->next++];
         level_free(level);
         walk->depth--;
     }

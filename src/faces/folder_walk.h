@@ -1,5 +1,5 @@
-/* The files below a folder that are called as pictures or videos are, one after the other in order of names. What they
- * are their bytes will tell. */
+/* The files below a folder that are called as pictures or videos are, one after the other in natural order of names
+ * (2.jpg before 10.jpg). What they are their bytes will tell. */
 #ifndef RMFER_SRC_FACES_FOLDER_WALK_H
 #define RMFER_SRC_FACES_FOLDER_WALK_H
 

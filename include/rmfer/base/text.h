@@ -31,6 +31,11 @@ bool text_to_real(const char *string, double *value);
 bool text_equal_ignoring_case(const char *a, const char *b);
 bool text_ends_with_ignoring_case(const char *string, const char *ending);
 
+/* Below, at or above 0 as `a` stands before `b`, is the same, or stands behind it in text order by bytes, but for runs
+ * of digits, which count by value: "2.jpg" before "10.jpg". Only the same string is the same: "01" stands before "1".
+ */
+int text_compare_natural(const char *a, const char *b);
+
 /* Cuts blanks and line ends at both ends, in place; returns the first kept character. */
 char *text_trim(char *string);
 

@@ -1,8 +1,8 @@
 /* What was asked for, one picture or video frame after the other: files, folders, patterns, videos, lists, pipes.
  *
- * A folder is searched with the folders in it, in order of names; one folder's names are in memory at a time, and a
- * list on standard input is read line by line, pictures and videos there as they come, so that memory does not grow
- * with their number. Videos are decoded here, pictures are not. */
+ * A folder is searched with the folders in it, in natural order of names (2.jpg before 10.jpg); one folder's names are
+ * in memory at a time, and a list on standard input is read line by line, pictures and videos there as they come, so
+ * that memory does not grow with their number. Videos are decoded here, pictures are not. */
 #ifndef RMFER_FACES_INPUTS_H
 #define RMFER_FACES_INPUTS_H
 
