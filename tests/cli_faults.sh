@@ -1,5 +1,5 @@
 #!/bin/sh
-# A bad machine: allocation, read, write, sync or rename number N fails, in training, evaluating, predicting (a picture, the
+# A bad machine: allocation, read, write, sync, rename or name of a listed folder number N fails, in training, evaluating, predicting (a picture, the
 # faces in one, a video), importing, exporting, drawing and building an RMset; and power lost after every operation of a run. Whatever fails,
 # the program ends by itself and not by a crash; says 0 only where its result is what it is without the fault, or where it
 # warns that a video's damaged places were passed over, and else gives a message; leaves no half file, and a run that goes on
@@ -16,7 +16,7 @@ tries=${FAULT_TRIES:-2}
 seed=${FAULT_SEED:-$(git rev-parse HEAD 2>/dev/null | cut -c1-4)}
 seed=$(printf '%d' "0x${seed:-1}" 2>/dev/null || echo 1)
 wanted=${FAULT_COMMANDS:-train eval predict faces import named export synth film rmset power}
-kinds=${FAULT_KINDS:-allocate own read write sync rename}
+kinds=${FAULT_KINDS:-allocate own read write sync rename list}
 share=${FAULT_SHARE:-1/1}
 injected=0 gone_on=
 export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1
@@ -180,6 +180,7 @@ for name in $names; do
     faults $name write short
     faults $name sync EIO
     faults $name rename EIO
+    faults $name list EIO
 done
 
 # ---- power loss ----

@@ -181,6 +181,18 @@ if [ -f "$faults" ]; then
     run rmset build -q $mashups/mashup0.mp4 -o partial --every 48
     holds "and is not taken for the whole" test $code -eq 1
 else
+    # Nor is half of a folder taken for all of it: whichever name is not given, the lists stay as they are.
+    check "two films" rmset build -q $mashups/mashup0.mp4 $mashups/mashup1.mp4 -o listed --every 48
+    cp -r listed kept
+    names=0
+    while [ $names -lt 9 ]; do
+        names=$((names + 1))
+        FAULT=list:EIO:$names LD_PRELOAD=$faults "$RMFER" rmset build -q $mashups/mashup0.mp4 -o listed --every 48 >out 2>err
+        code=$?
+        holds "a folder that cannot be listed to its end is an error" test "$code $(cat err)" = \
+            "1 rmfer: error: listed: Input/output error"
+    done
+    holds "and no film is dropped from the lists" diff -r kept listed
     skip "failing reads, as tests/faults is not built"
 fi
 if command -v ffmpeg >/dev/null; then

@@ -107,6 +107,27 @@ static void test_a_file_that_need_not_be_there(void **state)
     scratch_remove(folder);
 }
 
+static void test_whether_a_file_is_there(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    struct error err = {0};
+    bool there;
+    scratch_text(folder, "full", "hello");
+    assert_int_equal(symlink("loop", scratch_path(folder, "loop")), 0);
+    assert_int_equal(file_find(scratch_path(folder, "full"), &there, &err), STATUS_OK);
+    assert_true(there);
+    static const char *const none[] = {"none", ".", "full/none", "none/none"};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(file_find(scratch_path(folder, none[i]), &there, &err), STATUS_OK);
+        assert_false(there);
+    }
+    assert_int_equal(file_find(scratch_path(folder, "loop/none"), &there, &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "loop/none: "));
+    assert_false(there);
+    scratch_remove(folder);
+}
+
 static void test_making_folders(void **state)
 {
     (void)state;
@@ -368,6 +389,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reading_files),
         cmocka_unit_test(test_a_file_that_need_not_be_there),
+        cmocka_unit_test(test_whether_a_file_is_there),
         cmocka_unit_test(test_making_folders),
         cmocka_unit_test(test_atomic_files),
         cmocka_unit_test(test_targets_that_are_no_files),

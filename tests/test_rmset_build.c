@@ -19,6 +19,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { WIDTH = 200, HEIGHT = 100, FRAMES = 6 };
 
@@ -228,7 +229,7 @@ static void other_settings_are_refused(void **state)
     options.every = 2;
     assert_int_equal(build(&options, &counts), STATUS_OK);
     assert_int_equal(counts.failed, 1);
-    assert_non_null(strstr(last_failure, "was made of another film or with other settings"));
+    assert_non_null(strstr(last_failure, "was made of another film or with other settings "));
 }
 
 /* A film of the same name and length is another one when its pixels are; a copy of it is the same. */
@@ -266,6 +267,25 @@ static void another_list_is_refused(void **state)
     assert_int_equal(build(&options, &counts), STATUS_OK);
     assert_int_equal(counts.failed, 1);
     write_lists();
+}
+
+/* A film of which it cannot be told whether it is finished is not passed over. */
+static void a_film_that_cannot_be_looked_at_is_an_error(void **state)
+{
+    (void)state;
+    struct rmset_counts counts;
+    struct error err = {0};
+    const char *films[] = {scratch_path(folder, "film")}, *out = scratch_path(folder, "unseen");
+    struct rmset_build_options options = options_of(out);
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    char *before = content_of("unseen/index.csv");
+    assert_int_equal(symlink("round", scratch_path(folder, "unseen/round")), 0);
+    assert_int_equal(rmset_build(films, 1, &options, &counts, &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "unseen/round/film.ini: "));
+    char *after = content_of("unseen/index.csv");
+    assert_string_equal(before, after);
+    memory_free(before);
+    memory_free(after);
 }
 
 static void count_complaints(void *context, const char *message)
@@ -380,6 +400,7 @@ int main(void)
         cmocka_unit_test(other_settings_are_refused),
         cmocka_unit_test(another_film_is_refused),
         cmocka_unit_test(another_list_is_refused),
+        cmocka_unit_test(a_film_that_cannot_be_looked_at_is_an_error),
         cmocka_unit_test(check_finds_what_is_broken),
         cmocka_unit_test(faces_outside_are_nobody),
         cmocka_unit_test(windows_are_looked_for_closely),

@@ -147,6 +147,16 @@ status file_read_if_there(const char *path, size_t limit, bool *there, uint8_t *
     return *there ? read_opened(descriptor, path, limit, bytes, size, err) : STATUS_OK;
 }
 
+status file_find(const char *path, bool *there, struct error *err)
+{
+    struct stat facts;
+    *there = false;
+    if (stat(path, &facts) != 0)
+        return errno == ENOENT || errno == ENOTDIR ? STATUS_OK : error_set_errno(err, "%s", path);
+    *there = S_ISREG(facts.st_mode);
+    return STATUS_OK;
+}
+
 bool file_exists(const char *path)
 {
     struct stat facts;

@@ -4,6 +4,7 @@
 
 #include "rmfer/base/file.h"
 #include "rmfer/base/file_write.h"
+#include "rmfer/base/folder_list.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 #include "rmfer/data/rmset_index.h"
@@ -23,52 +24,35 @@ enum { COPY_BYTES = 1 << 16 };
 /* ---- names ------------------------------------------------------------------------------------------------------
  */
 
-static status add_name(struct film_names *names, const char *name, struct error *err)
-{
-    if (names->count == names->capacity) {
-        size_t capacity = names->capacity == 0 ? 64 : 2 * names->capacity;
-        char **grown = memory_grow(names->names, names->count, capacity, sizeof *grown, "the films' names", err);
-        if (grown == NULL) return STATUS_FAILED;
-        names->names = grown;
-        names->capacity = capacity;
-    }
-    names->names[names->count] = memory_copy_string(name, err);
-    return names->names[names->count] == NULL ? STATUS_FAILED : (names->count++, STATUS_OK);
-}
-
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* A finished film has a film.ini; others are passed over. */
-static status add_finished(struct film_names *names, const char *folder, const char *name, struct error *err)
+/* A finished film has a film.ini. */
+static status is_finished(const char *folder, const char *name, bool *finished, struct error *err)
 {
     struct text path = {0};
     status result = text_append_format(&path, err, "%s/%s/film.ini", folder, name);
-    if (result == STATUS_OK && file_exists(text_string(&path))) result = add_name(names, name, err);
+    if (result == STATUS_OK) result = file_find(text_string(&path), finished, err);
     text_free(&path);
     return result;
 }
 
-status film_names_list(struct film_names *names, const char *folder, struct error *err)
+/* The finished films, in text order: what is built from the lists depends on it. */
+static status list_films(struct folder_list *films, const char *folder, struct error *err)
 {
-    *names = (struct film_names){0};
-    DIR *stream = opendir(folder);
-    if (stream == NULL) return error_set_errno(err, "%s", folder);
-    status result = STATUS_OK;
-    for (struct dirent *entry; result == STATUS_OK && (entry = readdir(stream)) != NULL;)
-        if (entry->d_name[0] != '.') result = add_finished(names, folder, entry->d_name, err);
-    closedir(stream);
-    if (names->count > 0) qsort(names->names, names->count, sizeof *names->names, compare_names);
+    status result = folder_list_read(films, folder, err);
+    size_t found = films->count;
+    films->count = 0;
+    for (size_t i = 0; i < found && result == STATUS_OK; i++) {
+        const char *name = films->names[i];
+        bool finished = false;
+        result = is_finished(folder, name, &finished, err);
+        if (finished) films->names[films->count++] = name;
+    }
+    if (films->count > 0) qsort(films->names, films->count, sizeof *films->names, compare_names);
     return result;
-}
-
-void film_names_free(struct film_names *names)
-{
-    for (size_t i = 0; i < names->count; i++) memory_free(names->names[i]);
-    memory_free(names->names);
-    *names = (struct film_names){0};
 }
 
 status folder_remove_flat(const char *folder, struct error *err)
@@ -129,31 +113,31 @@ static status open_list(struct atomic_file *file, const char *folder, const char
 }
 
 /* A list put together from the films' lists `part`. */
-static status join_lists(const char *folder, const struct film_names *names, const char *part, const char *name,
+static status join_lists(const char *folder, const struct folder_list *films, const char *part, const char *name,
                          const char *header, struct error *err)
 {
     struct atomic_file file = {0};
     status result = open_list(&file, folder, name, header, err);
-    for (size_t i = 0; i < names->count && result == STATUS_OK; i++)
-        result = append_file(file.stream, folder, names->names[i], part, err);
+    for (size_t i = 0; i < films->count && result == STATUS_OK; i++)
+        result = append_file(file.stream, folder, films->names[i], part, err);
     if (result == STATUS_OK) return atomic_file_commit(&file, err);
     atomic_file_abandon(&file);
     return result;
 }
 
-static status write_videos(const char *folder, const struct film_names *names, struct rmset_counts *counts,
+static status write_videos(const char *folder, const struct folder_list *films, struct rmset_counts *counts,
                            struct pixel_sums *sums, struct error *err)
 {
     struct atomic_file file = {0};
     status result = open_list(&file, folder, "videos.csv", "video,fps,frames,faces,persons,removal_areas\n", err);
-    for (size_t i = 0; i < names->count && result == STATUS_OK; i++) {
+    for (size_t i = 0; i < films->count && result == STATUS_OK; i++) {
         struct text path = {0};
         struct film_facts facts = {0};
-        result = text_append_format(&path, err, "%s/%s/film.ini", folder, names->names[i]);
+        result = text_append_format(&path, err, "%s/%s/film.ini", folder, films->names[i]);
         if (result == STATUS_OK) result = film_facts_read(&facts, text_string(&path), err);
         text_free(&path);
         if (result != STATUS_OK) break;
-        fprintf(file.stream, "%s,%.6g,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",\"%s\"\n", names->names[i], facts.rate,
+        fprintf(file.stream, "%s,%.6g,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",\"%s\"\n", films->names[i], facts.rate,
                 facts.frames, facts.faces, facts.persons, facts.areas);
         counts->frames += facts.frames;
         counts->faces += facts.faces;
@@ -200,17 +184,17 @@ static status make_index(const char *folder, struct error *err)
 
 status set_write_lists(const char *folder, struct rmset_counts *counts, struct error *err)
 {
-    struct film_names names;
+    struct folder_list films;
     struct pixel_sums sums = {0};
-    status result = film_names_list(&names, folder, err);
-    if (result == STATUS_OK && names.count == 0) result = error_set(err, "%s: no film could be built", folder);
+    status result = list_films(&films, folder, err);
+    if (result == STATUS_OK && films.count == 0) result = error_set(err, "%s: no film could be built", folder);
     if (result == STATUS_OK)
-        result = join_lists(folder, &names, "rows.csv", "index.csv", "video,frame,face,path,x,y,w,h,score\n", err);
+        result = join_lists(folder, &films, "rows.csv", "index.csv", "video,frame,face,path,x,y,w,h,score\n", err);
     if (result == STATUS_OK)
-        result = join_lists(folder, &names, "tracks.csv", "tracks.csv", "video,face,first,last,faces,end\n", err);
-    if (result == STATUS_OK) result = write_videos(folder, &names, counts, &sums, err);
+        result = join_lists(folder, &films, "tracks.csv", "tracks.csv", "video,face,first,last,faces,end\n", err);
+    if (result == STATUS_OK) result = write_videos(folder, &films, counts, &sums, err);
     if (result == STATUS_OK) result = write_statistics(folder, &sums, err);
     if (result == STATUS_OK) result = make_index(folder, err);
-    film_names_free(&names);
+    folder_list_free(&films);
     return result;
 }

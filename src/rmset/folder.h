@@ -4,15 +4,6 @@
 
 #include "rmset/film.h"
 
-/* Names of the finished films (folders with a film.ini), sorted. */
-struct film_names {
-    char **names;
-    size_t count, capacity;
-};
-
-status film_names_list(struct film_names *names, const char *folder, struct error *err) MUST_CHECK;
-void film_names_free(struct film_names *names);
-
 /* Removes a folder with the files in it; a missing one is fine. Folders within are not looked into. */
 status folder_remove_flat(const char *folder, struct error *err) MUST_CHECK;
 

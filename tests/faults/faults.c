@@ -1,14 +1,15 @@
 /* A library put before the C library (LD_PRELOAD) that lets the program meet a bad machine: one allocation, read,
- * write, sync or rename fails, the one whose number is asked for; or that only records, in order, what is done to
- * files.
+ * write, sync, rename or listing of a folder fails, the one whose number is asked for; or that only records, in order,
+ * what is done to files.
  *
  *   FAULT=KIND:OUTCOME:N     KIND allocate, own (an allocation that the program asks for, not a library), read, write,
- * sync, rename; OUTCOME an error (EIO, ENOSPC, ENOMEM), `short` (half of what was asked is done, which is no error) or
- * `end` (a file that is cut short) FAULT_NAMED=1            files without a name (O_TMPFILE) are refused, as on a file
- * system that holds none FAULT_DELAY=SEED         some reads and allocations take up to 3 ms longer, so that threads
- * meet in other orders FAULT_COUNTS=FILE        how many of each kind there were, written at the end, and for each
- * place in the program, which is a distinct stack of calls, the number of the first and of the last that came from
- * there FAULT_TRACE=FILE         what was done to files below FAULT_FOLDER, for power_loss.c
+ * sync, rename, list (a folder's next name); OUTCOME an error (EIO, ENOSPC, ENOMEM), `short` (half of what was asked is
+ * done, which is no error) or `end` (a file that is cut short) FAULT_NAMED=1            files without a name
+ * (O_TMPFILE) are refused, as on a file system that holds none FAULT_DELAY=SEED         some reads and allocations take
+ * up to 3 ms longer, so that threads meet in other orders FAULT_COUNTS=FILE        how many of each kind there were,
+ * written at the end, and for each place in the program, which is a distinct stack of calls, the number of the first
+ * and of the last that came from there FAULT_TRACE=FILE         what was done to files below FAULT_FOLDER, for
+ * power_loss.c
  *
  * Counted from main on, in the program's second start (cmd/environment.c). Streams are given buffers of our own
  * (fopencookie), as the C library's reads and writes would not pass here; standard error and /proc, /sys, /dev are left
@@ -16,6 +17,7 @@
 #define _GNU_SOURCE
 #include "trace.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
@@ -32,8 +34,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum kind { ALLOCATE, OWN, READ, WRITE, SYNC, RENAME, KINDS };
-static const char *const kind_names[KINDS] = {"allocate", "own", "read", "write", "sync", "rename"};
+enum kind { ALLOCATE, OWN, READ, WRITE, SYNC, RENAME, LIST, KINDS };
+static const char *const kind_names[KINDS] = {"allocate", "own", "read", "write", "sync", "rename", "list"};
 
 enum {
     MOST_DESCRIPTORS = 1024,
@@ -389,6 +391,13 @@ int linkat(int from_folder, const char *from, int to_folder, const char *to, int
     int result = REAL(linkat)(from_folder, from, to_folder, to, flags);
     if (result == 0 && is_traced(to)) record(TRACE_LINK, "", to, inode, 0, NULL, 0);
     return result;
+}
+
+struct dirent *readdir(DIR *stream)
+{
+    int outcome = meet(LIST);
+    if (outcome > 0) errno = outcome;
+    return outcome > 0 ? NULL : REAL(readdir)(stream);
 }
 
 int unlink(const char *path)

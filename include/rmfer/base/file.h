@@ -29,6 +29,10 @@ status file_read(const char *path, size_t limit, uint8_t **bytes, size_t *size, 
 status file_read_if_there(const char *path, size_t limit, bool *there, uint8_t **bytes, size_t *size,
                           struct error *err) MUST_CHECK;
 
+/* Whether a regular file is there. What keeps that from being known (a disk, a server, rights) is an error, as it is of
+ * file_read_if_there. */
+status file_find(const char *path, bool *there, struct error *err) MUST_CHECK;
+
 bool file_exists(const char *path);
 bool folder_exists(const char *path);
 bool path_is_same(const char *a, const char *b);   /* both are there and are one file or folder, under whatever name */
