@@ -9,6 +9,7 @@
 
 #include "rmfer/base/file.h"
 #include "rmfer/base/file_write.h"
+#include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/data/rmset_index.h"
 #include "rmfer/rmset/build.h"
@@ -269,6 +270,36 @@ static void another_list_is_refused(void **state)
     write_lists();
 }
 
+/* Numbers of another film's size, or frames that it does not have, hide nothing: somebody should know. */
+static void areas_that_hide_nothing_are_told(void **state)
+{
+    (void)state;
+    static const char *const areas[] = {"200,0,10,10", "0,100,5,5@2-", "-20,0,20,5",
+                                        "199,99,9,9",  "0,0,5,5@6-",   "0,0,5,5@5-"};
+    char *told = NULL;
+    size_t size = 0;
+    struct rmset_counts counts;
+    const char *out = scratch_path(folder, "useless");
+    struct rmset_build_options options = options_of(out);
+    options.areas = areas;
+    options.area_count = sizeof areas / sizeof *areas;
+    FILE *copy = open_memstream(&told, &size);
+    assert_non_null(copy);
+    log_set_copy(copy);
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    log_set_copy(NULL);
+    assert_int_equal(fclose(copy), 0);
+    assert_int_equal(counts.built, 1);
+    size_t warnings = 0;
+    for (const char *at = told; (at = strstr(at, "film: removal area ")) != NULL; at++) warnings++;
+    assert_int_equal(warnings, 4);
+    assert_non_null(strstr(told, "film: removal area 200,0,10,10 lies outside of 200 x 100\n"));
+    assert_non_null(strstr(told, "film: removal area 0,100,5,5@2- lies outside of 200 x 100\n"));
+    assert_non_null(strstr(told, "film: removal area -20,0,20,5 lies outside of 200 x 100\n"));
+    assert_non_null(strstr(told, "film: removal area 0,0,5,5@6- begins behind the last frame looked at, 5\n"));
+    free(told);
+}
+
 /* A film of which it cannot be told whether it is finished is not passed over. */
 static void a_film_that_cannot_be_looked_at_is_an_error(void **state)
 {
@@ -400,6 +431,7 @@ int main(void)
         cmocka_unit_test(other_settings_are_refused),
         cmocka_unit_test(another_film_is_refused),
         cmocka_unit_test(another_list_is_refused),
+        cmocka_unit_test(areas_that_hide_nothing_are_told),
         cmocka_unit_test(a_film_that_cannot_be_looked_at_is_an_error),
         cmocka_unit_test(check_finds_what_is_broken),
         cmocka_unit_test(faces_outside_are_nobody),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "rmfer/base/log.h"
 #include "rmfer/base/random.h"
 #include "rmfer/data/draw.h"
 #include "rmfer/faces/tracks.h"
@@ -149,6 +150,41 @@ static void the_sheet_shows_faces_and_areas(void **state)
     rmset_preview_free(&preview);
 }
 
+/* An area's numbers are wholly to be read where it lies at the right edge, and one that hides nothing is told. */
+static void an_area_at_the_edge_is_labelled(void **state)
+{
+    (void)state;
+    static const struct image_box window = {80, 0, 80, 80};
+    static const struct color given = {86, 180, 233}, black = {0, 0, 0};
+    static const char *const areas[] = {"220,40,20,30", "240,0,20,30", "0,0,20,30@40-"};
+    static const char label[] = "given 220,40,20,30";
+    const struct rmset_preview_options options = {.frames = 6, .areas = areas, .area_count = 3};
+    struct error err = {0};
+    struct rmset_preview preview;
+    struct image plate = {0};
+    char *told = NULL;
+    size_t size = 0;
+    FILE *copy = open_memstream(&told, &size);
+    assert_non_null(copy);
+    log_set_copy(copy);
+    preview_of(make_film("edge", &window, 1, 0), &options, &preview);
+    log_set_copy(NULL);
+    assert_int_equal(fclose(copy), 0);
+    assert_non_null(strstr(told, "edge: removal area 240,0,20,30 lies outside of 240 x 160\n"));
+    assert_non_null(strstr(told, "edge: removal area 0,0,20,30@40- begins behind the last frame looked at, 39\n"));
+    free(told);
+    int width = draw_text_width(label, 2) + 2, height = 2 * FONT_HEIGHT + 1;
+    assert_int_equal(image_create(&plate, width, height, &err), STATUS_OK);
+    draw_rectangle(&plate, 0, 0, width, height, black);
+    draw_text(&plate, 2, 1, 2, label, given);
+    int top = 42 + (70 * 640 + WIDTH / 2) / WIDTH - 2 * FONT_HEIGHT - 5, left = 12 + 640 - width;
+    for (int y = 0; y < height; y++)
+        assert_memory_equal(preview.sheet.rgb + 3 * ((top + y) * preview.sheet.width + left), plate.rgb + 3 * y * width,
+                            3 * (size_t)width);
+    image_free(&plate);
+    rmset_preview_free(&preview);
+}
+
 /* Below each tile its frame's number; pictures of a folder have no times. */
 static void a_folders_frames_have_no_times(void **state)
 {
@@ -217,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_new_layout_is_a_new_area),
         cmocka_unit_test(nothing_stands_out_without_a_window),
         cmocka_unit_test(the_sheet_shows_faces_and_areas),
+        cmocka_unit_test(an_area_at_the_edge_is_labelled),
         cmocka_unit_test(a_folders_frames_have_no_times),
         cmocka_unit_test(a_folder_has_one_stem),
         cmocka_unit_test(what_is_no_film_is_said),

@@ -234,11 +234,14 @@ static status cut_faces(const void *context, struct face_picture *picture, struc
 /* ---- the film ---------------------------------------------------------------------------------------------------
  */
 
-static void warn_of_size(const struct film_job *job, const struct face_input *input)
+/* What the size of the film's first frame tells. */
+static status warn_of_size(const struct film_job *job, const struct face_input *input, struct error *err)
 {
-    if (input->image.height > 0 && input->image.height < FULL_HD && input->image.width < FULL_HD * 16 / 9)
-        log_warning("%s: %d x %d pixels; below 1080p the faces of a mashup are small", job->path, input->image.width,
-                    input->image.height);
+    int width = input->image.width, height = input->image.height;
+    if (height <= 0) return STATUS_OK;
+    if (height < FULL_HD && width < FULL_HD * 16 / 9)
+        log_warning("%s: %d x %d pixels; below 1080p the faces of a mashup are small", job->path, width, height);
+    return rmset_notes_warn_outside(job->notes, job->path, width, height, err);
 }
 
 static void report(const struct film_job *job, const struct face_picture *picture)
@@ -276,7 +279,8 @@ static status take_picture(const struct film_job *job, struct film_writer *write
     }
     if (facts->frames++ == 0) {
         facts->rate = input->frame_rate;
-        warn_of_size(job, input);
+        status result = warn_of_size(job, input, err);
+        if (result != STATUS_OK) return result;
     }
     facts->faces += picture->face_count;
     report(job, picture);
@@ -348,7 +352,8 @@ static status finish_film(struct film_work *work, struct film_writer *writer, st
     for (size_t i = 0; i < work->tracker.count; i++) facts->persons += work->tracker.tracks[i].faces > 0;
     if (facts->faces == 0)
         return error_set(err, "%s: no faces in its %llu frames", job->path, (unsigned long long)facts->frames);
-    status result = rmset_notes_print_areas(job->notes, &areas, err);
+    status result = rmset_notes_warn_late(job->notes, job->path, job->progress->frame, err);
+    if (result == STATUS_OK) result = rmset_notes_print_areas(job->notes, &areas, err);
     facts->areas = result == STATUS_OK ? memory_copy_string(text_string(&areas), err) : NULL;
     facts->settings = memory_copy_string(job->settings, err);
     text_free(&areas);

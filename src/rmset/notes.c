@@ -2,12 +2,14 @@
 #include "rmfer/rmset/notes.h"
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/data/csv.h"
 #include "rmfer/data/draw.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,6 +212,63 @@ status rmset_notes_add_area(struct rmset_notes *notes, const char *text, struct 
     return rmset_notes_append_area(notes, &area, err);
 }
 
+/* ---- areas in words ---------------------------------------------------------------------------------------------
+ */
+
+static status print_area(const struct rmset_area *area, struct text *out, struct error *err)
+{
+    status result = text_append_format(out, err, "%g,%g,%g,%g", area->box.x, area->box.y, area->box.width,
+                                       area->box.height);
+    if (result == STATUS_OK && (area->from > 0 || area->to < INT64_MAX))
+        result = text_append_format(out, err, "@%" PRId64 "-", area->from);
+    if (result == STATUS_OK && area->to < INT64_MAX) result = text_append_format(out, err, "%" PRId64, area->to);
+    return result;
+}
+
+status rmset_notes_print_areas(const struct rmset_notes *notes, struct text *out, struct error *err)
+{
+    status result = STATUS_OK;
+    for (size_t i = 0; i < notes->area_count && result == STATUS_OK; i++) {
+        if (i > 0) result = text_append(out, " ", 1, err);
+        if (result == STATUS_OK) result = print_area(&notes->areas[i], out, err);
+    }
+    return result;
+}
+
+/* "FILM: removal area 640,360,640,360 COMPLAINT" */
+static status warn_of(const struct rmset_area *area, const char *film, const char *complaint, struct error *err)
+{
+    struct text words = {0};
+    status result = print_area(area, &words, err);
+    if (result == STATUS_OK) log_warning("%s: removal area %s %s", film, text_string(&words), complaint);
+    text_free(&words);
+    return result;
+}
+
+status rmset_notes_warn_outside(const struct rmset_notes *notes, const char *film, int width, int height,
+                                struct error *err)
+{
+    char complaint[64];
+    status result = STATUS_OK;
+    snprintf(complaint, sizeof complaint, "lies outside of %d x %d", width, height);
+    for (size_t i = 0; i < notes->area_count && result == STATUS_OK; i++) {
+        const struct image_box *box = &notes->areas[i].box;
+        if (box->x >= width || box->y >= height || box->x + box->width <= 0 || box->y + box->height <= 0)
+            result = warn_of(&notes->areas[i], film, complaint, err);
+    }
+    return result;
+}
+
+status rmset_notes_warn_late(const struct rmset_notes *notes, const char *film, int64_t last, struct error *err)
+{
+    char complaint[64];
+    status result = STATUS_OK;
+    snprintf(complaint, sizeof complaint, "begins behind the last frame looked at, %" PRId64, last);
+    for (size_t i = 0; i < notes->area_count && result == STATUS_OK; i++)
+        if (notes->areas[i].from > last) result = warn_of(&notes->areas[i], film, complaint, err);
+    return result;
+}
+
 /* ---- use --------------------------------------------------------------------------------------------------------
  */
 
@@ -260,18 +319,4 @@ status rmset_notes_detections(const struct rmset_notes *notes, int64_t frame, st
         (*faces)[i].score = notes->detections[low + i].score;
     }
     return STATUS_OK;
-}
-
-status rmset_notes_print_areas(const struct rmset_notes *notes, struct text *out, struct error *err)
-{
-    status result = STATUS_OK;
-    for (size_t i = 0; i < notes->area_count && result == STATUS_OK; i++) {
-        const struct rmset_area *area = &notes->areas[i];
-        result = text_append_format(out, err, "%s%g,%g,%g,%g", i > 0 ? " " : "", area->box.x, area->box.y,
-                                    area->box.width, area->box.height);
-        if (result == STATUS_OK && (area->from > 0 || area->to < INT64_MAX))
-            result = text_append_format(out, err, "@%" PRId64 "-", area->from);
-        if (result == STATUS_OK && area->to < INT64_MAX) result = text_append_format(out, err, "%" PRId64, area->to);
-    }
-    return result;
 }

@@ -152,6 +152,16 @@ static status look_through(struct look *look, const char *film, struct error *er
     return result == STATUS_OK ? end_layout(look, INT64_MAX, err) : result;
 }
 
+/* Where no frame was looked at, the sheet's drawing says so. */
+static status check_areas(const struct look *look, const char *film, struct error *err)
+{
+    const struct rmset_preview *preview = look->preview;
+    if (look->looked_at == 0) return STATUS_OK;
+    status result = rmset_notes_warn_outside(&look->notes, film, preview->width, preview->height, err);
+    int64_t last = preview->frames - 1 > look->last_frame ? preview->frames - 1 : look->last_frame;
+    return result == STATUS_OK ? rmset_notes_warn_late(&look->notes, film, last, err) : result;
+}
+
 static void free_look(struct look *look)
 {
     for (size_t i = 0; look->tiles != NULL && i < look->tile_count; i++) preview_tile_free(&look->tiles[i]);
@@ -174,6 +184,7 @@ status rmset_preview_make(struct rmset_preview *preview, const char *film, const
         result = rmset_notes_read(&look.notes, film, options->detections,
                                   options->detector == NULL || options->lists_first, err);
     if (result == STATUS_OK) result = look_through(&look, film, err);
+    if (result == STATUS_OK) result = check_areas(&look, film, err);
     if (result == STATUS_OK) {
         const struct preview_sheet sheet = {film, preview, &look.notes, look.tiles, look.tile_count};
         result = preview_sheet_draw(&sheet, &preview->sheet, err);

@@ -42,10 +42,12 @@ status preview_tile_scale(struct preview_tile *tile, const struct image *frame, 
 /* ---- a tile -----------------------------------------------------------------------------------------------------
  */
 
-/* Text on a plate, so that it can be read on anything. */
+/* Text on a plate, so that it can be read on anything; moved to the left where it would reach over the edge. */
 static void draw_plate(struct image *image, int x, int y, int scale, const char *text, struct color color)
 {
-    draw_rectangle(image, x, y, draw_text_width(text, scale) + scale, FONT_HEIGHT * scale + 1, black);
+    int width = draw_text_width(text, scale) + scale, room = image->width - width;
+    if (x > room) x = room > 0 ? room : 0;
+    draw_rectangle(image, x, y, width, FONT_HEIGHT * scale + 1, black);
     draw_text(image, x + scale, y + 1, scale, text, color);
 }
 

@@ -59,6 +59,14 @@ status rmset_notes_add_area(struct rmset_notes *notes, const char *text, struct 
 
 status rmset_notes_append_area(struct rmset_notes *notes, const struct rmset_area *area, struct error *err) MUST_CHECK;
 
+/* Warns of each area that lies wholly outside of the film's pictures: numbers of a film of another size, mostly. */
+status rmset_notes_warn_outside(const struct rmset_notes *notes, const char *film, int width, int height,
+                                struct error *err) MUST_CHECK;
+
+/* The same of each whose frames all lie behind `last`, the last one that was looked at. */
+status rmset_notes_warn_late(const struct rmset_notes *notes, const char *film, int64_t last,
+                             struct error *err) MUST_CHECK;
+
 /* Blackens the frame's areas. */
 void rmset_notes_mask(const struct rmset_notes *notes, int64_t frame, struct image *image);
 
