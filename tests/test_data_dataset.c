@@ -16,6 +16,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static char *eight[] = {"Neutral", "Happiness", "Sadness", "Surprise", "Fear", "Disgust", "Anger", "Contempt"};
 static char *alphabetical[] = {"Anger", "Disgust", "Fear", "Happiness", "Neutral", "Sadness", "Surprise"};
@@ -670,6 +671,34 @@ static void test_class_folders(void **state)
     scratch_remove(folder);
 }
 
+/* Pictures in folders below a class's are the class's too, as torchvision's ImageFolder has it. */
+static void test_folders_in_class_folders(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {"train/Anger/s2/9.jpg", "train/Anger/s2/10.jpg", "train/Anger/s10/deep/a.jpg",
+                                         "train/Anger/z.jpg", "train/Fear/linked/10.jpg"};
+    char *folder = scratch_make(), target[1024];
+    for (size_t i = 0; i < 4; i++) touch(folder, wanted[i]);
+    touch(folder, "train/Anger/s2/notes.txt");
+    touch(folder, "train/Anger/.trash/b.jpg");
+    touch(folder, "elsewhere/10.jpg");
+    touch(folder, "train/Fear/notes.txt");
+    snprintf(target, sizeof target, "%s/elsewhere", folder);
+    assert_int_equal(symlink(target, scratch_path(folder, "train/Fear/linked")), 0);
+    struct config_data options = options_of(DATA_FOLDER, folder);
+    struct dataset dataset = opened(&options, SPLIT_TRAIN);
+    assert_int_equal(dataset.count, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_string_equal(dataset_path(&dataset, i) + strlen(folder) + 1, wanted[i]);
+        assert_int_equal(dataset.samples[i].label, i < 4 ? 6 : 4);
+    }
+    assert_note(&dataset, "not a picture by name", 2, "notes.txt");
+    dataset_free(&dataset);
+    assert_int_equal(symlink(".", scratch_path(folder, "train/Fear/round")), 0);
+    assert_error(&options, SPLIT_TRAIN, "folders in folders, too deep");
+    scratch_remove(folder);
+}
+
 static void test_lists(void **state)
 {
     (void)state;
@@ -904,6 +933,10 @@ static void test_labelled_subset(void **state)
     assert_int_equal(common_samples(&labelled, &rest), 0);
     for (int class = 0; class < 8; class ++) assert_int_equal(labelled.class_counts[class], class < 3 ? 6 : 5);
     for (size_t i = 0; i < rest.count; i++) assert_int_equal(rest.samples[i].label, -1);
+    struct text description = {0};
+    assert_int_equal(dataset_describe(&rest, &description, NULL), STATUS_OK);
+    assert_string_equal(text_string(&description), "csv unlabelled: 117 pictures\n"); /* no class is counted */
+    text_free(&description);
     float target[8];
     dataset_target(&rest, 0, target);
     for (int i = 0; i < 8; i++) assert_true(target[i] == 0);
@@ -1024,6 +1057,7 @@ int main(void)
         cmocka_unit_test(test_ferplus_pair),
         cmocka_unit_test(test_ferplus_folders),
         cmocka_unit_test(test_class_folders),
+        cmocka_unit_test(test_folders_in_class_folders),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_missing_files),
         cmocka_unit_test(test_shards_are_looked_up),

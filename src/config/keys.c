@@ -33,7 +33,8 @@
 #define TINY      DBL_MIN            /* above 0 */
 
 static const struct config_key keys[] = {
-    CHOICE(data, kind, "affectnet", "affectnet rafdb ferplus folder csv", "how the data set is laid out"),
+    CHOICE(data, kind, "affectnet", "affectnet rafdb ferplus folder csv",
+           "how the data set is laid out (folder: pictures anywhere below SPLIT/CLASS)"),
     PATH(data, root, "", "the data set's folder"),
     PATH(data, images, "", "affectnet, original release: the folder of the pictures where it is not root"),
     STRING(data, train, "", "list file or folder of the training split, under root (empty: the usual one)"),

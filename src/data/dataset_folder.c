@@ -1,4 +1,4 @@
-/* One's own data: ROOT/SPLIT/CLASS/picture, and lists with the columns path, label and perhaps split, valence,
+/* One's own data: ROOT/SPLIT/CLASS/.../picture, and lists with the columns path, label and perhaps split, valence,
  * arousal. */
 #include "data/dataset_reader.h"
 #include "rmfer/base/file.h"
@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAMES_OF_A_PART = 3 };
+enum {
+    NAMES_OF_A_PART = 3,
+    MOST_FOLDER_DEPTH = 16 /* a link that leads back is an error by then; systems pass over it after 40 rounds */
+};
 
 /* What the parts are called, as folders and in a column `split`. */
 static const char *const part_names[][NAMES_OF_A_PART] = {
@@ -24,14 +27,24 @@ static const char dropped[] = "of a class that data.classes does not name";
 
 /* ---- class folders -------------------------------------------------------------------------------------------- */
 
-static status read_class(struct dataset_reader *reader, const char *folder, int label, struct error *err)
+/* A class's pictures, and those in folders below its own, wherever a link may lead. */
+static status read_class(struct dataset_reader *reader, const char *folder, int label, int depth, struct error *err)
 {
     struct folder_list list;
+    if (depth > MOST_FOLDER_DEPTH) return error_set(err, "%s: folders in folders, too deep", folder);
     status result = folder_list_read(&list, folder, err);
     if (result != STATUS_OK) return result;
     for (size_t i = 0; i < list.count && result == STATUS_OK; i++) {
-        struct dataset_row row = {.folder = folder, .name = list.names[i], .label = label};
-        result = reader_add_entry(reader, &row, dropped, err);
+        const struct dataset_row row = {.folder = folder, .name = list.names[i], .label = label};
+        bool is_picture = image_kind_of_name(row.name) != IMAGE_UNKNOWN; /* which need not be looked at */
+        char *below = is_picture ? NULL : path_join(folder, row.name, err);
+        if (!is_picture && below == NULL)
+            result = STATUS_FAILED;
+        else if (!is_picture && folder_exists(below))
+            result = read_class(reader, below, label, depth + 1, err);
+        else
+            result = reader_add_entry(reader, &row, dropped, err);
+        memory_free(below);
     }
     folder_list_free(&list);
     return result;
@@ -73,7 +86,8 @@ static status read_classes(struct dataset_reader *reader, const char *folder, st
             result = unknown_folder(reader, path, err);
         else
             result = reader_note_mapping(reader, list.names[i], label, err);
-        if (path != NULL && result == STATUS_OK && folder_exists(path)) result = read_class(reader, path, label, err);
+        if (path != NULL && result == STATUS_OK && folder_exists(path))
+            result = read_class(reader, path, label, 0, err);
         memory_free(path);
     }
     folder_list_free(&list);
