@@ -699,6 +699,31 @@ static void test_folders_in_class_folders(void **state)
     scratch_remove(folder);
 }
 
+/* A header of other words or another separator looks like a bad row: what a header may be is said, of line 1 alone. */
+static void test_headers_that_are_not_understood(void **state)
+{
+    (void)state;
+    static const char *const lists[] = {"img_path,emo\na.jpg,1\n", "path;label\na.jpg;1\n", "path\tlabel\na.jpg\t1\n",
+                                        "img,emo,part\na.jpg,1,train\n"};
+    static const char
+        said[] = "no header with path and label was found in line 1 (path, image, file or filename; label, "
+                 "class, expression or emotion; separated by commas)";
+    char *folder = scratch_make();
+    struct config_data options = options_of(DATA_CSV, folder);
+    touch(folder, "a.jpg");
+    for (size_t i = 0; i < 4; i++) {
+        scratch_text(folder, "train.csv", lists[i]);
+        assert_error(&options, SPLIT_TRAIN, said);
+    }
+    scratch_text(folder, "train.csv", "a.jpg,1\nb.jpg,bored\n");
+    struct dataset dataset;
+    struct error err = {0};
+    assert_int_equal(dataset_open(&dataset, &options, SPLIT_TRAIN, &err), STATUS_FAILED);
+    assert_null(strstr(err.message, "header"));
+    dataset_free(&dataset);
+    scratch_remove(folder);
+}
+
 static void test_lists(void **state)
 {
     (void)state;
@@ -1059,6 +1084,7 @@ int main(void)
         cmocka_unit_test(test_class_folders),
         cmocka_unit_test(test_folders_in_class_folders),
         cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_headers_that_are_not_understood),
         cmocka_unit_test(test_missing_files),
         cmocka_unit_test(test_shards_are_looked_up),
         cmocka_unit_test(test_validation_share),

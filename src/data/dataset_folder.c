@@ -228,6 +228,18 @@ static status add_row(struct dataset_reader *reader, const struct csv_reader *cs
     return result == STATUS_OK ? reader_add(reader, &row, err) : result;
 }
 
+/* A first row that is neither a header nor a good row may well be a header of other words, or its commas none. */
+static status suspect_header(const struct csv_reader *csv, struct error *err)
+{
+    if (err == NULL) return STATUS_FAILED;
+    struct error row = *err;
+    error_clear(err);
+    return error_set(err,
+                     "%s; no header with path and label was found in line %zu (path, image, file or filename; label, "
+                     "class, expression or emotion; separated by commas)",
+                     row.message, csv->line);
+}
+
 /* `shared`: the list is for all parts, by its column split; without one it is all training. */
 static status read_list(struct dataset_reader *reader, const char *list, const char *folder, bool shared,
                         struct error *err)
@@ -238,12 +250,13 @@ static status read_list(struct dataset_reader *reader, const char *list, const c
     if (result == STATUS_OK) result = csv_open(&csv, list, CSV_COMMA, err);
     bool found = false, is_first = true;
     while (result == STATUS_OK && (result = csv_next(&csv, &found, err)) == STATUS_OK && found) {
-        bool is_header = is_first && read_header(&csv, &columns);
+        bool was_first = is_first, is_header = is_first && read_header(&csv, &columns);
         if (is_first && !is_header && csv.field_count >= 3) columns.split = 2;
         is_first = false;
         if (is_header) continue;
         if (shared && columns.split < 0 && reader->part != PART_TRAIN) break;
         result = add_row(reader, &csv, &columns, folder, err);
+        if (result != STATUS_OK && was_first) result = suspect_header(&csv, err);
     }
     csv_close(&csv);
     return result;
