@@ -290,10 +290,16 @@ size_t dataset_affect_count(const struct dataset *dataset)
     return known;
 }
 
+/* Whether classes can be counted: nothing to count, or the samples keep their labels. */
+static bool is_labelled(const struct dataset *dataset)
+{
+    return dataset->count == 0 || dataset->samples[0].label >= 0;
+}
+
 status dataset_describe(const struct dataset *dataset, struct text *out, struct error *err)
 {
     status result = text_append_format(out, err, "%s %s: %zu pictures", dataset->kind, dataset->split, dataset->count);
-    for (int i = 0; i < dataset->class_count && result == STATUS_OK; i++)
+    for (int i = 0; is_labelled(dataset) && i < dataset->class_count && result == STATUS_OK; i++)
         result = text_append_format(out, err, "%s %s %zu", i == 0 ? ":" : ",", dataset->classes[i],
                                     dataset->class_counts[i]);
     if (result == STATUS_OK) result = text_append(out, "\n", 1, err);
