@@ -159,6 +159,7 @@ else
 fi
 run rmset build -q lonely.mp4 drawn/../lonely.mp4 -o twice
 holds "two of one name" test $code -eq 2
+says "the same film" 'drawn/\.\./lonely\.mp4: is given twice, the other time as lonely\.mp4$'
 run rmset build -q lonely.mp4 -o twice --remove 1,2,3
 holds "an area that is none" test $code -eq 2
 
@@ -180,7 +181,6 @@ if [ -f "$faults" ]; then
     says "it" 'warning: .*mashup0\.mp4: cannot be read any further .*; the [0-9]* frames taken before are kept$'
     run rmset build -q $mashups/mashup0.mp4 -o partial --every 48
     holds "and is not taken for the whole" test $code -eq 1
-else
     # Nor is half of a folder taken for all of it: whichever name is not given, the lists stay as they are.
     check "two films" rmset build -q $mashups/mashup0.mp4 $mashups/mashup1.mp4 -o listed --every 48
     cp -r listed kept
@@ -193,6 +193,7 @@ else
             "1 rmfer: error: listed: Input/output error"
     done
     holds "and no film is dropped from the lists" diff -r kept listed
+else
     skip "failing reads, as tests/faults is not built"
 fi
 if command -v ffmpeg >/dev/null; then

@@ -230,7 +230,22 @@ static void other_settings_are_refused(void **state)
     options.every = 2;
     assert_int_equal(build(&options, &counts), STATUS_OK);
     assert_int_equal(counts.failed, 1);
-    assert_non_null(strstr(last_failure, "was made of another film or with other settings "));
+    assert_non_null(strstr(last_failure, "was made of another film or with other settings (every 1, not every 2); "));
+    options.every = 1;
+    options.keep_partial = true;
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    assert_non_null(strstr(last_failure, "settings (face, not partial)"));
+    options.keep_partial = false;
+    static const char *const areas[] = {"1,2,3,4"};
+    options.areas = areas;
+    options.area_count = 1;
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    assert_non_null(strstr(last_failure, "settings (areas 80,0,40,100@0-9, not areas 1,2,3,4)"));
+    scratch_text(folder, "film.film.csv", "");
+    options.area_count = 0;
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    assert_non_null(strstr(last_failure, "settings (areas 80,0,40,100@0-9, not areas nothing)"));
+    write_lists();
 }
 
 /* A film of the same name and length is another one when its pixels are; a copy of it is the same. */
@@ -268,6 +283,36 @@ static void another_list_is_refused(void **state)
     assert_int_equal(build(&options, &counts), STATUS_OK);
     assert_int_equal(counts.failed, 1);
     write_lists();
+}
+
+/* Two of one name, or one named as a list is: nothing is begun. */
+static void films_need_names_of_their_own(void **state)
+{
+    (void)state;
+    char film[512], again[512], other[512], list[512], index[512];
+    snprintf(film, sizeof film, "%s/film", folder);
+    snprintf(again, sizeof again, "%s/film/", folder);
+    snprintf(other, sizeof other, "%s/other/film", folder);
+    snprintf(list, sizeof list, "%s/videos.csv.mp4", folder);
+    snprintf(index, sizeof index, "%s/index.csv.index.mkv", folder);
+    const struct {
+        const char *first, *second, *message;
+    } cases[] = {{film, film, "/film: is given twice"},
+                 {film, again, "/film/: is given twice, the other time as "},
+                 {film, other, "/other/film would both be called film: rename one of them"},
+                 {film, list, "/videos.csv.mp4: would be called videos.csv, as a list of the RMset is: rename it"},
+                 {index, film, "would be called index.csv.index, as a list of the RMset is: rename it"}};
+    const char *out = scratch_path(folder, "unnamed");
+    struct rmset_build_options options = options_of(out);
+    scratch_text(folder, "other/film/0.png", "");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *films[] = {cases[i].first, cases[i].second};
+        struct rmset_counts counts;
+        struct error err = {0};
+        assert_int_equal(rmset_build(films, 2, &options, &counts, &err), STATUS_USAGE);
+        if (strstr(err.message, cases[i].message) == NULL) fail_msg("%s", err.message);
+    }
+    assert_false(folder_exists(scratch_path(folder, "unnamed")));
 }
 
 /* Numbers of another film's size, or frames that it does not have, hide nothing: somebody should know. */
@@ -431,6 +476,7 @@ int main(void)
         cmocka_unit_test(other_settings_are_refused),
         cmocka_unit_test(another_film_is_refused),
         cmocka_unit_test(another_list_is_refused),
+        cmocka_unit_test(films_need_names_of_their_own),
         cmocka_unit_test(areas_that_hide_nothing_are_told),
         cmocka_unit_test(a_film_that_cannot_be_looked_at_is_an_error),
         cmocka_unit_test(check_finds_what_is_broken),

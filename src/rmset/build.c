@@ -29,6 +29,15 @@ static void film_name(const char *path, char name[LONGEST_NAME])
     if (name[0] == '.') name[0] = '_';
 }
 
+/* Films of one name would be built into one folder. */
+static status same_name(const char *earlier, const char *film, const char *name, struct error *err)
+{
+    if (strcmp(earlier, film) == 0) return error_set_usage(err, "%s: is given twice", film);
+    if (path_is_same(earlier, film))
+        return error_set_usage(err, "%s: is given twice, the other time as %s", film, earlier);
+    return error_set_usage(err, "%s and %s would both be called %s: rename one of them", earlier, film, name);
+}
+
 static status check_names(const char *const *films, size_t count, struct error *err)
 {
     char(*names)[LONGEST_NAME] = memory_allocate(count, sizeof *names, "the films' names", err);
@@ -36,10 +45,11 @@ static status check_names(const char *const *films, size_t count, struct error *
     status result = STATUS_OK;
     for (size_t i = 0; i < count && result == STATUS_OK; i++) {
         film_name(films[i], names[i]);
+        if (set_is_list_name(names[i]))
+            result = error_set_usage(err, "%s: would be called %s, as a list of the RMset is: rename it", films[i],
+                                     names[i]);
         for (size_t j = 0; j < i && result == STATUS_OK; j++)
-            if (strcmp(names[i], names[j]) == 0)
-                result = error_set_usage(err, "%s and %s would both be called %s: rename one of them", films[j],
-                                         films[i], names[i]);
+            if (strcmp(names[i], names[j]) == 0) result = same_name(films[j], films[i], names[i], err);
     }
     memory_free(names);
     return result;
@@ -95,6 +105,70 @@ static status describe(const char *film, const struct rmset_build_options *optio
     return result == STATUS_OK ? rmset_notes_print_areas(notes, out, err) : result;
 }
 
+/* ---- what differs from a finished film --------------------------------------------------------------------------
+ */
+
+/* A word of a description: a setting's name, or a value that belongs to the name before it. */
+struct word {
+    const char *at;
+    int length;
+};
+
+static struct word word_at(const char *text)
+{
+    return (struct word){text, (int)strcspn(text, " ")};
+}
+
+static bool is_name(struct word word)
+{
+    return word.length > 0 && (int)strspn(word.at, "abcdefghijklmnopqrstuvwxyz") >= word.length;
+}
+
+static bool is_same_word(struct word a, struct word b)
+{
+    return a.length == b.length && strncmp(a.at, b.at, (size_t)a.length) == 0;
+}
+
+/* Appends the word, with its setting's name before it where it is a value; "nothing" where the description ends. */
+static status print_word(struct word name, struct word word, struct text *out, struct error *err)
+{
+    if (!is_name(word) && name.length > 0) {
+        status result = text_append_format(out, err, "%.*s ", name.length, name.at);
+        if (result != STATUS_OK) return result;
+    }
+    return word.length == 0 ? text_append_format(out, err, "nothing")
+                            : text_append_format(out, err, "%.*s", word.length, word.at);
+}
+
+/* "every 1, not every 2": where two descriptions differ first. */
+static status print_difference(const char *there, const char *here, struct text *out, struct error *err)
+{
+    struct word name = {"", 0}, old = word_at(there), new = word_at(here);
+    while (old.length > 0 && is_same_word(old, new)) {
+        if (is_name(old)) name = old;
+        there += old.length + (there[old.length] == ' ');
+        here += new.length + (here[new.length] == ' ');
+        old = word_at(there);
+        new = word_at(here);
+    }
+    status result = print_word(name, old, out, err);
+    if (result == STATUS_OK) result = text_append_format(out, err, ", not ");
+    return result == STATUS_OK ? print_word(name, new, out, err) : result;
+}
+
+static status made_otherwise(const char *folder, const char *there, const char *here, struct error *err)
+{
+    struct text difference = {0};
+    status result = print_difference(there, here, &difference, err);
+    if (result == STATUS_OK)
+        result = error_set(err,
+                           "%s: was made of another film or with other settings (%s); remove it, or build into another "
+                           "folder",
+                           folder, text_string(&difference));
+    text_free(&difference);
+    return result;
+}
+
 /* A finished film stays; *done says so. One that was made otherwise is an error. */
 static status look_for(const char *folder, const char *settings, bool *done, struct error *err)
 {
@@ -106,15 +180,15 @@ static status look_for(const char *folder, const char *settings, bool *done, str
         result = film_facts_read(&facts, text_string(&path), err);
         *done = result == STATUS_OK;
         if (*done && strcmp(facts.settings, settings) != 0)
-            result = error_set(
-                err,
-                "%s: was made of another film or with other settings (%s); remove it, or build into another folder",
-                folder, facts.settings);
+            result = made_otherwise(folder, facts.settings, settings, err);
         if (*done) film_facts_free(&facts);
     }
     text_free(&path);
     return result;
 }
+
+/* ---- one film ---------------------------------------------------------------------------------------------------
+ */
 
 /* Syncs what was written and gives it its name: from then on it is finished. */
 static status put_in_place(const char *part, const char *folder, struct error *err)

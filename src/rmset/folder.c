@@ -100,6 +100,14 @@ static status append_file(FILE *out, const char *folder, const char *film, const
     return result;
 }
 
+bool set_is_list_name(const char *name)
+{
+    static const char *const lists[] = {"videos.csv", "tracks.csv", "statistics.ini"};
+    bool is_list = strncmp(name, "index.csv", strlen("index.csv")) == 0; /* or the binary index of one */
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) is_list |= strcmp(name, lists[i]) == 0;
+    return is_list;
+}
+
 static status open_list(struct atomic_file *file, const char *folder, const char *name, const char *header,
                         struct error *err)
 {
