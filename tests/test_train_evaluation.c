@@ -239,6 +239,11 @@ static void test_an_evaluation_as_json(void **state)
     out.length = 0;
     assert_int_equal(evaluation_print_table(&evaluation, &names, &out, &err), STATUS_OK);
     assert_non_null(strstr(out.bytes, "overall accuracy 75.00% [30.06%, 95.44%]   average accuracy 83.33% ["));
+    assert_non_null(strstr(out.bytes, "of features: same class -, different classes -\n")); /* no pairs to average */
+    out.length = 0;
+    evaluation.different_class_similarity = 0.25;
+    assert_int_equal(evaluation_print_table(&evaluation, &names, &out, &err), STATUS_OK);
+    assert_non_null(strstr(out.bytes, "of features: same class -, different classes 0.2500\n"));
     assert_non_null(strstr(out.bytes, "no samples, left out of the average: Fear\n"));
     text_free(&out);
     confusion_free(&evaluation.confusion);

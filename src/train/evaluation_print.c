@@ -339,6 +339,15 @@ static void say_affect(struct table *table, const struct affect_agreement *affec
     say(table, " (%zu samples)\n", affect->n);
 }
 
+/* A mean over pairs, or a dash where there were none. */
+static void say_similarity(struct table *table, const char *pairs, double mean)
+{
+    if (isnan(mean))
+        say(table, "%s-", pairs);
+    else
+        say(table, "%s%.4f", pairs, mean);
+}
+
 status evaluation_print_table(const struct evaluation *evaluation, const struct evaluation_names *names,
                               struct text *out, struct error *err)
 {
@@ -359,8 +368,10 @@ status evaluation_print_table(const struct evaluation *evaluation, const struct 
     if (!isnan(evaluation->ial_accuracy))
         say(&table, "attention branch (each sample by the others of its batch, drawn at random): accuracy %.2f%%\n",
             100 * evaluation->ial_accuracy);
-    say(&table, "mean cosine similarity of features: same class %.4f, different classes %.4f\n",
-        evaluation->same_class_similarity, evaluation->different_class_similarity);
+    say(&table, "mean cosine similarity of features: ");
+    say_similarity(&table, "same class ", evaluation->same_class_similarity);
+    say_similarity(&table, ", different classes ", evaluation->different_class_similarity);
+    say(&table, "\n");
     if (!isnan(evaluation->centre_distance))
         say(&table, "mean distance from the class centre: %.4f of the cloud's radius\n", evaluation->centre_distance);
     return table.result;
