@@ -27,7 +27,7 @@ static void assert_content(const char *path, const char *wanted)
     memory_free(bytes);
 }
 
-/* Sends standard error to `path` while all four kinds of message are written. */
+/* Sends standard error to `path` while all four kinds of message are written, and a text of two lines. */
 static void write_messages(const char *path, enum log_level level, FILE *also)
 {
     fflush(stderr);
@@ -41,6 +41,7 @@ static void write_messages(const char *path, enum log_level level, FILE *also)
     log_warning("w");
     log_info("i");
     log_verbose("v");
+    log_info_lines("  ", "fact\n\nwarning: doubt\n");
     log_set_copy(NULL);
     assert_int_equal(log_get_level(), level);
     log_set_level(LOG_NORMAL);
@@ -57,12 +58,12 @@ static void test_messages_by_level(void **state)
     write_messages(path, LOG_QUIET, NULL);
     assert_content(path, "rmfer: error: e 1\n");
     write_messages(path, LOG_NORMAL, NULL);
-    assert_content(path, "rmfer: error: e 1\nrmfer: warning: w\ni\n");
+    assert_content(path, "rmfer: error: e 1\nrmfer: warning: w\ni\n  fact\nrmfer: warning: doubt\n");
     FILE *copy = fopen(scratch_path(folder, "log.txt"), "w");
     assert_non_null(copy);
     write_messages(path, LOG_VERBOSE, copy);
     fclose(copy);
-    assert_content(path, "rmfer: error: e 1\nrmfer: warning: w\ni\nv\n");
+    assert_content(path, "rmfer: error: e 1\nrmfer: warning: w\ni\nv\n  fact\nrmfer: warning: doubt\n");
     /* The copy gets all of them, each behind "2024-01-31 12:00:00 ". */
     copy = fopen(scratch_path(folder, "log.txt"), "r");
     char line[100];
@@ -70,7 +71,7 @@ static void test_messages_by_level(void **state)
     for (; fgets(line, sizeof line, copy) != NULL; lines++)
         assert_true(strlen(line) > 20 && line[4] == '-' && line[13] == ':' && line[19] == ' ');
     fclose(copy);
-    assert_int_equal(lines, 4);
+    assert_int_equal(lines, 6);
     scratch_remove(folder);
 }
 

@@ -100,11 +100,16 @@ LOG_FUNCTION(log_warning, "rmfer: warning: ", LOG_NORMAL)
 LOG_FUNCTION(log_info, "", LOG_NORMAL)
 LOG_FUNCTION(log_verbose, "", LOG_VERBOSE)
 
-void log_info_lines(const char *text)
+void log_info_lines(const char *indent, const char *text)
 {
+    static const char warning[] = "warning: ";
+    enum { WARNING_LENGTH = sizeof warning - 1 };
     while (*text != '\0') {
         size_t length = strcspn(text, "\n");
-        if (length > 0) log_info("%.*s", (int)length, text);
+        if (strncmp(text, warning, WARNING_LENGTH) == 0)
+            log_warning("%.*s", (int)length - WARNING_LENGTH, text + WARNING_LENGTH);
+        else if (length > 0)
+            log_info("%s%.*s", indent, (int)length, text);
         text += length + (text[length] == '\n');
     }
 }

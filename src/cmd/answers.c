@@ -46,7 +46,7 @@ status answers_of_checkpoint(struct answers *answers, const struct evaluation_re
     *answers = (struct answers){0};
     status result = evaluation_work_open(&work, request, err);
     if (result == STATUS_OK && tells) result = dataset_describe(&work.dataset, &description, err);
-    if (result == STATUS_OK && tells) log_info_lines(text_string(&description));
+    if (result == STATUS_OK && tells) log_info_lines("", text_string(&description));
     if (result == STATUS_OK) result = evaluator_run(work.evaluator, &work.model, &evaluation, err);
     if (result == STATUS_OK) result = answers_take(answers, &work, evaluation, name, most, seed, err);
     text_free(&description);

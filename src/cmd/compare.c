@@ -65,7 +65,7 @@ static status evaluate_side(struct side *side, bool tells, struct error *err)
     struct text description = {0};
     status result = evaluation_work_open(&side->work, &side->request, err);
     if (result == STATUS_OK && tells) result = dataset_describe(&side->work.dataset, &description, err);
-    if (result == STATUS_OK && tells) log_info_lines(text_string(&description));
+    if (result == STATUS_OK && tells) log_info_lines("", text_string(&description));
     text_free(&description);
     if (result == STATUS_OK) result = evaluator_run(side->work.evaluator, &side->work.model, &evaluation, err);
     if (result == STATUS_OK) result = take_answers(side, evaluation, err);

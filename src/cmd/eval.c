@@ -168,7 +168,7 @@ static status run(struct eval_command *command, struct error *err)
     result = dist_agree(dist, result, err);
     if (result == STATUS_OK) result = dataset_describe(&work.dataset, &description, err);
     if (result == STATUS_OK) {
-        log_info_lines(text_string(&description));
+        log_info_lines("", text_string(&description));
         result = evaluator_run(work.evaluator, &work.model, &evaluation, err);
     }
     if (result == STATUS_OK && processes_speaks(dist)) result = report(command, &work, evaluation, err);

@@ -58,7 +58,7 @@ static status convert(const struct import_arguments *arguments, const struct opt
                                            .class_count = classes->count,
                                            .prefix = arguments->prefix};
     status result = import_create_model(&model, sources->items, sources->count, &options, &report, &info, err);
-    log_info_lines(text_string(&report.notes)); /* facts about the result go where progress goes */
+    log_info_lines("", text_string(&report.notes)); /* facts about the result go where progress goes */
     if (result == STATUS_OK) {
         if (arguments->image_size != 0) info.image_size = (int)arguments->image_size;
         result = read_triple("mean", arguments->mean, info.mean, false, err);

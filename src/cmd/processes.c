@@ -9,7 +9,7 @@ static status tell_places(struct dist *dist, struct error *err)
     status result = dist_describe(dist, &text, err);
     if (result == STATUS_OK) {
         log_info("%d processes", dist_size(dist));
-        log_info_lines(text_string(&text));
+        log_info_lines("", text_string(&text));
     }
     text_free(&text);
     return result;

@@ -90,7 +90,7 @@ status journal_report_data(const struct journal *journal, const struct pictures 
     if (result == STATUS_OK && pictures->unlabelled.count > 0)
         result = dataset_describe(&pictures->unlabelled, &text, err);
     if (result == STATUS_OK) result = dataset_describe(&pictures->selection, &text, err);
-    if (result == STATUS_OK) log_info_lines(text_string(&text));
+    if (result == STATUS_OK) log_info_lines("", text_string(&text));
     text_free(&text);
     if (result == STATUS_OK) result = check_classes(&pictures->training, err);
     if (result != STATUS_OK) return result;

@@ -6,17 +6,6 @@
 
 #include <string.h>
 
-/* Notes of an import, line by line. */
-static void log_notes(const char *path, const struct import_report *report)
-{
-    log_info("%s: %zu of %zu tensors loaded", path, report->mapped, report->found);
-    for (const char *at = text_string(&report->notes); *at != '\0';) {
-        size_t length = strcspn(at, "\n");
-        if (length > 0) log_info("  %.*s", (int)length, at);
-        at += length + (at[length] == '\n');
-    }
-}
-
 static status import_weights(struct model *model, const struct config_model *config, const struct dataset *training,
                              struct error *err)
 {
@@ -29,7 +18,10 @@ static status import_weights(struct model *model, const struct config_model *con
         .for_training = true,
     };
     status result = import_into_model(model, config->init, &options, &report, err);
-    if (result == STATUS_OK) log_notes(config->init, &report);
+    if (result == STATUS_OK) {
+        log_info("%s: %zu of %zu tensors loaded", config->init, report.mapped, report.found);
+        log_info_lines("  ", text_string(&report.notes));
+    }
     import_report_free(&report);
     return result;
 }

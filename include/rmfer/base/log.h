@@ -33,7 +33,8 @@ void log_verbose(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_show_status(const char *line);
 void log_hide_status(void);
 
-/* Each line of a text by log_info; empty lines are passed over. */
-void log_info_lines(const char *text);
+/* Each line of a text by log_info behind `indent`, those that begin with "warning: " by log_warning; empty lines are
+ * passed over. */
+void log_info_lines(const char *indent, const char *text);
 
 #endif
