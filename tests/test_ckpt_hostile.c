@@ -177,16 +177,17 @@ static const char before[] = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x
                              "\x80\x02}.";
 static const char after[] = "\x80\x02].";
 
-/* Reads `pickle` as the object of a file of torch.save's plain format; gives the message, "" when it was read. */
-static const char *message_for(const void *pickle, size_t size)
+/* Reads `pickle` as the object of a file of torch.save's plain format that ends with the keys of its storages and
+ * their bytes; gives the message, "" when it was read. */
+static const char *message_before(const void *pickle, size_t size, const char *end, size_t tail)
 {
     static struct error err;
-    size_t head = sizeof before - 1, tail = sizeof after - 1;
+    size_t head = sizeof before - 1;
     uint8_t *bytes = malloc(head + size + tail);
     assert_non_null(bytes);
     memcpy(bytes, before, head);
     memcpy(bytes + head, pickle, size);
-    memcpy(bytes + head + size, after, tail);
+    memcpy(bytes + head + size, end, tail);
     struct torch_file *file;
     error_clear(&err);
     status result = torch_parse(&file, bytes, head + size + tail, &err);
@@ -194,6 +195,11 @@ static const char *message_for(const void *pickle, size_t size)
     torch_free(file);
     free(bytes);
     return err.message;
+}
+
+static const char *message_for(const void *pickle, size_t size)
+{
+    return message_before(pickle, size, after, sizeof after - 1);
 }
 
 #define MESSAGE_FOR(literal) message_for(literal, sizeof(literal) - 1)
@@ -558,6 +564,31 @@ static void test_values_are_found(void **state)
     memory_free(blob.bytes);
 }
 
+/* ---- tensors that are not what they seem ---- */
+
+/* A tensor of one element of a storage of that type, the last argument of its call as given. */
+#define TENSOR_OF(type, last)                                                  \
+    "\x80\x02"                                                                 \
+    "ctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\n" type "\nU\x01" \
+    "0U\x03"                                                                   \
+    "cpuK\x01NtQK\x00"                                                         \
+    "K\x01\x85K\x01\x85\x89N" last "tR."
+
+static void test_what_torch_would_compute_or_does_not_say(void **state)
+{
+    (void)state;
+    static const char end[] = "\x80\x02]U\x01"
+                              "0a.\x01\0\0\0\0\0\0\0\0\0\x80\x3f\0\0\0\0";
+    static const char plain[] = TENSOR_OF("FloatStorage", "}"), negated[] = TENSOR_OF("FloatStorage", "}U\x03neg\x88s"),
+                      not_negated[] = TENSOR_OF("FloatStorage", "}U\x03neg\x89s"),
+                      complex[] = TENSOR_OF("ComplexFloatStorage", "}");
+    assert_string_equal(message_before(plain, sizeof plain - 1, end, sizeof end - 1), "");
+    assert_string_equal(message_before(not_negated, sizeof not_negated - 1, end, sizeof end - 1), "");
+    ASSERT_SAYS(message_before(negated, sizeof negated - 1, end, sizeof end - 1), "resolve_neg()");
+    ASSERT_SAYS(message_before(complex, sizeof complex - 1, end, sizeof end - 1),
+                "the storage '0' is a torch.ComplexFloatStorage, which is not read");
+}
+
 /* ---- memory that is not there ---- */
 
 static status import_once(const char *file, const char *folder, struct error *err)
@@ -645,6 +676,7 @@ int main(void)
         cmocka_unit_test(test_lengths_that_lie),
         cmocka_unit_test(test_every_allocation_fails_once),
         cmocka_unit_test(test_memory_stayed_small),
+        cmocka_unit_test(test_what_torch_would_compute_or_does_not_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

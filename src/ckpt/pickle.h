@@ -45,6 +45,7 @@ struct pickle_object {
 /* Memory that tensors share, by the key under which the file keeps it. */
 struct pickle_storage {
     const char *key;
+    const char *type_name; /* as the file has it */
     enum tensor_type type;
     bool has_type;        /* false for an untyped storage: its tensors say the type */
     uint64_t count;       /* elements, as the pickle says */

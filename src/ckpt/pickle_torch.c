@@ -92,6 +92,7 @@ struct pickle_value *pickle_persistent(struct pool *pool, const struct pickle_va
     value->storage = pool_take(pool, 1, sizeof *value->storage, err);
     if (value->storage == NULL) return NULL;
     *value->storage = (struct pickle_storage){.key = key->string.bytes, .count = (uint64_t)count->integer};
+    value->storage->type_name = type->global;
     value->storage->has_type = type_of_global(type->global, &value->storage->type);
     /* The plain format's sixth item: None, or (key of the view, offset, count). */
     if (is_sequence(id) && id->list.count > 5) {
@@ -120,6 +121,22 @@ static const struct pickle_value *argument(const struct pickle_value *arguments,
     return is_sequence(arguments) && index < arguments->list.count ? arguments->list.items[index] : NULL;
 }
 
+/* Torch's lazy bits: the last argument of a tensor that is to be negated or conjugated when it is read. */
+static bool is_lazy(const struct pickle_value *arguments)
+{
+    enum { MOST_BITS = 16 };
+    static const char *const bits[] = {"neg", "conj"};
+    if (!is_sequence(arguments) || arguments->list.count < 7) return false;
+    const struct pickle_value *metadata = arguments->list.items[arguments->list.count - 1];
+    if (metadata->kind != PICKLE_DICT || metadata->list.count > MOST_BITS)
+        return false; /* what many calls share is not searched */
+    for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
+        const struct pickle_value *bit = pickle_dict_find(metadata, bits[i]);
+        if (bit != NULL && bit->kind == PICKLE_BOOL && bit->boolean) return true;
+    }
+    return false;
+}
+
 /* _rebuild_tensor(storage, offset, shape, strides), _rebuild_tensor_v2(..., requires_grad, hooks) and
  * _rebuild_tensor_v3(..., requires_grad, hooks, dtype). NULL without an error when the arguments are something else.
  */
@@ -136,6 +153,11 @@ static struct pickle_value *make_tensor(struct pool *pool, const struct pickle_v
     const struct pickle_value *dtype = item_of_kind(arguments, 6, PICKLE_GLOBAL);
     tensor.type = storage->storage->type;
     if (!storage->storage->has_type && (dtype == NULL || !type_of_global(dtype->global, &tensor.type))) return NULL;
+    if (is_lazy(arguments)) {
+        error_set(err, "a tensor whose numbers are still to be negated or conjugated; save it after resolve_neg() and "
+                       "resolve_conj()");
+        return NULL;
+    }
     struct pickle_value *value = pickle_new(pool, PICKLE_TENSOR, err);
     if (value == NULL) return NULL;
     value->tensor = pool_take(pool, 1, sizeof tensor, err);

@@ -33,7 +33,12 @@ static status read_storage(struct torch_file *file, struct pickle_storage *const
     tensor_name_text(name, sizeof name, key->string.bytes);
     struct torch_storage *storage = torch_find_storage(file, key->string.bytes);
     const struct pickle_storage *type = storage == NULL ? NULL : types[storage - file->storages];
-    if (type == NULL || !type->has_type) return error_set(err, "the storage '%s' has no type that is read here", name);
+    if (type == NULL) return error_set(err, "the storage '%s' has no type", name);
+    if (!type->has_type) {
+        char type_name[TENSOR_NAME_TEXT];
+        return error_set(err, "the storage '%s' is a %s, which is not read here; save the state dict without it", name,
+                         tensor_name_text(type_name, sizeof type_name, type->type_name));
+    }
     uint64_t count;
     if ((size_t)(cursor->end - cursor->at) < sizeof count) return error_set(err, "cut short at the storage '%s'", name);
     memcpy(&count, cursor->at, sizeof count);
