@@ -5,6 +5,7 @@
 #include "ckpt/safetensors_checksum.h"
 #include "rmfer/base/half.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/ckpt/weights.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,13 +34,6 @@ static struct tensor tensor_of_parameter(const struct parameters *parameters, co
     BUG_UNLESS(tensor_set_shape(&tensor, entry->rank, entry->shape));
     tensor.data = (const uint8_t *)parameter_values(parameters, entry);
     return tensor;
-}
-
-static bool is_running_variance(const struct parameter *entry)
-{
-    static const char ending[] = ".running_var";
-    size_t length = strlen(entry->name);
-    return length > sizeof ending && strcmp(entry->name + length - (sizeof ending - 1), ending) == 0;
 }
 
 /* PyTorch's batch-norm counts its batches in a buffer, num_batches_tracked. The count only matters where the momentum
@@ -78,7 +72,7 @@ static status list_tensors(struct tensor_list *list, const struct model *model, 
     for (size_t i = 0; i < all->count; i++) {
         const struct parameter *entry = &all->items[i];
         list->items[list->count++] = tensor_of_parameter(all, entry);
-        if (!is_running_variance(entry)) continue;
+        if (!parameter_is_running_variance(entry)) continue;
         struct tensor *counter = &list->items[list->count++];
         struct text *name = &list->names[list->name_count++];
         status result = add_counter(counter, name, entry, step, err);
@@ -182,10 +176,32 @@ static status read_classes(struct checkpoint *checkpoint, struct error *err)
     return STATUS_OK;
 }
 
+/* Weights of other programs, and files that are none: what they are says more than what safetensors misses. */
+static status open_file(struct safetensors *file, const char *path, struct error *err)
+{
+    struct mapped_file mapping;
+    *file = (struct safetensors){0};
+    status result = file_load(&mapping, path, err);
+    if (result != STATUS_OK) return result;
+    const char *trouble;
+    if (!weights_are_foreign(&mapping, &trouble))
+        result = safetensors_parse(file, mapping.bytes, mapping.size, path, err);
+    else if (trouble != NULL)
+        result = error_set(err, "%s: %s", path, trouble);
+    else
+        result = error_set(err, "%s: not a checkpoint of rmfer; 'rmfer import %s -o FILE.safetensors' makes one", path,
+                           path);
+    if (result == STATUS_OK)
+        file->file = mapping;
+    else
+        file_unmap(&mapping);
+    return result;
+}
+
 status checkpoint_open(struct checkpoint *checkpoint, const char *path, struct error *err)
 {
     *checkpoint = (struct checkpoint){0};
-    status result = safetensors_open(&checkpoint->file, path, err);
+    status result = open_file(&checkpoint->file, path, err);
     if (result != STATUS_OK) return result;
     result = metadata_read_info(&checkpoint->info, &checkpoint->file, err);
     if (result == STATUS_OK) result = read_classes(checkpoint, err);
@@ -278,10 +294,9 @@ static status load_model(const struct checkpoint *checkpoint, struct model *mode
         const struct parameter *entry = &model->parameters.items[i];
         tensor_read_floats(tensor_of(checkpoint, entry, prefix), parameter_write(&model->parameters, entry));
     }
-    const struct parameter *entry = parameters_find_not_finite(&model->parameters);
-    if (entry != NULL)
-        return error_set(err, "%s: %s holds a value that is not finite (NaN or infinity)", checkpoint->path,
-                         entry->name);
+    const char *why;
+    const struct parameter *entry = parameters_find_unusable(&model->parameters, &why);
+    if (entry != NULL) return error_set(err, "%s: %s holds %s", checkpoint->path, entry->name, why);
     return STATUS_OK;
 }
 

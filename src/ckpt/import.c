@@ -240,10 +240,10 @@ static void note_flavour(const struct loading *loading, bool decided, const char
 /* What trained to NaN, or was damaged, would predict or train on in silence. */
 static status check_finite(struct loading *loading)
 {
-    const struct parameter *entry = parameters_find_not_finite(&loading->model->parameters);
+    const char *why;
+    const struct parameter *entry = parameters_find_unusable(&loading->model->parameters, &why);
     if (entry == NULL) return STATUS_OK;
-    return error_set(loading->err, "%s: %s holds a value that is not finite (NaN or infinity)",
-                     loading->source->paths[0], entry->name);
+    return error_set(loading->err, "%s: %s holds %s", loading->source->paths[0], entry->name, why);
 }
 
 static status load_model(struct loading *loading)

@@ -25,15 +25,45 @@ static bool looks_like_onnx(const struct mapped_file *file)
     return file->size > 2 && file->bytes[0] == 0x08 && file->bytes[1] < 0x20;
 }
 
-/* Files that people try, and what would help. */
+static bool looks_like_page(const struct mapped_file *file)
+{
+    static const char *const beginnings[] = {"<!DOCTYPE", "<!doctype", "<html", "<HTML", "<?xml"};
+    for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++)
+        if (has_magic(file, 0, beginnings[i], strlen(beginnings[i]))) return true;
+    return false;
+}
+
+/* Files that people try, and what would help; NULL for others. */
+static const char *known_trouble(const struct mapped_file *file)
+{
+    static const char pointer[] = "version https://git-lfs";
+    if (file->size == 0) return "an empty file";
+    if (has_magic(file, 0, pointer, sizeof pointer - 1))
+        return "a pointer of Git LFS, not the weights: 'git lfs pull' fetches them";
+    if (looks_like_page(file)) return "a web page, not weights: download the file itself";
+    if (has_magic(file, 0, "\x1f\x8b", 2)) return "compressed with gzip: gunzip it first";
+    if (has_magic(file, 0, "\x89HDF", 4)) return "HDF5 (Keras) is not read; convert the model to ONNX";
+    if (has_magic(file, 257, "ustar", 5))
+        return "a tar archive: PyTorch's format before 2017 is not read; load and save it again";
+    if (file->size > 1 && file->bytes[0] == 0x80 && file->bytes[1] <= 5)
+        return "a plain pickle, not a file of torch.save; save the state dict with torch.save";
+    return NULL;
+}
+
 static status refuse(const struct mapped_file *file, struct error *err)
 {
-    if (has_magic(file, 0, "\x89HDF", 4)) return error_set(err, "HDF5 (Keras) is not read; convert the model to ONNX");
-    if (has_magic(file, 257, "ustar", 5))
-        return error_set(err, "a tar archive: PyTorch's format before 2017 is not read; load and save it again");
-    if (file->size > 1 && file->bytes[0] == 0x80 && file->bytes[1] <= 5)
-        return error_set(err, "a plain pickle, not a file of torch.save; save the state dict with torch.save");
-    return error_set(err, "neither safetensors, a file of torch.save, nor ONNX");
+    const char *trouble = known_trouble(file);
+    return error_set(err, "%s", trouble != NULL ? trouble : "neither safetensors, a file of torch.save, nor ONNX");
+}
+
+bool weights_are_foreign(const struct mapped_file *file, const char **trouble)
+{
+    *trouble = NULL;
+    if (torch_recognise(file->bytes, file->size)) return true;
+    if (looks_like_safetensors(file)) return false;
+    if (looks_like_onnx(file)) return true;
+    *trouble = known_trouble(file);
+    return *trouble != NULL;
 }
 
 static status read_torch(struct weight_set *set, struct mapped_file *mapping, struct error *err)

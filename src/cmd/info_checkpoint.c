@@ -32,6 +32,7 @@ static status describe_native(const char *path, struct text *out, struct error *
     if (result != STATUS_OK) return result;
     struct text accuracy = {0};
     result = describe_accuracy(&checkpoint.info, &accuracy, err);
+    if (result != STATUS_OK) error_add_context(err, "%s", path);
     if (result == STATUS_OK) result = checkpoint_describe(&checkpoint, text_string(&accuracy), out, err);
     text_free(&accuracy);
     checkpoint_close(&checkpoint);

@@ -159,21 +159,10 @@ static status read_crop(struct predict_work *work, struct error *err)
     return command->crop == NULL ? STATUS_OK : crop_kind_find(command->crop, &crop->kind, err);
 }
 
-static bool is_foreign_checkpoint(const char *path)
-{
-    static const char *const endings[] = {".pth", ".pt", ".onnx", ".bin", ".ckpt", ".pkl"};
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-        if (text_ends_with_ignoring_case(path, endings[i])) return true;
-    return false;
-}
-
 /* What the checkpoint says about its input. */
 static status read_checkpoint(struct predict_work *work, struct error *err)
 {
     const char *path = work->command->checkpoint;
-    if (is_foreign_checkpoint(path) && file_exists(path))
-        return error_set(err, "%s: not a checkpoint of rmfer; 'rmfer import %s -o FILE.safetensors' makes one", path,
-                         path);
     status result = checkpoint_open(&work->checkpoint, path, err);
     if (result == STATUS_OK) result = untrained_refuse(&work->checkpoint, work->command->allow_untrained, err);
     if (result != STATUS_OK) return result;

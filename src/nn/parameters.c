@@ -103,15 +103,31 @@ bool parameters_stamps_equal(struct parameters_stamp a, struct parameters_stamp 
     return a.birth != 0 && a.history == b.history && a.birth == b.birth && a.writes == b.writes;
 }
 
-const struct parameter *parameters_find_not_finite(const struct parameters *parameters)
+bool parameter_is_running_variance(const struct parameter *entry)
+{
+    static const char ending[] = ".running_var";
+    size_t length = strlen(entry->name);
+    return length > sizeof ending && strcmp(entry->name + length - (sizeof ending - 1), ending) == 0;
+}
+
+/* A variance has a root taken. */
+static const char *what_is_wrong(const struct parameter *entry, real value)
+{
+    if (!isfinite(value)) return "a value that is not finite (NaN or infinity)";
+    return value < 0 && parameter_is_running_variance(entry) ? "a negative variance" : NULL;
+}
+
+const struct parameter *parameters_find_unusable(const struct parameters *parameters, const char **why)
 {
     for (size_t i = 0; i < parameters->count; i++) {
         const struct parameter *entry = &parameters->items[i];
         const real *values = parameter_values(parameters, entry);
         size_t count = 1;
         for (int d = 0; d < entry->rank; d++) count *= entry->shape[d];
-        for (size_t j = 0; j < count; j++)
-            if (!isfinite(values[j])) return entry;
+        for (size_t j = 0; j < count; j++) {
+            *why = what_is_wrong(entry, values[j]);
+            if (*why != NULL) return entry;
+        }
     }
     return NULL;
 }

@@ -37,6 +37,10 @@ status weights_read(struct weight_set *set, const char *path, struct error *err)
 /* Accepts a zeroed structure. */
 void weights_free(struct weight_set *set);
 
+/* Whether a file begins as one of these formats that is not safetensors, or as something else that people mistake for
+ * weights; then *trouble says what it is, and is NULL otherwise. */
+bool weights_are_foreign(const struct mapped_file *file, const char **trouble);
+
 /* "PyTorch (zip)" ... */
 const char *weights_format_name(enum weight_format format);
 

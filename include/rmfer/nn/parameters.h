@@ -88,8 +88,12 @@ struct parameters_stamp parameters_stamp(const struct parameters *parameters, en
 struct parameters_stamp parameters_stamp_buffers(const struct parameters *parameters);
 bool parameters_stamps_equal(struct parameters_stamp a, struct parameters_stamp b);
 
-/* The first parameter or running statistic with a NaN or an infinity in it, NULL when there is none. */
-const struct parameter *parameters_find_not_finite(const struct parameters *parameters);
+/* Whether it is a batch-norm's running variance, by its name. */
+bool parameter_is_running_variance(const struct parameter *entry);
+
+/* The first parameter or running statistic that holds a NaN, an infinity or a negative variance, *why in words; NULL
+ * when there is none. */
+const struct parameter *parameters_find_unusable(const struct parameters *parameters, const char **why);
 
 /* NULL for a buffer. */
 real *parameter_gradients(const struct parameters *parameters, const struct parameter *entry);
