@@ -26,6 +26,15 @@ refuses "wrong ending" 2 "safetensors" "$RMFER" import "$golden/timm_plain.pth" 
 refuses "unknown architecture" 2 "unknown architecture" "$RMFER" import "$golden/timm_plain.pth" -o "$new" --arch b9
 refuses "no such file" 1 "nothing.pth" "$RMFER" import "$folder/nothing.pth" -o "$new"
 refuses "no weights" 1 "neither safetensors" "$RMFER" import Makefile -o "$new"
+# What stands where weights were hoped for is named, to import and to whatever takes a checkpoint.
+: >"$folder/empty.pth"
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n' >"$folder/pointer.pth"
+printf '<!DOCTYPE html><html>404</html>' >"$folder/page.pth"
+gzip -c Makefile >"$folder/packed.pth"
+for case in "empty:an empty file" "pointer:git lfs pull" "page:a web page" "packed:gunzip"; do
+    refuses "import of $case" 1 "${case%%:*}.pth: .*${case#*:}" "$RMFER" import "$folder/${case%%:*}.pth" -o "$new"
+    refuses "export of $case" 1 "${case%%:*}.pth: .*${case#*:}" "$RMFER" export "$folder/${case%%:*}.pth" -o "$new"
+done
 refuses "no backbone" 1 "no EfficientNet backbone" "$RMFER" import "$golden/views.pt" -o "$new"
 refuses "size not known" 1 "none of EfficientNet B0 to B3" "$RMFER" import "$golden/timm_plain.pth" -o "$new"
 refuses "another network" 1 "does not fit tf_efficientnet_b2" "$RMFER" import "$golden/timm_plain.pth" -o "$new" \
@@ -33,6 +42,8 @@ refuses "another network" 1 "does not fit tf_efficientnet_b2" "$RMFER" import "$
 refuses "mean" 2 "three numbers" "$RMFER" import "$golden/timm_plain.pth" -o "$new" --mean 1,2
 refuses "std" 2 "above 0" "$RMFER" import "$golden/timm_plain.pth" -o "$new" --std 1,0,1
 refuses "class names" 2 "once each" "$RMFER" import "$golden/timm_plain.pth" -o "$new" --classes A,B,A
+refuses "two names of one expression" 2 "'anger' means the same" "$RMFER" import "$golden/timm_plain.pth" -o "$new" \
+    --arch tiny_tf_64_1 --classes Anger,anger,C,D,E,F,G
 refuses "backbone alone" 2 "names the outputs" "$RMFER" import "$golden/authors_backbone.pth" -o "$new" \
     --arch tiny_tf_64_1
 refuses "folder that is not there" 1 "cannot be written" "$RMFER" import "$golden/timm_plain.pth" \
@@ -50,11 +61,11 @@ check "the same names in another order" "$RMFER" import "$folder/a.safetensors" 
     --classes Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise
 says "the same names in another order" "rows reordered by class name"
 check "other names" "$RMFER" import "$folder/a.safetensors" -o "$folder/order.safetensors" --classes A,B,C,D,E,F,G
-says "other names" "warning: the file itself has other names"
+says "other names" "^rmfer: warning: the file itself has other names"
 says "other names" "rows in the file's order"
 check "the padding that a checkpoint states" "$RMFER" import "$folder/a.safetensors" -o "$folder/order.safetensors" \
     --arch tiny_64_1
-says "the padding that a checkpoint states" "warning: the file's network has SAME padding.*the file says so"
+says "the padding that a checkpoint states" "^rmfer: warning: the file's network has SAME padding.*the file says so"
 check "fewer classes leave the classifier fresh" "$RMFER" import "$golden/timm_plain.pth" -o "$folder/b.safetensors" \
     --arch tiny_tf_64_1 --classes A,B,C
 says "fewer classes" "classifier: fresh"
@@ -80,6 +91,11 @@ check "the same again" "$RMFER" import "$folder/a.safetensors" -o "$folder/c.saf
 check "a checkpoint imports to itself" cmp "$folder/a.safetensors" "$folder/c.safetensors"
 
 refuses "export of a foreign file" 1 "rmfer import" "$RMFER" export "$golden/views.safetensors" -o "$new"
+for file in timm_plain.pth folded.onnx; do
+    refuses "export of $file" 1 "$file: not a checkpoint of rmfer; 'rmfer import" "$RMFER" export "$golden/$file" -o "$new"
+    refuses "evaluation of $file" 1 "$file: not a checkpoint of rmfer; 'rmfer import" "$RMFER" eval --checkpoint \
+        "$golden/$file" --dataset csv --data "$folder" --split test
+done
 refuses "export without output" 2 "needs -o" "$RMFER" export "$folder/a.safetensors"
 refuses "export to something else" 2 "must end in" "$RMFER" export "$folder/a.safetensors" -o "$folder/a.pt"
 refuses "preprocessing in safetensors" 2 "for .onnx only" "$RMFER" export "$folder/a.safetensors" -o "$new" \
@@ -87,7 +103,35 @@ refuses "preprocessing in safetensors" 2 "for .onnx only" "$RMFER" export "$fold
 check "export safetensors" "$RMFER" export "$folder/a.safetensors" -o "$folder/d.safetensors"
 check "nothing is lost" cmp "$folder/a.safetensors" "$folder/d.safetensors"
 
+# Damaged metadata: the file is named.
+damage() {
+    "$PYTHON" - "$folder/a.safetensors" "$folder/$1.safetensors" "$2" "$3" <<'EOF'
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+length = struct.unpack("<Q", data[:8])[0]
+header = json.loads(data[8:8 + length])
+metadata = {key: value for key, value in header["__metadata__"].items() if "checksum" not in key}
+header["__metadata__"] = {**metadata, sys.argv[3]: sys.argv[4]}
+text = json.dumps(header).encode()
+open(sys.argv[2], "wb").write(struct.pack("<Q", len(text)) + text + data[8 + length:])
+EOF
+}
+if "$PYTHON" -c 'import json' 2>/dev/null; then
+    damage metrics rmfer.metrics '{x'
+    refuses "info of damaged metrics" 1 "metrics.safetensors: rmfer.metrics cannot be read" "$RMFER" info \
+        "$folder/metrics.safetensors"
+    damage names rmfer.classes 'a,,b'
+    refuses "import of damaged names" 1 "names.safetensors: metadata rmfer.classes: class 1 has no name" "$RMFER" import \
+        "$folder/names.safetensors" -o "$new"
+else
+    skip "damaged metadata, as $PYTHON is not there"
+fi
+
 if "$PYTHON" -c 'import torch' 2>/dev/null; then
+    PYTHONPATH=scripts "$PYTHON" -c 'import sys, torch, golden_checkpoints as g
+torch.save(g.as_timm_module(g.make(g.reference.architecture_tiny(True, 64, 1), 10)), sys.argv[1])' "$folder/ten.pt"
+    check "a module of ten outputs" "$RMFER" import "$folder/ten.pt" -o "$folder/ten.safetensors" --arch tiny_tf_64_1
+    says "a module of ten outputs" "the last two valence and arousal"
     check "PyTorch loads a checkpoint strictly" "$PYTHON" scripts/golden_checkpoints.py --check \
         "$folder/a.safetensors" "$golden/timm_plain.expected.safetensors"
 else

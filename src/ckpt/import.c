@@ -70,8 +70,9 @@ static status check_backbone(struct loading *loading)
         result = list_misfit(&list, misfits++, entry, tensor, loading->err);
     }
     if (result == STATUS_OK && misfits > 0)
-        result = error_set(loading->err, "%s: does not fit %s: %s (%zu tensors in all)", loading->source->paths[0],
-                           model->architecture.name, text_string(&list), misfits);
+        result = error_set(loading->err, "%s: does not fit %s: %s (%zu tensors in all)",
+                           loading->source->paths[loading->source->backbone], model->architecture.name,
+                           text_string(&list), misfits);
     text_free(&list);
     return result;
 }
@@ -145,17 +146,19 @@ static void note_affect_left_behind(struct loading *loading)
 /* Known, and of no use to a model: counters, optimizer state, averaged copies, what stands outside the network's
  * prefix, the heads of training in a model without them, a classifier beside the one that was taken; whatever else
  * rmfer's own checkpoints have. */
-static bool is_passed_over(const struct loading *loading, const char *name)
+static bool is_passed_over(const struct loading *loading, const struct tensor *tensor)
 {
     static const char *const prefixes[] = {
-        "optimizer", CHECKPOINT_AVERAGE, CHECKPOINT_METHOD, CHECKPOINT_TRAINER, "ial.", "va.", "classifier."};
-    const char *prefix = loading->source->match.prefix;
-    if (import_source_metadata(loading->source, METADATA_FORMAT) != NULL) return true;
+        "optimizer", CHECKPOINT_AVERAGE, CHECKPOINT_METHOD, CHECKPOINT_TRAINER, "ial.", "va."};
+    static const char another[] = "classifier.";
+    const struct import_source *source = loading->source;
+    const char *prefix = source->match.prefix, *name = tensor->name;
+    if (import_source_metadata(source, import_source_file(source, tensor), METADATA_FORMAT) != NULL) return true;
     if (strncmp(name, prefix, strlen(prefix)) != 0) return true;
     if (text_ends_with_ignoring_case(name, "num_batches_tracked")) return true;
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
         if (strncmp(name + strlen(prefix), prefixes[i], strlen(prefixes[i])) == 0) return true;
-    return false;
+    return loading->classifier.weight != NULL && strncmp(name + strlen(prefix), another, sizeof another - 1) == 0;
 }
 
 static void count_tensors(struct loading *loading)
@@ -167,7 +170,7 @@ static void count_tensors(struct loading *loading)
         char name[64];
         if (loading->used[i]) {
             report->mapped++;
-        } else if (is_passed_over(loading, source->tensors[i].name)) {
+        } else if (is_passed_over(loading, &source->tensors[i])) {
             report->passed_over++;
         } else {
             size_t length = strlen(names);
@@ -184,23 +187,27 @@ static void count_tensors(struct loading *loading)
 static void note_file(const struct loading *loading)
 {
     const struct import_source *source = loading->source;
-    const char *format = weights_format_name(source->sets[0].format);
+    const char *path = source->paths[source->backbone];
+    const char *format = weights_format_name(source->sets[source->backbone].format);
     if (source->onnx != NULL) {
-        import_note(loading->report, "%s: %s, %zu initializers, the graph's convolutions in their order",
-                    source->paths[0], format, source->found);
+        import_note(loading->report, "%s: %s, %zu initializers, the graph's convolutions in their order", path, format,
+                    source->found);
     } else {
         const char *prefix = source->match.prefix;
         const struct tensor *stem = naming_stem(&source->match, source->tensors, source->count);
-        import_note(loading->report, "%s: %s%s, %zu tensors, %s%s%s%s", source->paths[0], format,
+        import_note(loading->report, "%s: %s%s, %zu tensors, %s%s%s%s", path, format,
                     stem != NULL && stem->in_module ? ", a whole module" : "", source->found,
                     naming_title(source->match.naming), prefix[0] == '\0' ? "" : " behind '", prefix,
                     prefix[0] == '\0' ? "" : "'");
-        if (strcmp(prefix, CHECKPOINT_AVERAGE) == 0 && import_source_metadata(source, METADATA_FORMAT) != NULL)
+        if (strcmp(prefix, CHECKPOINT_AVERAGE) == 0 &&
+            import_source_metadata(source, source->backbone, METADATA_FORMAT) != NULL)
             import_note(loading->report, "weights: their moving average, which evaluation takes too (--prefix '' takes "
                                          "the weights that training went on with)");
         else if (source->candidates > 1)
-            import_note(loading->report, "%zu sets of weights are in it; this one was taken (--prefix chooses another)",
-                        source->candidates);
+            import_note(loading->report,
+                        "%zu sets of weights are there, behind %s; this one was taken (--prefix chooses "
+                        "another)",
+                        source->candidates, source->prefixes);
     }
 }
 
@@ -237,13 +244,57 @@ static void note_flavour(const struct loading *loading, bool decided, const char
 
 /* ---- all of it ---- */
 
+/* The file that an entry of the model was loaded from. */
+static const char *path_of_entry(const struct loading *loading, const struct parameter *entry)
+{
+    const struct import_source *source = loading->source;
+    const struct parameter *items = loading->model->parameters.items;
+    const struct linear_indices fer = loading->model->fer;
+    bool is_classifier = entry == &items[fer.weight] || entry == &items[fer.bias];
+    const struct tensor *tensor = is_classifier ? loading->classifier.weight : import_source_find(source, entry->name);
+    bool is_elsewhere = entry->group != GROUP_BACKBONE && tensor != NULL;
+    return source->paths[is_elsewhere ? import_source_file(source, tensor) : source->backbone];
+}
+
 /* What trained to NaN, or was damaged, would predict or train on in silence. */
-static status check_finite(struct loading *loading)
+static status check_values(struct loading *loading)
 {
     const char *why;
     const struct parameter *entry = parameters_find_unusable(&loading->model->parameters, &why);
     if (entry == NULL) return STATUS_OK;
-    return error_set(loading->err, "%s: %s holds %s", loading->source->paths[0], entry->name, why);
+    return error_set(loading->err, "%s: %s holds %s", path_of_entry(loading, entry), entry->name, why);
+}
+
+/* What a file that was of no use has to offer: its first matrix, else its first tensor. */
+static status refuse_file(const struct loading *loading, size_t file)
+{
+    const struct import_source *source = loading->source;
+    const struct weight_set *set = &source->sets[file];
+    char name[TENSOR_NAME_TEXT], shape[TENSOR_SHAPE_TEXT];
+    if (set->count == 0) return error_set(loading->err, "%s: no tensors in it", source->paths[file]);
+    if (source->has_backbone[file])
+        return error_set(loading->err, "%s: nothing in it was used: the backbone was taken from %s",
+                         source->paths[file], source->paths[source->backbone]);
+    size_t shown = 0;
+    while (shown < set->count && set->tensors[shown].rank != 2) shown++;
+    const struct tensor *tensor = &set->tensors[shown < set->count ? shown : 0];
+    return error_set(loading->err, "%s: nothing in it was used: '%s' is %s, the network has %d features%s%s",
+                     source->paths[file], tensor_name_text(name, sizeof name, tensor->name),
+                     tensor_shape_text(shape, sizeof shape, tensor->rank, tensor->shape),
+                     loading->model->architecture.features, loading->why_none[0] == '\0' ? "" : "; ",
+                     loading->why_none);
+}
+
+/* Whoever gives a file wants something of it. */
+static status check_files_used(const struct loading *loading)
+{
+    const struct import_source *source = loading->source;
+    bool is_used[MOST_SOURCES] = {false};
+    for (size_t i = 0; i < source->count; i++)
+        if (loading->used[i]) is_used[import_source_file(source, &source->tensors[i])] = true;
+    for (size_t i = 0; i < source->set_count; i++)
+        if (!is_used[i]) return refuse_file(loading, i);
+    return STATUS_OK;
 }
 
 static status load_model(struct loading *loading)
@@ -258,7 +309,7 @@ static status load_model(struct loading *loading)
             return error_set(loading->err,
                              "%s: batch-norm is folded into the convolutions, which is for evaluation only; training "
                              "needs the weights before export",
-                             source->paths[0]);
+                             source->paths[source->backbone]);
         import_note(report, "batch-norm is folded into the convolutions: for evaluation only, not for training");
     }
     loading->used = memory_allocate(source->count, sizeof *loading->used, "a list of tensors", loading->err);
@@ -271,7 +322,10 @@ static status load_model(struct loading *loading)
         load_affect(loading);
         note_affect_left_behind(loading);
         count_tensors(loading);
-        result = check_finite(loading);
+        result = check_files_used(loading);
+    }
+    if (result == STATUS_OK) {
+        result = check_values(loading);
     }
     memory_free(loading->used);
     return result;
@@ -291,6 +345,14 @@ static status copy_class_names(struct import_report *report, const char *const *
     return STATUS_OK;
 }
 
+/* Two outputs of one name would get the same row. */
+static status check_distinct(const char *key, const char *const *names, size_t count, struct error *err)
+{
+    const char *twice = classes_find_twice(names, count);
+    if (twice == NULL) return STATUS_OK;
+    return error_set_usage(err, "%s: '%s' means the same as a name before it", key, twice);
+}
+
 status import_into_model(struct model *model, const char *path, const struct import_options *options,
                          struct import_report *report, struct error *err)
 {
@@ -299,14 +361,18 @@ status import_into_model(struct model *model, const char *path, const struct imp
     struct import_source source;
     struct loading loading = {.model = model, .source = &source, .options = options, .report = report, .err = err};
     status result = import_source_open(&source, &path, 1, options->prefix, err);
+    if (result == STATUS_OK)
+        result = check_distinct("model.init_classes", options->source_classes, options->source_class_count, err);
     if (result == STATUS_OK) result = import_source_check_size(&source, &model->architecture, err);
     if (result == STATUS_OK) result = import_source_read_graph(&source, &model->architecture, err);
     if (result == STATUS_OK) {
         note_file(&loading);
         note_flavour(&loading, true, NULL);
-        result = load_model(&loading);
+        result = import_read_classifier(&loading, (size_t)model->architecture.features);
     }
+    if (result == STATUS_OK) result = load_model(&loading);
     if (result == STATUS_OK) result = copy_class_names(report, options->classes, (size_t)model->classes, err);
+    source_classes_free(&loading.classes);
     import_source_free(&source);
     return result;
 }
@@ -315,15 +381,12 @@ status import_into_model(struct model *model, const char *path, const struct imp
 
 /* As many names were given as the file has outputs: they are the outputs' names in their order. A file that has such
  * names itself is believed: the same ones in another order ask for that order, others replace them, which is told. */
-static status take_given_names(struct loading *loading, const struct import_linear *linear,
-                               struct import_options *options, struct source_classes *classes)
+static status take_given_names(struct loading *loading)
 {
+    const struct import_options *options = loading->options;
+    struct source_classes *classes = &loading->classes;
     size_t count = options->class_count;
-    if (import_source_metadata(loading->source, METADATA_CLASSES) != NULL) {
-        status result = import_source_classes(loading, linear, classes);
-        if (result != STATUS_OK) return result;
-    }
-    if (classes->names != NULL) {
+    if (classes->list != NULL && classes->names != NULL) {
         size_t *rows = memory_allocate(count, sizeof *rows, "the classes", loading->err);
         if (rows == NULL) return STATUS_FAILED;
         const char *absent = classes_match(rows, options->classes, count, classes->names, count);
@@ -331,33 +394,27 @@ static status take_given_names(struct loading *loading, const struct import_line
         if (absent == NULL) return STATUS_OK;
         import_note(loading->report, "warning: the file itself has other names for its outputs, without '%s'", absent);
     }
-    options->source_classes = options->classes;
-    options->source_class_count = count;
+    classes->names = options->classes;
+    classes->count = count;
+    classes->origin = "as given";
     return STATUS_OK;
 }
 
 /* What the new model's outputs are called: as given, as the file says, or as is known of such files; *count is their
- * number. `options` becomes what load_model needs: the model's classes and the file's, none when nobody knows. With
- * names for another number of outputs than the file's, the classifier will be fresh. */
-static status plan_classes(struct loading *loading, size_t features, struct import_options *options,
-                           struct source_classes *classes, size_t *count)
+ * number. `options` becomes what load_model needs: the model's classes, none when nobody knows. With names for another
+ * number of outputs than the file's, the classifier will be fresh. */
+static status plan_classes(struct loading *loading, struct import_options *options, size_t *count)
 {
-    struct import_linear linear;
-    bool found = import_source_classifier(loading->source, features, &linear);
-    size_t outputs = found ? linear.weight->shape[0] : 0;
+    const struct tensor *weight = loading->classifier.weight;
+    size_t outputs = weight == NULL ? 0 : weight->shape[0];
     *count = options->class_count;
-    if (options->class_count > 0)
-        return options->class_count == outputs ? take_given_names(loading, &linear, options, classes) : STATUS_OK;
-    if (!found)
-        return error_set_usage(loading->err, "%s: no classifier in it; --classes names the outputs of a fresh one",
-                               loading->source->paths[0]);
-    if (outputs > IMPORT_MOST_OUTPUTS)
-        return error_set(loading->err, "%s: a classifier of %zu outputs", loading->source->paths[0], outputs);
+    if (options->class_count > 0) return options->class_count == outputs ? take_given_names(loading) : STATUS_OK;
+    if (weight == NULL)
+        return error_set_usage(loading->err, "%s: no classifier, as %s; --classes names the outputs of a fresh one",
+                               loading->source->paths[loading->source->backbone], loading->why_none);
     *count = outputs;
-    status result = import_source_classes(loading, &linear, classes);
-    if (result != STATUS_OK || classes->names == NULL) return result;
-    options->classes = classes->names;
-    options->class_count = outputs;
+    options->classes = loading->classes.names;
+    options->class_count = loading->classes.count;
     return STATUS_OK;
 }
 
@@ -372,33 +429,64 @@ static bool source_has_affect(const struct import_source *source)
     return import_source_find(source, "va.weight") != NULL && import_source_find(source, "va.bias") != NULL;
 }
 
-static void fill_info(struct checkpoint_info *info, const struct import_source *source,
-                      const struct import_report *report, const struct architecture *architecture)
+/* What the classifier's file says of it. */
+static void fill_classifier_info(struct checkpoint_info *info, const struct loading *loading)
 {
-    *info = checkpoint_info_defaults(architecture);
+    const struct import_source *source = loading->source;
+    const struct import_report *report = loading->report;
+    info->untrained = report->classifier == IMPORT_CLASSIFIER_FRESH;
+    if (info->untrained) return;
+    size_t file = import_source_file(source, loading->classifier.weight);
+    const char *earlier = import_source_metadata(source, file, METADATA_CLASSIFIER);
+    info->untrained = earlier != NULL && strcmp(earlier, "fresh") == 0;
+    /* A temperature is for these outputs in any order, not for some of them or for others. */
+    bool same_outputs = !info->untrained && (size_t)report->source_outputs == report->class_count;
+    const char *said = same_outputs ? import_source_metadata(source, file, METADATA_TEMPERATURE) : NULL;
+    if (said != NULL && !checkpoint_parse_temperature(said, &info->temperature)) info->temperature = 0;
+}
+
+static const char *backbone_says(const struct import_source *source, const char *key)
+{
+    return import_source_metadata(source, source->backbone, key);
+}
+
+/* What a foreign graph says of the pictures it takes. */
+static void fill_graph_info(struct checkpoint_info *info, const struct loading *loading)
+{
+    const struct onnx_facts *facts = &loading->source->onnx_facts;
+    if (facts->side >= SMALLEST_IMAGE && facts->side <= LARGEST_IMAGE && facts->side != info->image_size) {
+        info->image_size = (int)facts->side;
+        import_note(loading->report, "input: %d x %d, as the graph's (--image-size says otherwise)", info->image_size,
+                    info->image_size);
+    }
+    if (facts->prepares && backbone_says(loading->source, METADATA_MEAN) == NULL)
+        import_note(loading->report, "warning: the graph computes something of its pictures before the network, which "
+                                     "is not read: --mean and --std must say it");
+}
+
+static void fill_info(struct checkpoint_info *info, const struct loading *loading)
+{
+    const struct import_source *source = loading->source;
+    const struct import_report *report = loading->report;
+    *info = checkpoint_info_defaults(&loading->model->architecture);
     info->arch = report->architecture;
     info->classes = (const char *const *)report->class_names;
     info->class_count = report->class_count;
     info->folded = report->folded;
-    info->untrained = report->classifier == IMPORT_CLASSIFIER_FRESH;
-    const char *earlier = import_source_metadata(source, METADATA_CLASSIFIER);
-    if (earlier != NULL && strcmp(earlier, "fresh") == 0) info->untrained = true;
+    fill_classifier_info(info, loading);
+    if (source->onnx != NULL) fill_graph_info(info, loading);
     int64_t image_size;
     double triple[3];
-    /* A temperature is for these outputs in any order, not for some of them or for others. */
-    bool same_outputs = !info->untrained && (size_t)report->source_outputs == report->class_count;
-    const char *said = same_outputs ? import_source_metadata(source, METADATA_TEMPERATURE) : NULL;
-    if (said != NULL && !checkpoint_parse_temperature(said, &info->temperature)) info->temperature = 0;
-    said = import_source_metadata(source, METADATA_IMAGE_SIZE);
+    const char *said = backbone_says(source, METADATA_IMAGE_SIZE);
     if (said != NULL && text_to_integer(said, &image_size) && image_size >= SMALLEST_IMAGE &&
         image_size <= LARGEST_IMAGE)
         info->image_size = (int)image_size;
-    said = import_source_metadata(source, METADATA_MEAN);
+    said = backbone_says(source, METADATA_MEAN);
     if (said != NULL && checkpoint_parse_triple(said, triple)) memcpy(info->mean, triple, sizeof triple);
-    said = import_source_metadata(source, METADATA_STD);
+    said = backbone_says(source, METADATA_STD);
     if (said != NULL && checkpoint_parse_triple(said, triple) && triple[0] > 0 && triple[1] > 0 && triple[2] > 0)
         memcpy(info->std, triple, sizeof triple);
-    said = import_source_metadata(source, METADATA_RESIZE);
+    said = backbone_says(source, METADATA_RESIZE);
     if (said != NULL && strcmp(said, "bicubic") == 0) info->resize = "bicubic";
 }
 
@@ -410,7 +498,7 @@ static status load_created(struct loading *loading, size_t class_count, struct c
     status result = load_model(loading);
     if (result == STATUS_OK) result = copy_class_names(loading->report, classes, class_count, loading->err);
     if (result != STATUS_OK) return result;
-    fill_info(info, loading->source, loading->report, &loading->model->architecture);
+    fill_info(info, loading);
     if (classes == NULL) import_note(loading->report, "the outputs' names are not known: --classes names them");
     return STATUS_OK;
 }
@@ -419,30 +507,34 @@ static status load_created(struct loading *loading, size_t class_count, struct c
 static status create_model(struct loading *loading, struct checkpoint_info *info)
 {
     struct architecture architecture;
-    struct source_classes classes = {0};
     struct import_options options = *loading->options;
     const char *reason = "";
     size_t count = 0;
     struct error *err = loading->err;
     loading->options = &options;
-    status result = options.architecture != NULL
-                        ? architecture_find(&architecture, options.architecture, err)
-                        : import_source_architecture(loading->source, &architecture, &reason, err);
+    status result = check_distinct("--classes", options.classes, options.class_count, err);
+    if (result == STATUS_OK)
+        result = options.architecture != NULL
+                     ? architecture_find(&architecture, options.architecture, err)
+                     : import_source_architecture(loading->source, &architecture, &reason, err);
     if (result == STATUS_OK) result = import_source_check_size(loading->source, &architecture, err);
     if (result == STATUS_OK) result = import_source_read_graph(loading->source, &architecture, err);
-    if (result == STATUS_OK) result = plan_classes(loading, (size_t)architecture.features, &options, &classes, &count);
+    if (result == STATUS_OK) {
+        note_file(loading);
+        note_equal_names(loading->source, loading->report);
+        result = import_read_classifier(loading, (size_t)architecture.features);
+    }
+    if (result == STATUS_OK) result = plan_classes(loading, &options, &count);
     const struct model_heads heads = {.attention = source_has_heads(loading->source),
                                       .affect = source_has_affect(loading->source),
                                       .without_gradients = true};
     if (result == STATUS_OK) result = model_create_with(loading->model, &architecture, (int)count, &heads, err);
     if (result == STATUS_OK) {
-        note_file(loading);
-        note_equal_names(loading->source, loading->report);
         note_flavour(loading, options.architecture != NULL, reason);
         result = load_created(loading, count, info);
         if (result != STATUS_OK) model_free(loading->model);
     }
-    source_classes_free(&classes);
+    source_classes_free(&loading->classes);
     return result;
 }
 

@@ -23,6 +23,14 @@ bool classes_are_same(const char *a, const char *b)
     return text_equal_ignoring_case(a, b);
 }
 
+const char *classes_find_twice(const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (classes_are_same(names[i], names[j])) return names[i];
+    return NULL;
+}
+
 const char *classes_match(size_t *rows, const char *const *wanted, size_t wanted_count, const char *const *source,
                           size_t source_count)
 {

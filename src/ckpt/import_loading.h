@@ -2,17 +2,29 @@
 #ifndef RMFER_CKPT_IMPORT_LOADING_H
 #define RMFER_CKPT_IMPORT_LOADING_H
 
-#include "ckpt/import_source.h"
+#include "ckpt/import_linear.h"
 #include "rmfer/ckpt/import.h"
 
 enum { IMPORT_MOST_OUTPUTS = 1 << 14 };
+
+/* The names of a classifier's outputs, and who says so. */
+struct source_classes {
+    const char *const *names; /* NULL when nobody knows */
+    size_t count;
+    const char *origin;
+    char *text; /* owned */
+    const char **list;
+};
 
 struct loading {
     struct model *model;
     struct import_source *source;
     const struct import_options *options;
     struct import_report *report;
-    bool *used; /* for each tensor of the source: it is in the model now */
+    struct import_linear classifier;    /* of the source */
+    char why_none[IMPORT_REASON_BYTES]; /* where it has none */
+    struct source_classes classes;      /* the classifier's */
+    bool *used;                         /* for each tensor of the source: it is in the model now */
     struct error *err;
 };
 
@@ -22,21 +34,12 @@ PRINTF_LIKE(2, 3) void import_note(struct import_report *report, const char *for
 /* The tensor is in the model, or at least understood. */
 void import_mark_used(struct loading *loading, const struct tensor *tensor);
 
-/* The names of a file's outputs, and who says so. */
-struct source_classes {
-    const char *const *names; /* NULL when nobody knows */
-    size_t count;
-    const char *origin;
-    char *text; /* owned */
-    const char **list;
-};
-
-/* Finds out what a classifier's outputs are called: as given, as the file says, or as is known of such files. */
-status import_source_classes(const struct loading *loading, const struct import_linear *linear,
-                             struct source_classes *classes) MUST_CHECK;
+/* Finds the source's classifier and what its outputs are called: as its file says, as given, or as is known of such
+ * files. */
+status import_read_classifier(struct loading *loading, size_t features) MUST_CHECK;
 void source_classes_free(struct source_classes *classes);
 
-/* Loads f_FER and f_IAL, and says in the report what became of them. */
+/* Loads f_FER and f_IAL out of it, and says in the report what became of them. */
 status import_load_classifier(struct loading *loading) MUST_CHECK;
 
 #endif

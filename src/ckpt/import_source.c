@@ -43,10 +43,11 @@ static status merge(struct import_source *source, struct error *err)
     for (size_t i = 0; i < source->set_count; i++) total += source->sets[i].count;
     struct numbered *all = pool_take(&source->pool, total, sizeof *all, err);
     source->tensors = pool_take(&source->pool, total, sizeof *source->tensors, err);
-    source->is_beside = pool_take(&source->pool, total, sizeof *source->is_beside, err);
-    if (all == NULL || source->tensors == NULL || source->is_beside == NULL) return STATUS_FAILED;
+    source->files = pool_take(&source->pool, total, sizeof *source->files, err);
+    if (all == NULL || source->tensors == NULL || source->files == NULL) return STATUS_FAILED;
     for (size_t i = 0; i < source->set_count; i++) {
-        size_t place = has_backbone(&source->sets[i]) ? MOST_SOURCES + i : i;
+        source->has_backbone[i] = has_backbone(&source->sets[i]);
+        size_t place = source->has_backbone[i] ? MOST_SOURCES + i : i;
         for (size_t j = 0; j < source->sets[i].count; j++)
             all[at++] = (struct numbered){source->sets[i].tensors[j], place};
     }
@@ -54,7 +55,7 @@ static status merge(struct import_source *source, struct error *err)
     source->count = 0;
     for (size_t i = 0; i < total; i++) {
         if (i > 0 && strcmp(all[i].tensor.name, all[i - 1].tensor.name) == 0) continue;
-        source->is_beside[source->count] = all[i].place < MOST_SOURCES;
+        source->files[source->count] = all[i].place % MOST_SOURCES;
         source->tensors[source->count++] = all[i].tensor;
     }
     source->found = total;
@@ -64,19 +65,24 @@ static status merge(struct import_source *source, struct error *err)
 static status no_backbone(const struct import_source *source, const char *prefix, struct error *err)
 {
     const char *path = source->paths[0];
-    if (prefix != NULL) return error_set_usage(err, "%s: no backbone with the prefix '%s'", path, prefix);
+    if (prefix != NULL && source->prefixes[0] != '\0')
+        return error_set_usage(err, "%s: no backbone with the prefix '%s'; there are %s", path, prefix,
+                               source->prefixes);
     if (source->count == 0) return error_set(err, "%s: no tensors in it", path);
     char name[TENSOR_NAME_TEXT];
     tensor_name_text(name, sizeof name, source->tensors[0].name);
-    return error_set(err, "%s: no EfficientNet backbone among its %zu tensors (the first is '%s')", path, source->count,
-                     name);
+    return error_set(err, "%s%s: no EfficientNet backbone among %zu tensors (the first is '%s')", path,
+                     source->set_count > 1 ? " and the files after it" : "", source->count, name);
 }
 
 /* Our own checkpoints may hold the weights' moving average and optimizer state beside the network, which has no prefix
  * there. The average is what evaluation judges, so it is what a new run starts from. */
 static const char *wanted_prefix(const struct import_source *source, const char *prefix)
 {
-    if (prefix != NULL || import_source_metadata(source, METADATA_FORMAT) == NULL) return prefix;
+    bool is_ours = false;
+    for (size_t i = 0; i < source->set_count; i++)
+        if (source->has_backbone[i] && import_source_metadata(source, i, METADATA_FORMAT) != NULL) is_ours = true;
+    if (prefix != NULL || !is_ours) return prefix;
     bool has_average = tensor_find_sorted(source->tensors, source->count, CHECKPOINT_AVERAGE "conv_stem.weight") !=
                        NULL;
     return has_average ? CHECKPOINT_AVERAGE : "";
@@ -93,8 +99,11 @@ static status find_network(struct import_source *source, const char *prefix, str
         return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", source->paths[i]);
     }
     const char *wanted = wanted_prefix(source, prefix);
-    if (naming_find(&source->match, source->tensors, source->count, wanted, &source->candidates)) return STATUS_OK;
-    return no_backbone(source, prefix, err);
+    naming_list_prefixes(source->prefixes, sizeof source->prefixes, source->tensors, source->count);
+    if (!naming_find(&source->match, source->tensors, source->count, wanted, &source->candidates))
+        return no_backbone(source, prefix, err);
+    source->backbone = import_source_file(source, naming_stem(&source->match, source->tensors, source->count));
+    return STATUS_OK;
 }
 
 status import_source_open(struct import_source *source, const char *const *paths, size_t path_count, const char *prefix,
@@ -107,10 +116,12 @@ status import_source_open(struct import_source *source, const char *const *paths
         if (result != STATUS_OK) return result;
         source->paths[source->set_count++] = paths[i];
     }
-    const char *folded = import_source_metadata(source, METADATA_FOLDED);
-    source->folded = folded != NULL && strcmp(folded, "true") == 0;
     status result = merge(source, err);
-    return result == STATUS_OK ? find_network(source, prefix, err) : result;
+    if (result == STATUS_OK) result = find_network(source, prefix, err);
+    if (result != STATUS_OK) return result;
+    const char *folded = import_source_metadata(source, source->backbone, METADATA_FOLDED);
+    source->folded = folded != NULL && strcmp(folded, "true") == 0;
+    return STATUS_OK;
 }
 
 void import_source_free(struct import_source *source)
@@ -122,24 +133,24 @@ void import_source_free(struct import_source *source)
 
 /* ---- what the files say ---- */
 
-const char *import_source_metadata(const struct import_source *source, const char *key)
+size_t import_source_file(const struct import_source *source, const struct tensor *tensor)
 {
-    for (size_t i = 0; i < source->set_count; i++) {
-        const struct weight_set *set = &source->sets[i];
-        const char *value = set->format == WEIGHTS_SAFETENSORS ? safetensors_metadata_value(&set->safetensors, key)
-                            : set->format == WEIGHTS_ONNX      ? onnx_property_value(&set->onnx, key)
-                                                               : NULL;
-        if (value != NULL) return value;
-    }
-    return NULL;
+    return source->onnx != NULL ? 0 : source->files[tensor - source->tensors];
 }
 
-/* The file that holds the backbone, for what modules tell. */
+const char *import_source_metadata(const struct import_source *source, size_t file, const char *key)
+{
+    const struct weight_set *set = &source->sets[file];
+    return set->format == WEIGHTS_SAFETENSORS ? safetensors_metadata_value(&set->safetensors, key)
+           : set->format == WEIGHTS_ONNX      ? onnx_property_value(&set->onnx, key)
+                                              : NULL;
+}
+
+/* The file that holds the backbone where it is a module, for what modules tell. */
 static const struct weight_set *module_set(const struct import_source *source)
 {
-    for (size_t i = 0; i < source->set_count; i++)
-        if (source->sets[i].bn_epsilon > 0) return &source->sets[i];
-    return NULL;
+    const struct weight_set *set = &source->sets[source->backbone];
+    return set->bn_epsilon > 0 ? set : NULL;
 }
 
 /* Names that people give to files: tf_efficientnet_b2_ns-00306e48.pth, enet_b2_8.pt (HSEmotion); the other flavour:
@@ -157,7 +168,7 @@ static int padding_of_names(const struct import_source *source)
 /* The architecture that the metadata name; false when they name none that is known. */
 static bool stated_architecture(const struct import_source *source, struct architecture *architecture)
 {
-    const char *said = import_source_metadata(source, METADATA_ARCH);
+    const char *said = import_source_metadata(source, source->backbone, METADATA_ARCH);
     return said != NULL && architecture_find(architecture, said, NULL) == STATUS_OK;
 }
 
@@ -200,11 +211,11 @@ static bool architecture_of_size(const struct import_source *source, struct arch
 static status unknown_size(const struct import_source *source, struct error *err)
 {
     if (source->onnx != NULL)
-        return error_set(err, "%s: %zu convolutions, %zu features: none of EfficientNet B0 to B3", source->paths[0],
-                         source->onnx_facts.convolutions, source->onnx_facts.features);
+        return error_set(err, "%s: %zu convolutions, %zu features: none of EfficientNet B0 to B3",
+                         source->paths[source->backbone], source->onnx_facts.convolutions, source->onnx_facts.features);
     struct backbone_size size = naming_size(&source->match, source->tensors, source->count);
     return error_set(err, "%s: %zu blocks, %zu stem channels, %zu features: none of EfficientNet B0 to B3",
-                     source->paths[0], size.blocks, size.stem, size.features);
+                     source->paths[source->backbone], size.blocks, size.stem, size.features);
 }
 
 status import_source_architecture(const struct import_source *source, struct architecture *architecture,
@@ -221,7 +232,7 @@ status import_source_architecture(const struct import_source *source, struct arc
     return error_set_usage(err,
                            "%s: nothing in it tells whether it is %s (SAME padding, TensorFlow's weights) or %s "
                            "(symmetric padding, PyTorch's own): --arch says which",
-                           source->paths[0], architecture->name, architecture->name + strlen("tf_"));
+                           source->paths[source->backbone], architecture->name, architecture->name + strlen("tf_"));
 }
 
 status import_source_check_size(const struct import_source *source, const struct architecture *architecture,
@@ -239,8 +250,8 @@ status import_source_check_size(const struct import_source *source, const struct
     }
     if (held.stem == wanted.stem && held.blocks == wanted.blocks && held.features == wanted.features) return STATUS_OK;
     return error_set(err, "%s: does not fit %s: %zu %s, %zu stem channels and %zu features instead of %zu, %zu and %zu",
-                     source->paths[0], architecture->name, held.blocks, onnx ? "convolutions" : "blocks", held.stem,
-                     held.features, wanted.blocks, wanted.stem, wanted.features);
+                     source->paths[source->backbone], architecture->name, held.blocks, onnx ? "convolutions" : "blocks",
+                     held.stem, held.features, wanted.blocks, wanted.stem, wanted.features);
 }
 
 status import_source_read_graph(struct import_source *source, const struct architecture *architecture,
@@ -248,11 +259,13 @@ status import_source_read_graph(struct import_source *source, const struct archi
 {
     if (source->onnx == NULL) return STATUS_OK;
     source->match = (struct naming_match){.naming = NAMING_TIMM};
-    bool folded;
-    status result = onnx_graph_tensors(source->onnx, architecture, &source->pool, &source->tensors, &source->count,
-                                       &folded, err);
+    struct onnx_weights weights;
+    status result = onnx_graph_weights(&weights, source->onnx, architecture, &source->pool, err);
     if (result != STATUS_OK) return error_add_context(err, "%s", source->paths[0]);
-    source->folded = source->folded || folded;
+    source->tensors = weights.tensors;
+    source->count = weights.count;
+    source->folded = source->folded || weights.folded;
+    memcpy(source->unread_head, weights.unread, sizeof source->unread_head);
     return STATUS_OK;
 }
 
@@ -271,71 +284,4 @@ const struct tensor *import_source_backbone(const struct import_source *source, 
     char name[FOREIGN_NAME_BYTES];
     if (!naming_foreign(name, source->match.naming, layers, ours)) return NULL;
     return import_source_find(source, name);
-}
-
-static bool is_linear(const struct import_linear *linear, size_t features)
-{
-    if (linear->weight == NULL || linear->bias == NULL) return false;
-    return linear->weight->rank == 2 && linear->weight->shape[1] == features && linear->bias->rank == 1 &&
-           linear->bias->shape[0] == linear->weight->shape[0] && linear->weight->shape[0] > 0;
-}
-
-/* Whether a layer is where the search looks: with `beside`, in files without a backbone only. */
-static bool is_looked_at(const struct import_source *source, const struct import_linear *linear, bool beside)
-{
-    return !beside || source->is_beside[linear->weight - source->tensors];
-}
-
-/* LAYER.weight and LAYER.bias behind a prefix; "" as the layer for a file that is one linear module. */
-static bool linear_named(const struct import_source *source, bool beside, const char *prefix, const char *layer,
-                         size_t features, struct import_linear *linear)
-{
-    char name[2 * FOREIGN_NAME_BYTES];
-    const char *dot = layer[0] == '\0' ? "" : ".";
-    snprintf(name, sizeof name, "%s%s%sweight", prefix, layer, dot);
-    linear->weight = tensor_find_sorted(source->tensors, source->count, name);
-    snprintf(name, sizeof name, "%s%s%sbias", prefix, layer, dot);
-    linear->bias = tensor_find_sorted(source->tensors, source->count, name);
-    return is_linear(linear, features) && is_looked_at(source, linear, beside);
-}
-
-/* The only linear layer from `features` to something else, whatever its name. */
-static bool only_linear(const struct import_source *source, bool beside, size_t features, struct import_linear *linear)
-{
-    static const char ending[] = "weight";
-    size_t found = 0;
-    for (size_t i = 0; i < source->count; i++) {
-        const struct tensor *weight = &source->tensors[i];
-        size_t length = strlen(weight->name), stem = length - (sizeof ending - 1);
-        if (length < sizeof ending || length >= FOREIGN_NAME_BYTES || strcmp(weight->name + stem, ending) != 0)
-            continue;
-        char name[FOREIGN_NAME_BYTES + 8];
-        snprintf(name, sizeof name, "%.*sbias", (int)stem, weight->name);
-        struct import_linear candidate = {weight, tensor_find_sorted(source->tensors, source->count, name)};
-        if (!is_linear(&candidate, features) || weight->shape[0] == features) continue;
-        if (!is_looked_at(source, &candidate, beside)) continue;
-        if (strncmp(weight->name, "ial.", 4) == 0) continue;
-        *linear = candidate;
-        found++;
-    }
-    return found == 1;
-}
-
-static bool find_linear(const struct import_source *source, bool beside, size_t features, struct import_linear *linear)
-{
-    /* timm, with a Sequential put in its place (HSEmotion's training code), torchvision, lukemelas, and others. */
-    static const char *const layers[] = {"classifier", "classifier.0", "classifier.1", "_fc",     "_fc.0",
-                                         "_fc.1",      "fc",           "fc.1",         "head.fc", "head"};
-    const char *prefixes[] = {source->match.prefix, ""};
-    for (size_t p = 0; p < 2; p++)
-        for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++)
-            if (linear_named(source, beside, prefixes[p], layers[i], features, linear)) return true;
-    return linear_named(source, beside, "", "", features, linear) || only_linear(source, beside, features, linear);
-}
-
-/* A backbone's file mostly has a classifier too, of ImageNet's classes: one in a file of its own goes before it. */
-bool import_source_classifier(const struct import_source *source, size_t features, struct import_linear *linear)
-{
-    return (source->set_count > 1 && find_linear(source, true, features, linear)) ||
-           find_linear(source, false, features, linear);
 }

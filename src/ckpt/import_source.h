@@ -13,18 +13,22 @@ enum { MOST_SOURCES = 4 };
 struct import_source {
     struct weight_set sets[MOST_SOURCES];
     const char *paths[MOST_SOURCES];
+    bool has_backbone[MOST_SOURCES];
     size_t set_count;
+    size_t backbone; /* the file whose backbone it is */
     struct pool pool;
     struct tensor
         *tensors; /* of all files, sorted by name; of equal names one: a file's without a backbone, else the first's */
     size_t count;
-    bool *is_beside; /* [count] the tensor is of a file without a backbone; not for ONNX */
-    size_t found;    /* tensors in the files: `count`, those of equal names, and what else an ONNX file has */
+    size_t *files; /* [count] which file each tensor is of; not for ONNX */
+    size_t found;  /* tensors in the files: `count`, those of equal names, and what else an ONNX file has */
     const struct onnx_model *onnx; /* the file when it is ONNX (alone), else NULL */
     struct onnx_facts onnx_facts;
+    char unread_head[ONNX_UNREAD_BYTES]; /* of an ONNX graph, see onnx_weights */
     bool folded;
     struct naming_match match;
     size_t candidates;
+    char prefixes[FOREIGN_NAME_BYTES]; /* of all backbones, for messages */
 };
 
 /* Opens the files and finds the backbone in them (`prefix`: see import_options). Safe to free after a failure. */
@@ -32,8 +36,12 @@ status import_source_open(struct import_source *source, const char *const *paths
                           struct error *err) MUST_CHECK;
 void import_source_free(struct import_source *source);
 
-/* Metadata of the files by key ("rmfer.classes"), NULL when none has it. */
-const char *import_source_metadata(const struct import_source *source, const char *key);
+/* The file that a tensor of the source is of. */
+size_t import_source_file(const struct import_source *source, const struct tensor *tensor);
+
+/* Metadata of a file by key ("rmfer.classes"), NULL when it has none. What they say of a classifier is true of that
+ * file's own only. */
+const char *import_source_metadata(const struct import_source *source, size_t file, const char *key);
 
 /* Whether the network pads as TensorFlow does: 1 yes, 0 no, -1 when nothing tells; *reason says why. */
 int import_source_padding(const struct import_source *source, const char **reason);
@@ -53,14 +61,6 @@ status import_source_read_graph(struct import_source *source, const struct archi
 /* A tensor of the backbone by our name, NULL when there is none. */
 const struct tensor *import_source_backbone(const struct import_source *source, const struct layers *layers,
                                             const char *ours);
-
-/* A linear layer [outputs, inputs] with its bias. */
-struct import_linear {
-    const struct tensor *weight, *bias;
-};
-
-/* The classifier behind the backbone; false when there is none. */
-bool import_source_classifier(const struct import_source *source, size_t features, struct import_linear *linear);
 
 /* A tensor with the backbone's prefix and that name. */
 const struct tensor *import_source_find(const struct import_source *source, const char *name);

@@ -170,8 +170,19 @@ static bool is_averaged(const char *prefix)
     return false;
 }
 
-static bool is_better(const struct naming_match *a, const struct naming_match *b)
+/* Whether the running statistics are there: what keeps an average of its own may have the parameters only. */
+static bool is_complete(const struct naming_match *match, const struct tensor *tensors, size_t count)
 {
+    char name[FOREIGN_NAME_BYTES];
+    snprintf(name, sizeof name, "%s.running_mean", find_outer(ROLE_STEM, PART_NORM)->names[match->naming]);
+    return find_with_prefix(tensors, count, match->prefix, name) != NULL;
+}
+
+static bool is_better(const struct naming_match *a, const struct naming_match *b, const struct tensor *tensors,
+                      size_t count)
+{
+    bool is_a_complete = is_complete(a, tensors, count);
+    if (is_a_complete != is_complete(b, tensors, count)) return is_a_complete;
     if (is_averaged(a->prefix) != is_averaged(b->prefix)) return is_averaged(a->prefix);
     return strlen(a->prefix) < strlen(b->prefix);
 }
@@ -189,6 +200,14 @@ static bool is_stem(struct naming_match *match, enum naming naming, const struct
     return find_with_prefix(tensors, count, match->prefix, signatures[naming].depthwise) != NULL;
 }
 
+/* A prefix may be asked for without its dot. */
+static bool is_wanted(const char *prefix, const char *wanted)
+{
+    size_t length = strlen(wanted);
+    if (strncmp(prefix, wanted, length) != 0) return false;
+    return prefix[length] == '\0' || (length > 0 && strcmp(prefix + length, ".") == 0);
+}
+
 bool naming_find(struct naming_match *match, const struct tensor *tensors, size_t count, const char *wanted,
                  size_t *candidates)
 {
@@ -197,12 +216,27 @@ bool naming_find(struct naming_match *match, const struct tensor *tensors, size_
         for (int naming = 0; naming < NAMING_COUNT; naming++) {
             struct naming_match found;
             if (!is_stem(&found, (enum naming)naming, &tensors[i], tensors, count)) continue;
-            if (wanted != NULL && strcmp(found.prefix, wanted) != 0) continue;
-            if (*candidates == 0 || is_better(&found, match)) *match = found;
+            if (wanted != NULL && !is_wanted(found.prefix, wanted)) continue;
+            if (*candidates == 0 || is_better(&found, match, tensors, count)) *match = found;
             *candidates += 1;
         }
     }
     return *candidates > 0;
+}
+
+void naming_list_prefixes(char *list, size_t size, const struct tensor *tensors, size_t count)
+{
+    size_t length = 0;
+    list[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        for (int naming = 0; naming < NAMING_COUNT; naming++) {
+            struct naming_match found;
+            char name[TENSOR_NAME_TEXT];
+            if (length >= size || !is_stem(&found, (enum naming)naming, &tensors[i], tensors, count)) continue;
+            length += (size_t)snprintf(list + length, size - length, "%s'%s'", length == 0 ? "" : ", ",
+                                       tensor_name_text(name, sizeof name, found.prefix));
+        }
+    }
 }
 
 const struct tensor *naming_stem(const struct naming_match *match, const struct tensor *tensors, size_t count)

@@ -29,10 +29,14 @@ struct naming_match {
     char prefix[FOREIGN_NAME_BYTES]; /* "" or something ending in '.' */
 };
 
-/* Finds a backbone among tensors sorted by name: with the prefix `wanted` when it is not NULL; otherwise averaged
- * weights ("ema") before others, the shortest prefix first. *candidates is how many there were; false when none. */
+/* Finds a backbone among tensors sorted by name: with the prefix `wanted` (its last dot may be missing) when it is not
+ * NULL; otherwise those with running statistics before others, then averaged weights ("ema"), then the shortest prefix.
+ * *candidates is how many there were; false when none. */
 bool naming_find(struct naming_match *match, const struct tensor *tensors, size_t count, const char *wanted,
                  size_t *candidates);
+
+/* The prefixes of all that there are, for messages: "'', 'ema.'", cut to `size`; "" when there is none. */
+void naming_list_prefixes(char *list, size_t size, const struct tensor *tensors, size_t count);
 
 /* The first convolution's weight of a match; NULL when it is not there. */
 const struct tensor *naming_stem(const struct naming_match *match, const struct tensor *tensors, size_t count);

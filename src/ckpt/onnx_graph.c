@@ -14,6 +14,8 @@
 
 /* B3 has 130 convolutions and exports of it some 700 nodes; what is far beyond is no EfficientNet. */
 enum { MOST_CONVOLUTIONS = 512, MOST_NODES = 16384, IDENTITIES_FOLLOWED = 8 };
+/* Between the features and what is computed of them. */
+enum { NODES_FOLLOWED = 32, MOST_HEADS = 16 };
 
 /* A value known beforehand: an initializer, a Constant, or either behind Identity nodes. */
 static const struct tensor *constant_value(const struct onnx_model *model, const char *value)
@@ -38,6 +40,13 @@ static const struct tensor *constant_input(const struct onnx_model *model, const
 {
     if (index >= node->input_count || node->inputs[index][0] == '\0') return NULL;
     return constant_value(model, node->inputs[index]);
+}
+
+static bool is_one_of(const struct onnx_node *node, const char *const *op_types)
+{
+    for (; *op_types != NULL; op_types++)
+        if (onnx_is_operator(node, *op_types)) return true;
+    return false;
 }
 
 /* ---- facts ---- */
@@ -67,6 +76,28 @@ static void note_convolution(struct onnx_facts *facts, const struct onnx_node *n
     if (padding > facts->same_padding) facts->same_padding = padding;
 }
 
+/* Up from the first convolution to the graph's input. What only moves pixels or changes their type is no preparation.
+ */
+static void note_input(struct onnx_facts *facts, const struct onnx_model *model, const struct onnx_node *convolution)
+{
+    static const char *const moving[] = {"Pad", "Identity", "Cast", "Transpose", NULL};
+    const char *value = convolution->inputs[0];
+    const struct onnx_node *node = onnx_producer(model, value);
+    for (int i = 0; i < NODES_FOLLOWED && node != NULL && node->input_count > 0; i++) {
+        bool turned = node->input_count > 1 && constant_value(model, node->inputs[0]) != NULL;
+        if (!is_one_of(node, moving)) facts->prepares = true;
+        value = node->inputs[turned ? 1 : 0];
+        node = onnx_producer(model, value);
+    }
+    for (size_t i = 0; i < model->input_count; i++) {
+        const struct onnx_value *input = &model->inputs[i];
+        if (strcmp(input->name, value) != 0 || input->rank != 4) continue;
+        int first = input->shape[1] == 3 ? 2 : 1; /* [N,3,H,W] or [N,H,W,3] */
+        if (input->shape[first] == input->shape[first + 1] && input->shape[first] > 0)
+            facts->side = input->shape[first];
+    }
+}
+
 status onnx_graph_facts(const struct onnx_model *model, struct onnx_facts *facts, struct error *err)
 {
     *facts = (struct onnx_facts){.same_padding = -1};
@@ -82,6 +113,7 @@ status onnx_graph_facts(const struct onnx_model *model, struct onnx_facts *facts
         if (weight == NULL || weight->rank != 4)
             return error_set(err, "the weight of Conv number %zu is not in the file as a constant",
                              facts->convolutions);
+        if (facts->convolutions == 0) note_input(facts, model, node);
         note_convolution(facts, node, weight);
     }
     /* SAME that is even everywhere (odd input sizes) has its epsilon to tell it by, when batch-norm is there. */
@@ -234,9 +266,12 @@ static status collect_convolution(struct collection *collection, const struct pl
 
 /* y = W x + b of a Gemm, or of a MatMul and the Add behind it. */
 struct linear_node {
-    struct tensor weight; /* [outputs, inputs] */
-    const struct tensor *bias;
+    const struct onnx_node *node;
+    const struct tensor *constant; /* the weight as it stands in the file */
+    struct tensor weight;          /* [outputs, inputs] */
+    const struct tensor *bias;     /* NULL: zeros */
     const char *output;
+    bool is_hidden; /* another layer takes what it gives */
 };
 
 static void turn(struct tensor *weight)
@@ -249,82 +284,170 @@ static void turn(struct tensor *weight)
 }
 
 /* Gemm can do more than a linear layer does: scale, and transpose its input. */
-static bool is_plain_gemm(const struct onnx_node *node)
+static bool is_plain(const struct onnx_node *node)
 {
+    if (!onnx_is_operator(node, "Gemm")) return true;
     const struct onnx_attribute *alpha = onnx_attribute_find(node, "alpha"), *beta = onnx_attribute_find(node, "beta");
     return (alpha == NULL || alpha->real == 1) && (beta == NULL || beta->real == 1) &&
            onnx_attribute_integer(node, "transA", 0) == 0;
 }
 
-static bool is_linear(const struct onnx_node *node)
-{
-    return onnx_is_operator(node, "Gemm") || onnx_is_operator(node, "MatMul");
-}
-
-/* Whether a linear node is a layer on that many features, with its numbers in the file. */
-static bool read_linear(struct linear_node *linear, const struct onnx_model *model, const struct onnx_node *node,
-                        size_t features)
+/* Whether a node is a linear layer with its weight in the file, and which. */
+static bool read_weight(struct linear_node *linear, const struct onnx_model *model, const struct onnx_node *node)
 {
     bool gemm = onnx_is_operator(node, "Gemm");
-    if (node->output_count == 0) return false;
+    if (!gemm && !onnx_is_operator(node, "MatMul")) return false;
     const struct tensor *weight = constant_input(model, node, 1);
-    const struct onnx_node *last = gemm ? node : onnx_consumer(model, "Add", node->outputs[0]);
-    if (weight == NULL || weight->rank != 2 || last == NULL || last->output_count == 0) return false;
-    *linear = (struct linear_node){*weight, constant_input(model, last, gemm ? 2 : 1), last->outputs[0]};
+    if (weight == NULL || weight->rank != 2 || node->output_count == 0) return false;
+    *linear = (struct linear_node){.node = node, .constant = weight, .weight = *weight, .output = node->outputs[0]};
     if (!gemm || onnx_attribute_integer(node, "transB", 0) == 0) turn(&linear->weight);
-    return linear->bias != NULL && linear->weight.shape[1] == features &&
-           linear->bias->count == linear->weight.shape[0];
+    return true;
+}
+
+/* Its bias too; false when what it adds is no bias, or not in the file. */
+static bool read_bias(struct linear_node *linear, const struct onnx_model *model)
+{
+    const struct onnx_node *node = linear->node;
+    if (onnx_is_operator(node, "Gemm")) {
+        if (node->input_count < 3 || node->inputs[2][0] == '\0') return true;
+        linear->bias = constant_input(model, node, 2);
+    } else {
+        const struct onnx_node *add = onnx_consumer(model, "Add", linear->output);
+        if (add == NULL || add->output_count == 0) return true;
+        linear->bias = constant_input(model, add, 1);
+        if (linear->bias == NULL) linear->bias = constant_input(model, add, 0);
+        linear->output = add->outputs[0];
+    }
+    return linear->bias != NULL && linear->bias->count == linear->weight.shape[0];
+}
+
+/* Whether a value is the pooled features, in whatever shape. */
+static bool is_pooled(const struct onnx_model *model, const char *value)
+{
+    static const char *const pooling[] = {"GlobalAveragePool", "ReduceMean", "AveragePool", NULL};
+    static const char *const passing[] = {"Flatten", "Squeeze", "Reshape", "Dropout", "Identity", "Cast", NULL};
+    for (int i = 0; i < NODES_FOLLOWED; i++) {
+        const struct onnx_node *node = onnx_producer(model, value);
+        if (node == NULL || node->input_count == 0) return false;
+        if (is_one_of(node, pooling)) return true;
+        if (!is_one_of(node, passing)) return false;
+        value = node->inputs[0];
+    }
+    return false;
+}
+
+/* The linear layer whose output, by way of whatever, a node takes; NULL when it takes none's. */
+static const struct onnx_node *layer_before(const struct onnx_model *model, const struct onnx_node *node)
+{
+    struct linear_node unused;
+    for (int i = 0; i < NODES_FOLLOWED && node->input_count > 0; i++) {
+        bool turned = node->input_count > 1 && constant_value(model, node->inputs[0]) != NULL;
+        node = onnx_producer(model, node->inputs[turned ? 1 : 0]);
+        if (node == NULL || read_weight(&unused, model, node)) return node;
+    }
+    return NULL;
+}
+
+/* The layers at the graph's end: those on the features, and what is not read of the others. */
+struct tail {
+    struct linear_node layers[MOST_HEADS];
+    size_t count;
+    char *unread; /* [ONNX_UNREAD_BYTES] */
+    size_t length;
+};
+
+static void list_unread(struct tail *tail, const struct linear_node *linear)
+{
+    char name[TENSOR_NAME_TEXT], shape[TENSOR_SHAPE_TEXT];
+    size_t left = ONNX_UNREAD_BYTES - tail->length;
+    int length = snprintf(tail->unread + tail->length, left, "%s '%s' %s",
+                          tail->length == 0 ? "a head of several layers is not read:" : ",",
+                          tensor_name_text(name, sizeof name, linear->constant->name),
+                          tensor_shape_text(shape, sizeof shape, linear->weight.rank, linear->weight.shape));
+    tail->length += (size_t)length < left ? (size_t)length : left - 1;
+}
+
+/* A layer behind others, or that is read for another reason; those it stands on are none on the features alone. */
+static void note_deeper(struct tail *tail, const struct onnx_model *model, const struct linear_node *linear)
+{
+    const struct onnx_node *before = layer_before(model, linear->node);
+    for (size_t i = 0; i < tail->count; i++) {
+        if (tail->layers[i].node != before || tail->layers[i].is_hidden) continue;
+        tail->layers[i].is_hidden = true;
+        list_unread(tail, &tail->layers[i]);
+    }
+    list_unread(tail, linear);
+}
+
+static status find_tail(struct tail *tail, const struct collection *collection)
+{
+    const struct onnx_model *model = collection->model;
+    for (size_t i = 0; i < model->node_count; i++) {
+        struct linear_node linear;
+        if (!read_weight(&linear, model, &model->nodes[i])) continue;
+        bool fits = linear.weight.shape[1] == (size_t)collection->architecture->features &&
+                    is_pooled(model, linear.node->inputs[0]) && read_bias(&linear, model);
+        if (fits && tail->count == MOST_HEADS)
+            return error_set(collection->err, "more than %d linear layers on the features", MOST_HEADS);
+        if (fits)
+            tail->layers[tail->count++] = linear;
+        else
+            note_deeper(tail, model, &linear);
+    }
+    return STATUS_OK;
 }
 
 static status collect_linear(struct collection *collection, const char *layer, const struct linear_node *linear)
 {
     status result = collect(collection, layer, "weight", &linear->weight);
-    return result == STATUS_OK ? collect(collection, layer, "bias", linear->bias) : result;
+    if (result != STATUS_OK) return result;
+    if (linear->bias != NULL) return collect(collection, layer, "bias", linear->bias);
+    return collect_constant(collection, layer, "bias", linear->weight.shape[0], 0);
 }
 
 static status check_classifiers(const struct collection *collection, size_t fitting,
-                                const struct linear_node *classifier, bool is_plain)
+                                const struct linear_node *classifier)
 {
     if (fitting > 1 && strcmp(classifier->output, ONNX_LOGITS) != 0)
         return error_set(collection->err,
                          "%zu linear layers on the features, and none's output is called " ONNX_LOGITS
                          ": which of them is the classifier is not known",
                          fitting);
-    if (!is_plain) return error_set(collection->err, "the classifier's Gemm scales, or transposes its input");
+    if (!is_plain(classifier->node))
+        return error_set(collection->err, "the classifier's Gemm scales, or transposes its input");
     return STATUS_OK;
 }
 
 /* The classifier is the linear layer on the features, of several that whose output is called logits; beside it rmfer's
  * own exports may have the head for valence and arousal. A graph without any is a backbone. */
-static status collect_heads(struct collection *collection)
+static status collect_heads(struct collection *collection, char unread[ONNX_UNREAD_BYTES])
 {
-    const struct onnx_model *model = collection->model;
-    struct linear_node linear, classifier = {.output = ""};
+    struct tail tail = {.unread = unread};
+    const struct linear_node *classifier = NULL;
     size_t fitting = 0;
-    bool is_plain = true, has_affect = false;
-    status result = STATUS_OK;
-    for (size_t i = 0; i < model->node_count && result == STATUS_OK; i++) {
-        const struct onnx_node *node = &model->nodes[i];
-        if (!is_linear(node)) continue;
-        if (!read_linear(&linear, model, node, (size_t)collection->architecture->features)) {
-            if (strcmp(classifier.output, ONNX_LOGITS) != 0) fitting = 0; /* those before are its hidden layers */
-        } else if (strcmp(linear.output, ONNX_VALENCE_AROUSAL) == 0 && linear.weight.shape[0] == AFFECT_DIMENSIONS) {
-            if (!has_affect) result = collect_linear(collection, "va", &linear);
+    bool has_affect = false;
+    status result = find_tail(&tail, collection);
+    for (size_t i = 0; i < tail.count && result == STATUS_OK; i++) {
+        const struct linear_node *linear = &tail.layers[i];
+        if (linear->is_hidden) continue;
+        if (strcmp(linear->output, ONNX_VALENCE_AROUSAL) == 0 && linear->weight.shape[0] == AFFECT_DIMENSIONS) {
+            if (!has_affect) result = collect_linear(collection, "va", linear);
             has_affect = true;
-        } else if (fitting++ == 0 || strcmp(classifier.output, ONNX_LOGITS) != 0) {
+        } else if (fitting++ == 0 || strcmp(classifier->output, ONNX_LOGITS) != 0) {
             classifier = linear;
-            is_plain = !onnx_is_operator(node, "Gemm") || is_plain_gemm(node);
         }
     }
-    if (result != STATUS_OK || fitting == 0) return result;
-    result = check_classifiers(collection, fitting, &classifier, is_plain);
-    return result == STATUS_OK ? collect_linear(collection, "classifier", &classifier) : result;
+    if (result != STATUS_OK || classifier == NULL) return result;
+    unread[0] = '\0';
+    result = check_classifiers(collection, fitting, classifier);
+    return result == STATUS_OK ? collect_linear(collection, "classifier", classifier) : result;
 }
 
-status onnx_graph_tensors(const struct onnx_model *model, const struct architecture *architecture, struct pool *pool,
-                          struct tensor **tensors, size_t *count, bool *folded, struct error *err)
+status onnx_graph_weights(struct onnx_weights *weights, const struct onnx_model *model,
+                          const struct architecture *architecture, struct pool *pool, struct error *err)
 {
     struct plan plan;
+    *weights = (struct onnx_weights){0};
     plan_make(&plan, architecture);
     struct collection collection = {.model = model, .architecture = architecture, .pool = pool, .err = err};
     collection.capacity = 5 * plan.count + 4;
@@ -339,11 +462,11 @@ status onnx_graph_tensors(const struct onnx_model *model, const struct architect
     }
     if (result == STATUS_OK && seen != plan.count)
         result = error_set(err, "%zu convolutions, %s has %zu", seen, architecture->name, plan.count);
-    if (result == STATUS_OK) result = collect_heads(&collection);
+    if (result == STATUS_OK) result = collect_heads(&collection, weights->unread);
     if (result != STATUS_OK) return result;
     qsort(collection.tensors, collection.count, sizeof *collection.tensors, tensor_compare_names);
-    *tensors = collection.tensors;
-    *count = collection.count;
-    *folded = collection.folded;
+    weights->tensors = collection.tensors;
+    weights->count = collection.count;
+    weights->folded = collection.folded;
     return STATUS_OK;
 }

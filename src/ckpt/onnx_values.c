@@ -34,7 +34,7 @@ status onnx_list_values(struct onnx_model *model, struct pool *pool, struct erro
     size_t outputs = 0;
     for (size_t i = 0; i < model->node_count; i++) outputs += model->nodes[i].output_count;
     struct onnx_use *producers = pool_take(pool, outputs, sizeof *producers, err);
-    struct onnx_use *consumers = pool_take(pool, model->node_count, sizeof *consumers, err);
+    struct onnx_use *consumers = pool_take(pool, 2 * model->node_count, sizeof *consumers, err);
     if (producers == NULL || consumers == NULL) return STATUS_FAILED;
     model->producers = producers;
     model->consumers = consumers;
@@ -42,8 +42,9 @@ status onnx_list_values(struct onnx_model *model, struct pool *pool, struct erro
         const struct onnx_node *node = &model->nodes[i];
         for (size_t j = 0; j < node->output_count; j++)
             producers[model->producer_count++] = (struct onnx_use){node->outputs[j], node};
-        if (node->input_count > 0 && onnx_is_operator(node, node->op_type))
-            consumers[model->consumer_count++] = (struct onnx_use){node->inputs[0], node};
+        size_t taken = onnx_is_operator(node, "Add") ? 2 : onnx_is_operator(node, node->op_type) ? 1 : 0;
+        for (size_t j = 0; j < taken && j < node->input_count; j++)
+            consumers[model->consumer_count++] = (struct onnx_use){node->inputs[j], node};
     }
     if (model->producer_count > 0) qsort(producers, model->producer_count, sizeof *producers, compare_producers);
     if (model->consumer_count > 0) qsort(consumers, model->consumer_count, sizeof *consumers, compare_consumers);

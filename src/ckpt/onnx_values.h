@@ -21,7 +21,8 @@ bool onnx_is_operator(const struct onnx_node *node, const char *op_type);
 /* The first node that has `value` among its outputs, NULL when none has. */
 const struct onnx_node *onnx_producer(const struct onnx_model *model, const char *value);
 
-/* The first node of that type (one of ONNX's own) whose first input is `value`, NULL when there is none. */
+/* The first node of that type (one of ONNX's own) whose first input is `value`, of an Add either input; NULL when there
+ * is none. */
 const struct onnx_node *onnx_consumer(const struct onnx_model *model, const char *op_type, const char *value);
 
 #endif

@@ -76,7 +76,8 @@ static const struct config_key keys[] = {
 
     WORD(model, arch, "tf_efficientnet_b2", ARCHITECTURES, "the backbone (tf_: TensorFlow's SAME padding, eps 1e-3)"),
     PATH(model, init, "", "weights to start from: .safetensors, .pt, .pth, .onnx (empty: random)"),
-    STRINGS(model, init_classes, "", "what the outputs of init mean, in their order (empty: as the file says)"),
+    STRINGS(model, init_classes, "",
+            "what the outputs of init mean, in their order, where the file does not say so itself"),
     REAL(model, dropout, "0", 0, 0.99, "before the classifier"),
     REAL(model, drop_path, "0", 0, 0.99, "stochastic depth of the last block, growing from 0 at the first"),
     REAL(model, bn_momentum, "0.1", 0, 1, "of batch-norm's running statistics, in PyTorch's sense"),

@@ -40,13 +40,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (onnx_graph_facts(&model, &facts, NULL) == STATUS_OK &&
         architecture_tiny(&architecture, true, 64, 1, NULL) == STATUS_OK) {
         struct pool pool = pool_with_limits((size_t)16 << 20, SIZE_MAX);
-        struct tensor *tensors;
-        size_t count;
-        bool folded;
+        struct onnx_weights weights;
         (void)onnx_graph_architecture(&architecture, &facts, false);
-        if (onnx_graph_tensors(&model, &architecture, &pool, &tensors, &count, &folded, NULL) == STATUS_OK)
-            for (size_t i = 0; i < count; i++)
-                if (tensors[i].count > 0) (void)tensor_element(&tensors[i], tensors[i].count - 1);
+        if (onnx_graph_weights(&weights, &model, &architecture, &pool, NULL) == STATUS_OK)
+            for (size_t i = 0; i < weights.count; i++)
+                if (weights.tensors[i].count > 0)
+                    (void)tensor_element(&weights.tensors[i], weights.tensors[i].count - 1);
         pool_free(&pool);
     }
     onnx_close(&model);

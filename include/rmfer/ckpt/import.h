@@ -12,7 +12,8 @@
 
 struct import_options {
     const char *architecture; /* NULL: what the file looks like */
-    /* Names of the file's outputs in their order; none: what the file says, or what is known of such files. */
+    /* Names of the file's outputs in their order, for import_into_model, where the file does not name them itself and
+     * has as many (the notes tell); none: what is known of such files. */
     const char *const *source_classes;
     size_t source_class_count;
     /* Names of the model's outputs in their order; none: the source's. */

@@ -91,7 +91,7 @@ struct config_data {
 struct config_model {
     char *arch;                         /* tf_efficientnet_b2, ... */
     char *init;                         /* weights to start from, absolute path; "" = random */
-    struct config_strings init_classes; /* output names of `init` in order; empty = as the file says */
+    struct config_strings init_classes; /* output names of `init` in order, unless it says them itself */
     double dropout;                     /* before the classifier */
     double drop_path;                   /* of the last block, linear from 0 at the first */
     double bn_momentum;                 /* PyTorch's sense */
