@@ -307,8 +307,7 @@ static void test_own_statistics_go_with_the_folder(void **state)
     scratch_remove(folder);
 }
 
-/* ---- the round trip ---------------------------------------------------------------------------------------------
- */
+/* ---- the round trip ---------------------------------------------------------------------------------------------- */
 
 static void random_word(struct random_stream *stream, const char *words, char *out)
 {

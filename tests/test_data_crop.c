@@ -14,8 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- regions ------------------------------------------------------------------------------------------------------
- */
+/* ---- regions ----------------------------------------------------------------------------------------------------- */
 
 static void check_box(struct image_box got, double x, double y, double width, double height)
 {
@@ -63,8 +62,7 @@ static void boxes_outside_have_no_region(void **state)
     }
 }
 
-/* ---- similarity
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- similarity -------------------------------------------------------------------------------------------------- */
 
 static void map_point(const struct similarity *t, const double from[2], double to[2])
 {
@@ -136,8 +134,7 @@ static void equal_points_have_no_transform(void **state)
     assert_false(similarity_fit((const double(*)[2])same, (const double(*)[2])to, 3, &t));
 }
 
-/* ---- crops
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- crops ------------------------------------------------------------------------------------------------------- */
 
 /* An upright face: the landmarks of the template about the box's centre. */
 static struct face_shape upright_face(double x, double y, double width)
@@ -307,8 +304,7 @@ static void crop_names_are_known(void **state)
     assert_non_null(strstr(err.message, "square, box, aligned"));
 }
 
-/* ---- drawing
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- drawing ----------------------------------------------------------------------------------------------------- */
 
 static size_t count_color(const struct image *image, struct color color)
 {

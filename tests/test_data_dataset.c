@@ -80,7 +80,7 @@ static void touch(const char *folder, const char *name)
     scratch_text(folder, name, "x");
 }
 
-/* ---- AffectNet ------------------------------------------------------------------------------------------------ */
+/* ---- AffectNet --------------------------------------------------------------------------------------------------- */
 
 static const char affectnet_header[] = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,"
                                        "expression,valence,arousal\r\n";
@@ -321,7 +321,7 @@ static void test_unreadable_annotations_are_errors(void **state)
     scratch_remove(folder);
 }
 
-/* ---- valence and arousal --------------------------------------------------------------------------------------- */
+/* ---- valence and arousal ----------------------------------------------------------------------------------------- */
 
 /* NaN for none. */
 static void assert_affect(const struct dataset *dataset, const char *name, double valence, double arousal)
@@ -419,7 +419,7 @@ static void test_affect_of_lists(void **state)
     scratch_remove(folder);
 }
 
-/* ---- RAF-DB --------------------------------------------------------------------------------------------------- */
+/* ---- RAF-DB ------------------------------------------------------------------------------------------------------ */
 
 static void test_rafdb_official(void **state)
 {
@@ -495,7 +495,7 @@ static void test_rafdb_rearranged(void **state)
     scratch_remove(folder);
 }
 
-/* ---- FERPlus -------------------------------------------------------------------------------------------------- */
+/* ---- FERPlus ----------------------------------------------------------------------------------------------------- */
 
 static void append_pixels(struct text *text, int first)
 {
@@ -612,7 +612,7 @@ static void test_ferplus_folders(void **state)
     scratch_remove(folder);
 }
 
-/* ---- folders and lists ---------------------------------------------------------------------------------------- */
+/* ---- folders and lists ------------------------------------------------------------------------------------------- */
 
 static void test_class_folders(void **state)
 {
@@ -785,7 +785,7 @@ static void test_lists(void **state)
     scratch_remove(folder);
 }
 
-/* ---- missing files -------------------------------------------------------------------------------------------- */
+/* ---- missing files ----------------------------------------------------------------------------------------------- */
 
 static void test_missing_files(void **state)
 {
@@ -847,7 +847,7 @@ static void test_shards_are_looked_up(void **state)
     scratch_remove(folder);
 }
 
-/* ---- splits --------------------------------------------------------------------------------------------------- */
+/* ---- splits ------------------------------------------------------------------------------------------------------ */
 
 /* A list of `each` samples of each of eight classes, and their files. */
 static void write_classes(const char *folder, size_t each)

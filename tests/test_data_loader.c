@@ -324,7 +324,7 @@ static void test_too_many_bad_pictures(void **state)
     dataset_free(&dataset);
 }
 
-/* ---- contrastive pictures ------------------------------------------------------------------------------------- */
+/* ---- contrastive pictures ---------------------------------------------------------------------------------------- */
 
 enum { POSITIVES = 3, NEGATIVES = 4, DRAWN = 1 + POSITIVES + NEGATIVES };
 
@@ -505,7 +505,7 @@ static void test_an_rmset_as_source(void **state)
     dataset_free(&dataset);
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------- */
+/* ---- the rest ---------------------------------------------------------------------------------------------------- */
 
 static void test_stopping_early_and_failing_allocations(void **state)
 {

@@ -239,8 +239,7 @@ static void test_rows_stay_in_their_folder(void **state)
     rmset_index_close(index);
 }
 
-/* ---- made-up videos ---------------------------------------------------------------------------------------------
- */
+/* ---- made-up videos ---------------------------------------------------------------------------------------------- */
 
 enum { MOST_FACES = 4096 };
 static struct rmset_face made[MOST_FACES];
@@ -438,8 +437,7 @@ static void test_draws_depend_on_the_key_alone(void **state)
     rmset_index_close(index);
 }
 
-/* ---- uniformity -------------------------------------------------------------------------------------------------
- */
+/* ---- uniformity -------------------------------------------------------------------------------------------------- */
 
 /* Pearson's statistic of counts that should be equal, as standard deviations above its expectation (k - 1). */
 static double excess(const size_t *counts, size_t bins, double expected)
@@ -574,8 +572,7 @@ static void test_rare_anchors_are_found(void **state)
     }
 }
 
-/* ---- the binary index -------------------------------------------------------------------------------------------
- */
+/* ---- the binary index -------------------------------------------------------------------------------------------- */
 
 static void test_a_changed_list_is_indexed_again(void **state)
 {

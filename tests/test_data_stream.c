@@ -156,7 +156,7 @@ static uint64_t hash_batch(const struct batch *batch)
     return hash;
 }
 
-/* ---- order ---------------------------------------------------------------------------------------------------- */
+/* ---- order ------------------------------------------------------------------------------------------------------- */
 
 /* The rest has no label, none of its pictures is labelled, and each comes once a round, across epochs. */
 static void test_the_unlabelled_rest(void **state)
@@ -223,7 +223,7 @@ static void test_faces_and_moments(void **state)
     assert_non_null(strstr(err.message, "no frame of the 1 chosen videos shows 5 persons"));
 }
 
-/* ---- views ---------------------------------------------------------------------------------------------------- */
+/* ---- views ------------------------------------------------------------------------------------------------------- */
 
 static bool is_same(const struct batch_stream *stream, int view, int other, int row)
 {
@@ -253,7 +253,7 @@ static void test_views_are_drawn_apart(void **state)
     loader_free(loader);
 }
 
-/* ---- what changes nothing ------------------------------------------------------------------------------------- */
+/* ---- what changes nothing ---------------------------------------------------------------------------------------- */
 
 enum { SEEN = 3 * BATCHES };
 
@@ -295,7 +295,7 @@ static void test_workers_cache_and_start_change_nothing(void **state)
     assert_nothing_changes_batches();
 }
 
-/* ---- unreadable pictures -------------------------------------------------------------------------------------- */
+/* ---- unreadable pictures ----------------------------------------------------------------------------------------- */
 
 /* Damages the files behind some unlabelled samples and, as they are the same files, behind faces and moments. */
 static void test_unreadable_pictures_are_replaced(void **state)

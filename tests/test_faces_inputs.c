@@ -18,8 +18,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* ---- inputs
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- inputs ------------------------------------------------------------------------------------------------------ */
 
 /* Lists what `paths` mean; `expected` are names below the fixtures, in order; "!" in front of one with an error. */
 static void check_inputs(const char *const *paths, size_t count, const char *const *expected, size_t expected_count)

@@ -25,8 +25,7 @@ enum { SIDE = 64, LABELLED = 12, POSITIVES = 4, NEGATIVES = 8, PEOPLE = 1 + POSI
 static const char *const classes[CLASSES] = {"Neutral", "Happiness", "Sadness", "Surprise"};
 static char *folder;
 
-/* ---- the files a run starts from
- * ------------------------------------------------------------------------------------- */
+/* ---- the files a run starts from --------------------------------------------------------------------------------- */
 
 /* The formula's pictures as bytes, NN.png below `place`. */
 static void write_pictures(const char *name, size_t count, const char *place)
@@ -113,8 +112,7 @@ static int remove_all(void **state)
     return 0;
 }
 
-/* ---- the numbers
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the numbers ------------------------------------------------------------------------------------------------- */
 
 static char *read_text(const char *path)
 {

@@ -23,8 +23,7 @@ enum { GUARD = 48, ROOM = 1 << 21, TRIALS = 80 };
 
 static const uint32_t FILLING = 0x7fc0a5a5;
 
-/* ---- maps with guarded surroundings
- * --------------------------------------------------------------------------------- */
+/* ---- maps with guarded surroundings ------------------------------------------------------------------------------ */
 
 struct bench {
     const struct kernels *kernels; /* under test */
@@ -177,8 +176,7 @@ static double slope_size(double z)
     return 1 + fmin(fabs(z), 100);
 }
 
-/* ---- the products
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the products ------------------------------------------------------------------------------------------------ */
 
 static float *take_packed(struct bench *bench, size_t k, size_t n, const struct kernels *kernels, struct map b)
 {
@@ -229,8 +227,7 @@ static void try_gemm_transposed(struct bench *bench)
     assert_maps_agree(bench, "gemm_transposed", wanted, got, size, SUM_TOLERANCE);
 }
 
-/* ---- rows of pixels
- * ------------------------------------------------------------------------------------------------- */
+/* ---- rows of pixels ---------------------------------------------------------------------------------------------- */
 
 /* What the batch-norm kernels read, one row each. */
 struct channel_numbers {
@@ -513,8 +510,7 @@ static void try_activated_bn_backward(struct bench *bench)
     assert_maps_agree(bench, "activated_bn_backward", wanted, got, size, VALUE_TOLERANCE);
 }
 
-/* ---- depthwise convolution
- * ------------------------------------------------------------------------------------------ */
+/* ---- depthwise convolution --------------------------------------------------------------------------------------- */
 
 struct window {
     int kernel, stride;
@@ -650,8 +646,7 @@ static void try_depthwise_backward(struct bench *bench)
     assert_maps_agree(bench, "depthwise_backward (sums)", sums[0], sums[1], b.sums, SUM_TOLERANCE);
 }
 
-/* ---- the tests
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the tests --------------------------------------------------------------------------------------------------- */
 
 /* Runs one kind of trial for every instruction set, with ordinary numbers and with extreme ones. */
 static void run_trials(void (*try)(struct bench *))

@@ -125,7 +125,7 @@ static void test_scoring_gives_the_bits_of_training(void **state)
     check_scoring(STORAGE_FLOAT16);
 }
 
-/* ---- maps stored narrow -------------------------------------------------------------------------------------------- */
+/* ---- maps stored narrow ------------------------------------------------------------------------------------------ */
 
 /* Features and the backbone's gradients of the same step with another storage. */
 static void step_stored(struct passes *p, enum storage storage, real *features, real *gradients)

@@ -20,8 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- the network in plain loops, double precision
- * ------------------------------------------------------------------ */
+/* ---- the network in plain loops, double precision ---------------------------------------------------------------- */
 
 struct plain_map {
     size_t height, width, channels;
@@ -227,8 +226,7 @@ static void other_channel_counts_are_refused(void **state)
     }
 }
 
-/* ---- finding
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 static void paint_square(struct image *image, int x, int y, int side)
 {
@@ -403,8 +401,7 @@ static void failing_allocations_are_errors(void **state)
     finder_stop(&f);
 }
 
-/* ---- decoding cells of our own
- * --------------------------------------------------------------------------------------- */
+/* ---- decoding cells of our own ----------------------------------------------------------------------------------- */
 
 enum { GRID = 4 };
 
@@ -478,8 +475,7 @@ static void foreign_numbers_do_no_harm(void **state)
         }
 }
 
-/* ---- the reader
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the reader -------------------------------------------------------------------------------------------------- */
 
 static status read_bytes(struct detector **detector, const char *folder, const uint8_t *bytes, size_t size,
                          struct error *err)
@@ -578,8 +574,7 @@ static void missing_files_are_named(void **state)
     assert_non_null(strstr(err.message, "/nowhere/yunet.onnx"));
 }
 
-/* ---- photographs
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- photographs ------------------------------------------------------------------------------------------------- */
 
 static const char *material(void)
 {

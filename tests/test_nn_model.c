@@ -17,8 +17,7 @@
 
 #include <cmocka.h>
 
-/* ---- architectures
- * -------------------------------------------------------------------------------------------------- */
+/* ---- architectures ----------------------------------------------------------------------------------------------- */
 
 static size_t count_learned(const struct model *model, enum parameter_group last)
 {
@@ -158,8 +157,7 @@ static void test_tiny_architectures(void **state)
     assert_true(err.message[0] != '\0');
 }
 
-/* ---- the registry
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the registry ------------------------------------------------------------------------------------------------ */
 
 static void test_the_registry_covers_the_slabs(void **state)
 {
@@ -250,8 +248,7 @@ static void test_initialisation(void **state)
     model_free(&again);
 }
 
-/* ---- allocations that fail
- * ------------------------------------------------------------------------------------------ */
+/* ---- allocations that fail --------------------------------------------------------------------------------------- */
 
 /* Bytes of address space: an arena that is not given back shows here (blocks of the heap are the sanitizer's to
  * find). */

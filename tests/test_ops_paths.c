@@ -70,7 +70,7 @@ static void keep(struct run *run, const real *values, size_t count)
     run->count += count;
 }
 
-/* ---- kept maps -------------------------------------------------------------------------------------------------------- */
+/* ---- kept maps --------------------------------------------------------------------------------------------------- */
 
 static uint16_t narrowed(enum storage storage, real value)
 {
@@ -171,8 +171,7 @@ static void keep_statistics(struct run *run, const struct moments *moments, size
     keep(run, bn.running_var, channels);
 }
 
-/* ---- the operations
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the operations ---------------------------------------------------------------------------------------------- */
 
 static void run_conv1x1(struct run *run, size_t images, size_t pixels)
 {
@@ -412,8 +411,7 @@ static const struct {
 
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
-/* ---- ways and teams
- * ------------------------------------------------------------------------------------------------ */
+/* ---- ways and teams ---------------------------------------------------------------------------------------------- */
 
 static struct run run_create(void)
 {

@@ -46,8 +46,7 @@ static int remove_all(void **state)
     return nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* ---- pictures ---------------------------------------------------------------------------------------------------
- */
+/* ---- pictures ---------------------------------------------------------------------------------------------------- */
 
 static void draw_one(uint64_t person, uint64_t view_number, enum expression expression, struct image *image)
 {
@@ -95,8 +94,7 @@ static void test_every_expression_looks_different(void **state)
     for (int i = 0; i < EXPRESSION_COUNT; i++) image_free(&pictures[i]);
 }
 
-/* ---- layouts ----------------------------------------------------------------------------------------------------
- */
+/* ---- layouts ----------------------------------------------------------------------------------------------------- */
 
 static void load(struct config *config, const char *kind, const char *place, const char *more)
 {
@@ -191,8 +189,7 @@ static void test_ferplus_layouts_read_back(void **state)
     }
 }
 
-/* ---- the RMset --------------------------------------------------------------------------------------------------
- */
+/* ---- the RMset --------------------------------------------------------------------------------------------------- */
 
 static struct rmset_index *open_rmset(const char *place)
 {

@@ -13,8 +13,7 @@
 
 #include <cmocka.h>
 
-/* ---- a data set sorted by class
- * ------------------------------------------------------------------------------------ */
+/* ---- a data set sorted by class ---------------------------------------------------------------------------------- */
 
 enum { PICTURES = 32, CLASSES = 2, BATCH = 8, PIXELS = PIXEL_SIDE * PIXEL_SIDE };
 
@@ -192,14 +191,13 @@ static void test_the_loss_is_over_what_may_be_predicted(void **state)
     model_free(&model);
 }
 
-/* ---- in print
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- in print ---------------------------------------------------------------------------------------------------- */
 
 static void test_an_evaluation_as_json(void **state)
 {
     (void)state;
     static const char *const classes[] = {"Neutral", "Anger", "Fear"};
-    struct evaluation_names names = {"rafdb", "test", "a.safetensors", classes, NULL, 0};
+    struct evaluation_names names = {"rafdb", "test", "a.safetensors", classes, NULL, 0, -1};
     struct evaluation evaluation = {.n = 4,
                                     .loss = 0.5,
                                     .ial_accuracy = NAN,

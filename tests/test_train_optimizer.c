@@ -17,8 +17,7 @@
 
 #include <cmocka.h>
 
-/* ---- the little problem of the golden files ----------------------------------------------------------------------
- */
+/* ---- the little problem of the golden files ---------------------------------------------------------------------- */
 
 /* Number `index` of the stream `name`, in [-1, 1): scripts/golden_format.py. */
 static double uniform(const char *name, size_t index)
@@ -74,8 +73,7 @@ static struct optimizer_rates all_at(double rate)
     return rates;
 }
 
-/* ---- against PyTorch ---------------------------------------------------------------------------------------------
- */
+/* ---- against PyTorch --------------------------------------------------------------------------------------------- */
 
 static double setting(const struct safetensors *file, const char *key)
 {
@@ -168,8 +166,7 @@ static void test_five_steps_are_those_of_pytorch(void **state)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) run_golden(names[i]);
 }
 
-/* ---- groups ------------------------------------------------------------------------------------------------------
- */
+/* ---- groups ------------------------------------------------------------------------------------------------------ */
 
 static struct optimizer_options adamw(void)
 {
@@ -269,8 +266,7 @@ static void test_restoring_gives_the_same_bits(void **state)
     parameters_free(&parameters);
 }
 
-/* ---- many numbers ------------------------------------------------------------------------------------------------
- */
+/* ---- many numbers ------------------------------------------------------------------------------------------------ */
 
 enum { MANY = 100003, STEPS = 3 };
 

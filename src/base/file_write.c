@@ -77,7 +77,7 @@ status file_write_whole(const char *path, const void *bytes, size_t size, bool r
     return result;
 }
 
-/* ---- a stream --------------------------------------------------------------------------------------------------- */
+/* ---- a stream ---------------------------------------------------------------------------------------------------- */
 
 enum { MOST_LINKS = 40 };
 
@@ -256,8 +256,7 @@ void atomic_files_remove_stale(const char *folder)
     temporary_files_remove_stale(folder, NULL);
 }
 
-/* ---- what is not written over ------------------------------------------------------------------------------------
- */
+/* ---- what is not written over ------------------------------------------------------------------------------------ */
 
 /* Of files that are not there, the folder and the name decide. */
 static bool will_be_same_file(const char *a, const char *b)

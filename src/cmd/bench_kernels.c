@@ -226,7 +226,7 @@ static const struct kernel_case CASES[] = {
 
 enum { CASE_COUNT = sizeof CASES / sizeof CASES[0] };
 
-/* ---- running and comparing ------------------------------------------------------------------------------------------ */
+/* ---- running and comparing --------------------------------------------------------------------------------------- */
 
 struct outcome {
     double seconds, portable_seconds; /* of one call, the fastest */
@@ -299,7 +299,7 @@ static struct outcome run_case(const struct kernel_case *each, int runs, struct 
     return outcome;
 }
 
-/* ---- printing -------------------------------------------------------------------------------------------------------- */
+/* ---- printing ---------------------------------------------------------------------------------------------------- */
 
 static void print_row(const struct kernel_case *each, struct outcome outcome)
 {

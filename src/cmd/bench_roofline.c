@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- the machine --------------------------------------------------------------------------------------------------- */
+/* ---- the machine ------------------------------------------------------------------------------------------------- */
 
 enum { TRIAD_REALS = 4 << 20, TRIAD_RUNS = 7, CACHED_REALS = 4096, CACHED_ROUNDS = 10000 };
 
@@ -64,7 +64,7 @@ status machine_peaks_measure(struct machine_peaks *peaks, struct error *err)
     return STATUS_OK;
 }
 
-/* ---- a layer's work ------------------------------------------------------------------------------------------------ */
+/* ---- a layer's work ---------------------------------------------------------------------------------------------- */
 
 /* Numbers, of one image. */
 struct traffic {
@@ -114,7 +114,7 @@ static struct traffic of_training(const struct layer *layer, bool expands)
     return (struct traffic){0};
 }
 
-/* ---- sums ---------------------------------------------------------------------------------------------------------- */
+/* ---- sums -------------------------------------------------------------------------------------------------------- */
 
 static void add(struct roofline_row *row, const struct roofline_row *part)
 {
@@ -167,7 +167,7 @@ void roofline_of(struct roofline *roofline, const struct layers *layers, const s
     }
 }
 
-/* ---- printing ------------------------------------------------------------------------------------------------------ */
+/* ---- printing ---------------------------------------------------------------------------------------------------- */
 
 /* Shares of the time that each ceiling alone would take. */
 struct shares {

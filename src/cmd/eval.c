@@ -24,8 +24,7 @@ struct eval_command {
     uint64_t seed; /* of the sample in the figures */
 };
 
-/* ---- results -----------------------------------------------------------------------------------------------------
- */
+/* ---- results ----------------------------------------------------------------------------------------------------- */
 
 /* Ended by a line's end, as on standard output. */
 static status write_file(const char *path, struct text *object, struct error *err)

@@ -11,8 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- the configuration -------------------------------------------------------------------------------------------
- */
+/* ---- the configuration ------------------------------------------------------------------------------------------- */
 
 /* The defaults with --dataset and --data. */
 static status config_of_options(struct evaluation_work *work, struct error *err)
@@ -53,8 +52,7 @@ static status read_config(struct evaluation_work *work, struct error *err)
     return config_parse_foreign(&work->config, stored, request->checkpoint, overrides->items, overrides->count, err);
 }
 
-/* ---- classes -----------------------------------------------------------------------------------------------------
- */
+/* ---- classes ----------------------------------------------------------------------------------------------------- */
 
 bool evaluation_same_class(const char *a, const char *b)
 {
@@ -165,8 +163,7 @@ static status open_dataset(struct evaluation_work *work, struct error *err)
     return apply_present_classes(work, err);
 }
 
-/* ---- what is read ------------------------------------------------------------------------------------------------
- */
+/* ---- what is read ------------------------------------------------------------------------------------------------ */
 
 /* No output goes over a picture; where there is none yet, the pictures need no look. */
 static status check_pictures(const struct evaluation_work *work, struct error *err)
@@ -190,8 +187,7 @@ static status check_outputs(const struct evaluation_work *work, struct error *er
     return result == STATUS_OK ? check_pictures(work, err) : result;
 }
 
-/* ---- running -----------------------------------------------------------------------------------------------------
- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 static status create_evaluator(struct evaluation_work *work, struct error *err)
 {

@@ -62,8 +62,7 @@ struct predict_work {
     int threads;
 };
 
-/* ---- setting up
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- setting up -------------------------------------------------------------------------------------------------- */
 
 /* No output goes over what is to be read, looked up or named; what is found in folders and lists is looked at as its
  * results come (predict_output_put). */

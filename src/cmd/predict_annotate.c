@@ -19,8 +19,7 @@ static const struct color palette[] = {{230, 159, 0}, {86, 180, 233}, {0, 158, 1
                                        {0, 114, 178}, {213, 94, 0},   {204, 121, 167}, {170, 170, 170}};
 static const struct color black = {0, 0, 0}, white = {255, 255, 255};
 
-/* ---- names
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 /* The names given so far by their hash: open addressing, never more than three quarters full, so that a picture costs
  * 21 to 43 bytes. A video costs as much as one picture: its frames lie in a folder of its own. */
@@ -179,8 +178,7 @@ static status choose_name(const struct annotation *annotation, const struct face
     return result == STATUS_OK ? text_append_format(name, err, "frame_%08lld.jpg", (long long)input->frame) : result;
 }
 
-/* ---- drawing
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- drawing ----------------------------------------------------------------------------------------------------- */
 
 static bool is_dark(struct color color)
 {
@@ -245,8 +243,7 @@ static void draw_face(struct image *image, const struct annotation *annotation, 
     draw_label(image, face != NULL ? &face->shape.box : &whole, lines, count, stroke, color);
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------------
- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 /* Folders below the one that was named are made here; a link in their place would lead elsewhere, and is looked for
  * before anything is made through it. */

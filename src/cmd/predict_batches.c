@@ -30,8 +30,7 @@ struct predict_batches {
     size_t waiting_count, waiting_limit, waiting_bytes;
 };
 
-/* ---- setting up -------------------------------------------------------------------------------------------------
- */
+/* ---- setting up -------------------------------------------------------------------------------------------------- */
 
 static status reserve(struct predict_batches *batches, struct error *err)
 {
@@ -104,8 +103,7 @@ size_t predict_batches_features(const struct predict_batches *batches)
     return batches->features;
 }
 
-/* ---- the network ------------------------------------------------------------------------------------------------
- */
+/* ---- the network ------------------------------------------------------------------------------------------------- */
 
 /* Mirrors every image of the batch in place, left to right. */
 static void mirror_images(struct predict_batches *batches)
@@ -161,8 +159,7 @@ static void hand_out(struct predict_batches *batches)
     batches->batch_count = 0;
 }
 
-/* ---- pictures ---------------------------------------------------------------------------------------------------
- */
+/* ---- pictures ---------------------------------------------------------------------------------------------------- */
 
 struct run {
     struct predict_batches *batches;

@@ -45,7 +45,7 @@ struct predict_delivery {
     struct bytes arrived; /* at rank 0 */
 };
 
-/* ---- bytes ---------------------------------------------------------------------------------------------------------- */
+/* ---- bytes ------------------------------------------------------------------------------------------------------- */
 
 static status make_room(struct bytes *bytes, size_t more, struct error *err)
 {
@@ -68,7 +68,7 @@ static void put(struct bytes *bytes, const void *from, size_t size)
     bytes->end += size;
 }
 
-/* ---- records -------------------------------------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------------------------------------- */
 
 static size_t features_bytes(const struct predict_delivery *delivery, uint64_t face_count, bool has_features)
 {
@@ -138,7 +138,7 @@ static struct predict_record unpack(const struct predict_delivery *delivery, con
     return record;
 }
 
-/* ---- rank 0 --------------------------------------------------------------------------------------------------------- */
+/* ---- rank 0 ------------------------------------------------------------------------------------------------------ */
 
 /* What arrived, each process's to its queue. */
 static status sort_arrived(struct predict_delivery *delivery, struct error *err)
@@ -198,7 +198,7 @@ static void make_room_for_all(struct predict_delivery *delivery)
     dist_abort(delivery->dist, STATUS_FAILED);
 }
 
-/* ---- rounds --------------------------------------------------------------------------------------------------------- */
+/* ---- rounds ------------------------------------------------------------------------------------------------------ */
 
 /* Everybody's records to rank 0, which writes those whose turn it is; `own` is what became of this process so far. */
 static status exchange(struct predict_delivery *delivery, status own, struct error *err)

@@ -33,8 +33,7 @@ struct predict_output {
     double *probabilities;           /* [class_count], of one face */
 };
 
-/* ---- numbers
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- numbers ----------------------------------------------------------------------------------------------------- */
 
 static int compare_ranked(const void *a, const void *b)
 {
@@ -99,8 +98,7 @@ static status rank_item(struct predict_output *output, const struct predict_item
     return STATUS_OK;
 }
 
-/* ---- all of it
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 /* What is written beside standard output. */
 static status open_files(struct predict_output *output, struct error *err)

@@ -8,8 +8,7 @@
 enum { PATIENCE = 30, MISSES = 3 };
 static const double LEAST_OVERLAP = 0.3, FOLLOW = 0.75; /* a face may move a third of its width a frame */
 
-/* ---- tracks -----------------------------------------------------------------------------------------------------
- */
+/* ---- tracks ------------------------------------------------------------------------------------------------------ */
 
 struct video_tracker video_tracker(void)
 {
@@ -45,8 +44,7 @@ status video_tracker_assign(void *context, struct face_picture *picture, struct 
     return face_tracker_match(&tracker->tracker, input->frame, picture->faces, picture->face_count, picture->ids, err);
 }
 
-/* ---- smoothing --------------------------------------------------------------------------------------------------
- */
+/* ---- smoothing --------------------------------------------------------------------------------------------------- */
 
 /* A face that still counts. */
 struct seen {

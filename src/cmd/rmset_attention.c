@@ -12,8 +12,7 @@ static const char *kind_of(const struct rmset_attention *attention, size_t candi
     return candidate < attention->positives ? "P" : "N";
 }
 
-/* ---- as a table --------------------------------------------------------------------------------------------------
- */
+/* ---- as a table -------------------------------------------------------------------------------------------------- */
 
 static status append_table(const struct rmset_attention *attention, struct text *out, struct error *err)
 {
@@ -41,8 +40,7 @@ static status append_table(const struct rmset_attention *attention, struct text 
     return result;
 }
 
-/* ---- as JSON -----------------------------------------------------------------------------------------------------
- */
+/* ---- as JSON ----------------------------------------------------------------------------------------------------- */
 
 static void json_face(struct json_writer *json, const struct attention_face *face)
 {

@@ -122,8 +122,7 @@ static status preview_film(struct preview_command *command, const char *film, st
     return result;
 }
 
-/* ---- an anchor --------------------------------------------------------------------------------------------------
- */
+/* ---- an anchor --------------------------------------------------------------------------------------------------- */
 
 static status choose_sheet_name(const char *out, const struct rmset_attention *attention, struct text *path,
                                 struct error *err)
@@ -162,8 +161,7 @@ static status preview_anchor(const struct preview_command *command, const char *
     return result;
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------------
- */
+/* ---- the command ------------------------------------------------------------------------------------------------- */
 
 /* Options of the other kind of preview would be passed over in silence. */
 static status check_kind(const struct preview_command *command, struct error *err)

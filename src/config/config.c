@@ -16,8 +16,7 @@
 enum { MOST_SECTIONS = 32, MOST_KEYS = 256, NAME_BYTES = 64 };
 static const size_t LARGEST_FILE = 1 << 20;
 
-/* ---- names nobody knows -----------------------------------------------------------------------------------------
- */
+/* ---- names nobody knows ------------------------------------------------------------------------------------------ */
 
 static size_t list_sections(const char *sections[MOST_SECTIONS])
 {
@@ -78,8 +77,7 @@ static status unknown_key(const char *section, const char *name, struct error *e
     return error_set_usage(err, "%s.%s: unknown key ('rmfer config --keys' lists them)", section, shown);
 }
 
-/* ---- the file ---------------------------------------------------------------------------------------------------
- */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 /* Three numbers left empty are not given, as if the key did not stand there. */
 static status set_from(const struct config_key *key, struct config *config, const char *text, int32_t *line,
@@ -119,8 +117,7 @@ static status apply_text(struct config *config, char *text, struct error *err)
     return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s:%d", config->source, item.line);
 }
 
-/* ---- overrides --------------------------------------------------------------------------------------------------
- */
+/* ---- overrides --------------------------------------------------------------------------------------------------- */
 
 /* A path that is meant as it stands: config_resolve puts variables in. */
 static status set_literal(const struct config_key *key, struct config *config, const char *value, struct error *err)
@@ -184,8 +181,7 @@ static status apply_overrides(struct config *config, const char *const *override
     return STATUS_OK;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------------
- */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 static status set_defaults(struct config *config, const char *source, struct error *err)
 {

@@ -40,8 +40,7 @@ static status refuse(const struct config *config, const char *section, const cha
     return result == STATUS_USAGE ? config_add_place(config, key, err) : result;
 }
 
-/* ---- paths ------------------------------------------------------------------------------------------------------
- */
+/* ---- paths ------------------------------------------------------------------------------------------------------- */
 
 static status resolve_paths(struct config *config, const char *folder, bool variables, struct error *err)
 {
@@ -62,8 +61,7 @@ static status resolve_paths(struct config *config, const char *folder, bool vari
     return result;
 }
 
-/* ---- normalisation ----------------------------------------------------------------------------------------------
- */
+/* ---- normalisation ----------------------------------------------------------------------------------------------- */
 
 /* METHOD's table, in the order of enum config_normalize. */
 static const struct {
@@ -195,8 +193,7 @@ static status resolve_normalizations(struct config *config, struct error *err)
     return resolve_own_statistics(config, err);
 }
 
-/* ---- checks across keys -----------------------------------------------------------------------------------------
- */
+/* ---- checks across keys ------------------------------------------------------------------------------------------ */
 
 static status check_classes(const struct config *config, struct error *err)
 {

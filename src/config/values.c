@@ -27,8 +27,7 @@ static status refuse(const struct config_key *key, const char *text, struct erro
     return error_set_usage(err, "%s.%s = %s: %s", key->section, key->name, shown, message);
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------
- */
+/* ---- words ------------------------------------------------------------------------------------------------------- */
 
 /* The place of `word` in a blank-separated list, -1 when it is not there. */
 static int find_word(const char *words, const char *word)
@@ -72,8 +71,7 @@ static bool parse_truth(const char *text, bool *value)
     return false;
 }
 
-/* ---- numbers ----------------------------------------------------------------------------------------------------
- */
+/* ---- numbers ----------------------------------------------------------------------------------------------------- */
 
 /* A number, or a percentage: "1 %" is 0.01. */
 static bool parse_real(const char *text, double *value)
@@ -122,8 +120,7 @@ static status set_real(const struct config_key *key, double *place, const char *
     return STATUS_OK;
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------------------
- */
+/* ---- lists ------------------------------------------------------------------------------------------------------- */
 
 static size_t count_items(const char *text)
 {
@@ -220,8 +217,7 @@ static status set_three(const struct config_key *key, double *place, const char 
     return result;
 }
 
-/* ---- any kind ---------------------------------------------------------------------------------------------------
- */
+/* ---- any kind ---------------------------------------------------------------------------------------------------- */
 
 static status set_string(char **place, const char *text, struct error *err)
 {
@@ -272,8 +268,7 @@ void value_free(const struct config_key *key, struct config *config)
     }
 }
 
-/* ---- paths ------------------------------------------------------------------------------------------------------
- */
+/* ---- paths ------------------------------------------------------------------------------------------------------- */
 
 static bool is_name_byte(char byte)
 {
@@ -347,8 +342,7 @@ status value_expand_path(const struct config_key *key, struct config *config, co
     return STATUS_OK;
 }
 
-/* ---- printing ---------------------------------------------------------------------------------------------------
- */
+/* ---- printing ---------------------------------------------------------------------------------------------------- */
 
 /* The shortest decimal that reads back as the same number. */
 static status print_real(double value, struct text *out, struct error *err)

@@ -5,7 +5,7 @@
 
 static const uint8_t CUTOUT_COLOR[3] = {125, 123, 114}; /* the mean of ImageNet's pixels */
 
-/* ---- weak ----------------------------------------------------------------------------------------------------- */
+/* ---- weak -------------------------------------------------------------------------------------------------------- */
 
 static status apply_weak(struct image *image, const struct config_augment_weak *options, struct random_stream *stream,
                          struct augment_workspace *workspace, struct error *err)
@@ -19,7 +19,7 @@ static status apply_weak(struct image *image, const struct config_augment_weak *
     return result;
 }
 
-/* ---- strong --------------------------------------------------------------------------------------------------- */
+/* ---- strong ------------------------------------------------------------------------------------------------------ */
 
 void strong_range(enum randaugment_operation operation, double *low, double *high)
 {
@@ -84,7 +84,7 @@ static status apply_strong(struct image *image, const struct config_augment *opt
     return STATUS_OK;
 }
 
-/* ---- of a pair ------------------------------------------------------------------------------------------------- */
+/* ---- of a pair --------------------------------------------------------------------------------------------------- */
 
 /* RandomResizedCrop: an area of `smallest` to 1 of the picture's, an aspect of 3/4 to 4/3, ten attempts to fit. */
 static status zoom_somewhere(struct image *image, double smallest, struct random_stream *stream,
@@ -119,7 +119,7 @@ static status apply_pair(struct image *image, const struct config_augment_pair *
     return result == STATUS_OK ? augment_apply(image, &usual, stream, workspace, erased, err) : result;
 }
 
-/* ---- all ------------------------------------------------------------------------------------------------------ */
+/* ---- all --------------------------------------------------------------------------------------------------------- */
 
 status view_apply(enum view_kind kind, struct image *image, const struct config_augment *options,
                   struct random_stream *stream, struct augment_workspace *workspace, struct pixel_box *erased,

@@ -49,7 +49,7 @@ status dataset_split_find(const char *name, enum dataset_split *split, struct er
     return error_set_usage(err, "split '%s' is not known (train, valid, test, unlabelled)", name);
 }
 
-/* ---- classes -------------------------------------------------------------------------------------------------- */
+/* ---- classes ----------------------------------------------------------------------------------------------------- */
 
 /* Takes the names over and tells which output each expression has. The fixed kinds know the eight expressions only.
  */
@@ -85,7 +85,7 @@ static status take_classes(struct dataset_reader *reader, struct error *err)
     return STATUS_OK;
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static status read_part(struct dataset_reader *reader, enum dataset_part part, bool *exists, struct error *err)
 {
@@ -269,7 +269,7 @@ void dataset_free(struct dataset *dataset)
     *dataset = (struct dataset){0};
 }
 
-/* ---- asking --------------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 void dataset_target(const struct dataset *dataset, size_t sample, float *target)
 {

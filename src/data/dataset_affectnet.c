@@ -153,7 +153,7 @@ static status read_original(struct dataset_reader *reader, bool *exists, struct 
     return result;
 }
 
-/* ---- the later release ---------------------------------------------------------------------------------------- */
+/* ---- the later release ------------------------------------------------------------------------------------------- */
 
 enum { NO_ANNOTATION = -1, NOT_A_NUMBER = -2 };
 

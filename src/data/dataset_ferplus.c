@@ -66,7 +66,7 @@ static status label_row(struct dataset_reader *reader, const int votes[VOTE_COLU
     return *keep ? STATUS_OK : reader_leave_out(reader, reason, row->row, row->name, err);
 }
 
-/* ---- the pair of lists ---------------------------------------------------------------------------------------- */
+/* ---- the pair of lists ------------------------------------------------------------------------------------------- */
 
 /* 2,304 numbers of 0..255 separated by blanks. */
 static bool parse_pixels(const char *text, uint8_t pixels[PIXELS])
@@ -166,7 +166,7 @@ static status read_lists(struct dataset_reader *reader, const char *pixels, cons
     return result;
 }
 
-/* ---- the folders ---------------------------------------------------------------------------------------------- */
+/* ---- the folders ------------------------------------------------------------------------------------------------- */
 
 /* "(0, 0, 48, 48)": left, top, right, bottom. A box of the whole picture is none. */
 static struct image_box parse_box(const struct dataset_reader *reader, const char *text)

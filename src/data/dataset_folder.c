@@ -25,7 +25,7 @@ static const char *const part_names[][NAMES_OF_A_PART] = {
 
 static const char dropped[] = "of a class that data.classes does not name";
 
-/* ---- class folders -------------------------------------------------------------------------------------------- */
+/* ---- class folders ----------------------------------------------------------------------------------------------- */
 
 /* A class's pictures, and those in folders below its own, wherever a link may lead. */
 static status read_class(struct dataset_reader *reader, const char *folder, int label, int depth, struct error *err)
@@ -111,7 +111,7 @@ status folder_read(struct dataset_reader *reader, bool *exists, struct error *er
     return STATUS_OK;
 }
 
-/* ---- lists ---------------------------------------------------------------------------------------------------- */
+/* ---- lists ------------------------------------------------------------------------------------------------------- */
 
 struct list_columns {
     int path, label, split, valence, arousal; /* -1 = not there */

@@ -23,7 +23,7 @@ static status parse_label(const struct dataset_reader *reader, const struct csv_
     return STATUS_OK;
 }
 
-/* ---- the official layout -------------------------------------------------------------------------------------- */
+/* ---- the official layout ----------------------------------------------------------------------------------------- */
 
 struct official {
     char *images, *boxes; /* folders */
@@ -131,7 +131,7 @@ static status read_official_below(struct dataset_reader *reader, const char *bas
     return result;
 }
 
-/* ---- the rearrangement ---------------------------------------------------------------------------------------- */
+/* ---- the rearrangement ------------------------------------------------------------------------------------------- */
 
 /* A list `image,label`: the picture is in the folder of its label. */
 static status read_labels(struct dataset_reader *reader, const char *list, const char *folder, struct error *err)

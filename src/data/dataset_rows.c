@@ -11,7 +11,7 @@
 
 enum { FIRST_CAPACITY = 256 };
 
-/* ---- names and notes ------------------------------------------------------------------------------------------ */
+/* ---- names and notes --------------------------------------------------------------------------------------------- */
 
 static status add_name(struct dataset *dataset, const char *folder, const char *name, size_t *place, struct error *err)
 {
@@ -82,7 +82,7 @@ status reader_leave_out(struct dataset_reader *reader, const char *reason, size_
     return add_note(reader->dataset, reason, reader->list, row, name, err);
 }
 
-/* ---- samples -------------------------------------------------------------------------------------------------- */
+/* ---- samples ----------------------------------------------------------------------------------------------------- */
 
 static status grow_samples(struct dataset *dataset, struct error *err)
 {
@@ -276,7 +276,7 @@ void dataset_keep(struct dataset *dataset, const bool *keep)
     dataset->count = kept;
 }
 
-/* ---- pictures of kinds that are not read ----------------------------------------------------------------------- */
+/* ---- pictures of kinds that are not read ------------------------------------------------------------------------- */
 
 /* What a picture is that this build cannot read, by its name and, as names lie, by its bytes; IMAGE_UNKNOWN when it
  * can, or when reading it will tell. */
@@ -321,7 +321,7 @@ void dataset_count_classes(struct dataset *dataset)
         if (dataset->samples[i].label >= 0) dataset->class_counts[dataset->samples[i].label]++;
 }
 
-/* ---- what readers ask ------------------------------------------------------------------------------------------ */
+/* ---- what readers ask -------------------------------------------------------------------------------------------- */
 
 int reader_class_of_name(const struct dataset_reader *reader, const char *name)
 {

@@ -25,7 +25,7 @@ struct tiff_session {
     char message[MESSAGE_BYTES]; /* the first one */
 };
 
-/* ---- what the library calls ------------------------------------------------------------------------------------- */
+/* ---- what the library calls -------------------------------------------------------------------------------------- */
 
 static tmsize_t read_bytes(thandle_t handle, void *target, tmsize_t wanted)
 {
@@ -83,7 +83,7 @@ static int ignore_message(TIFF *tiff, void *context, const char *module, const c
     return 1;
 }
 
-/* ---- decoding --------------------------------------------------------------------------------------------------- */
+/* ---- decoding ---------------------------------------------------------------------------------------------------- */
 
 /* Some of the library's messages begin with the file's name, which is empty here. */
 static status damaged(const struct tiff_session *session, struct error *err)

@@ -13,7 +13,7 @@ struct worker {
     struct picture_workspace *workspace;
 };
 
-/* ---- batches -------------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 /* How many rows of a stream are made here for the slot's batch: of the leading one fewer where an epoch's last batch is
  * short. */
@@ -126,7 +126,7 @@ static void *run_worker(void *argument)
     return NULL;
 }
 
-/* ---- creating ------------------------------------------------------------------------------------------------- */
+/* ---- creating ---------------------------------------------------------------------------------------------------- */
 
 static status check_options(const struct loader_options *options, struct error *err)
 {

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* ---- delivering ----------------------------------------------------------------------------------------------- */
+/* ---- delivering -------------------------------------------------------------------------------------------------- */
 
 /* Closes the gaps of pictures that are left out. Returns how many are there. */
 static int close_gaps(struct loader *loader, struct slot *slot, int stream)

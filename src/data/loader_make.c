@@ -7,7 +7,7 @@
 
 enum { NAMED_BAD_PICTURES = 20 };
 
-/* ---- one row -------------------------------------------------------------------------------------------------- */
+/* ---- one row ----------------------------------------------------------------------------------------------------- */
 
 static void name_bad_picture(struct loader *loader, const char *message)
 {
@@ -102,7 +102,7 @@ bool loader_make_row(struct loader *loader, struct slot *slot, int stream, int r
     return true;
 }
 
-/* ---- replacing ------------------------------------------------------------------------------------------------ */
+/* ---- replacing --------------------------------------------------------------------------------------------------- */
 
 void loader_copy_row(struct loader *loader, struct slot *slot, int stream, int from, int to)
 {

@@ -33,7 +33,7 @@ static status bring_to_size(const struct image *image, const struct image_box *b
                              &workspace->resize, err);
 }
 
-/* ---- the cache ------------------------------------------------------------------------------------------------ */
+/* ---- the cache --------------------------------------------------------------------------------------------------- */
 
 status picture_cache_init(struct picture_cache *cache, size_t count, size_t limit, atomic_size_t *used,
                           struct error *err)
@@ -107,7 +107,7 @@ static status use_cached(const struct cached_picture *kept, enum config_resize f
     return image_resize_into(&image, NULL, filter, to->width, to->height, to->rgb, &workspace->resize, err);
 }
 
-/* ---- of a source ---------------------------------------------------------------------------------------------- */
+/* ---- of a source ------------------------------------------------------------------------------------------------- */
 
 /* Pixels that the source holds itself. */
 static status from_gray(const uint8_t *gray, enum config_resize filter, struct picture_workspace *workspace,

@@ -13,7 +13,7 @@ static bool is_shared_out(const struct loader *loader, int stream)
     return loader->options.peers.size > 1 && options->rows < loader_batch_rows(options);
 }
 
-/* ---- what this process met -------------------------------------------------------------------------------- */
+/* ---- what this process met --------------------------------------------------------------------------------------- */
 
 /* Finds different unreadable samples by going over a batch's draws again, in order: what is found is then a function
  * of the batches delivered, not of which worker met a picture first. */
@@ -62,7 +62,7 @@ static status check_own(struct loader *loader, const struct slot *slot, struct e
     return result;
 }
 
-/* ---- what all have met ------------------------------------------------------------------------------------ */
+/* ---- what all have met ------------------------------------------------------------------------------------------- */
 
 /* Processes meet the same sample in different epochs, so that it is counted once by its id. */
 static void count_sample(struct stream *of, int64_t id)
@@ -129,7 +129,7 @@ static void count(struct loader *loader)
     }
 }
 
-/* ---- too much ------------------------------------------------------------------------------------------------- */
+/* ---- too much ---------------------------------------------------------------------------------------------------- */
 
 /* A source that remembers its samples may have so many unreadable ones among them. */
 static status check_samples(const struct loader *loader, int stream, struct error *err)

@@ -10,8 +10,7 @@
 
 enum { FIRST_BYTES = 16, SEARCHED_AT_ONCE = 4096 };
 
-/* ---- kinds ------------------------------------------------------------------------------------------------------
- */
+/* ---- kinds ------------------------------------------------------------------------------------------------------- */
 
 static bool may_be_list(const uint8_t *bytes, size_t size)
 {
@@ -45,8 +44,7 @@ enum stream_kind stream_kind_find(struct byte_stream *stream)
     }
 }
 
-/* ---- one picture ------------------------------------------------------------------------------------------------
- */
+/* ---- one picture ------------------------------------------------------------------------------------------------- */
 
 enum walk_end {
     WALK_WHOLE,  /* `at` is behind the picture */
@@ -140,8 +138,7 @@ static enum walk_end walk_png(struct walk *walk)
     return not_there(walk);
 }
 
-/* ---- between pictures -------------------------------------------------------------------------------------------
- */
+/* ---- between pictures -------------------------------------------------------------------------------------------- */
 
 static enum image_kind kind_at(const uint8_t *bytes, size_t size)
 {

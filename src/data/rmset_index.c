@@ -26,8 +26,7 @@ enum {
     SUMMED_AT_ONCE = 1 << 26,
 };
 
-/* ---- candidates -------------------------------------------------------------------------------------------------
- */
+/* ---- candidates -------------------------------------------------------------------------------------------------- */
 
 /* An anchor's candidates as ranges of places, so that they are counted and drawn without a scan. */
 struct candidates {
@@ -145,8 +144,7 @@ static bool can_be_anchor(const struct rmset_index *index, uint64_t row)
     return positive_count(&candidates) > 0 && negative_count(&candidates) > 0;
 }
 
-/* ---- draws ------------------------------------------------------------------------------------------------------
- */
+/* ---- draws ------------------------------------------------------------------------------------------------------- */
 
 /* The entries of a Fisher-Yates shuffle that differ from their place: a hash table that a draw can afford. */
 enum { SHUFFLE_SLOTS = 4 * MOST_RMSET_DRAWS };
@@ -372,8 +370,7 @@ status rmset_index_draw_return(const struct rmset_index *index, uint64_t seed, u
     return rmset_index_draw_moment(index, seed, step, number, persons, rows, err);
 }
 
-/* ---- opening ----------------------------------------------------------------------------------------------------
- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static bool table_holds(const struct rmset_index *index)
 {

@@ -14,8 +14,7 @@
 
 enum { WRITE_BUFFER_BYTES = 1 << 20, RELEASE_BYTES = 64 << 20, PAGE_ALIGNMENT = 1 << 16 };
 
-/* ---- rows of the CSV --------------------------------------------------------------------------------------------
- */
+/* ---- rows of the CSV --------------------------------------------------------------------------------------------- */
 
 struct field {
     const char *begin;
@@ -85,8 +84,7 @@ const char *rmset_line_end(const char *at, const char *end, const char **next)
     return newline > at && newline[-1] == '\r' ? newline - 1 : newline;
 }
 
-/* ---- one video --------------------------------------------------------------------------------------------------
- */
+/* ---- one video --------------------------------------------------------------------------------------------------- */
 
 struct builder {
     const struct rmset_build *build;
@@ -271,8 +269,7 @@ static status finish_video(struct builder *builder, struct error *err)
     return result;
 }
 
-/* ---- the order of the rows --------------------------------------------------------------------------------------
- */
+/* ---- the order of the rows --------------------------------------------------------------------------------------- */
 
 static bool all_digits(const char *name, size_t length)
 {
@@ -346,8 +343,7 @@ static status add_row(struct builder *builder, const struct rmset_row *row, uint
     return result;
 }
 
-/* ---- the whole file ---------------------------------------------------------------------------------------------
- */
+/* ---- the whole file ---------------------------------------------------------------------------------------------- */
 
 static bool is_header(const char *line, const char *end)
 {

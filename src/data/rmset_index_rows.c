@@ -17,8 +17,7 @@ enum {
     LONGEST_BLOCK = 1 << 24,
 };
 
-/* ---- a row ------------------------------------------------------------------------------------------------------
- */
+/* ---- a row ------------------------------------------------------------------------------------------------------- */
 
 /* Fills buffer[0 .. *size-1] from `place` on, at most `wanted` bytes. pread leaves no pages of the CSV resident. */
 static status fetch(const struct rmset_index *index, uint64_t place, char *buffer, size_t wanted, size_t *size,
@@ -193,8 +192,7 @@ status rmset_index_read(const struct rmset_index *index, uint64_t row, uint8_t *
     return result;
 }
 
-/* ---- a named face -----------------------------------------------------------------------------------------------
- */
+/* ---- a named face ------------------------------------------------------------------------------------------------ */
 
 /* A quote opens a field of the CSV or does not stand in it. */
 status rmset_index_video_name(const struct rmset_index *index, uint64_t video, struct text *name, struct error *err)

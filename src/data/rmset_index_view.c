@@ -3,8 +3,7 @@
 
 #include <inttypes.h>
 
-/* ---- views ------------------------------------------------------------------------------------------------------
- */
+/* ---- views ------------------------------------------------------------------------------------------------------- */
 
 struct rmset_view rmset_view_of(const struct rmset_index *index, const struct rmset_video *video)
 {
@@ -48,8 +47,7 @@ uint32_t rmset_count_below(const uint32_t *items, uint32_t count, uint64_t bound
     return low;
 }
 
-/* ---- facts ------------------------------------------------------------------------------------------------------
- */
+/* ---- facts ------------------------------------------------------------------------------------------------------- */
 
 uint64_t rmset_index_faces(const struct rmset_index *index)
 {

@@ -70,8 +70,7 @@ static status fail(struct video *video, const char *what, int code, struct error
     return error_set(err, "%s: %s: %s%s", video->path, what, text, pipe_hint(video));
 }
 
-/* ---- streams ----------------------------------------------------------------------------------------------------
- */
+/* ---- streams ----------------------------------------------------------------------------------------------------- */
 
 enum { READER_BYTES = 32768 };
 
@@ -125,8 +124,7 @@ static status open_reader(struct video *video, struct error *err)
     return STATUS_OK;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------------------------
- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static status open_path(struct video *video, struct error *err)
 {
@@ -295,8 +293,7 @@ int64_t video_frame_estimate(const struct video *video)
     return video->container->duration > 0 && frames < 1e12 ? (int64_t)llround(frames) : 0;
 }
 
-/* ---- decoding
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- decoding ---------------------------------------------------------------------------------------------------- */
 
 static void note_end(struct video *video)
 {
@@ -348,8 +345,7 @@ static bool decode(struct video *video)
     }
 }
 
-/* ---- conversion
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- conversion -------------------------------------------------------------------------------------------------- */
 
 /* EXIF's orientation of a display matrix {a, b, u, c, d, v, x, y, w}, which shows the stored place (p, q) at (ap + cq +
  * x, bp + dq + y): the nearest of the eight. */

@@ -97,7 +97,7 @@ status dist_share_cores(struct dist *dist, int threads, struct error *err)
     return STATUS_OK;
 }
 
-/* ---- who runs where ------------------------------------------------------------------------------------------------- */
+/* ---- who runs where ---------------------------------------------------------------------------------------------- */
 
 /* What rank 0 prints of a process. */
 struct row {

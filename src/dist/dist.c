@@ -17,7 +17,7 @@ static void gather_of_machines(void *context, size_t units, size_t bytes, const 
     dist_gather(context, units, bytes, own, all);
 }
 
-/* ---- joining and leaving -------------------------------------------------------------------------------------------- */
+/* ---- joining and leaving ----------------------------------------------------------------------------------------- */
 
 static status learn_hosts(struct dist *dist, struct error *err)
 {
@@ -93,7 +93,7 @@ const struct machines *dist_machines(const struct dist *dist)
     return dist_is_many(dist) ? &dist->machines : NULL;
 }
 
-/* ---- collectives ---------------------------------------------------------------------------------------------------- */
+/* ---- collectives ------------------------------------------------------------------------------------------------- */
 
 void dist_barrier(struct dist *dist)
 {

@@ -27,7 +27,7 @@ struct transport {
     size_t slots;
 };
 
-/* ---- shares --------------------------------------------------------------------------------------------------------- */
+/* ---- shares ------------------------------------------------------------------------------------------------------ */
 
 static status shares_init(struct shares *shares, int size, struct error *err)
 {
@@ -64,7 +64,7 @@ static MPI_Datatype unit_of(size_t bytes)
     return type;
 }
 
-/* ---- beginning and end ---------------------------------------------------------------------------------------------- */
+/* ---- beginning and end ------------------------------------------------------------------------------------------- */
 
 static void find_place(struct transport *t, struct transport_place *place)
 {
@@ -139,7 +139,7 @@ void transport_abort(struct transport *t, int code)
     abort();
 }
 
-/* ---- with waiting --------------------------------------------------------------------------------------------------- */
+/* ---- with waiting ------------------------------------------------------------------------------------------------ */
 
 void transport_barrier(struct transport *t)
 {
@@ -197,7 +197,7 @@ void transport_exchange(struct transport *t, size_t units, size_t bytes, const v
     MPI_Type_free(&unit);
 }
 
-/* ---- without waiting ------------------------------------------------------------------------------------------------ */
+/* ---- without waiting --------------------------------------------------------------------------------------------- */
 
 status transport_reserve(struct transport *t, size_t slots, struct error *err)
 {

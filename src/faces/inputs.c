@@ -269,8 +269,7 @@ static bool next_frame(struct face_inputs *inputs, struct face_input *input)
     return result != STATUS_OK;
 }
 
-/* ---- folders ----------------------------------------------------------------------------------------------------
- */
+/* ---- folders ----------------------------------------------------------------------------------------------------- */
 
 /* A folder's picture as a frame; false when the frame is not wanted or no picture. */
 static bool give_folder_frame(struct face_inputs *inputs, struct face_input *input, char *path, char *target)
@@ -361,8 +360,7 @@ static bool start_folder(struct face_inputs *inputs, struct face_input *input, c
     return give_error(inputs, input, path, &error);
 }
 
-/* ---- paths, patterns, lists -------------------------------------------------------------------------------------
- */
+/* ---- paths, patterns, lists -------------------------------------------------------------------------------------- */
 
 static bool start_path(struct face_inputs *inputs, struct face_input *input, const char *path)
 {
@@ -397,8 +395,7 @@ static bool next_match(struct face_inputs *inputs, struct face_input *input)
     return given;
 }
 
-/* ---- standard input ---------------------------------------------------------------------------------------------
- */
+/* ---- standard input ---------------------------------------------------------------------------------------------- */
 
 /* Starts what the next line names; blank lines are passed over. Sets reads_list to false at the end. */
 static bool next_line(struct face_inputs *inputs, struct face_input *input)
@@ -499,8 +496,7 @@ bool face_inputs_next(struct face_inputs *inputs, struct face_input *input)
     return true;
 }
 
-/* ---- facts ------------------------------------------------------------------------------------------------------
- */
+/* ---- facts ------------------------------------------------------------------------------------------------------- */
 
 bool face_inputs_is_single(const struct face_inputs *inputs)
 {

@@ -30,8 +30,7 @@ struct face_pipeline {
     int worker_count;
 };
 
-/* ---- one picture ------------------------------------------------------------------------------------------------
- */
+/* ---- one picture ------------------------------------------------------------------------------------------------- */
 
 static void drop_faces(struct face_picture *picture)
 {
@@ -156,8 +155,7 @@ static void prepare(struct face_pipeline *pipeline, struct face_picture *picture
     if (!pipeline->settings.keep_image) image_free(&picture->input.image);
 }
 
-/* ---- workers ----------------------------------------------------------------------------------------------------
- */
+/* ---- workers ----------------------------------------------------------------------------------------------------- */
 
 /* Waits for the next number's place and takes it; false when the pipeline stops. */
 static bool wait_for_place(struct face_pipeline *pipeline, uint64_t *number)
@@ -266,8 +264,7 @@ void face_pipeline_free(struct face_pipeline *pipeline)
     memory_free(pipeline);
 }
 
-/* ---- the receiving end ------------------------------------------------------------------------------------------
- */
+/* ---- the receiving end ------------------------------------------------------------------------------------------- */
 
 struct face_picture *face_pipeline_receive(struct face_pipeline *pipeline)
 {

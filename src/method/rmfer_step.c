@@ -54,7 +54,7 @@ struct objective objective_defaults(void)
                               .gradient_scale = 1};
 }
 
-/* ---- creation ------------------------------------------------------------------------------------------------------- */
+/* ---- creation ---------------------------------------------------------------------------------------------------- */
 
 /* How the kept rows of so many anchors, or so many faces of moments, are shared out. */
 static struct stream_share contrasted_share(const struct train_step *step, size_t anchors, size_t faces)
@@ -269,7 +269,7 @@ void train_step_profile(struct train_step *step, struct layer_time *times)
     if (step->backbone != NULL) backbone_profile(step->backbone, times);
 }
 
-/* ---- a step --------------------------------------------------------------------------------------------------------- */
+/* ---- a step ------------------------------------------------------------------------------------------------------ */
 
 /* Features of `n` rows with running statistics, in batches. */
 static void infer_rows(struct train_step *step, const real *images, size_t n, real *features)

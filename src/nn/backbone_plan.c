@@ -5,7 +5,7 @@
 #include "rmfer/base/clock.h"
 #include "rmfer/base/threads.h"
 
-/* ---- what backward passes share ------------------------------------------------------------------------------------ */
+/* ---- what backward passes share ---------------------------------------------------------------------------------- */
 
 /* The largest sizes that any layer needs of the buffers they share. */
 struct needs {
@@ -105,7 +105,7 @@ size_t backbone_packs(const struct backbone *b)
     return b->packs;
 }
 
-/* ---- what a pass keeps --------------------------------------------------------------------------------------------- */
+/* ---- what a pass keeps ------------------------------------------------------------------------------------------- */
 
 static void place_gate(struct layer_saved *saved, size_t n, size_t channels, size_t squeezed, struct plan *plan)
 {
@@ -290,7 +290,7 @@ size_t backbone_pass_scratch_bytes(const struct backbone_pass *p)
     return p->arena.used - p->map_bytes;
 }
 
-/* ---- profiling ----------------------------------------------------------------------------------------------------- */
+/* ---- profiling --------------------------------------------------------------------------------------------------- */
 
 void backbone_profile(struct backbone *b, struct layer_time *times)
 {

@@ -14,7 +14,7 @@ static const size_t head_first[DETECTOR_HEADS] = {CELL_CLASS, CELL_OBJECT, CELL_
 /* Padded pixels of the largest picture that the network is run on: its maps then take about 1.3 GB. */
 enum { MOST_NETWORK_PIXELS = 1 << 24 };
 
-/* ---- weights --------------------------------------------------------------------------------------------------- */
+/* ---- weights ----------------------------------------------------------------------------------------------------- */
 
 static status check_unit(const struct detector_unit_weights *unit, const char *name, int index, size_t input,
                          struct error *err)
@@ -200,7 +200,7 @@ void detector_workspace_free(struct detector_workspace *workspace)
     *workspace = (struct detector_workspace){0};
 }
 
-/* ---- finding --------------------------------------------------------------------------------------------------- */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 struct detector_options detector_options_defaults(void)
 {

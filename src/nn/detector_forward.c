@@ -51,8 +51,7 @@ static void run_rows(const struct pass *pass, size_t rows,
         run(task, threads_share(rows, team, teams), pass->scratch + (size_t)team * pass->scratch_reals);
 }
 
-/* ---- the stem: 3x3, stride 2, padding 1 --------------------------------------------------------------------------
- */
+/* ---- the stem: 3x3, stride 2, padding 1 -------------------------------------------------------------------------- */
 
 struct stem_task {
     const struct detector *detector;
@@ -95,8 +94,7 @@ static void run_stem(const void *opaque, struct range rows, real *scratch)
     }
 }
 
-/* ---- units -------------------------------------------------------------------------------------------------------
- */
+/* ---- units ------------------------------------------------------------------------------------------------------- */
 
 struct unit_task {
     const struct detector *detector;
@@ -150,8 +148,7 @@ static void run_unit(const struct pass *pass, const struct detector_unit *unit, 
     run_rows(pass, in.height, run_unit_rows, &task);
 }
 
-/* ---- between units -----------------------------------------------------------------------------------------------
- */
+/* ---- between units ----------------------------------------------------------------------------------------------- */
 
 struct pool_task {
     struct map in, out;
@@ -195,8 +192,7 @@ static void add_coarser(struct map fine, struct map coarse, size_t channels)
         }
 }
 
-/* ---- the network -------------------------------------------------------------------------------------------------
- */
+/* ---- the network ------------------------------------------------------------------------------------------------- */
 
 static bool is_level(int unit)
 {

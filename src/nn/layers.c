@@ -177,7 +177,7 @@ void layers_describe(struct layers *layers, const struct architecture *a, int im
     add_conv1x1(&b, "conv_head", ROLE_HEAD, a->blocks[a->block_count - 1].output, a->features);
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ----------------------------------------------------------------------------------------------------- */
 
 static struct layer_tensor *name_tensor(struct layer_tensor *tensor, enum layer_part part, const char *layer,
                                         const char *kind)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* ---- geometry ------------------------------------------------------------------------------------------------------ */
+/* ---- geometry ---------------------------------------------------------------------------------------------------- */
 
 static void init_stem(struct stem *stem, const struct layer *row)
 {
@@ -72,7 +72,7 @@ void network_init(struct network *network, const struct architecture *a, int ima
     BUG_UNLESS(network->blocks[0].expand == NULL && !network->blocks[0].project->row->adds_input);
 }
 
-/* ---- parameters ---------------------------------------------------------------------------------------------------- */
+/* ---- parameters -------------------------------------------------------------------------------------------------- */
 
 /* The registry was made from the same list, so binding walks both at once. */
 struct binder {
@@ -139,7 +139,7 @@ void network_bind(struct network *network, const struct model *model)
     for (size_t i = 0; i < network->list.count; i++) bind_layer(&binder, &network->layers[i]);
 }
 
-/* ---- room ---------------------------------------------------------------------------------------------------------- */
+/* ---- room -------------------------------------------------------------------------------------------------------- */
 
 static void place_conv1x1(const struct op_context *context, struct conv1x1 *conv, bool with_backward, struct plan *plan)
 {

@@ -62,7 +62,7 @@ const real *parameter_values(const struct parameters *parameters, const struct p
     return (entry->is_buffer ? parameters->buffers : parameters->values) + entry->offset;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 real *parameters_write(struct parameters *parameters, enum parameter_group group)
 {
@@ -132,7 +132,7 @@ const struct parameter *parameters_find_unusable(const struct parameters *parame
     return NULL;
 }
 
-/* ---- gradients ------------------------------------------------------------------------------------------------------- */
+/* ---- gradients --------------------------------------------------------------------------------------------------- */
 
 real *parameter_gradients(const struct parameters *parameters, const struct parameter *entry)
 {

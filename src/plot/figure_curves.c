@@ -47,8 +47,7 @@ struct panel {
     double last_epoch, low, high;
 };
 
-/* ---- from series to curves ---------------------------------------------------------------------------------------
- */
+/* ---- from series to curves --------------------------------------------------------------------------------------- */
 
 /* One run's values on each pixel of the axis. */
 struct buckets {
@@ -276,8 +275,7 @@ static void draw_panel(struct canvas *canvas, struct panel *panel, double top)
     canvas_plot_end(canvas);
 }
 
-/* ---- what a panel shows ------------------------------------------------------------------------------------------
- */
+/* ---- what a panel shows ------------------------------------------------------------------------------------------ */
 
 static bool is_loss(const struct series *series)
 {

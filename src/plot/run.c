@@ -14,8 +14,7 @@ enum { MOST_SERIES = 256, MOST_CLASSES = 1000 };
 static const double LARGEST_SEED = 9007199254740992.0; /* as options and configurations have it */
 static const size_t LARGEST_METRICS = (size_t)1 << 30, LARGEST_CONFIG = 1 << 20;
 
-/* ---- series ------------------------------------------------------------------------------------------------------
- */
+/* ---- series ------------------------------------------------------------------------------------------------------ */
 
 const struct series *run_series(const struct run *run, const char *name, bool is_evaluation)
 {
@@ -60,8 +59,7 @@ static status series_add(struct series *series, double epoch, double value, stru
     return STATUS_OK;
 }
 
-/* ---- evaluations -------------------------------------------------------------------------------------------------
- */
+/* ---- evaluations ------------------------------------------------------------------------------------------------- */
 
 static status read_confusion(struct run_confusion *confusion, const cJSON *rows, struct error *err)
 {
@@ -126,8 +124,7 @@ static status keep_evaluation(struct run *run, const cJSON *line, struct error *
     return result;
 }
 
-/* ---- lines -------------------------------------------------------------------------------------------------------
- */
+/* ---- lines ------------------------------------------------------------------------------------------------------- */
 
 static void note_phase(struct run *run, double epoch, double phase)
 {
@@ -173,8 +170,7 @@ static status take_lines(struct run *run, const char *bytes, size_t size, const 
     return STATUS_OK;
 }
 
-/* ---- the folder --------------------------------------------------------------------------------------------------
- */
+/* ---- the folder -------------------------------------------------------------------------------------------------- */
 
 /* One class more; those beyond MOST_CLASSES are passed over. */
 static status add_class(struct run *run, const char *name, struct error *err)

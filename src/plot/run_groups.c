@@ -124,8 +124,7 @@ size_t run_groups_size(const struct run_group *groups, size_t count)
     return runs;
 }
 
-/* ---- outputs -----------------------------------------------------------------------------------------------------
- */
+/* ---- outputs ----------------------------------------------------------------------------------------------------- */
 
 static status check_output(const struct run *run, const char *output, struct error *err)
 {

@@ -277,8 +277,7 @@ static status append_row(struct text *out, const struct run_group *groups, size_
     return result == STATUS_OK ? append(out, formats[format].end, err) : result;
 }
 
-/* ---- what the rows are about -------------------------------------------------------------------------------------
- */
+/* ---- what the rows are about ------------------------------------------------------------------------------------- */
 
 /* Of every row, sources [count]. */
 static status find_sources(const struct run_group *groups, size_t count, bool gain, struct evaluated_on *sources,

@@ -35,8 +35,7 @@ void rmset_attention_free(struct rmset_attention *attention)
     *attention = (struct rmset_attention){0};
 }
 
-/* ---- the draw ---------------------------------------------------------------------------------------------------
- */
+/* ---- the draw ---------------------------------------------------------------------------------------------------- */
 
 /* A video's name may hold colons, so the numbers are taken from the end. */
 static status parse_anchor(const char *anchor, struct text *video, uint32_t *frame, uint32_t *face, struct error *err)
@@ -76,8 +75,7 @@ static status open_index(const struct rmset_attention_options *options, const st
     return result;
 }
 
-/* ---- the output -------------------------------------------------------------------------------------------------
- */
+/* ---- the output -------------------------------------------------------------------------------------------------- */
 
 /* Whether the file is in the RMset's folder, links followed. */
 static bool lies_in(const char *folder, const char *file)
@@ -120,8 +118,7 @@ static status check_out(const struct rmset_attention_options *options, const str
     return result;
 }
 
-/* ---- the draw's pictures ----------------------------------------------------------------------------------------
- */
+/* ---- the draw's pictures ----------------------------------------------------------------------------------------- */
 
 static status read_face(const struct rmset_index *index, uint64_t row, struct attention_face *face, struct error *err)
 {
@@ -174,8 +171,7 @@ static status draw(struct rmset_attention *attention, const struct rmset_attenti
     return result;
 }
 
-/* ---- scores -----------------------------------------------------------------------------------------------------
- */
+/* ---- scores ------------------------------------------------------------------------------------------------------ */
 
 static status read_config(const struct rmset_attention_options *options, const struct checkpoint *checkpoint,
                           struct config *config, struct error *err)

@@ -39,8 +39,7 @@ struct sheet {
     int tile_height; /* with its lines */
 };
 
-/* ---- the order --------------------------------------------------------------------------------------------------
- */
+/* ---- the order --------------------------------------------------------------------------------------------------- */
 
 struct place {
     size_t candidate; /* 0 .. positives + negatives - 1 */
@@ -65,8 +64,7 @@ static void order_block(const struct rmset_attention *attention, size_t first, s
     qsort(places, count, sizeof *places, compare_places);
 }
 
-/* ---- a tile -----------------------------------------------------------------------------------------------------
- */
+/* ---- a tile ------------------------------------------------------------------------------------------------------ */
 
 static status draw_picture(struct sheet *sheet, const struct image *picture, int x, int y, int side, struct error *err)
 {
@@ -110,8 +108,7 @@ static status draw_block(struct sheet *sheet, size_t first, size_t count, int le
     return result;
 }
 
-/* ---- the heading ------------------------------------------------------------------------------------------------
- */
+/* ---- the heading ------------------------------------------------------------------------------------------------- */
 
 static size_t count_kept(const struct attention_of *view, size_t first, size_t count)
 {

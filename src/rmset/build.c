@@ -105,8 +105,7 @@ static status describe(const char *film, const struct rmset_build_options *optio
     return result == STATUS_OK ? rmset_notes_print_areas(notes, out, err) : result;
 }
 
-/* ---- what differs from a finished film --------------------------------------------------------------------------
- */
+/* ---- what differs from a finished film --------------------------------------------------------------------------- */
 
 /* A word of a description: a setting's name, or a value that belongs to the name before it. */
 struct word {
@@ -187,8 +186,7 @@ static status look_for(const char *folder, const char *settings, bool *done, str
     return result;
 }
 
-/* ---- one film ---------------------------------------------------------------------------------------------------
- */
+/* ---- one film ---------------------------------------------------------------------------------------------------- */
 
 /* Syncs what was written and gives it its name: from then on it is finished. */
 static status put_in_place(const char *part, const char *folder, struct error *err)

@@ -26,8 +26,7 @@ static status open_index(const char *folder, struct rmset_index **index, struct 
     return result;
 }
 
-/* ---- counting ---------------------------------------------------------------------------------------------------
- */
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
 
 /* The faces of each person of one video. */
 struct persons {
@@ -146,8 +145,7 @@ status rmset_stats(const char *folder, struct rmset_stats *stats, struct error *
     return result;
 }
 
-/* ---- checking ---------------------------------------------------------------------------------------------------
- */
+/* ---- checking ---------------------------------------------------------------------------------------------------- */
 
 static void complain(struct rmset_complaints *complaints, const char *message)
 {

@@ -38,8 +38,7 @@ struct film_work {
     atomic_bool has_windows;
 };
 
-/* ---- finding ----------------------------------------------------------------------------------------------------
- */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 /* With windows: closely, until a frame has shown the persons; then only about them. */
 static status look_for_faces(const struct film_work *work, struct face_picture *picture, struct face_worker *worker,
@@ -94,8 +93,7 @@ static status find_faces(const void *context, struct face_picture *picture, stru
     return STATUS_OK;
 }
 
-/* ---- tracking ---------------------------------------------------------------------------------------------------
- */
+/* ---- tracking ---------------------------------------------------------------------------------------------------- */
 
 /* The found box, or what a correction says instead of it. */
 static bool is_removed(const struct rmset_notes *notes, const struct image_box *box)
@@ -180,8 +178,7 @@ static status track_faces(void *tracker, struct face_picture *picture, struct er
     return result;
 }
 
-/* ---- cutting ----------------------------------------------------------------------------------------------------
- */
+/* ---- cutting ----------------------------------------------------------------------------------------------------- */
 
 static size_t cut_bytes(const void *context, const struct face_picture *picture)
 {
@@ -231,8 +228,7 @@ static status cut_faces(const void *context, struct face_picture *picture, struc
     return STATUS_OK;
 }
 
-/* ---- the film ---------------------------------------------------------------------------------------------------
- */
+/* ---- the film ---------------------------------------------------------------------------------------------------- */
 
 /* What the size of the film's first frame tells. */
 static status warn_of_size(const struct film_job *job, const struct face_input *input, struct error *err)

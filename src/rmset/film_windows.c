@@ -35,8 +35,7 @@ void film_windows_free(struct film_windows *windows)
     *windows = (struct film_windows){0};
 }
 
-/* ---- several lists of faces to one ------------------------------------------------------------------------------
- */
+/* ---- several lists of faces to one ------------------------------------------------------------------------------- */
 
 static status append_faces(struct face_picture *picture, const struct detected_face *faces, size_t count,
                            struct error *err)
@@ -73,8 +72,7 @@ static void choose_faces(struct face_picture *picture, const struct detector_opt
     picture->face_count = kept;
 }
 
-/* ---- finding ----------------------------------------------------------------------------------------------------
- */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 /* The part of the window that lies in the picture; false where none does. */
 static bool clip(const struct image_box *window, const struct image *image, struct image_box *part)

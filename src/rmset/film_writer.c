@@ -58,8 +58,7 @@ void film_writer_free(struct film_writer *writer)
     memory_free(writer);
 }
 
-/* ---- faces ------------------------------------------------------------------------------------------------------
- */
+/* ---- faces ------------------------------------------------------------------------------------------------------- */
 
 static status write_file(struct film_writer *writer, const char *name, const struct face_file *face, struct error *err)
 {
@@ -126,8 +125,7 @@ status film_writer_add(struct film_writer *writer, const struct face_picture *pi
     return result;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------------------------
- */
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 static status write_tracks(struct film_writer *writer, const struct face_tracker *tracker, int64_t last_frame,
                            struct error *err)

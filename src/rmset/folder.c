@@ -21,8 +21,7 @@
 
 enum { COPY_BYTES = 1 << 16 };
 
-/* ---- names ------------------------------------------------------------------------------------------------------
- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 static int compare_names(const void *a, const void *b)
 {
@@ -70,8 +69,7 @@ status folder_remove_flat(const char *folder, struct error *err)
     return result;
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------------------
- */
+/* ---- lists ------------------------------------------------------------------------------------------------------- */
 
 /* A list that ends before its size was not read to its end. */
 static status check_read(FILE *in, const char *path, struct error *err)

@@ -57,8 +57,7 @@ static status add_detection(struct rmset_notes *notes, const struct rmset_detect
     return STATUS_OK;
 }
 
-/* ---- fields -----------------------------------------------------------------------------------------------------
- */
+/* ---- fields ------------------------------------------------------------------------------------------------------ */
 
 static bool box_of(const char *const fields[4], struct image_box *box)
 {
@@ -112,8 +111,7 @@ static status detections_row(struct rmset_notes *notes, const struct csv_reader 
     return add_detection(notes, &detection, err);
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------------
- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 /* Every row but a header, which has no number in its first field. */
 static status read_rows(struct rmset_notes *notes, const char *path,
@@ -212,8 +210,7 @@ status rmset_notes_add_area(struct rmset_notes *notes, const char *text, struct 
     return rmset_notes_append_area(notes, &area, err);
 }
 
-/* ---- areas in words ---------------------------------------------------------------------------------------------
- */
+/* ---- areas in words ---------------------------------------------------------------------------------------------- */
 
 static status print_area(const struct rmset_area *area, struct text *out, struct error *err)
 {
@@ -269,8 +266,7 @@ status rmset_notes_warn_late(const struct rmset_notes *notes, const char *film, 
     return result;
 }
 
-/* ---- use --------------------------------------------------------------------------------------------------------
- */
+/* ---- use --------------------------------------------------------------------------------------------------------- */
 
 void rmset_notes_mask(const struct rmset_notes *notes, int64_t frame, struct image *image)
 {

@@ -28,8 +28,7 @@ void rmset_preview_free(struct rmset_preview *preview)
     *preview = (struct rmset_preview){0};
 }
 
-/* ---- the film's window ------------------------------------------------------------------------------------------
- */
+/* ---- the film's window ------------------------------------------------------------------------------------------- */
 
 /* The area of the layout that ends with frame `to`. */
 static status end_layout(struct look *look, int64_t to, struct error *err)
@@ -55,8 +54,7 @@ static status search_window(struct look *look, int64_t frame, const struct image
     return result;
 }
 
-/* ---- frames -----------------------------------------------------------------------------------------------------
- */
+/* ---- frames ------------------------------------------------------------------------------------------------------ */
 
 static status find_faces(struct look *look, const struct face_input *input, struct preview_tile *tile,
                          struct error *err)

@@ -39,8 +39,7 @@ status preview_tile_scale(struct preview_tile *tile, const struct image *frame, 
     return image_resize(frame, NULL, RESIZE_BILINEAR, TILE_WIDTH, height < 1 ? 1 : height, &tile->image, err);
 }
 
-/* ---- a tile -----------------------------------------------------------------------------------------------------
- */
+/* ---- a tile ------------------------------------------------------------------------------------------------------ */
 
 /* Text on a plate, so that it can be read on anything; moved to the left where it would reach over the edge. */
 static void draw_plate(struct image *image, int x, int y, int scale, const char *text, struct color color)
@@ -119,8 +118,7 @@ static void draw_areas(struct preview_tile *tile, const struct rmset_notes *note
     }
 }
 
-/* ---- the sheet --------------------------------------------------------------------------------------------------
- */
+/* ---- the sheet --------------------------------------------------------------------------------------------------- */
 
 static void copy_tile(struct image *sheet, const struct image *tile, int x, int y)
 {

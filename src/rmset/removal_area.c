@@ -38,8 +38,7 @@ void area_search_restart(struct area_search *search)
     search->pictures = 0;
 }
 
-/* ---- pictures ---------------------------------------------------------------------------------------------------
- */
+/* ---- pictures ---------------------------------------------------------------------------------------------------- */
 
 static status begin(struct area_search *search, const struct image *image, struct error *err)
 {
@@ -109,8 +108,7 @@ status area_search_add(struct area_search *search, const struct image *image, bo
     return STATUS_OK;
 }
 
-/* ---- places that change enough ----------------------------------------------------------------------------------
- */
+/* ---- places that change enough ----------------------------------------------------------------------------------- */
 
 /* Otsu's threshold between two kinds of values 0 .. most: the one with the largest variance between the kinds. */
 static double two_kinds(const float *values, size_t count, double most)
@@ -149,8 +147,7 @@ static status mark_busy(const struct area_search *search, int8_t *busy, struct e
     return STATUS_OK;
 }
 
-/* ---- rectangles -------------------------------------------------------------------------------------------------
- */
+/* ---- rectangles -------------------------------------------------------------------------------------------------- */
 
 /* In places; right and bottom are behind the last. */
 struct rectangle {

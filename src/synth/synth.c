@@ -99,8 +99,7 @@ static uint8_t luma(const uint8_t *rgb)
     return (uint8_t)((rgb[0] * 299 + rgb[1] * 587 + rgb[2] * 114 + 500) / 1000);
 }
 
-/* ---- affectnet, as first released -------------------------------------------------------------------------------
- */
+/* ---- affectnet, as first released -------------------------------------------------------------------------------- */
 
 /* Sub-folders are numbered in the original; so many are enough here. */
 enum { AFFECTNET_FOLDERS = 8, LANDMARKS = 68 };
@@ -149,8 +148,7 @@ static status write_affectnet(const struct split *split, struct error *err)
     return atomic_file_commit(&out, err);
 }
 
-/* ---- affectnet, the later release -------------------------------------------------------------------------------
- */
+/* ---- affectnet, the later release -------------------------------------------------------------------------------- */
 
 /* FOLDER/affectnet-later/SPLIT/annotations/INDEX_KIND.npy as that release has it: a 0-d NumPy array of a short text
  * (format version 1.0). */
@@ -206,8 +204,7 @@ static status write_affectnet_later(const struct split *split, struct error *err
     return result == STATUS_OK ? synth_run(later_picture, split, split->count, err) : result;
 }
 
-/* ---- rafdb ------------------------------------------------------------------------------------------------------
- */
+/* ---- rafdb ------------------------------------------------------------------------------------------------------- */
 
 /* RAF-DB's labels 1..7, by expression. */
 static const int RAFDB_LABEL[EXPRESSION_COUNT] = {7, 4, 5, 1, 2, 3, 6, 0};
@@ -271,8 +268,7 @@ static status write_rafdb(const struct split *split, struct error *err)
     return atomic_file_commit(&out, err);
 }
 
-/* ---- ferplus ----------------------------------------------------------------------------------------------------
- */
+/* ---- ferplus ----------------------------------------------------------------------------------------------------- */
 
 /* Ten taggers: most see the expression, some something else, now and then one none of them. */
 static void sample_votes(const struct split *split, size_t index, int votes[VOTE_COLUMNS])
@@ -338,8 +334,7 @@ static status write_ferplus(const struct split *split, struct error *err)
     return atomic_file_commit(&out, err);
 }
 
-/* ---- ferplus, as two lists --------------------------------------------------------------------------------------
- */
+/* ---- ferplus, as two lists --------------------------------------------------------------------------------------- */
 
 static status ferplus_pixels(const void *context, size_t index, struct error *err)
 {
@@ -394,8 +389,7 @@ static status write_ferplus_csv(struct split splits[3], struct error *err)
     return result;
 }
 
-/* ---- class folders and lists ------------------------------------------------------------------------------------
- */
+/* ---- class folders and lists ------------------------------------------------------------------------------------- */
 
 static status folder_picture(const void *context, size_t index, struct error *err)
 {
@@ -443,8 +437,7 @@ static status write_csv(const struct split splits[3], struct error *err)
     return atomic_file_commit(&out, err);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------------------
- */
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
 
 /* A layout's three splits; a split without a name is not written. */
 struct layout {

@@ -11,8 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- chance -----------------------------------------------------------------------------------------------------
- */
+/* ---- chance ------------------------------------------------------------------------------------------------------ */
 
 enum { STREAM_IDENTITY = 1, STREAM_VIEW, STREAM_LOOK, STREAM_NOISE };
 
@@ -148,8 +147,7 @@ struct synth_affect synth_affect(const struct synth_look *look)
     };
 }
 
-/* ---- distances --------------------------------------------------------------------------------------------------
- */
+/* ---- distances --------------------------------------------------------------------------------------------------- */
 
 /* A place in the head: turned upright, with the size of a pixel there. */
 struct place {
@@ -194,8 +192,7 @@ static void blend(struct synth_colour *under, struct synth_colour top, float sha
     if (share > 0) *under = mix(*under, top, share);
 }
 
-/* ---- layers -----------------------------------------------------------------------------------------------------
- */
+/* ---- layers ------------------------------------------------------------------------------------------------------ */
 
 struct face {
     const struct synth_identity *who;
@@ -338,8 +335,7 @@ static void draw_mouth(const struct face *face, struct place at, struct synth_co
           .8f * coverage(stroke(lips, width, -look->mouth_curve, 0, .018f), at.pixel) * coverage(opening - .03f, .03f));
 }
 
-/* ---- the picture ------------------------------------------------------------------------------------------------
- */
+/* ---- the picture ------------------------------------------------------------------------------------------------- */
 
 static struct synth_colour draw_place(const struct face *face, struct place at, float height)
 {

@@ -33,8 +33,7 @@ struct simulation {
     int64_t agreeing;
 };
 
-/* ---- which pictures ---------------------------------------------------------------------------------------------
- */
+/* ---- which pictures ---------------------------------------------------------------------------------------------- */
 
 /* Marks the pictures that also stand in `part`: both come from the same lists, read in the same order. Rows tell them
  * apart where one picture stands in several, paths where the pictures of a folder have no rows. */
@@ -93,8 +92,7 @@ static status make_decks(struct simulation *work, struct error *err)
     return STATUS_OK;
 }
 
-/* ---- dealing ----------------------------------------------------------------------------------------------------
- */
+/* ---- dealing ----------------------------------------------------------------------------------------------------- */
 
 /* A class, as likely as its share of the pictures; never `other_than` unless it is alone. */
 static int draw_class(struct simulation *work, int other_than)
@@ -149,8 +147,7 @@ static int64_t draw_picture(struct simulation *work, int expression, int64_t per
     return picture;
 }
 
-/* ---- pictures ---------------------------------------------------------------------------------------------------
- */
+/* ---- pictures ---------------------------------------------------------------------------------------------------- */
 
 /* "faces/0000017.png": PNG for pixels of a list, JPEG for what is cut out, otherwise as the file is called. */
 static void face_name(const struct simulation *work, size_t sample, char name[64])
@@ -212,8 +209,7 @@ static status write_face(const void *context, size_t sample, struct error *err)
     return copy_file(work, sample, path, err);
 }
 
-/* ---- the lists --------------------------------------------------------------------------------------------------
- */
+/* ---- the lists --------------------------------------------------------------------------------------------------- */
 
 /* What is written row by row: what training reads, and beside it the truth. */
 struct mashup_lists {

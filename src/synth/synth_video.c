@@ -91,8 +91,7 @@ static bool is_there(const struct mashup_plan *plan, int frame, int person)
     return person != plan->away || frame < plan->away_from || frame >= plan->away_to;
 }
 
-/* ---- pixels -----------------------------------------------------------------------------------------------------
- */
+/* ---- pixels ------------------------------------------------------------------------------------------------------ */
 
 static void copy_into(struct image *canvas, const struct image *part, int x, int y)
 {
@@ -191,8 +190,7 @@ static status draw_task(const void *context, size_t index, struct error *err)
     return task == 0 ? draw_film(drawing, frame, &canvas, err) : draw_panel(drawing, frame, task - 1, &canvas, err);
 }
 
-/* ---- the truth --------------------------------------------------------------------------------------------------
- */
+/* ---- the truth --------------------------------------------------------------------------------------------------- */
 
 /* The lists beside a video. */
 struct lists {
@@ -272,8 +270,7 @@ static void abandon_lists(struct lists *lists)
     atomic_file_abandon(&lists->film);
 }
 
-/* ---- a video ----------------------------------------------------------------------------------------------------
- */
+/* ---- a video ----------------------------------------------------------------------------------------------------- */
 
 static status draw_frames(struct drawing *drawing, struct video_writer *writer, struct lists *lists, struct error *err)
 {

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- McNemar -----------------------------------------------------------------------------------------------------
- */
+/* ---- McNemar ----------------------------------------------------------------------------------------------------- */
 
 /* min(1, 2 P(X <= fewer)) for X binomial of `draws` at 1/2. */
 static double exact_p(uint64_t fewer, uint64_t draws)
@@ -36,8 +35,7 @@ static void test_mcnemar(struct comparison *out)
     out->p = erfc(sqrt(out->statistic / 2)); /* chi-square of one degree of freedom is a squared normal variable */
 }
 
-/* ---- the bootstrap -----------------------------------------------------------------------------------------------
- */
+/* ---- the bootstrap ----------------------------------------------------------------------------------------------- */
 
 /* By class: the pictures of a draw, and how many more of them the second has right. */
 struct tally {

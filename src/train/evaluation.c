@@ -72,8 +72,7 @@ struct evaluator {
     uint64_t ial_correct, ial_count; /* of a run */
 };
 
-/* ---- creation ----------------------------------------------------------------------------------------------------
- */
+/* ---- creation ---------------------------------------------------------------------------------------------------- */
 
 static void place(struct evaluator *e, struct plan *plan)
 {
@@ -213,8 +212,7 @@ size_t evaluator_bytes_to_come(const struct evaluator *e)
     return loader_bytes_to_come(e->loader);
 }
 
-/* ---- a run -------------------------------------------------------------------------------------------------------
- */
+/* ---- a run ------------------------------------------------------------------------------------------------------- */
 
 /* Features and outputs of a batch; with flip the outputs are means of both views, the features the plain view's. */
 static void run_network(struct evaluator *e, const struct batch_stream *batch)

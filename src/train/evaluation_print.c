@@ -210,8 +210,7 @@ status evaluation_print_members(const struct evaluation *evaluation, const struc
     return json.result;
 }
 
-/* ---- for people --------------------------------------------------------------------------------------------------
- */
+/* ---- for people -------------------------------------------------------------------------------------------------- */
 
 struct table {
     struct text *out;

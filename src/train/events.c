@@ -26,8 +26,7 @@ uint32_t crc32c_masked(const void *bytes, size_t size)
     return ((crc >> 15) | (crc << 17)) + UINT32_C(0xa282ead8);
 }
 
-/* ---- protocol buffers -------------------------------------------------------------------------------------------
- */
+/* ---- protocol buffers -------------------------------------------------------------------------------------------- */
 
 /* Little-endian, whatever the machine. */
 static status append_fixed(struct text *out, uint64_t value, size_t bytes, struct error *err)
@@ -88,8 +87,7 @@ static status wrap(struct text *message, unsigned field, struct error *err)
     return result;
 }
 
-/* ---- records ----------------------------------------------------------------------------------------------------
- */
+/* ---- records ----------------------------------------------------------------------------------------------------- */
 
 static status write_record(struct event_writer *writer, const struct text *data, struct error *err)
 {
@@ -145,8 +143,7 @@ status event_writer_scalar(struct event_writer *writer, const char *tag, int64_t
     return result;
 }
 
-/* ---- the file ---------------------------------------------------------------------------------------------------
- */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 static status make_path(const char *folder, struct text *path, struct error *err)
 {

@@ -105,8 +105,7 @@ double confusion_f1(const struct confusion *confusion, size_t label)
     return ratio(2 * hits(confusion, label), (double)both);
 }
 
-/* ---- similarity of features -------------------------------------------------------------------------------------
- */
+/* ---- similarity of features -------------------------------------------------------------------------------------- */
 
 status similarity_init(struct similarity *similarity, size_t dimensions, size_t classes, struct error *err)
 {
@@ -167,8 +166,7 @@ void similarity_means(const struct similarity *similarity, double *same_class, d
     *different_class = ratio(total - same, all * (all - 1) / 2 - same_pairs);
 }
 
-/* ---- distance from the class centres -----------------------------------------------------------------------------
- */
+/* ---- distance from the class centres ----------------------------------------------------------------------------- */
 
 struct cloud {
     const real *points;
@@ -243,7 +241,7 @@ status centre_distance(const real *points, const int32_t *labels, size_t n, size
     return ready ? STATUS_OK : STATUS_FAILED;
 }
 
-/* ---- valence and arousal ------------------------------------------------------------------------------------------- */
+/* ---- valence and arousal ----------------------------------------------------------------------------------------- */
 
 struct affect_agreement affect_agreement(size_t n, const real *predicted, const real *truth)
 {

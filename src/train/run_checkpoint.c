@@ -156,7 +156,8 @@ static bool is_finite(const struct tensor *tensor)
 const char *run_checkpoint_not_finite(const struct run_checkpoint *checkpoint, const struct parameters *parameters)
 {
     const struct extra_tensors *extra = &checkpoint->extra;
-    const struct parameter *entry = parameters_find_not_finite(parameters);
+    const char *why;
+    const struct parameter *entry = parameters_find_unusable(parameters, &why);
     if (entry != NULL) return entry->name;
     for (size_t i = 0; i < extra->count; i++)
         if (!extra->limits[i].is_any && !is_finite(&extra->items[i])) return extra->items[i].name;

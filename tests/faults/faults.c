@@ -156,7 +156,7 @@ static void write_counts(void)
     if (REAL(fclose)(file) != 0) abort();
 }
 
-/* ---- what is recorded --------------------------------------------------------------------------------------------- */
+/* ---- what is recorded -------------------------------------------------------------------------------------------- */
 
 static bool is_traced(const char *path)
 {
@@ -194,7 +194,7 @@ static bool descriptor_is_traced(int descriptor)
     return is_traced(path);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /* dlsym allocates itself; what it needs before the true functions are known comes from here. */
 static char early[1 << 16];
@@ -279,7 +279,7 @@ void *mmap(void *at, size_t size, int protection, int flags, int descriptor, off
                                                          : REAL(mmap)(at, size, protection, flags, descriptor, place);
 }
 
-/* ---- descriptors -------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
 static bool is_system(const char *path)
 {
@@ -406,7 +406,7 @@ int unlink(const char *path)
     return REAL(unlink)(path);
 }
 
-/* ---- streams ------------------------------------------------------------------------------------------------------- */
+/* ---- streams ----------------------------------------------------------------------------------------------------- */
 
 static ssize_t stream_read(void *cookie, char *bytes, size_t size)
 {
@@ -479,7 +479,7 @@ int fclose(FILE *stream)
     return REAL(fclose)(stream);
 }
 
-/* ---- the beginning -------------------------------------------------------------------------------------------------- */
+/* ---- the beginning ----------------------------------------------------------------------------------------------- */
 
 static int (*true_main)(int, char **, char **);
 

@@ -139,7 +139,7 @@ static struct dist_gradients *sums_of(struct shared_case *c)
     return sums;
 }
 
-/* ---- RMFER --------------------------------------------------------------------------------------------------------- */
+/* ---- RMFER ------------------------------------------------------------------------------------------------------- */
 
 struct rmfer_run {
     struct train_step_shape shape;
@@ -263,7 +263,7 @@ static void check_moments(struct many *many)
     check_rmfer(many, "moments, SAM", run);
 }
 
-/* ---- every other method -------------------------------------------------------------------------------------------- */
+/* ---- every other method ------------------------------------------------------------------------------------------ */
 
 static void set_config(struct config *config)
 {

@@ -26,7 +26,7 @@ static float *random_numbers(struct detector_case *c, struct random_stream *stre
     return values;
 }
 
-/* ---- weights --------------------------------------------------------------------------------------------------- */
+/* ---- weights ----------------------------------------------------------------------------------------------------- */
 
 static void random_unit(struct detector_case *c, struct random_stream *stream, struct detector_unit_weights *unit,
                         size_t input, size_t output)
@@ -120,8 +120,7 @@ void detector_case_free(struct detector_case *c)
     *c = (struct detector_case){0};
 }
 
-/* ---- ONNX: a protocol buffer written by hand ---------------------------------------------------------------------
- */
+/* ---- ONNX: a protocol buffer written by hand --------------------------------------------------------------------- */
 
 struct bytes {
     uint8_t *data;

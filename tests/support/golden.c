@@ -14,8 +14,7 @@ struct golden {
     char path[512];
 };
 
-/* ---- reading ----------------------------------------------------------------------------------------------------
- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 struct golden *golden_open(const char *path)
 {
@@ -76,8 +75,7 @@ int golden_integer(const struct golden *golden, const char *key)
     return (int)strtol(golden_setting(golden, key), NULL, 10);
 }
 
-/* ---- the formula -------------------------------------------------------------------------------------------------
- */
+/* ---- the formula ------------------------------------------------------------------------------------------------- */
 
 uint64_t golden_key(const char *name)
 {
@@ -164,8 +162,7 @@ void golden_parameter(const char *name, const size_t *shape, int rank, size_t co
     for (size_t i = 0; i < count; i++) values[i] = (real)(middle + reach * golden_uniform(key, i));
 }
 
-/* ---- comparing ---------------------------------------------------------------------------------------------------
- */
+/* ---- comparing --------------------------------------------------------------------------------------------------- */
 
 size_t golden_sketch(const char *name, const real *values, size_t count, double *sums)
 {
