@@ -323,9 +323,7 @@ static status load_model(struct loading *loading)
         note_affect_left_behind(loading);
         count_tensors(loading);
         result = check_files_used(loading);
-    }
-    if (result == STATUS_OK) {
-        result = check_values(loading);
+        if (result == STATUS_OK) result = check_values(loading);
     }
     memory_free(loading->used);
     return result;

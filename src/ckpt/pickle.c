@@ -2,6 +2,7 @@
 #include "ckpt/pickle.h"
 
 #include "ckpt/pickle_torch.h"
+#include "ckpt/pickle_values.h"
 
 #include <string.h>
 
@@ -551,14 +552,4 @@ status pickle_load(struct pickle *pickle, const uint8_t *bytes, size_t size, str
     }
     *pickle = (struct pickle){machine.result, machine.storages, (size_t)(machine.at - machine.start)};
     return result;
-}
-
-struct pickle_value *pickle_dict_find(const struct pickle_value *dict, const char *key)
-{
-    if (dict == NULL || dict->kind != PICKLE_DICT) return NULL;
-    for (uint32_t i = 0; i + 1 < dict->list.count; i += 2) {
-        const struct pickle_value *item = dict->list.items[i];
-        if (item->kind == PICKLE_STRING && strcmp(item->string.bytes, key) == 0) return dict->list.items[i + 1];
-    }
-    return NULL;
 }

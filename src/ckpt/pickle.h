@@ -90,7 +90,4 @@ struct pickle {
 status pickle_load(struct pickle *pickle, const uint8_t *bytes, size_t size, struct pool *pool,
                    struct error *err) MUST_CHECK;
 
-/* The value of a string key of a dictionary, NULL when there is none or `dict` is no dictionary. */
-struct pickle_value *pickle_dict_find(const struct pickle_value *dict, const char *key);
-
 #endif

@@ -1,29 +1,9 @@
 /* What PyTorch's pickles name: tensors rebuilt from storages, parameters, ordered dictionaries, sizes, dtypes. */
 #include "ckpt/pickle_torch.h"
 
+#include "ckpt/pickle_values.h"
+
 #include <string.h>
-
-struct pickle_value *pickle_new(struct pool *pool, enum pickle_kind kind, struct error *err)
-{
-    struct pickle_value *value = pool_take(pool, 1, sizeof *value, err);
-    if (value != NULL) value->kind = kind;
-    return value;
-}
-
-status pickle_items_add(struct pool *pool, struct pickle_items *list, struct pickle_value *item, struct error *err)
-{
-    if (list->count == list->capacity) {
-        uint32_t capacity = list->capacity == 0 ? 4 : 2 * list->capacity;
-        if (capacity <= list->capacity) return error_set(err, "a list is too long");
-        struct pickle_value **items = pool_take(pool, capacity, sizeof(struct pickle_value *), err);
-        if (items == NULL) return STATUS_FAILED;
-        if (list->count > 0) memcpy(items, list->items, list->count * sizeof(struct pickle_value *));
-        list->items = items;
-        list->capacity = capacity;
-    }
-    list->items[list->count++] = item;
-    return STATUS_OK;
-}
 
 static bool is_sequence(const struct pickle_value *value)
 {

@@ -4,13 +4,6 @@
 
 #include "ckpt/pickle.h"
 
-/* A new value of that kind in the pool, NULL and an error when it is full. */
-struct pickle_value *pickle_new(struct pool *pool, enum pickle_kind kind, struct error *err) MUST_CHECK;
-
-/* Adds an item; grows by doubling. */
-status pickle_items_add(struct pool *pool, struct pickle_items *list, struct pickle_value *item,
-                        struct error *err) MUST_CHECK;
-
 /* What calling `callable` (of any kind) with `arguments` stands for: a tensor, a dictionary, or an inert object. */
 struct pickle_value *pickle_call(struct pool *pool, const struct pickle_value *callable, struct pickle_value *arguments,
                                  struct error *err) MUST_CHECK;

@@ -2,6 +2,7 @@
  * their network. Values may be shared or contain themselves, so depth is limited and every step spent. */
 #include "ckpt/torch_flatten.h"
 
+#include "ckpt/pickle_values.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 

@@ -3,6 +3,8 @@
  * its bytes. */
 #include "ckpt/torch_plain.h"
 
+#include "ckpt/pickle_values.h"
+
 #include <string.h>
 
 enum { PICKLES = 5, PROTOCOL_VERSION = 1001 };
