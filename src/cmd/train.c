@@ -201,8 +201,12 @@ static int train(const struct train_command *command, const char *words, int64_t
     struct error err = {0};
     struct config config;
     struct training_summary summary;
-    struct trainer_options options = {
-        .config = &config, .resume = command->resume, .command = words, .dist = dist, .stop = &stop_signal};
+    struct trainer_options options = {.config = &config,
+                                      .resume = command->resume,
+                                      .config_file = command->config,
+                                      .command = words,
+                                      .dist = dist,
+                                      .stop = &stop_signal};
     status result = dist_agree(dist, load_config(&config, command, seed, &err), &err);
     if (result == STATUS_OK) {
         catch_signals();

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 status run_folder_init(struct run_folder *run, const char *folder, struct error *err)
@@ -38,6 +39,20 @@ status run_folder_init(struct run_folder *run, const char *folder, struct error 
         complete = complete && *files[i].path != NULL;
     }
     return complete ? STATUS_OK : STATUS_FAILED;
+}
+
+/* A device or a pipe keeps no lines. */
+static bool has_bytes(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size > 0;
+}
+
+struct run_files run_folder_look(const struct run_folder *run)
+{
+    return (struct run_files){.checkpoint = file_exists(run->last) || file_exists(run->previous),
+                              .best = file_exists(run->best_overall) || file_exists(run->best_average),
+                              .lines = has_bytes(run->metrics)};
 }
 
 void run_folder_free(struct run_folder *run)

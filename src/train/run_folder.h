@@ -17,6 +17,12 @@ struct run_folder {
 
 /* Makes the folder where there is none and names the files; opens nothing. */
 status run_folder_init(struct run_folder *run, const char *folder, struct error *err) MUST_CHECK;
+/* What there is of a run already. */
+struct run_files {
+    bool checkpoint, best, lines; /* last or previous, best_*, lines of metrics */
+};
+struct run_files run_folder_look(const struct run_folder *run);
+
 /* Ends the log's copy, closes and frees. Accepts a zeroed structure. */
 void run_folder_free(struct run_folder *run);
 

@@ -214,19 +214,37 @@ static status offer_previous(const struct run_folder *run, struct error *err)
     return err->code;
 }
 
-/* Looks whether there is something to go on with; without `resume` a run in the folder is left alone. */
+/* Whether there is a checkpoint to go on from; without `resume` a run in the folder is left alone. With it, one that
+ * was killed before its first checkpoint begins anew, but weights that were chosen once are never replaced so. */
+static status look_for_run(const struct trainer *t, bool *exists, struct error *err)
+{
+    const struct run_folder *run = &t->journal.run;
+    struct run_files there = run_folder_look(run);
+    *exists = there.checkpoint;
+    if (!t->options->resume && (there.checkpoint || there.best || there.lines))
+        return error_set_usage(err, "%s: there is a run already (--resume goes on with it, --out takes another folder)",
+                               run->folder);
+    if (!there.checkpoint && there.best)
+        return error_set_usage(err,
+                               "%s is missing, without which the run in its folder, which has chosen its best weights, "
+                               "cannot go on (--out takes another folder)",
+                               run->last);
+    if (!there.checkpoint && t->options->resume)
+        log_info("%s: nothing to go on with, training starts from the beginning", run->folder);
+    return STATUS_OK;
+}
+
+/* Looks whether there is something to go on with, and whether it is this run's. */
 static status find_checkpoint(const struct trainer *t, struct checkpoint *checkpoint, bool *resumes, struct error *err)
 {
     const struct run_folder *run = &t->journal.run;
     *resumes = false;
-    bool exists = file_exists(run->last) || file_exists(run->previous);
-    if (exists && !t->options->resume)
-        return error_set_usage(err, "%s: there is a run already (--resume goes on with it, --out takes another folder)",
-                               run->folder);
-    if (!exists && t->options->resume)
-        log_info("%s: nothing to go on with, training starts from the beginning", run->folder);
-    if (!exists) return STATUS_OK;
-    status result = checkpoint_open(checkpoint, run->last, err);
+    bool exists;
+    status result = look_for_run(t, &exists, err);
+    if (result == STATUS_OK && !t->options->resume)
+        result = file_check_output(run->config, t->options->config_file, err);
+    if (result != STATUS_OK || !exists) return result;
+    result = checkpoint_open(checkpoint, run->last, err);
     if (result != STATUS_OK) return offer_previous(run, err);
     result = run_checkpoint_check(&t->plan, checkpoint, run->folder, err);
     *resumes = result == STATUS_OK;

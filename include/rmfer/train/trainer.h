@@ -25,6 +25,7 @@ struct dist;
 struct trainer_options {
     const struct config *config;       /* borrowed; output.dir is the run folder */
     bool resume;                       /* go on where last.safetensors stands; from the start where there is none */
+    const char *config_file;           /* that `config` was read from, which the run must not write; NULL = any */
     const char *command;               /* the command line, for log.txt; NULL = not said */
     struct dist *dist;                 /* the processes that a batch is shared out over, borrowed; NULL = none */
     const volatile sig_atomic_t *stop; /* not 0: finish the step, write last.safetensors, end; NULL = never */
