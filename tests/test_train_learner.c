@@ -1,6 +1,6 @@
 /* One step of the learner that fails: the running statistics, which its first pass has moved by then, are put back,
- * and nothing else has changed, nor has what any method remembers. One along which nothing pulls. What a window's means
- * count. Which share of a run a step is. */
+ * and nothing else has changed, nor has what any method remembers. A look at pictures that a signal ends. A step along
+ * which nothing pulls. What a window's means count. Which share of a run a step is. */
 #include "train/learner.h"
 
 #include "rmfer/base/log.h"
@@ -103,9 +103,12 @@ static void check_what_is_remembered(const char *method)
     struct learner_failure failure;
     struct method_memory memories[MOST_MEMORIES];
     void *before[MOST_MEMORIES];
+    bool interrupted;
     snprintf(train_method, sizeof train_method, "train.method=%s", method);
     begin(&b, settings, sizeof settings / sizeof settings[0]);
     struct parameters *all = &b.learner.model.parameters;
+    must(learner_begin_epoch(&b.learner, &b.plan, &b.pictures, &run, NULL, &interrupted, &err), &err);
+    assert_false(interrupted);
     must(learner_step(&b.learner, &b.plan, &b.pictures, &run, &failure, &err), &err);
     size_t count = b.plan.method->memories == NULL ? 0 : b.plan.method->memories(b.learner.self, memories);
     for (size_t i = 0; i < count; i++) {
@@ -129,6 +132,47 @@ static void test_a_step_that_fails_moves_no_memory(void **state)
     size_t count;
     const struct method *const *methods = method_table(&count);
     for (size_t i = 0; i < count; i++) check_what_is_remembered(methods[i]->name);
+}
+
+/* A signal ends the method's look at pictures before `epoch`: no error, and what it remembers is as before the look. */
+static void check_a_look_is_stopped(const char *method, int64_t epoch)
+{
+    char train_method[64];
+    const char *settings[] = {train_method, "train.batch=4", "train.warmup_epochs=0", "train.ema_decay=0.9",
+                              "data.labelled=32"};
+    struct beginning b;
+    struct error err = {0};
+    struct run_state run = {0};
+    struct method_memory memories[MOST_MEMORIES];
+    unsigned char *before[MOST_MEMORIES];
+    static const volatile sig_atomic_t told = 1;
+    bool interrupted;
+    snprintf(train_method, sizeof train_method, "train.method=%s", method);
+    begin(&b, settings, sizeof settings / sizeof settings[0]);
+    run.position.step = epoch * (int64_t)b.plan.steps_per_epoch;
+    size_t count = b.plan.method->memories(b.learner.self, memories), moved = 0;
+    for (size_t i = 0; i < count; i++) {
+        before[i] = memory_allocate(1, memory_bytes(&memories[i]), "a copy", &err);
+        memcpy(before[i], memories[i].data, memory_bytes(&memories[i]));
+    }
+    must(learner_begin_epoch(&b.learner, &b.plan, &b.pictures, &run, &told, &interrupted, &err), &err);
+    assert_true(interrupted && err.code == STATUS_OK);
+    for (size_t i = 0; i < count; i++) assert_memory_equal(before[i], memories[i].data, memory_bytes(&memories[i]));
+    must(learner_begin_epoch(&b.learner, &b.plan, &b.pictures, &run, NULL, &interrupted, &err), &err);
+    assert_false(interrupted);
+    for (size_t i = 0; i < count; i++) {
+        moved += memcmp(before[i], memories[i].data, memory_bytes(&memories[i])) != 0;
+        memory_free(before[i]);
+    }
+    assert_true(moved > 0);
+    end(&b);
+}
+
+static void test_a_look_at_pictures_can_be_stopped(void **state)
+{
+    (void)state;
+    check_a_look_is_stopped("consensus", 0);
+    check_a_look_is_stopped("adacm", 1);
 }
 
 /* Nothing pulls: the step is made, counted as such, and moves no weight. */
@@ -215,6 +259,7 @@ int main(void)
     threads_set(1);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_step_that_fails_changes_nothing),
                                        cmocka_unit_test(test_a_step_that_fails_moves_no_memory),
+                                       cmocka_unit_test(test_a_look_at_pictures_can_be_stopped),
                                        cmocka_unit_test(test_a_step_of_zero_gradients_is_noticed),
                                        cmocka_unit_test(test_batches_without_a_pair_do_not_count),
                                        cmocka_unit_test(test_shares_of_a_run_are_of_its_own_steps)};

@@ -43,9 +43,16 @@ struct learner_failure {
     size_t count;
 };
 
+/* Before the first step of an epoch lets the method look at pictures, where it asks to; does nothing before any other
+ * step. Fails when they cannot be read. A `stop` that is not 0 (NULL = never) cuts the looks short: then *interrupted,
+ * no error, and no step may follow; whoever goes on from here begins the epoch anew. */
+status learner_begin_epoch(struct learner *learner, const struct run_plan *plan, const struct pictures *pictures,
+                           const struct run_state *state, const volatile sig_atomic_t *stop, bool *interrupted,
+                           struct error *err) MUST_CHECK;
+
 /* One optimizer step. Fails when data cannot be read or numbers are not finite (`failure` then says which): the
- * weights, the running statistics, the optimizer, `state` and, but for what an epoch begins with, what the method
- * remembers are then as they were before. */
+ * weights, the running statistics, the optimizer, `state` and what the method remembers are then as they were before.
+ */
 status learner_step(struct learner *learner, const struct run_plan *plan, struct pictures *pictures,
                     struct run_state *state, struct learner_failure *failure, struct error *err) MUST_CHECK;
 

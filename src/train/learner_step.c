@@ -1,4 +1,4 @@
-/* One optimizer step: an epoch's begin, accumulation, SAM's two passes, finite or not. */
+/* An epoch's begin, and one optimizer step: accumulation, SAM's two passes, finite or not. */
 #include "learner.h"
 
 #include "rmfer/base/log.h"
@@ -167,22 +167,22 @@ static void update(struct group *group, double norm)
         learner->method->after_update(learner->self, run_plan_progress(group->plan, group->step + 1));
 }
 
-static status begin_epoch(struct group *group, struct error *err)
+/* The walks that the method asks for, and what it does with them. */
+static status walk_and_begin(struct learner *learner, const struct run_plan *plan, const struct pictures *pictures,
+                             uint64_t number, const volatile sig_atomic_t *stop, bool *interrupted, struct error *err)
 {
-    const struct method *method = group->learner->method;
-    if (method->begin_epoch == NULL || run_plan_first_batch(group->plan, group->step) != 0) return STATUS_OK;
+    const struct method *method = learner->method;
     const bool asked[] = {[PICTURES_OF_TRAINING] = method->walks_labelled,
                           [PICTURES_OF_SELECTION] = method->walks_validation,
-                          [PICTURES_OF_RMSET] = method->walks_faces && group->pictures->index != NULL};
+                          [PICTURES_OF_RMSET] = method->walks_faces && pictures->index != NULL};
     enum { KINDS = sizeof asked / sizeof asked[0] };
-    uint64_t number = run_plan_epoch(group->plan, group->step);
     struct pictures_walk walks[KINDS] = {0};
     struct picture_walk given[KINDS];
     status result = STATUS_OK;
     for (int i = 0; i < KINDS; i++) {
         given[i] = (struct picture_walk){&walks[i], pictures_walk_next};
         if (result == STATUS_OK && asked[i])
-            result = pictures_walk_begin(&walks[i], group->pictures, group->plan, (enum pictures_of)i, number, err);
+            result = pictures_walk_begin(&walks[i], pictures, plan, (enum pictures_of)i, number, stop, err);
     }
     struct method_epoch epoch = {
         .epoch = number,
@@ -190,9 +190,25 @@ static status begin_epoch(struct group *group, struct error *err)
         .validation = asked[PICTURES_OF_SELECTION] ? &given[PICTURES_OF_SELECTION] : NULL,
         .faces = asked[PICTURES_OF_RMSET] ? &given[PICTURES_OF_RMSET] : NULL,
     };
-    if (result == STATUS_OK) result = method->begin_epoch(group->learner->self, &epoch, err);
-    for (int i = 0; i < KINDS; i++) pictures_walk_end(&walks[i]);
+    if (result == STATUS_OK) result = method->begin_epoch(learner->self, &epoch, err);
+    for (int i = 0; i < KINDS; i++) {
+        *interrupted = *interrupted || walks[i].is_interrupted;
+        pictures_walk_end(&walks[i]);
+    }
     return result;
+}
+
+status learner_begin_epoch(struct learner *learner, const struct run_plan *plan, const struct pictures *pictures,
+                           const struct run_state *state, const volatile sig_atomic_t *stop, bool *interrupted,
+                           struct error *err)
+{
+    uint64_t step = (uint64_t)state->position.step;
+    *interrupted = false;
+    if (learner->method->begin_epoch == NULL || run_plan_first_batch(plan, step) != 0) return STATUS_OK;
+    status result = walk_and_begin(learner, plan, pictures, run_plan_epoch(plan, step), stop, interrupted, err);
+    if (!*interrupted) return result;
+    error_clear(err);
+    return STATUS_OK;
 }
 
 status learner_step(struct learner *learner, const struct run_plan *plan, struct pictures *pictures,
@@ -211,10 +227,8 @@ status learner_step(struct learner *learner, const struct run_plan *plan, struct
     struct loss_window window = state->window;
     double norm = 0;
     *failure = (struct learner_failure){0};
-    status result = begin_epoch(&group, err);
-    if (result != STATUS_OK) return result;
     memcpy(learner->buffers_before, parameters->buffers, buffer_bytes);
-    result = find_gradients(&group, &window, &norm, err);
+    status result = find_gradients(&group, &window, &norm, err);
     if (result != STATUS_OK) {
         dist_gradients_give_up(learner->sums);
         memcpy(parameters_write_buffers(parameters), learner->buffers_before, buffer_bytes);

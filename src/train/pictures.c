@@ -7,6 +7,7 @@
 #include "rmfer/base/log.h"
 #include "rmfer/base/plan.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- opening ---- */
@@ -455,31 +456,69 @@ static status start_walk(struct pictures_walk *walk, const struct pictures *pict
     return loader_create(&walk->loader, options, err);
 }
 
+static uint64_t pictures_to_see(const struct pictures *pictures, enum pictures_of what)
+{
+    switch (what) {
+    case PICTURES_OF_TRAINING: return pictures->training.count;
+    case PICTURES_OF_SELECTION: return pictures->selection.count;
+    case PICTURES_OF_RMSET: return rmset_index_chosen_faces(pictures->index);
+    }
+    return 0;
+}
+
 status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pictures, const struct run_plan *plan,
-                           enum pictures_of what, uint64_t epoch, struct error *err)
+                           enum pictures_of what, uint64_t epoch, const volatile sig_atomic_t *stop, struct error *err)
 {
     struct loader_options options = walk_options(plan, what, epoch);
+    walk->what = what;
     walk->dist = plan->dist;
     walk->end = options.end_epoch;
+    walk->stop = stop;
+    walk->count = pictures_to_see(pictures, what);
+    walk->is_shown = run_plan_writes(plan);
+    walk->line = status_line_begin();
     status result = start_walk(walk, pictures, what, &options, err);
     return dist_agree(plan->dist, result, err);
+}
+
+/* Every process comes here, and all hear it together. */
+static bool is_told_to_stop(const struct pictures_walk *walk)
+{
+    return dist_any(walk->dist, walk->stop != NULL && *walk->stop != 0);
+}
+
+static void show_walk(struct pictures_walk *walk)
+{
+    static const char *const names[] = {[PICTURES_OF_TRAINING] = "training pictures",
+                                        [PICTURES_OF_SELECTION] = "pictures that choose the best checkpoint",
+                                        [PICTURES_OF_RMSET] = "faces of the RMset"};
+    char text[128];
+    if (!walk->is_shown || walk->count == 0 || !status_line_is_due(&walk->line)) return;
+    snprintf(text, sizeof text, "before epoch %llu: %llu of %llu %s looked at", (unsigned long long)walk->end,
+             (unsigned long long)walk->seen, (unsigned long long)walk->count, names[walk->what]);
+    status_line_show(&walk->line, (double)walk->seen / (double)walk->count, text);
 }
 
 status pictures_walk_next(void *context, struct batch_stream *rows, struct error *err)
 {
     struct pictures_walk *walk = context;
     struct batch batch;
+    walk->is_interrupted = is_told_to_stop(walk);
+    if (walk->is_interrupted) return error_set(err, "a look at pictures was stopped");
+    show_walk(walk);
     do {
         status result = loader_next(walk->loader, &batch, err);
         if (dist_is_many(walk->dist)) result = dist_agree(walk->dist, result, err);
         if (result != STATUS_OK) return result;
     } while (batch.epoch != walk->end && batch.streams[0].rows == 0); /* every picture of that batch was unreadable */
     *rows = batch.streams[0];
+    walk->seen += (uint64_t)rows->rows;
     return STATUS_OK;
 }
 
 void pictures_walk_end(struct pictures_walk *walk)
 {
+    if (walk->is_shown) status_line_hide(&walk->line);
     loader_free(walk->loader);
     dataset_source_free(&walk->order);
     *walk = (struct pictures_walk){0};

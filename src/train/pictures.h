@@ -2,10 +2,13 @@
 #ifndef RMFER_TRAIN_PICTURES_H
 #define RMFER_TRAIN_PICTURES_H
 
+#include "rmfer/base/status_line.h"
 #include "rmfer/data/loader.h"
 #include "rmfer/data/rmset_index.h"
 
 #include "run_plan.h"
+
+#include <signal.h>
 
 /* Room to keep batches beyond the loader's next one. */
 struct batch_store {
@@ -50,19 +53,26 @@ void pictures_free(struct pictures *pictures);
 status pictures_next(struct pictures *pictures, const struct run_plan *plan, size_t place, struct batch *batch,
                      struct error *err) MUST_CHECK;
 
+enum pictures_of { PICTURES_OF_TRAINING, PICTURES_OF_SELECTION, PICTURES_OF_RMSET };
 /* Pictures as the method's walk_view says, each once, in batches of at most train.batch. */
 struct pictures_walk {
+    enum pictures_of what;
     struct dataset_source order;
     struct rmset_source rmset;
     struct loader *loader;
-    uint64_t end;      /* epoch of the batch behind the last */
-    struct dist *dist; /* what cannot be read somewhere ends the walk everywhere */
+    uint64_t end;                      /* epoch of the batch behind the last */
+    uint64_t seen, count;              /* pictures */
+    const volatile sig_atomic_t *stop; /* not 0: end the walk; NULL = never */
+    bool is_interrupted;               /* it was ended so */
+    bool is_shown;                     /* how far it is, by this process */
+    struct status_line line;
+    struct dist *dist; /* what cannot be read somewhere, or is told to stop, ends the walk everywhere */
 };
-enum pictures_of { PICTURES_OF_TRAINING, PICTURES_OF_SELECTION, PICTURES_OF_RMSET };
 /* Every process comes here, and where one cannot begin none does: the others would wait for its rows. */
 status pictures_walk_begin(struct pictures_walk *walk, const struct pictures *pictures, const struct run_plan *plan,
-                           enum pictures_of what, uint64_t epoch, struct error *err) MUST_CHECK;
-/* A picture_walk's `next`; `context` is the walk. */
+                           enum pictures_of what, uint64_t epoch, const volatile sig_atomic_t *stop,
+                           struct error *err) MUST_CHECK;
+/* A picture_walk's `next`; `context` is the walk. Fails too where `stop` ends it, which is_interrupted then says. */
 status pictures_walk_next(void *context, struct batch_stream *rows, struct error *err) MUST_CHECK;
 void pictures_walk_end(struct pictures_walk *walk);
 

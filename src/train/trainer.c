@@ -166,11 +166,16 @@ static void keep_what_was_learned(struct trainer *t)
         log_info("%s is of step %lld", t->journal.run.last, (long long)step);
 }
 
+/* None where a signal comes while the method looks at pictures before an epoch. */
 static status make_step(struct trainer *t, struct error *err)
 {
     struct learner_failure failure;
+    bool interrupted;
+    status result = learner_begin_epoch(&t->learner, &t->plan, &t->pictures, &t->state, t->options->stop, &interrupted,
+                                        err);
+    if (result != STATUS_OK || interrupted) return result;
     double begin = clock_seconds(), images = t->state.window.images;
-    status result = learner_step(&t->learner, &t->plan, &t->pictures, &t->state, &failure, err);
+    result = learner_step(&t->learner, &t->plan, &t->pictures, &t->state, &failure, err);
     if (result != STATUS_OK && failure.happened)
         return journal_report_not_finite(&t->journal, &t->state, &failure, &t->pictures, t->checkpoint.step, err);
     if (result != STATUS_OK) return result;
