@@ -220,6 +220,9 @@ static void test_batches_without_a_pair_do_not_count(void **state)
         assert_true(run.window.figure_counts[DIFFERENT_CLASS] == different);
     }
     assert_true(same > 0 && different > 0);
+    enum { FER, IAL, ACL };
+    assert_string_equal(b.plan.method->terms[ACL].name, "acl");
+    assert_true(run.window.term_batches[FER] == STEPS && run.window.term_batches[ACL] == 0); /* it is off */
     end(&b);
 }
 

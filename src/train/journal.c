@@ -62,6 +62,27 @@ static void report_phase(const struct run_plan *plan, const struct phase *phase)
              rates->learning_rate[GROUP_FER], heads, rates->frozen[GROUP_BACKBONE] ? "; backbone frozen" : "");
 }
 
+/* What concordance cannot learn from: fewer than two pictures, or the same numbers everywhere. */
+static void check_affect(const struct run_plan *plan, const struct dataset *training)
+{
+    const float *first = NULL;
+    size_t known = 0, different = 0;
+    if (plan->config->va.weight <= 0 || training->affect == NULL) return;
+    for (size_t i = 0; i < training->count; i++) {
+        const float *affect = training->affect + 2 * i;
+        if (isnan(affect[0])) continue;
+        if (known++ == 0) first = affect;
+        different += affect[0] != first[0] || affect[1] != first[1];
+    }
+    if (known < 2)
+        log_warning("va.weight = %g: %zu training picture has valence and arousal, and nothing can be learned of one",
+                    plan->config->va.weight, known);
+    else if (different == 0)
+        log_warning("va.weight = %g: all %zu training pictures that have valence and arousal have the same: nothing "
+                    "can be learned of them",
+                    plan->config->va.weight, known);
+}
+
 /* Average accuracy and the classifier's rows tell nothing of a class that is never shown; with a single one there is
  * nothing to tell apart. */
 static status check_classes(const struct dataset *training, struct error *err)
@@ -94,6 +115,7 @@ status journal_report_data(const struct journal *journal, const struct pictures 
     text_free(&text);
     if (result == STATUS_OK) result = check_classes(&pictures->training, err);
     if (result != STATUS_OK) return result;
+    check_affect(plan, &pictures->training);
     const struct rmset_index *index = pictures->index;
     if (index != NULL)
         log_info("RMset: %llu faces of %llu videos (%llu faces of %llu videos in all)",

@@ -43,9 +43,9 @@ void journal_show_progress(struct journal *journal, const struct run_state *stat
     };
     const struct phase *phase = last_phase(journal, state);
     for (size_t i = 0; i < plan->method->term_count; i++)
-        if (phase->weights[i] > 0)
+        if (phase->weights[i] > 0 && window->term_batches[i] > 0)
             shown.parts[shown.part_count++] = (struct progress_part){plan->method->terms[i].name,
-                                                                     window->terms[i] / window->batches};
+                                                                     window->terms[i] / window->term_batches[i]};
     progress_show(&journal->progress, &shown);
 }
 
@@ -87,7 +87,7 @@ static void add_losses(struct journal *journal, const struct run_state *state, s
     const struct phase *phase = last_phase(journal, state);
     add_number(journal, state, json, "", "loss", per(w->total, w->batches), err);
     for (size_t i = 0; i < method->term_count; i++)
-        add_number(journal, state, json, "loss_", method->terms[i].name, per(w->terms[i], w->batches), err);
+        add_number(journal, state, json, "loss_", method->terms[i].name, per(w->terms[i], w->term_batches[i]), err);
     for (size_t i = 0; i < method->figure_count; i++) {
         const struct method_figure *figure = &method->figures[i];
         if (figure->term >= 0 && phase->weights[figure->term] == 0) continue;

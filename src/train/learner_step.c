@@ -55,12 +55,23 @@ static status run_batch(const struct group *group, size_t place, bool again, str
     return isfinite(outcome->total) ? STATUS_OK : fail_on_loss(group, outcome, place, err);
 }
 
-static void add_to_window(struct loss_window *window, const struct batch *batch, const struct step_outcome *outcome)
+/* A term that is off is no loss of 0, nor is what valence and arousal lose where fewer than two rows have them. */
+static bool takes_part(const struct group *group, size_t term, double value)
+{
+    if (value != 0) return true;
+    return (int)term != group->plan->affect_term && run_plan_phase(group->plan, group->step)->weights[term] > 0;
+}
+
+static void add_to_window(const struct group *group, struct loss_window *window, const struct batch *batch,
+                          const struct step_outcome *outcome)
 {
     window->batches++;
     window->images += batch->streams[0].rows;
     window->total += outcome->total;
-    for (size_t i = 0; i < MOST_TERMS; i++) window->terms[i] += outcome->terms[i];
+    for (size_t i = 0; i < group->plan->method->term_count; i++) {
+        window->terms[i] += outcome->terms[i];
+        window->term_batches[i] += takes_part(group, i, outcome->terms[i]);
+    }
     for (size_t i = 0; i < MOST_FIGURES; i++) {
         window->figure_sums[i] += outcome->figures[i].sum;
         window->figure_counts[i] += outcome->figures[i].count;
@@ -75,7 +86,7 @@ static status first_pass(struct group *group, struct loss_window *window, struct
         status result = pictures_next(group->pictures, group->plan, i, &group->learner->batch, err);
         if (result == STATUS_OK) result = run_batch(group, i, false, &outcome, err);
         if (result != STATUS_OK) return result;
-        add_to_window(window, batch_at(group, i), &outcome);
+        add_to_window(group, window, batch_at(group, i), &outcome);
     }
     return STATUS_OK;
 }

@@ -88,7 +88,7 @@ static status plan_extra(struct run_checkpoint *checkpoint, struct learner *lear
     const struct parameters *parameters = &learner->model.parameters;
     size_t slab_count = optimizer_slabs(learner->optimizer, slabs), memory_count = 0;
     if (learner->method->memories != NULL) memory_count = learner->method->memories(learner->self, memories);
-    size_t capacity = (slab_count + (learner->has_average ? 1 : 0)) * parameters->count + memory_count + 5;
+    size_t capacity = (slab_count + (learner->has_average ? 1 : 0)) * parameters->count + memory_count + 6;
     status result = allocate_extra(extra, capacity, err);
     if (result != STATUS_OK) return result;
     for (size_t i = 0; i < slab_count; i++) add_slab(extra, parameters, &slabs[i]);
@@ -103,6 +103,8 @@ static status plan_extra(struct run_checkpoint *checkpoint, struct learner *lear
     extra->limits[extra->count - 1].is_any = true; /* NaN before there are any */
     add_vector(extra, TENSOR_F64, LOSS_WINDOW_DOUBLES, &state->window, CHECKPOINT_TRAINER "window");
     extra->limits[extra->count - 1].is_any = true; /* for people only */
+    add_vector(extra, TENSOR_F64, MOST_TERMS, state->window.term_batches, CHECKPOINT_TRAINER "window_terms");
+    extra->limits[extra->count - 1] = (struct value_limits){.is_any = true, .may_be_missing = true};
     return STATUS_OK;
 }
 
@@ -347,9 +349,12 @@ status run_checkpoint_restore(struct run_checkpoint *checkpoint, const struct ru
     const struct extra_tensors *extra = &checkpoint->extra;
     int64_t now[DATA_COUNTS], then[DATA_COUNTS];
     memcpy(now, checkpoint->data_counts, sizeof now);
+    state->window.term_batches[0] = -1;
     status result = checkpoint_load_model(from, &learner->model, err);
     for (size_t i = 0; i < extra->count && result == STATUS_OK; i++)
         result = restore_tensor(from, &extra->items[i], &extra->limits[i], extra->targets[i], err);
+    if (state->window.term_batches[0] < 0) /* an earlier program counted each term in every batch */
+        for (size_t i = 0; i < MOST_TERMS; i++) state->window.term_batches[i] = state->window.batches;
     memcpy(then, checkpoint->data_counts, sizeof then);
     memcpy(checkpoint->data_counts, now, sizeof now);
     if (result == STATUS_OK) result = check_position(&state->position, from, plan->last_step, err);

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether the head for valence and arousal is among what it trains. */
-static bool learns_affect(const struct method *method)
+/* The term of the head for valence and arousal, -1 where it is not among what the method trains. */
+static int affect_term(const struct method *method)
 {
     for (size_t i = 0; i < method->term_count; i++)
-        if (strcmp(method->terms[i].name, "va") == 0) return true;
-    return false;
+        if (strcmp(method->terms[i].name, "va") == 0) return (int)i;
+    return -1;
 }
 
 static status refuse_affect(const struct config *config, const char *method, struct error *err)
@@ -19,7 +19,7 @@ static status refuse_affect(const struct config *config, const char *method, str
     size_t count, used = 0;
     const struct method *const *methods = method_table(&count);
     for (size_t i = 0; i < count && used < sizeof learners; i++)
-        if (learns_affect(methods[i]))
+        if (affect_term(methods[i]) >= 0)
             used += (size_t)snprintf(learners + used, sizeof learners - used, "%s%s", used > 0 ? ", " : "",
                                      methods[i]->name);
     return error_set_usage(err, "va.weight = %g: train.method = %s does not learn valence and arousal (these do: %s)",
@@ -45,7 +45,8 @@ status run_plan_init(struct run_plan *plan, const struct config *config, struct 
         status result = plan->method->check(config, err);
         if (result != STATUS_OK) return result;
     }
-    if (config->va.weight > 0 && !learns_affect(plan->method)) return refuse_affect(config, plan->method->name, err);
+    plan->affect_term = affect_term(plan->method);
+    if (config->va.weight > 0 && plan->affect_term < 0) return refuse_affect(config, plan->method->name, err);
     plan->adds_heads = adds_heads(plan->method, config);
     plan->method->phases(config, &plan->phases);
     plan->stream_count = plan->method->streams(config, plan->streams);

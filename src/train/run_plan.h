@@ -17,6 +17,7 @@ struct run_plan {
     uint64_t batches_per_epoch, steps_per_epoch, last_step;
     uint64_t evaluation_steps, checkpoint_steps; /* between two of them */
     bool sharpness_aware;                        /* a step meets its batches twice */
+    int affect_term;                             /* of the method, what valence and arousal lose; -1 = none */
     bool adds_heads;                             /* the method has some of its own, in GROUP_METHOD */
 };
 

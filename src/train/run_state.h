@@ -5,14 +5,18 @@
 
 #include "rmfer/method/method.h"
 
+#include <stddef.h>
+
 /* Sums over the batches since the last line of metrics. Doubles only. */
 struct loss_window {
     double batches, images, steps;
     double total, gradient_norm;
     double terms[MOST_TERMS];
     double figure_sums[MOST_FIGURES], figure_counts[MOST_FIGURES];
+    double
+        term_batches[MOST_TERMS]; /* that a term took part in; in checkpoints a tensor of its own, as it came later */
 };
-enum { LOSS_WINDOW_DOUBLES = sizeof(struct loss_window) / sizeof(double) };
+enum { LOSS_WINDOW_DOUBLES = offsetof(struct loss_window, term_batches) / sizeof(double) };
 
 struct position {
     int64_t step;           /* optimizer steps done */
