@@ -138,8 +138,8 @@ static void test_a_step_that_fails_moves_no_memory(void **state)
 static void check_a_look_is_stopped(const char *method, int64_t epoch)
 {
     char train_method[64];
-    const char *settings[] = {train_method, "train.batch=4", "train.warmup_epochs=0", "train.ema_decay=0.9",
-                              "data.labelled=32"};
+    const char *settings[] = {train_method,          "train.batch=4",    "train.warmup_epochs=0",
+                              "train.ema_decay=0.9", "data.labelled=32", "adacm.floor=0"};
     struct beginning b;
     struct error err = {0};
     struct run_state run = {0};
@@ -164,7 +164,7 @@ static void check_a_look_is_stopped(const char *method, int64_t epoch)
         moved += memcmp(before[i], memories[i].data, memory_bytes(&memories[i])) != 0;
         memory_free(before[i]);
     }
-    assert_true(moved > 0);
+    if (moved == 0) fail_msg("%s: a look that nothing stops moves nothing", method);
     end(&b);
 }
 

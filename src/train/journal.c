@@ -45,21 +45,35 @@ void journal_free(struct journal *journal)
 
 /* ---- before the first step ---- */
 
+/* Of a phase that train.max_steps lets begin; its end, too, is where the run's is at the latest. */
 static void report_phase(const struct run_plan *plan, const struct phase *phase)
 {
+    uint64_t run_end = run_plan_epoch(plan, plan->last_step - 1) + 1;
     const struct method *method = plan->method;
     const struct optimizer_rates *rates = &phase->rates;
     double head_rate = run_plan_head_rate(plan, rates);
     char terms[128] = "", heads[32] = "";
     size_t used = 0;
+    if (phase->first_epoch >= run_end) return;
     if (!isnan(head_rate)) snprintf(heads, sizeof heads, ", heads %g", head_rate);
     for (size_t i = 0; i < method->term_count; i++)
         if (phase->weights[i] > 0 && used < sizeof terms)
             used += (size_t)snprintf(terms + used, sizeof terms - used, "%s%s", used > 0 ? ", " : "",
                                      method->terms[i].label);
     log_info("phase %d, epochs %llu to %llu: %s; learning rates %g%s%s", phase->number,
-             (unsigned long long)phase->first_epoch + 1, (unsigned long long)phase->end_epoch, terms,
+             (unsigned long long)phase->first_epoch + 1,
+             (unsigned long long)(phase->end_epoch < run_end ? phase->end_epoch : run_end), terms,
              rates->learning_rate[GROUP_FER], heads, rates->frozen[GROUP_BACKBONE] ? "; backbone frozen" : "");
+}
+
+static void warn_of_idle_acl(const struct config *config)
+{
+    const struct config_train *train = &config->train;
+    bool is_asked = strcmp(train->method, "rmfer") == 0 && config->acl.weight > 0 && config->rmset.fraction > 0;
+    if (is_asked && train->warmup_epochs >= train->epochs)
+        log_warning("acl.weight = %g, but train.warmup_epochs = %lld leaves ACL none of train.epochs = %lld: this run "
+                    "learns without it",
+                    config->acl.weight, (long long)train->warmup_epochs, (long long)train->epochs);
 }
 
 /* What concordance cannot learn from: fewer than two pictures, or the same numbers everywhere. */
@@ -116,6 +130,7 @@ status journal_report_data(const struct journal *journal, const struct pictures 
     if (result == STATUS_OK) result = check_classes(&pictures->training, err);
     if (result != STATUS_OK) return result;
     check_affect(plan, &pictures->training);
+    warn_of_idle_acl(plan->config);
     const struct rmset_index *index = pictures->index;
     if (index != NULL)
         log_info("RMset: %llu faces of %llu videos (%llu faces of %llu videos in all)",
@@ -123,10 +138,9 @@ status journal_report_data(const struct journal *journal, const struct pictures 
                  (unsigned long long)rmset_index_chosen_videos(index), (unsigned long long)rmset_index_faces(index),
                  (unsigned long long)rmset_index_videos(index));
     for (size_t i = 0; i < plan->phases.count; i++) report_phase(plan, &plan->phases.phases[i]);
-    log_info("%llu steps of %lld x %lld pictures, %llu an epoch; an evaluation every %llu steps",
-             (unsigned long long)plan->last_step, (long long)plan->config->train.accumulate,
-             (long long)plan->config->train.batch, (unsigned long long)plan->steps_per_epoch,
-             (unsigned long long)plan->evaluation_steps);
+    log_info("%llu steps of %zu x %lld pictures, %llu an epoch; an evaluation every %llu steps",
+             (unsigned long long)plan->last_step, run_plan_most_batches(plan), (long long)plan->config->train.batch,
+             (unsigned long long)plan->steps_per_epoch, (unsigned long long)plan->evaluation_steps);
     return STATUS_OK;
 }
 
@@ -209,10 +223,11 @@ static void describe_cause(const struct method *method, const struct learner_fai
 /* What to go on from, and what may help. */
 static void describe_way_on(const struct journal *journal, int64_t checkpoint_step, char *text, size_t size)
 {
-    char last[64] = "none was written yet";
-    if (checkpoint_step >= 0) snprintf(last, sizeof last, "of step %lld", (long long)checkpoint_step);
-    snprintf(text, size, "last good checkpoint: %s, %s; a smaller train.lr or train.clip_norm may help%s",
-             journal->run.last, last,
+    char last[ERROR_MESSAGE_BYTES / 2] = "no checkpoint was written yet";
+    if (checkpoint_step >= 0)
+        snprintf(last, sizeof last, "last good checkpoint: %s, of step %lld", journal->run.last,
+                 (long long)checkpoint_step);
+    snprintf(text, size, "%s; a smaller train.lr or train.clip_norm may help%s", last,
              journal->plan->config->train.saved == SAVED_FLOAT16
                  ? ", or train.saved = bfloat16, which holds numbers beyond 65504"
                  : "");

@@ -166,12 +166,16 @@ status journal_report_evaluation(struct journal *journal, const struct run_state
     if (result != STATUS_OK) return result;
     progress_hide(&journal->progress);
     struct interval overall = confusion_overall_interval(confusion), average = confusion_average_interval(confusion);
-    log_info("epoch %.2f step %lld: %s overall accuracy %.2f%% [%.2f%%, %.2f%%] (best %.2f%%), average %.2f%% [%.2f%%, "
-             "%.2f%%] (best %.2f%%), loss %.4f",
-             run_plan_epochs_done(journal->plan, (uint64_t)state->position.step), (long long)state->position.step,
-             selection->split, 100 * confusion_overall_accuracy(confusion), 100 * overall.low, 100 * overall.high,
-             100 * state->best.overall, 100 * confusion_average_accuracy(confusion), 100 * average.low,
-             100 * average.high, 100 * state->best.average, evaluation->loss);
+    char fewer[64] = "";
+    if (evaluation->n < selection->count)
+        snprintf(fewer, sizeof fewer, " (of %zu of %zu pictures)", (size_t)evaluation->n, selection->count);
+    log_info(
+        "epoch %.2f step %lld: %s%s overall accuracy %.2f%% [%.2f%%, %.2f%%] (best %.2f%%), average %.2f%% [%.2f%%, "
+        "%.2f%%] (best %.2f%%), loss %.4f",
+        run_plan_epochs_done(journal->plan, (uint64_t)state->position.step), (long long)state->position.step,
+        selection->split, fewer, 100 * confusion_overall_accuracy(confusion), 100 * overall.low, 100 * overall.high,
+        100 * state->best.overall, 100 * confusion_average_accuracy(confusion), 100 * average.low, 100 * average.high,
+        100 * state->best.average, evaluation->loss);
     const struct affect_agreement *affect = &evaluation->affect;
     if (affect->n > 0)
         log_info("  concordance (CCC) of valence %.4f, of arousal %.4f; RMSE %.4f and %.4f (%zu pictures)",

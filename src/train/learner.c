@@ -42,6 +42,8 @@ static status create_model(struct learner *learner, const struct config *config,
     result = model_create_with(&learner->model, &architecture, training->class_count, &wanted, err);
     if (result != STATUS_OK || resumes) return result;
     model_initialise(&learner->model, (uint64_t)config->train.seed);
+    if (config->train.freeze_backbone && config->model.init[0] == '\0')
+        log_warning("train.freeze_backbone = true, and model.init names no weights: the backbone stays a random one");
     return config->model.init[0] == '\0' ? STATUS_OK : import_weights(&learner->model, &config->model, training, err);
 }
 
@@ -110,7 +112,7 @@ status learner_create(struct learner *learner, const struct run_plan *plan, cons
         .validation_samples = pictures->selection.count,
         .rmset = pictures->index,
         .machines = dist_gradients_machines(learner->sums),
-        .places = plan->sharpness_aware ? (size_t)config->train.accumulate : 1,
+        .places = plan->sharpness_aware ? run_plan_most_batches(plan) : 1,
     };
     return plan->method->create(&learner->self, &setup, err);
 }

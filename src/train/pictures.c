@@ -366,7 +366,7 @@ static void place_batches(struct batch_store *store, const struct pictures *pict
 static status create_store(struct pictures *pictures, const struct run_plan *plan, struct error *err)
 {
     struct batch_store *store = &pictures->store;
-    size_t count = (size_t)plan->config->train.accumulate;
+    size_t count = run_plan_most_batches(plan);
     if (!plan->sharpness_aware || count < 2) return STATUS_OK;
     store->batches = memory_allocate(count, sizeof *store->batches, "kept batches", err);
     if (store->batches == NULL) return STATUS_FAILED;

@@ -88,7 +88,7 @@ static status plan_extra(struct run_checkpoint *checkpoint, struct learner *lear
     const struct parameters *parameters = &learner->model.parameters;
     size_t slab_count = optimizer_slabs(learner->optimizer, slabs), memory_count = 0;
     if (learner->method->memories != NULL) memory_count = learner->method->memories(learner->self, memories);
-    size_t capacity = (slab_count + (learner->has_average ? 1 : 0)) * parameters->count + memory_count + 6;
+    size_t capacity = (slab_count + (learner->has_average ? 1 : 0)) * parameters->count + memory_count + 7;
     status result = allocate_extra(extra, capacity, err);
     if (result != STATUS_OK) return result;
     for (size_t i = 0; i < slab_count; i++) add_slab(extra, parameters, &slabs[i]);
@@ -101,6 +101,8 @@ static status plan_extra(struct run_checkpoint *checkpoint, struct learner *lear
     extra->limits[extra->count - 1].may_be_missing = true;
     add_vector(extra, TENSOR_F64, BESTS_DOUBLES, &state->best, CHECKPOINT_TRAINER "best");
     extra->limits[extra->count - 1].is_any = true; /* NaN before there are any */
+    add_vector(extra, TENSOR_I64, BEST_PICTURES_INTEGERS, &state->best_pictures, CHECKPOINT_TRAINER "best_pictures");
+    extra->limits[extra->count - 1].may_be_missing = true;
     add_vector(extra, TENSOR_F64, LOSS_WINDOW_DOUBLES, &state->window, CHECKPOINT_TRAINER "window");
     extra->limits[extra->count - 1].is_any = true; /* for people only */
     add_vector(extra, TENSOR_F64, MOST_TERMS, state->window.term_batches, CHECKPOINT_TRAINER "window_terms");
@@ -231,6 +233,20 @@ static status compare_key(const struct config *config, const struct config_key *
     return result;
 }
 
+/* Whether there is the mutual loss's head is decided when a run begins, by whether an epoch is left for that loss. */
+static status check_mutual_head(const struct config *now, const struct config *before, const char *folder,
+                                struct error *err)
+{
+    if (now->acl.loss != ACL_LOSS_MUTUAL || config_has_acl(now) == config_has_acl(before)) return STATUS_OK;
+    return error_set_usage(err,
+                           "train.epochs = %lld: %s epoch behind train.warmup_epochs = %lld for acl.loss = mutual, but "
+                           "the run in %s was begun with train.epochs = %lld, %s the head of that loss (another --out "
+                           "begins a new run, model.init takes over its weights)",
+                           (long long)now->train.epochs, config_has_acl(now) ? "there is an" : "there is no",
+                           (long long)now->train.warmup_epochs, folder, (long long)before->train.epochs,
+                           config_has_acl(now) ? "without" : "with");
+}
+
 status run_checkpoint_check(const struct run_plan *plan, const struct checkpoint *checkpoint, const char *folder,
                             struct error *err)
 {
@@ -247,6 +263,7 @@ status run_checkpoint_check(const struct run_plan *plan, const struct checkpoint
     status result = config_parse_foreign(&before, checkpoint->info.config, checkpoint->path, NULL, 0, err);
     for (size_t i = 0; i < count && result == STATUS_OK; i++)
         if (!may_change(&keys[i])) result = compare_key(plan->config, &keys[i], &before, folder, err);
+    if (result == STATUS_OK) result = check_mutual_head(plan->config, &before, folder, err);
     config_free(&before);
     return result;
 }
@@ -342,6 +359,28 @@ static void warn_of_other_data(const struct checkpoint *from, const int64_t *the
                 from->path, (long long)then[i], names[i], (long long)now[i]);
 }
 
+/* The rates of most schedules are those of a share of the run. */
+static void warn_of_other_rates(const struct run_plan *plan, const struct checkpoint *from, uint64_t samples)
+{
+    struct config before;
+    struct run_plan then;
+    uint64_t step = (uint64_t)from->info.step;
+    status result = config_parse_foreign(&before, from->info.config, from->path, NULL, 0, NULL);
+    if (result == STATUS_OK) result = run_plan_init(&then, &before, plan->dist, NULL);
+    if (result == STATUS_OK) run_plan_count(&then, samples);
+    if (result == STATUS_OK && then.last_step != plan->last_step && step < plan->last_step) {
+        double rate = run_plan_rates(plan, step).learning_rate[GROUP_FER];
+        double rate_then = run_plan_rates(&then, step < then.last_step ? step : then.last_step - 1)
+                               .learning_rate[GROUP_FER];
+        if (fabs(rate - rate_then) > 1e-9 * rate_then)
+            log_warning(
+                "the run ends at step %llu now, no longer at %llu (train.epochs, train.max_steps): its learning "
+                "rate goes on at %.3g; as the run began it would be %.3g",
+                (unsigned long long)plan->last_step, (unsigned long long)then.last_step, rate, rate_then);
+    }
+    config_free(&before);
+}
+
 status run_checkpoint_restore(struct run_checkpoint *checkpoint, const struct run_plan *plan,
                               const struct checkpoint *from, struct learner *learner, struct run_state *state,
                               struct error *err)
@@ -361,6 +400,7 @@ status run_checkpoint_restore(struct run_checkpoint *checkpoint, const struct ru
     if (result == STATUS_OK) result = check_epoch(plan, from, now, err);
     if (result != STATUS_OK) return result;
     warn_of_other_data(from, then, now);
+    warn_of_other_rates(plan, from, (uint64_t)now[TRAINING_PICTURES]);
     if (learner->has_average) weight_average_round(&learner->average, &learner->model.parameters);
     warn_of_other_bits(checkpoint, from, state->position.threads);
     state->position.threads = threads_get();

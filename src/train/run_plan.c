@@ -155,6 +155,11 @@ size_t run_plan_batches(const struct run_plan *plan, uint64_t step)
     return (size_t)(left < most ? left : most);
 }
 
+size_t run_plan_most_batches(const struct run_plan *plan)
+{
+    return run_plan_batches(plan, 0);
+}
+
 const struct phase *run_plan_phase(const struct run_plan *plan, uint64_t step)
 {
     return phase_table_at(&plan->phases, run_plan_epoch(plan, step));

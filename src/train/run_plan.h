@@ -51,6 +51,8 @@ double run_plan_phase_begin(const struct run_plan *plan, uint64_t step);
 /* The first batch, within its epoch, of a step; its batches: train.accumulate, fewer at an epoch's end. */
 uint64_t run_plan_first_batch(const struct run_plan *plan, uint64_t step);
 size_t run_plan_batches(const struct run_plan *plan, uint64_t step);
+/* The most batches of any step. */
+size_t run_plan_most_batches(const struct run_plan *plan);
 
 /* The phase of a step, and its rates with the schedule's factor. */
 const struct phase *run_plan_phase(const struct run_plan *plan, uint64_t step);

@@ -33,9 +33,16 @@ struct bests {
 };
 enum { BESTS_DOUBLES = sizeof(struct bests) / sizeof(double) };
 
+/* How many pictures they are accuracies of; 0 = not known. */
+struct best_pictures {
+    int64_t overall, average;
+};
+enum { BEST_PICTURES_INTEGERS = sizeof(struct best_pictures) / sizeof(int64_t) };
+
 struct run_state {
     struct position position;
     struct bests best;
+    struct best_pictures best_pictures;
     struct loss_window window;
 };
 

@@ -23,7 +23,8 @@ struct trainer {
     struct run_checkpoint checkpoint;
     struct evaluator *evaluator;
     struct journal journal;
-    bool stops; /* over several processes: one of them was told to */
+    bool stops;       /* over several processes: one of them was told to */
+    bool cannot_read; /* pictures that were there */
 };
 
 /* A signal; of several processes one that all have agreed on. */
@@ -67,11 +68,14 @@ static bool has_stalled(const struct run_plan *plan, const struct position *posi
     return patience > 0 && position->evaluations_without_better >= patience;
 }
 
-/* Whether the accuracy is better than the best one so far, which it then becomes. */
-static bool improves(double accuracy, double *best, int64_t *best_step, int64_t step)
+/* Whether the accuracy of `pictures` is better than the best one so far, which it then becomes. Fewer pictures than the
+ * best's, as some cannot be read any more, are other pictures: they make none better. */
+static bool improves(double accuracy, int64_t pictures, double *best, int64_t *best_pictures, int64_t *best_step,
+                     int64_t step)
 {
-    if (isnan(accuracy) || (!isnan(*best) && accuracy <= *best)) return false;
+    if (isnan(accuracy) || (!isnan(*best) && (accuracy <= *best || pictures < *best_pictures))) return false;
     *best = accuracy;
+    *best_pictures = pictures;
     *best_step = step;
     return true;
 }
@@ -116,8 +120,12 @@ static status keep_best(struct trainer *t, const struct evaluation *evaluation, 
     struct position *position = &t->state.position;
     struct bests *best = &t->state.best;
     struct bests now = accuracies_of(evaluation);
-    bool overall = improves(now.overall, &best->overall, &position->best_overall_step, position->step);
-    bool average = improves(now.average, &best->average, &position->best_average_step, position->step);
+    struct best_pictures *of = &t->state.best_pictures;
+    int64_t pictures = (int64_t)evaluation->n;
+    bool overall = improves(now.overall, pictures, &best->overall, &of->overall, &position->best_overall_step,
+                            position->step);
+    bool average = improves(now.average, pictures, &best->average, &of->average, &position->best_average_step,
+                            position->step);
     position->evaluated_step = position->step;
     t->checkpoint.info.temperature = isnan(evaluation->temperature) ? 0 : evaluation->temperature;
     t->checkpoint.is_stale = t->checkpoint.step == position->step;
@@ -133,6 +141,7 @@ static status evaluate(struct trainer *t, struct error *err)
 {
     const struct evaluation *evaluation;
     status result = evaluator_run(t->evaluator, learner_model(&t->learner), &evaluation, err);
+    t->cannot_read = result != STATUS_OK;
     if (result != STATUS_OK || evaluation->interrupted) return result;
     return keep_best(t, evaluation, err);
 }
@@ -154,12 +163,13 @@ static status follow_up(struct trainer *t, struct error *err)
     return result;
 }
 
-/* Of several processes one may fail where the others would have gone on: what was learned so far is kept. */
+/* Pictures vanish, with a disk or a server, and of several processes one may fail where the others would have gone on:
+ * what was learned so far is kept. */
 static void keep_what_was_learned(struct trainer *t)
 {
     int64_t step = t->state.position.step;
     struct error later = {0};
-    if (!dist_is_many(t->options->dist) || step == 0 || last_is_written(t)) return;
+    if ((!t->cannot_read && !dist_is_many(t->options->dist)) || step == 0 || last_is_written(t)) return;
     if (write_last(t, &later) != STATUS_OK)
         log_warning("%s", later.message);
     else if (run_plan_writes(&t->plan))
@@ -173,11 +183,13 @@ static status make_step(struct trainer *t, struct error *err)
     bool interrupted;
     status result = learner_begin_epoch(&t->learner, &t->plan, &t->pictures, &t->state, t->options->stop, &interrupted,
                                         err);
+    t->cannot_read = result != STATUS_OK;
     if (result != STATUS_OK || interrupted) return result;
     double begin = clock_seconds(), images = t->state.window.images;
     result = learner_step(&t->learner, &t->plan, &t->pictures, &t->state, &failure, err);
     if (result != STATUS_OK && failure.happened)
         return journal_report_not_finite(&t->journal, &t->state, &failure, &t->pictures, t->checkpoint.step, err);
+    t->cannot_read = result != STATUS_OK;
     if (result != STATUS_OK) return result;
     journal_count_step(&t->journal, clock_seconds() - begin, t->state.window.images - images,
                        loader_wait_seconds(t->pictures.loader));
@@ -415,10 +427,13 @@ status trainer_run(const struct trainer_options *options, struct training_summar
     if (result == STATUS_OK) result = run(t, err);
     if (result == STATUS_OK) {
         *summary = summarise(t);
-        log_info(
-            "%lld steps, %.1f images/s, %.1f%% of the training time spent waiting for pictures, peak memory %.0f MiB",
-            (long long)summary->steps, summary->images_per_second, 100 * summary->data_wait_share,
-            (double)memory_peak_resident() / 1048576.0);
+        if (t->journal.watch.training_seconds == 0 && summary->end != TRAINING_INTERRUPTED)
+            log_info("%s: the run is complete, after %lld steps", t->journal.run.folder, (long long)summary->steps);
+        else
+            log_info(
+                "%lld steps, %.1f images/s, %.1f%% of the training time spent waiting for pictures, peak memory %.0f MiB",
+                (long long)summary->steps, summary->images_per_second, 100 * summary->data_wait_share,
+                (double)memory_peak_resident() / 1048576.0);
         tell_sums(t);
     } else {
         log_verbose("training ended: %s", err->message); /* for log.txt, which is closed before the error is shown */

@@ -24,7 +24,7 @@ struct dist;
 
 struct trainer_options {
     const struct config *config;       /* borrowed; output.dir is the run folder */
-    bool resume;                       /* go on where last.safetensors stands; from the start where there is none */
+    bool resume;                       /* go on where last.safetensors stands; anew where nothing was chosen yet */
     const char *config_file;           /* that `config` was read from, which the run must not write; NULL = any */
     const char *command;               /* the command line, for log.txt; NULL = not said */
     struct dist *dist;                 /* the processes that a batch is shared out over, borrowed; NULL = none */
