@@ -79,6 +79,13 @@ static void add_number(struct journal *journal, const struct run_state *state, s
         json->result = write_scalar(journal, state->position.step, "train", prefix, name, value, err);
 }
 
+/* Of the batches in which the term took part; 0 while it is off, NaN where it is on and no batch had rows for it. */
+static double loss_of_term(const struct loss_window *window, const struct phase *phase, size_t term)
+{
+    bool is_off = window->term_batches[term] == 0 && !(phase->weights[term] > 0);
+    return is_off ? 0 : per(window->terms[term], window->term_batches[term]);
+}
+
 static void add_losses(struct journal *journal, const struct run_state *state, struct json_writer *json,
                        struct error *err)
 {
@@ -87,7 +94,7 @@ static void add_losses(struct journal *journal, const struct run_state *state, s
     const struct phase *phase = last_phase(journal, state);
     add_number(journal, state, json, "", "loss", per(w->total, w->batches), err);
     for (size_t i = 0; i < method->term_count; i++)
-        add_number(journal, state, json, "loss_", method->terms[i].name, per(w->terms[i], w->term_batches[i]), err);
+        add_number(journal, state, json, "loss_", method->terms[i].name, loss_of_term(w, phase, i), err);
     for (size_t i = 0; i < method->figure_count; i++) {
         const struct method_figure *figure = &method->figures[i];
         if (figure->term >= 0 && phase->weights[figure->term] == 0) continue;
