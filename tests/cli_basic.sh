@@ -191,7 +191,7 @@ mkfifo "$folder/pipe"
 "$RMFER" predict --detector none - <"$folder/pipe" >"$folder/out" 2>&1 &
 waiting=$!
 exec 3>"$folder/pipe"
-for _ in 1 2 3 4 5 6 7 8 9 10; do
+for _ in $(seq 100); do # a busy machine takes its time to begin it
     [ "$(cat "/proc/$waiting/comm")" != "$(basename "$RMFER")" ] || break
     sleep 0.3
 done
