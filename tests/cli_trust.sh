@@ -132,19 +132,24 @@ written_over() {
 written_over export export "$last" -o "$folder/other.safetensors"
 written_over import import "$last" -o "$folder/other.safetensors"
 written_over eval eval --checkpoint "$last" --json "$folder/other.safetensors"
-written_over plot plot mds "$last" -o "$folder/other.safetensors"
+# A figure's name ends as figures' do, whatever the file is that it leads to.
+written_over_by_figure() {
+    ln -sf "$kept" "$folder/figure.svg"
+    written_over "$@" -o "$folder/figure.svg"
+}
+written_over_by_figure plot plot mds "$last"
 written_over predict predict --checkpoint "$last" --allow-untrained --features "$folder/other.safetensors" "$folder/faces/affectnet"
-written_over "plot of a named checkpoint" plot mds "a=$last" -o "$folder/other.safetensors"
+written_over_by_figure "plot of a named checkpoint" plot mds "a=$last"
 # A run is named by its folder, or NAME=RUN,RUN; the files in it are meant.
 for file in metrics.jsonl config.ini log.txt best_overall.safetensors last.safetensors; do
     kept=$folder/run/$file
     written_over "report on $file" report "$folder/run" -o "$kept" --no-data
-    written_over "plot on $file" plot curves "a=$folder/run" -o "$kept"
+    written_over_by_figure "plot on $file" plot curves "a=$folder/run"
 done
 check "evaluates" "$RMFER" eval --checkpoint "$last" --json "$folder/result.json"
 kept=$folder/result.json
 written_over "report of a result" report "Q=$folder/run,$kept" -o "$kept" --no-data
-written_over "plot of a result" plot confusion "Q=$kept" -o "$kept"
+written_over_by_figure "plot of a result" plot confusion "Q=$kept"
 # Pictures that a sheet is made of, also through a link with another name.
 mkdir "$folder/frames"
 cp "$picture" "$folder/frames/0001.jpg"
