@@ -234,10 +234,11 @@ tests: $(TESTS) $(DOUBLE_TESTS) $(FAULTS)
 # The test programs, and the scripts that meet the most foreign input, under the address and undefined-behaviour
 # sanitizers. OpenBLAS keeps its buffers until the end, which is no leak.
 SANITIZED_SCRIPTS := tests/cli_basic.sh tests/cli_config.sh tests/cli_lookup.sh
-# All but four that take minutes there: the walk through every method's runs (each method's step is met by its own tests), importing
-# whole networks and the detector's (test_ckpt_hostile and the fuzzer meet the same readers, faces_pipeline the same network), and
-# drawing mashup videos.
-SANITIZED_TESTS := $(filter-out $(addprefix %/test_,train_every_method ckpt_import nn_detector synth_video),$(TESTS))
+# All but six that take minutes there: the walks through every method's runs and through whole runs of the trainer (each method's step,
+# the learner and fuzz_resume meet the same code), importing whole networks and the detector's (test_ckpt_hostile and the fuzzer meet
+# the same readers, faces_pipeline the same network), and drawing mashup videos.
+SLOW_SANITIZED := train_every_method train_run golden_training ckpt_import nn_detector synth_video
+SANITIZED_TESTS := $(filter-out $(SLOW_SANITIZED:%=\%/test_%),$(TESTS))
 check-sanitized:
 	@$(MAKE) --no-print-directory $(PARALLEL) SAN=address,undefined run-sanitized
 

@@ -109,7 +109,7 @@ static void check_walk(struct many *many)
     if (run_plan_init(&plan, &config, many->dist, &err) != STATUS_OK) give_up(&err);
     if (pictures_open(&pictures, &plan, &err) != STATUS_OK) give_up(&err);
     if (dist_rank(many->dist) == 1) memory_fail_after(1);
-    status result = pictures_walk_begin(&walk, &pictures, &plan, PICTURES_OF_TRAINING, 0, &err);
+    status result = pictures_walk_begin(&walk, &pictures, &plan, PICTURES_OF_TRAINING, 0, NULL, &err);
     memory_fail_after(0);
     many_check(many, "a walk that one process cannot begin is begun by none",
                result != STATUS_OK && strncmp(err.message, "rank 1 of ", 10) == 0);
