@@ -71,9 +71,10 @@ says "two processes" 'rank 0, 1; 1 thread a rank'
 says "two processes" 'memory: .*, sums over processes [1-9][0-9]*, pictures '
 holds "two processes learn what one does" same_losses one two 1e-3
 holds "only rank 0 prints" test "$(grep -c 'phase 1, epochs' "$folder/err")" -eq 1
-check "as many threads each as there are cores" train asked 2 --threads "$(nproc)" --set train.max_steps=1
-says "are what was asked for" "rank 0, 1; $(nproc) threads* a rank"
-check "one more" train more 2 --threads "$(($(nproc) + 1))" --set train.max_steps=1
+cores=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
+check "as many threads each as there are cores" train asked 2 --threads "$cores" --set train.max_steps=1
+says "are what was asked for" "rank 0, 1; $cores threads* a rank"
+check "one more" train more 2 --threads "$((cores + 1))" --set train.max_steps=1
 holds "is told once" test "$(grep -c 'this process may use' "$folder/err")" -eq 1
 check "one process, two batches a step" train one-sums 1 --set train.accumulate=2
 check "two processes, two batches a step" train two-sums 2 --set train.accumulate=2
