@@ -236,14 +236,16 @@ tests: $(TESTS) $(DOUBLE_TESTS) $(FAULTS)
 SANITIZED_SCRIPTS := tests/cli_basic.sh tests/cli_config.sh tests/cli_lookup.sh
 # All but six that take minutes there: the walks through every method's runs and through whole runs of the trainer (each method's step,
 # the learner and fuzz_resume meet the same code), importing whole networks and the detector's (test_ckpt_hostile and the fuzzer meet
-# the same readers, faces_pipeline the same network), and drawing mashup videos.
+# the same readers, faces_pipeline the same network), and drawing mashup videos; and the two longest of the gradients', which have
+# single-precision tests of the same code beside them.
 SLOW_SANITIZED := train_every_method train_run golden_training ckpt_import nn_detector synth_video
-SANITIZED_TESTS := $(filter-out $(SLOW_SANITIZED:%=\%/test_%),$(TESTS))
+SANITIZED_TESTS := $(filter-out $(SLOW_SANITIZED:%=\%/test_%),$(TESTS)) \
+  $(filter-out %/test_method_rmfer %/test_nn_backbone,$(DOUBLE_TESTS))
 check-sanitized:
 	@$(MAKE) --no-print-directory $(PARALLEL) SAN=address,undefined run-sanitized
 
 run-sanitized: $(OUT)/rmfer tests
-	@RMFER=$(CURDIR)/$(OUT)/rmfer SCRIPTS="$(SANITIZED_SCRIPTS)" ASAN_OPTIONS=detect_leaks=0 sh tests/run.sh $(OUT) $(SANITIZED_TESTS) $(DOUBLE_TESTS)
+	@RMFER=$(CURDIR)/$(OUT)/rmfer SCRIPTS="$(SANITIZED_SCRIPTS)" ASAN_OPTIONS=detect_leaks=0 sh tests/run.sh $(OUT) $(SANITIZED_TESTS)
 
 # Loader, faces pipeline, builder and trainer under the thread sanitizer. The compiler's OpenMP is not built for it, so that its
 # regions run on one thread each; that workers share nothing is what tests/test_ops_paths.c shows, to the bit.
