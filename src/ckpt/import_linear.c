@@ -118,18 +118,25 @@ static void settle(struct search *search, const struct import_linear *found, str
 
 /* ---- the search ---- */
 
-/* Layers on the features behind a prefix, whatever their names, with a bias or without; the last in *linear. As many
- * outputs as features may be a hidden layer and are counted, but rmfer's own projection is known. */
+/* Whether that is a layer on the features behind a prefix, whatever its name. As many outputs as features may be a
+ * hidden layer and are one, but rmfer's own projection is known. */
+static bool is_layer_behind(const struct search *search, const char *prefix, const struct tensor *weight,
+                            struct import_linear *linear)
+{
+    size_t length = strlen(prefix);
+    if (weight->rank != 2 || !is_weight(weight) || strncmp(weight->name, prefix, length) != 0) return false;
+    return strncmp(weight->name + length, "ial.", 4) != 0 && read_linear(search, weight, linear);
+}
+
+/* Such layers with a bias or without; the last in *linear. */
 static size_t count_layers(const struct search *search, const char *prefix, bool biased, struct import_linear *linear)
 {
     const struct import_source *source = search->source;
-    size_t found = 0, prefix_length = strlen(prefix);
+    size_t found = 0;
     for (size_t i = 0; i < source->count; i++) {
-        const struct tensor *weight = &source->tensors[i];
         struct import_linear candidate;
-        if (weight->rank != 2 || !is_weight(weight) || strncmp(weight->name, prefix, prefix_length) != 0) continue;
-        if (strncmp(weight->name + prefix_length, "ial.", 4) == 0) continue;
-        if (!read_linear(search, weight, &candidate) || (candidate.bias != NULL) != biased) continue;
+        if (!is_layer_behind(search, prefix, &source->tensors[i], &candidate)) continue;
+        if ((candidate.bias != NULL) != biased) continue;
         *linear = candidate;
         found++;
     }
@@ -141,11 +148,8 @@ static void list_layers(struct search *search, const char *prefix)
     const struct import_source *source = search->source;
     begin_reason(search, "several layers stand on the features:");
     for (size_t i = 0; i < source->count; i++) {
-        const struct tensor *weight = &source->tensors[i];
         struct import_linear candidate;
-        if (weight->rank == 2 && is_weight(weight) && strncmp(weight->name, prefix, strlen(prefix)) == 0 &&
-            read_linear(search, weight, &candidate))
-            list_layer(search, weight);
+        if (is_layer_behind(search, prefix, &source->tensors[i], &candidate)) list_layer(search, candidate.weight);
     }
 }
 

@@ -170,10 +170,15 @@ void options_tell_threads(const struct command_line *line)
                  asked, cores, cores == 1 ? "" : "s");
 }
 
+/* By its place among the options; the common ones stand behind the command's own. */
+static bool is_given(const struct command_line *line, size_t place)
+{
+    return (line->given >> place & 1) != 0;
+}
+
 static void take_threads(struct command_line *line)
 {
-    bool given = (line->given >> line->option_count & 1) != 0; /* the first of the common options */
-    line->threads_asked = given ? line->threads : 0;
+    line->threads_asked = is_given(line, line->option_count) ? line->threads : 0; /* the first of the common ones */
     if (line->threads > most_threads()) line->threads = most_threads();
     if (!line->for_processes) options_tell_threads(line);
     threads_set((int)line->threads);
@@ -238,7 +243,7 @@ status options_check_form(const struct command_line *line, const struct option_f
     status result = STATUS_OK;
     for (size_t i = 0; i < line->option_count && result == STATUS_OK; i++)
         for (size_t k = 0; k < count && result == STATUS_OK; k++) {
-            if ((line->given >> i & 1) == 0 || strcmp(table[k].option, line->options[i].name) != 0) continue;
+            if (!is_given(line, i) || strcmp(table[k].option, line->options[i].name) != 0) continue;
             if (has_form(table[k].forms, form)) continue;
             for (const char *at = table[k].forms; *at != '\0' && result == STATUS_OK; at++)
                 result = *at == '|' ? text_append(&others, ", ", 2, err) : text_append(&others, at, 1, err);

@@ -1,7 +1,7 @@
 /* The mutual contrastive loss in double precision: against the formula worked out by hand, at its floor, and its
  * gradients (of unit rows, and of every parameter through a whole step) against central differences; the guesses are
  * held still. */
-#include "double/support/gradient.h"
+#include "double/support/random_model.h"
 
 #include "method/mutual.h"
 #include "rmfer/method/rmfer_step.h"
@@ -224,12 +224,7 @@ static void test_gradients_of_a_step(void **state)
                                    .two_points = true,
                                    .tolerance = 2e-6,
                                    .scale = 0.5};
-    for (size_t i = 0; i < all->count; i++) {
-        const struct parameter *entry = &all->items[i];
-        if (entry->is_buffer || (entry->group == GROUP_BACKBONE && i % 23 != 0)) continue;
-        assert_gradient(&c.bench, &check, entry->name, parameter_write(&c.model.parameters, entry),
-                        after + entry->offset, NULL, entry->count);
-    }
+    assert_sampled_gradients(&c.bench, &check, &c.model, after, 23);
     train_step_free(c.step);
     model_free(&c.model);
     workbench_free(&c.bench);

@@ -46,6 +46,17 @@ void assert_model_gradients(struct workbench *bench, struct gradient_check check
     }
 }
 
+void assert_sampled_gradients(struct workbench *bench, const struct gradient_check *check, struct model *model,
+                              const real *gradients, size_t every)
+{
+    for (size_t i = 0; i < model->parameters.count; i++) {
+        const struct parameter *entry = &model->parameters.items[i];
+        if (entry->is_buffer || (entry->group == GROUP_BACKBONE && i % every != 0)) continue;
+        assert_gradient(bench, check, entry->name, parameter_write(&model->parameters, entry),
+                        gradients + entry->offset, NULL, entry->count);
+    }
+}
+
 void announce_change(struct model *model)
 {
     for (int group = 0; group < GROUP_COUNT; group++) parameters_write(&model->parameters, (enum parameter_group)group);

@@ -15,6 +15,10 @@ real *stir_gradients(struct workbench *bench, struct model *model);
 void assert_model_gradients(struct workbench *bench, struct gradient_check check, struct model *model,
                             const real *before, enum parameter_group first, enum parameter_group last);
 
+/* Every tensor of the heads, of the backbone each whose number `every` divides; gradients [value_count]. */
+void assert_sampled_gradients(struct workbench *bench, const struct gradient_check *check, struct model *model,
+                              const real *gradients, size_t every);
+
 /* The checks move numbers through a pointer that they keep: each loss is that of changed weights. */
 void announce_change(struct model *model);
 
