@@ -74,7 +74,7 @@ static status mixmatch_create(void **self, const struct method_setup *setup, str
                                           .parts = 1 + VIEWS * (size_t)config->mixmatch.ratio};
     mixmatch->labelled = semi_supervised_cross_entropy(setup);
     size_t classes = mixmatch->labelled.classes;
-    status result = one_pass_init_mixed(&mixmatch->pass, setup, mixmatch->unlabelled, err);
+    status result = one_pass_init_mixed(&mixmatch->pass, setup, mixmatch->mixed.batch, mixmatch->unlabelled, err);
     mixmatch->mixup = (struct mixup){.capacity = mixmatch->mixed.batch * mixmatch->mixed.parts,
                                      .picture_reals = mixmatch->pass.image_reals,
                                      .classes = classes};

@@ -41,8 +41,8 @@ static struct one_pass describe(const struct method_setup *setup)
                              .image_reals = side * side * STEM_INPUT};
 }
 
-/* Once most_rows, most_own and is_whole are known. */
-static status create(struct one_pass *pass, const struct method_setup *setup, struct error *err)
+/* Once most_rows, most_own and is_whole are known. Batch-norm needs enough values of the smallest pass. */
+static status create(struct one_pass *pass, const struct method_setup *setup, size_t least_rows, struct error *err)
 {
     int rows = (int)pass->most_own;
     affect_head_bind(&pass->affect, setup->model);
@@ -50,7 +50,7 @@ static status create(struct one_pass *pass, const struct method_setup *setup, st
     if (result != STATUS_OK) return result;
     backbone_share(pass->backbone, setup->machines, setup->config->train.sync_bn);
     backbone_store(pass->backbone, saved_storage(setup->config->train.saved));
-    result = backbone_check_rows(pass->backbone, pass->most_rows, err);
+    result = backbone_check_rows(pass->backbone, least_rows, err);
     if (result == STATUS_OK) result = backbone_pass_create(&pass->pass, pass->backbone, PASS_TRAINS, rows, err);
     struct plan plan = {0};
     place(pass, &plan);
@@ -71,16 +71,17 @@ status one_pass_init(struct one_pass *pass, const struct method_setup *setup, co
         pass->most_rows += views[i].part.rows;
         pass->most_own += pass_parts_most(setup->machines, &views[i].part, 1);
     }
-    return create(pass, setup, err);
+    return create(pass, setup, pass->most_rows, err);
 }
 
-status one_pass_init_mixed(struct one_pass *pass, const struct method_setup *setup, size_t most_rows, struct error *err)
+status one_pass_init_mixed(struct one_pass *pass, const struct method_setup *setup, size_t least_rows, size_t most_rows,
+                           struct error *err)
 {
     *pass = describe(setup);
     pass->is_whole = true;
     pass->most_rows = most_rows;
     pass->most_own = machines_most(setup->machines, most_rows, 1);
-    return create(pass, setup, err);
+    return create(pass, setup, least_rows, err);
 }
 
 void one_pass_free(struct one_pass *pass)

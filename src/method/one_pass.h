@@ -36,9 +36,9 @@ struct one_pass {
 /* Plans memory for steps of at most these streams' views, [count], each of whose rows are added by one_pass_add. */
 status one_pass_init(struct one_pass *pass, const struct method_setup *setup, const struct stream_share *views,
                      size_t count, struct error *err) MUST_CHECK;
-/* The same for a method that mixes pictures over rows: for `most_rows` rows, added in any way and gone back with as
- * often as it likes. */
-status one_pass_init_mixed(struct one_pass *pass, const struct method_setup *setup, size_t most_rows,
+/* The same for a method that mixes pictures over rows: for passes of `least_rows` to `most_rows` rows, added in any way
+ * and gone back with as often as it likes. */
+status one_pass_init_mixed(struct one_pass *pass, const struct method_setup *setup, size_t least_rows, size_t most_rows,
                            struct error *err) MUST_CHECK;
 /* Accepts a zeroed structure. */
 void one_pass_free(struct one_pass *pass);

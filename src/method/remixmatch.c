@@ -126,7 +126,7 @@ static status remixmatch_create(void **self, const struct method_setup *setup, s
                                             .parts = 1 + VIEWS * (size_t)config->remixmatch.ratio};
     size_t classes = remixmatch->labelled.classes;
     bind_rotation(remixmatch, setup->model);
-    status result = one_pass_init_mixed(&remixmatch->pass, setup, remixmatch->unlabelled, err);
+    status result = one_pass_init_mixed(&remixmatch->pass, setup, remixmatch->mixed.batch, remixmatch->unlabelled, err);
     remixmatch->mixup = (struct mixup){.capacity = remixmatch->mixed.batch * remixmatch->mixed.parts,
                                        .picture_reals = remixmatch->pass.image_reals,
                                        .classes = classes};

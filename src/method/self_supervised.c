@@ -68,7 +68,9 @@ status self_supervised_init(struct self_supervised *shared, const struct method_
     const struct config *config = setup->config;
     *shared = (struct self_supervised){.config = config, .pairs = pairs_of(config)};
     shared->labelled = semi_supervised_cross_entropy(setup);
-    return one_pass_init_mixed(&shared->pass, setup, (size_t)config->train.batch + views * shared->pairs, err);
+    size_t labelled = (size_t)config->train.batch, looked_at = views * shared->pairs;
+    size_t least = looked_at + (config->self_supervised.labelled_weight == 0 ? 0 : labelled);
+    return one_pass_init_mixed(&shared->pass, setup, least, looked_at + labelled, err);
 }
 
 status self_supervised_place(struct self_supervised *shared, void *self, void (*place)(void *self, struct plan *plan),
