@@ -124,9 +124,19 @@ static void test_architecture_names(void **state)
     assert_int_equal(architecture_find(&a, "tf_efficientnet_b2_ns", NULL), STATUS_OK);
     assert_string_equal(a.name, "tf_efficientnet_b2");
     assert_int_equal(architecture_find(&a, "tf_efficientnet_b2.ns_jft_in1k", NULL), STATUS_OK);
-    static const char *const wrong[] = {
-        "",     "tf_",      "efficientnet", "efficientnet_b4", "tf_efficientnet_b25", "resnet",
-        "tiny", "tiny_0_1", "tiny_tf_16_9", "tiny_16_1x",      "EfficientNet_b2"};
+    static const char *const wrong[] = {"",
+                                        "tf_",
+                                        "efficientnet",
+                                        "efficientnet_b4",
+                                        "tf_efficientnet_b25",
+                                        "resnet",
+                                        "tiny",
+                                        "tiny_0_1",
+                                        "tiny_tf_16_9",
+                                        "tiny_16_1x",
+                                        "EfficientNet_b2",
+                                        "efficientnet_b2_pruned.in1k",
+                                        "efficientnet_b0_g8_gn"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct error err = {0};
         assert_int_equal(architecture_find(&a, wrong[i], &err), STATUS_USAGE);

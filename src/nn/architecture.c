@@ -103,6 +103,15 @@ static bool find_tiny(struct architecture *a, const char *name)
     return architecture_tiny(a, same, divisor, repeats, NULL) == STATUS_OK;
 }
 
+/* What may follow a network's name: how it was trained. Others, "_pruned" and "_gn" say, are of other networks. */
+static bool is_training(const char *suffix)
+{
+    static const char *const known[] = {"_ns", "_ap", "_aa"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strncmp(suffix, known[i], strlen(known[i])) == 0) suffix += strlen(known[i]);
+    return suffix[0] == '\0' || suffix[0] == '.';
+}
+
 status architecture_find(struct architecture *a, const char *name, struct error *err)
 {
     bool same = strncmp(name, "tf_", 3) == 0;
@@ -111,12 +120,19 @@ status architecture_find(struct architecture *a, const char *name, struct error 
         char wanted[32];
         int length = snprintf(wanted, sizeof wanted, "efficientnet_%s", scalings[i].name);
         if (strncmp(rest, wanted, (size_t)length) != 0) continue;
-        if (rest[length] != '\0' && rest[length] != '.' && rest[length] != '_') continue;
+        if (!is_training(rest + length)) continue;
         build(a, &scalings[i], same);
         return STATUS_OK;
     }
     if (find_tiny(a, name)) return STATUS_OK;
     return error_set_usage(err, "unknown architecture '%.64s' (tf_efficientnet_b0 to b3, efficientnet_b0 to b3)", name);
+}
+
+status architecture_check_input(int image_size, int batch, struct error *err)
+{
+    if (image_size >= SMALLEST_IMAGE && image_size <= LARGEST_IMAGE && batch >= 1) return STATUS_OK;
+    return error_set_usage(err, "images of %d pixels in batches of %d: %d to %d pixels and at least 1 image are needed",
+                           image_size, batch, SMALLEST_IMAGE, LARGEST_IMAGE);
 }
 
 status architecture_tiny(struct architecture *a, bool same_padding, int divisor, int most_repeats, struct error *err)

@@ -58,10 +58,8 @@ static void place_backbone(struct backbone *b, struct plan *plan)
 status backbone_create(struct backbone **out, struct model *model, int batch, int image_size, struct error *err)
 {
     *out = NULL;
-    if (image_size < SMALLEST_IMAGE || image_size > LARGEST_IMAGE || batch < 1)
-        return error_set_usage(err,
-                               "images of %d pixels in batches of %d: %d to %d pixels and at least 1 image are needed",
-                               image_size, batch, SMALLEST_IMAGE, LARGEST_IMAGE);
+    status result = architecture_check_input(image_size, batch, err);
+    if (result != STATUS_OK) return result;
     struct backbone *b = memory_allocate(1, sizeof *b, "the backbone", err);
     if (b == NULL) return STATUS_FAILED;
     b->model = model;
@@ -72,7 +70,7 @@ status backbone_create(struct backbone **out, struct model *model, int batch, in
     network_bind(&b->network, model);
     struct plan plan = {0};
     place_backbone(b, &plan);
-    status result = arena_init(&b->arena, plan.used, "the training memory plan", err);
+    result = arena_init(&b->arena, plan.used, "the training memory plan", err);
     if (result != STATUS_OK) {
         memory_free(b);
         return result;

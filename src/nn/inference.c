@@ -130,10 +130,9 @@ status inference_create(struct inference **out, const struct architecture *archi
                         int image_size, struct error *err)
 {
     *out = NULL;
-    if (image_size < SMALLEST_IMAGE || image_size > LARGEST_IMAGE || batch < 1 || classes < 1)
-        return error_set_usage(err,
-                               "images of %d pixels in batches of %d: %d to %d pixels and at least 1 image are needed",
-                               image_size, batch, SMALLEST_IMAGE, LARGEST_IMAGE);
+    BUG_UNLESS(classes >= 1);
+    status result = architecture_check_input(image_size, batch, err);
+    if (result != STATUS_OK) return result;
     struct inference *i = memory_allocate(1, sizeof *i, "inference", err);
     if (i == NULL) return STATUS_FAILED;
     i->batch = (size_t)batch;
@@ -142,7 +141,7 @@ status inference_create(struct inference **out, const struct architecture *archi
     network_init(&i->network, architecture, image_size);
     struct plan plan = {0};
     place(i, &plan);
-    status result = arena_reserve(&i->arena, plan.used, "the inference memory plan", err);
+    result = arena_reserve(&i->arena, plan.used, "the inference memory plan", err);
     if (result != STATUS_OK) {
         memory_free(i);
         return result;

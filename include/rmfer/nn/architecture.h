@@ -30,7 +30,11 @@ struct architecture {
 
 enum { SMALLEST_IMAGE = 32, LARGEST_IMAGE = 4096 };
 
-/* "tf_efficientnet_b0" ... "efficientnet_b3" (a suffix "_ns" or ".tag" is understood); an error lists the known names.
+/* An error where `batch` square images of so many pixels a side are nothing for a network. */
+status architecture_check_input(int image_size, int batch, struct error *err) MUST_CHECK;
+
+/* "tf_efficientnet_b0" ... "efficientnet_b3" (timm's suffixes "_ns", "_ap", "_aa" and ".tag" are understood); an error
+ * lists the known names.
  */
 status architecture_find(struct architecture *architecture, const char *name, struct error *err) MUST_CHECK;
 
