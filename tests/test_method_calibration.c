@@ -124,10 +124,12 @@ static void test_unlabelled_rows_are_passed_over(void **state)
     assert_near(calibration_fit_temperature(&rows), 1.945351724, 1e-5);
 }
 
-static void check_no_temperature(const real *logits, const int32_t *labels, size_t n, size_t classes)
+static void check_no_temperature(const real *logits, const int32_t *labels, size_t n, size_t classes, double nearest)
 {
     struct scored_rows rows = {logits, labels, n, classes, NULL, NULL};
     assert_true(isnan(calibration_fit_temperature(&rows)));
+    double found = calibration_nearest_temperature(&rows);
+    assert_true(found == nearest || (isnan(found) && isnan(nearest)));
 }
 
 static void test_what_has_no_temperature(void **state)
@@ -135,13 +137,13 @@ static void test_what_has_no_temperature(void **state)
     (void)state;
     static const real apart[] = {2, 0, /**/ 0, 3}, flat[] = {1, 1, /**/ 1, 1};
     static const int32_t right[] = {0, 1}, wrong[] = {1, 0}, one_class[] = {0, 0};
-    check_no_temperature(apart, right, 2, 2);     /* the colder the better */
-    check_no_temperature(apart, wrong, 2, 2);     /* the hotter the better */
-    check_no_temperature(flat, right, 2, 2);      /* says nothing */
-    check_no_temperature(apart, right, 0, 2);     /* no rows */
-    check_no_temperature(apart, one_class, 2, 1); /* one output is always right */
+    check_no_temperature(apart, right, 2, 2, 1.0 / CALIBRATION_HOTTEST); /* the colder the better */
+    check_no_temperature(apart, wrong, 2, 2, CALIBRATION_HOTTEST);       /* the hotter the better */
+    check_no_temperature(flat, right, 2, 2, NAN);                        /* says nothing */
+    check_no_temperature(apart, right, 0, 2, NAN);                       /* no rows */
+    check_no_temperature(apart, one_class, 2, 1, NAN);                   /* one output is always right */
     real broken[] = {NAN, 0, /**/ 0, 3};
-    check_no_temperature(broken, right, 2, 2);
+    check_no_temperature(broken, right, 2, 2, NAN);
     struct scored_rows rows = {broken, right, 2, 2, NULL, NULL};
     assert_true(isnan(calibration_measure(&rows, 1).negative_log_likelihood));
     broken[0] = INFINITY;

@@ -157,7 +157,9 @@ double calibration_fit_temperature(const struct scored_rows *rows)
 
 double calibration_nearest_temperature(const struct scored_rows *rows)
 {
-    if (!(slope_at(rows, LOWEST).first < 0)) return 1 / LOWEST;
-    if (!(slope_at(rows, HIGHEST).first > 0)) return 1 / HIGHEST;
+    double hottest = slope_at(rows, LOWEST).first, coldest = slope_at(rows, HIGHEST).first;
+    if (isnan(hottest) || isnan(coldest) || (hottest == 0 && coldest == 0)) return NAN;
+    if (hottest >= 0) return 1 / LOWEST;
+    if (coldest <= 0) return 1 / HIGHEST;
     return minimum_between(rows, LOWEST, HIGHEST);
 }

@@ -9,6 +9,7 @@
 #include "rmfer/nn/mirror.h"
 #include "rmfer/ops/rows.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- creation ---- */
@@ -106,8 +107,10 @@ status moment_teacher_temperature(struct moment_teacher *teacher, const struct p
     }
     struct scored_rows scored = {
         .logits = teacher->known_logits, .targets = teacher->known_targets, .n = count, .classes = classes};
-    if (result == STATUS_OK) *temperature = count == 0 ? 1 : calibration_nearest_temperature(&scored);
-    return result;
+    if (result != STATUS_OK) return result;
+    double nearest = calibration_nearest_temperature(&scored);
+    *temperature = isnan(nearest) ? 1 : nearest;
+    return STATUS_OK;
 }
 
 /* ---- the faces ---- */

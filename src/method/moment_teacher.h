@@ -37,8 +37,8 @@ size_t moment_teacher_number(const struct moment_teacher *teacher, int64_t id);
 void moment_teacher_load(struct moment_teacher *teacher);
 
 /* The temperature that fits the walk's targets best, or the hottest or coldest that is sought; 1 where no row has
- * any. The walk, of at most the validation split's rows, is read to its end. Where consensus.temperature is 0, for
- * which room is kept. */
+ * any, or logits say nothing. The walk, of at most the validation split's rows, is read to its end. Where
+ * consensus.temperature is 0, for which room is kept. */
 status moment_teacher_temperature(struct moment_teacher *teacher, const struct picture_walk *validation,
                                   double *temperature, struct error *err) MUST_CHECK;
 

@@ -44,7 +44,8 @@ enum { CALIBRATION_HOTTEST = 20 }; /* temperatures are sought from 1/20 to 20 */
  * where the logits say nothing none is hot enough. */
 double calibration_fit_temperature(const struct scored_rows *rows);
 
-/* The same, and where it lies outside, the end of the range that is nearest. */
+/* The same, and where it lies outside, the end of the range that is nearest; NaN where no row says anything: no rows,
+ * logits that are all alike, or one that is not finite. */
 double calibration_nearest_temperature(const struct scored_rows *rows);
 
 #endif
