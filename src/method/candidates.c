@@ -19,10 +19,7 @@ struct candidate_scoring candidate_scoring_of(const struct heads *heads, size_t 
 void candidate_scoring_place(struct candidate_scoring *scoring, struct plan *plan)
 {
     size_t drawn = 1 + scoring->positives + scoring->negatives, d = scoring->heads->features;
-    scoring->projected.hidden = plan_reals(plan, drawn * d);
-    scoring->projected.z = plan_reals(plan, drawn * d);
-    scoring->projected.unit = plan_reals(plan, drawn * d);
-    scoring->projected.norm = plan_reals(plan, drawn);
+    heads_place_projected(&scoring->projected, drawn, d, plan);
     scoring->similarities = plan_reals(plan, drawn - 1);
 }
 

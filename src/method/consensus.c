@@ -19,7 +19,6 @@
 #include "method/moment_teacher.h"
 #include "method/mutual.h"
 #include "method/semi_supervised.h"
-#include "rmfer/method/rmfer_step.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -47,7 +46,7 @@ struct consensus_method {
     const struct rmset_index *index;
     struct moment_teacher teacher;
     struct one_pass pass;
-    struct mutual mutual;          /* where is_mutual */
+    struct mutual mutual;          /* where also_contrasts */
     struct cross_entropy labelled; /* but for its n */
     struct arena arena;
     size_t faces, classes;                 /* of the RMset */
@@ -61,7 +60,7 @@ struct consensus_method {
 
 /* ---- what it asks for ---- */
 
-static bool is_mutual(const struct config *config)
+static bool also_contrasts(const struct config *config)
 {
     return config->acl.loss == ACL_LOSS_MUTUAL && config->acl.weight > 0;
 }
@@ -73,7 +72,7 @@ static size_t face_rows(const struct config *config)
 
 static size_t moment_rows(const struct config *config)
 {
-    return is_mutual(config) ? (size_t)config->acl.moments * (size_t)config->acl.persons : 0;
+    return also_contrasts(config) ? (size_t)config->acl.moments * (size_t)config->acl.persons : 0;
 }
 
 static status consensus_check(const struct config *config, struct error *err)
@@ -99,7 +98,7 @@ static status consensus_check(const struct config *config, struct error *err)
                                "(eval.select = valid, or a temperature)");
     if (config->data.classes.count > CONSENSUS_CLASSES)
         return error_set_usage(err, "data.classes: consensus works with at most %d classes", CONSENSUS_CLASSES);
-    return is_mutual(config) ? mutual_check(config, err) : STATUS_OK;
+    return also_contrasts(config) ? mutual_check(config, err) : STATUS_OK;
 }
 
 static void consensus_phases(const struct config *config, struct phase_table *table)
@@ -113,7 +112,7 @@ static void consensus_phases(const struct config *config, struct phase_table *ta
         phase->weights[TERM_FER] = 1;
         phase->weights[TERM_AFFECT] = config->va.weight;
         phase->weights[TERM_CONSENSUS] = i == 1 ? config->consensus.weight : 0;
-        phase->weights[TERM_ACL] = i == 1 && is_mutual(config) ? config->acl.weight : 0;
+        phase->weights[TERM_ACL] = i == 1 && also_contrasts(config) ? config->acl.weight : 0;
         rates->learning_rate[GROUP_BACKBONE] = rates->learning_rate[GROUP_FER] = config->train.lr;
         rates->learning_rate[GROUP_METHOD] = config->train.lr_ial;
         rates->frozen[GROUP_PROJECTION] = rates->frozen[GROUP_IAL] = true;
@@ -132,7 +131,7 @@ static size_t consensus_streams(const struct config *config, struct stream_reque
                                               .view_count = 1,
                                               .views = {strong ? VIEW_STRONG : VIEW_PLAIN},
                                               .first_epoch = joins};
-    if (!is_mutual(config)) return 2;
+    if (!also_contrasts(config)) return 2;
     requests[MOMENTS] = (struct stream_request){.source = STREAM_RMSET_MOMENTS,
                                                 .rows = (int)moment_rows(config),
                                                 .view_count = 1,
@@ -145,7 +144,7 @@ static size_t consensus_streams(const struct config *config, struct stream_reque
 
 static size_t consensus_heads(const struct config *config, size_t features, struct parameter *entries)
 {
-    return is_mutual(config) ? mutual_head(features, entries) : 0;
+    return also_contrasts(config) ? mutual_head(features, entries) : 0;
 }
 
 /* ---- creation ---- */
@@ -245,7 +244,7 @@ static status consensus_create(void **self, const struct method_setup *setup, st
     if (result == STATUS_OK && config->train.warmup_epochs > 0) /* labelled rows alone */
         result = backbone_check_rows(method->pass.backbone, (size_t)config->train.batch, err);
     if (result == STATUS_OK) result = moment_teacher_init(&method->teacher, setup, err);
-    if (is_mutual(config)) {
+    if (also_contrasts(config)) {
         struct mutual_contrastive loss = mutual_setup(config, setup->model, setup->class_shares);
         mutual_bind(&method->mutual, &method->pass.context, setup->model, &loss);
     }
@@ -361,7 +360,7 @@ static void consensus_step(void *self, const struct method_step *step, struct st
     struct one_pass *pass = &method->pass;
     const struct batch_stream *streams = step->batch->streams;
     struct cross_entropy loss = method->labelled;
-    bool agrees = streams[FACES].rows > 0, contrasts = is_mutual(method->config) && streams[MOMENTS].rows > 0;
+    bool agrees = streams[FACES].rows > 0, contrasts = also_contrasts(method->config) && streams[MOMENTS].rows > 0;
     size_t faces = 0, moments = 0;
     double acl_weight = 0;
     *outcome = (struct step_outcome){0};

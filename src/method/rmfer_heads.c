@@ -23,7 +23,7 @@ void heads_bind(struct heads *heads, const struct op_context *context, const str
     affect_head_bind(&heads->affect, model);
 }
 
-static void place_projected(struct projected *out, size_t rows, size_t d, struct plan *plan)
+void heads_place_projected(struct projected *out, size_t rows, size_t d, struct plan *plan)
 {
     out->hidden = plan_reals(plan, rows * d);
     out->z = plan_reals(plan, rows * d);
@@ -34,9 +34,8 @@ static void place_projected(struct projected *out, size_t rows, size_t d, struct
 void heads_place(struct heads *heads, size_t batch, size_t kept, struct plan *plan)
 {
     size_t d = heads->features, rows = batch > kept ? batch : kept;
-    heads->most_rows = rows;
-    place_projected(&heads->labelled, batch, d, plan);
-    place_projected(&heads->kept, kept, d, plan);
+    heads_place_projected(&heads->labelled, batch, d, plan);
+    heads_place_projected(&heads->kept, kept, d, plan);
     heads->fer_input = plan_reals(plan, batch * d);
     heads->fer_dropout = plan_reals(plan, batch * d);
     heads->fer_logits = plan_reals(plan, batch * heads->classes);

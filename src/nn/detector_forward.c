@@ -5,7 +5,6 @@
 #include "rmfer/base/plan.h"
 #include "rmfer/base/threads.h"
 
-#include <omp.h>
 #include <string.h>
 
 /* A map [height, width, channels]; its channels are those of the unit that wrote it. */

@@ -124,7 +124,7 @@ static void initialise_entry(struct model *model, size_t index, uint64_t seed)
         double bound = 1 / sqrt((double)weight->shape[1]);
         for (size_t i = 0; i < entry->count; i++) values[i] = (real)random_between(&stream, -bound, bound);
     } else {
-        bool bn_scale = entry->is_buffer ? name_ends_with(entry, "running_var") : name_ends_with(entry, ".weight");
+        bool bn_scale = entry->is_buffer ? parameter_is_running_variance(entry) : name_ends_with(entry, ".weight");
         for (size_t i = 0; i < entry->count; i++) values[i] = bn_scale ? 1 : 0;
     }
 }

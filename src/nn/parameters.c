@@ -122,9 +122,7 @@ const struct parameter *parameters_find_unusable(const struct parameters *parame
     for (size_t i = 0; i < parameters->count; i++) {
         const struct parameter *entry = &parameters->items[i];
         const real *values = parameter_values(parameters, entry);
-        size_t count = 1;
-        for (int d = 0; d < entry->rank; d++) count *= entry->shape[d];
-        for (size_t j = 0; j < count; j++) {
+        for (size_t j = 0; j < entry->count; j++) {
             *why = what_is_wrong(entry, values[j]);
             if (*why != NULL) return entry;
         }

@@ -6,7 +6,7 @@
 
 #include <cblas.h>
 
-static void multiply(struct product p, const real *a, const real *b, real *c)
+void product_run(struct product p, const real *a, const real *b, real *c)
 {
     if (p.m == 0 || p.n == 0) return;
     /* One thread: the products of the heads are a thousandth of a step, and BLAS's own threads wait for ever where
@@ -22,11 +22,6 @@ static void multiply(struct product p, const real *a, const real *b, real *c)
 #endif
 }
 
-void product_run(struct product p, const real *a, const real *b, real *c)
-{
-    multiply(p, a, b, c);
-}
-
 /* OpenBLAS takes 128 MiB of addresses at its first product and keeps them. Where there are none it asks again for
  * ever, so we ask first. With AVX-512 its products below 100 x 100 x 100 do without: the first must be larger. */
 status product_reserve(struct error *err)
@@ -38,7 +33,7 @@ status product_reserve(struct error *err)
     if (result != STATUS_OK) return result;
     arena_free(&probe);
     real zeros[SIDE * SIDE] = {0}, product[SIDE * SIDE];
-    multiply((struct product){.m = SIDE, .n = SIDE, .k = SIDE}, zeros, zeros, product);
+    product_run((struct product){.m = SIDE, .n = SIDE, .k = SIDE}, zeros, zeros, product);
     return STATUS_OK;
 }
 

@@ -91,7 +91,7 @@ struct method_step {
 };
 
 struct step_outcome {
-    double total;             /* the sum of weights * terms, what is descended along */
+    double total;             /* the sum of weights * terms, each times its method's ramp: what is descended along */
     double terms[MOST_TERMS]; /* unweighted; 0 of a term that is off */
     struct {
         double sum, count; /* e.g. correct samples, samples */

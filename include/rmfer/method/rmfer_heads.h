@@ -16,7 +16,7 @@ struct projected {
 
 struct heads {
     const struct op_context *context;
-    size_t features, classes, most_rows;
+    size_t features, classes;
     struct linear fer, projection_first, projection_second, ial;
     struct affect_head affect;
     struct projected labelled, kept; /* of the labelled batch; of ACL's anchors and kept samples */
@@ -29,6 +29,8 @@ struct heads {
 /* Points at the model's parameters; place hands out room for `batch` labelled and `kept` contrastive rows. */
 void heads_bind(struct heads *heads, const struct op_context *context, const struct model *model);
 void heads_place(struct heads *heads, size_t batch, size_t kept, struct plan *plan);
+/* Room for a projection pass of `rows` rows of D = d numbers. */
+void heads_place_projected(struct projected *out, size_t rows, size_t d, struct plan *plan);
 
 void heads_project(const struct heads *heads, size_t n, const real *features, struct projected out);
 /* dfeatures [n,D] is overwritten; heads->dunit holds the gradient of out.unit. */
