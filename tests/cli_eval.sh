@@ -135,6 +135,11 @@ face=$(find faces/affectnet -name 'validation*.jpg' | sort | head -n 1)
 cp "$face" kept.jpg
 refuses "over a picture" 2 'is read here' "$RMFER" eval -q --checkpoint $best --config run.ini --split test --json "$face"
 check "which stays" cmp "$face" kept.jpg
+tar -cf shard.tar "$face" && cp shard.tar kept.tar
+echo 'shard.tar#512,Happiness' >shard.csv
+refuses "over a picture's tar file" 2 'is read here' "$RMFER" eval -q --checkpoint $best --dataset csv --data "$PWD" \
+    --set data.test=shard.csv --set data.crop=none --json shard.tar
+check "which stays" cmp shard.tar kept.tar
 refuses "two results into one new file" 2 'two results would go into this one file' \
     "$RMFER" eval -q --checkpoint $best --config run.ini --split test --json one --csv ./one
 refuses "results and a checkpoint into one old file" 2 'two results would go into this one file' \

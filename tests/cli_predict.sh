@@ -423,6 +423,13 @@ refuses "--annotate --force over the picture itself" 1 \
     './two.png: --annotate would write over the picture itself; name another folder' \
     predict --force --annotate . two.png
 refuses "--features over a picture" 2 'two.png: is read here, and would be written over: take another name' predict --features two.png two.png
+cp shard.tar kept.tar
+refuses "--features over a tar file" 2 'shard.tar: is read here, and would be written over: take another name' \
+    predict --features shard.tar shard.tar#512
+echo shard.tar#512 >members
+run predict --features shard.tar - <members
+holds "named in a list too" test $code -eq 2
+holds "which is whole" cmp shard.tar kept.tar
 mkdir over && cp two.png none.png over/ && cp two.png over/kept
 ends "--features over a picture of a folder" 2 predict --quiet --features over/two.png over
 says "it" 'over/two.png: is read here, and would be written over: take another name'

@@ -7,6 +7,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/config/keys.h"
 #include "rmfer/data/expressions.h"
+#include "rmfer/data/picture_file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -174,7 +175,7 @@ static status check_pictures(const struct evaluation_work *work, struct error *e
     status result = STATUS_OK;
     for (size_t i = 0; is_any_there && i < work->dataset.count && result == STATUS_OK; i++)
         for (size_t j = 0; j < EVALUATION_OUTPUTS && result == STATUS_OK; j++)
-            result = file_check_output(outputs[j], dataset_path(&work->dataset, i), err);
+            result = picture_file_check_output(outputs[j], dataset_path(&work->dataset, i), err);
     return result;
 }
 

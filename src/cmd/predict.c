@@ -23,6 +23,7 @@
 #include "rmfer/cmd/options.h"
 #include "rmfer/cmd/processes.h"
 #include "rmfer/cmd/untrained.h"
+#include "rmfer/data/picture_file.h"
 #include "rmfer/data/video.h"
 #include "rmfer/faces/crops.h"
 #include "rmfer/faces/pipeline.h"
@@ -72,7 +73,7 @@ static status check_outputs(const struct predict_command *command, const struct 
     status result = file_check_outputs(&command->features, 1, weights, sizeof weights / sizeof weights[0], err);
     for (size_t i = 0; i < paths->count && result == STATUS_OK; i++) {
         const char *path = strcmp(paths->items[i], "-") == 0 ? "/dev/stdin" : paths->items[i];
-        result = file_check_output(command->features, path, err);
+        result = picture_file_check_output(command->features, path, err);
     }
     return result;
 }

@@ -9,6 +9,7 @@
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
+#include "rmfer/data/picture_file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -216,7 +217,7 @@ static void report_error(const struct face_input *input)
 static status check_input(const struct predict_output *output, const struct face_input *input, struct error *err)
 {
     if (output->settings.features == NULL || (input->is_frame && input->frame > 0)) return STATUS_OK;
-    return file_check_output(output->settings.features, input->path, err);
+    return picture_file_check_output(output->settings.features, input->path, err);
 }
 
 status predict_output_put(struct predict_output *output, const struct predict_record *record, struct error *err)

@@ -139,13 +139,20 @@ bool picture_file_split(const char *path, size_t *shard_length, int64_t *offset)
     return true;
 }
 
+/* Release with memory_free. */
+static char *shard_of(const char *path, size_t shard_length, struct error *err)
+{
+    char *shard = memory_copy_string(path, err);
+    if (shard != NULL) shard[shard_length] = '\0';
+    return shard;
+}
+
 /* The member of the shard that the first `shard_length` bytes of `path` name. */
 static status read_shard(const char *path, size_t shard_length, int64_t offset, uint8_t **bytes, size_t *size,
                          struct error *err)
 {
-    char *shard = memory_copy_string(path, err);
+    char *shard = shard_of(path, shard_length, err);
     if (shard == NULL) return STATUS_FAILED;
-    shard[shard_length] = '\0';
     int descriptor = open(shard, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     status result = descriptor < 0 ? error_set_errno(err, "%s", path)
                                    : read_member(descriptor, path, (uint64_t)offset, bytes, size, err);
@@ -168,6 +175,17 @@ status picture_file_read(const char *path, uint8_t **bytes, size_t *size, struct
     memory_free(*bytes);
     *bytes = NULL;
     return error_set(err, "%s: the file is empty", path);
+}
+
+status picture_file_check_output(const char *output, const char *path, struct error *err)
+{
+    size_t shard_length;
+    int64_t offset;
+    if (!picture_file_split(path, &shard_length, &offset)) return file_check_output(output, path, err);
+    char *shard = shard_of(path, shard_length, err);
+    status result = shard == NULL ? STATUS_FAILED : file_check_output(output, shard, err);
+    memory_free(shard);
+    return result;
 }
 
 status picture_file_begin(const char *path, uint8_t bytes[PICTURE_FIRST_BYTES], size_t *size, struct error *err)

@@ -4,6 +4,7 @@
 
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/data/picture_file.h"
 #include "rmfer/faces/inputs.h"
 #include "rmset/preview_sheet.h"
 #include "rmset/removal_area.h"
@@ -120,7 +121,7 @@ static status count_frames(const struct rmset_preview_options *options, const ch
     *frames = 0;
     status result = face_inputs_create(&inputs, &film, 1, &wanted, err);
     while (result == STATUS_OK && !is_known && face_inputs_next(inputs, &input)) {
-        result = file_check_output(options->out, input.path, err);
+        result = picture_file_check_output(options->out, input.path, err);
         is_known = input.error.code != STATUS_OK || input.frames > 0;
         *frames = input.frames > 0 ? input.frames : *frames + 1;
         face_input_free(&input);

@@ -19,6 +19,9 @@ bool picture_file_split(const char *path, size_t *shard_length, int64_t *offset)
  * header. Errors name the path: missing, not a regular file, empty, no member there. */
 status picture_file_read(const char *path, uint8_t **bytes, size_t *size, struct error *err) MUST_CHECK;
 
+/* file_check_output of a picture: of a member the tar file is what must not be written over. */
+status picture_file_check_output(const char *output, const char *path, struct error *err) MUST_CHECK;
+
 /* Enough to tell what a file is, a video too. */
 enum { PICTURE_FIRST_BYTES = VIDEO_FIRST_BYTES };
 
