@@ -182,6 +182,8 @@ if "$RMFER" plot curves long -o p.png >out 2>err; then
     holds "a PNG is a PNG" [ "$(head -c 4 p.png | tail -c 3)" = PNG ]
     check "both" "$RMFER" plot confusion a-seed0 -o q.svg --png
     holds "both are there" [ -s q.svg -a -s q.png ]
+    ln -s "$(find faces/affectnet -name 'validation*.jpg' | head -n 1)" beside.png
+    expect "a figure beside which a picture would go" 2 'beside.png: is read here' err "$RMFER" plot mds drawn --png -o beside.svg
 else
     holds "why there is no PNG is said" grep -q cairo err
     skip "no cairo in this build: PNG"

@@ -138,6 +138,9 @@ written_over_by_figure() {
     written_over "$@" -o "$folder/figure.svg"
 }
 written_over_by_figure plot plot mds "$last"
+kept=$(find "$folder/faces/affectnet" -name 'validation*.jpg' | sort | head -n 1)
+written_over_by_figure "plot on a picture" plot mds "$last"
+kept=$last
 written_over predict predict --checkpoint "$last" --allow-untrained --features "$folder/other.safetensors" "$folder/faces/affectnet"
 written_over_by_figure "plot of a named checkpoint" plot mds "a=$last"
 # A run is named by its folder, or NAME=RUN,RUN; the files in it are meant.

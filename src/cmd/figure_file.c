@@ -26,22 +26,24 @@ status figure_file_check(const char *command, const char *path, bool also_png, s
     return STATUS_OK;
 }
 
-/* FILE.png of FILE.svg; memory_free'd by the caller. */
-static char *beside_of(const char *path, struct error *err)
+status figure_file_beside(const char *path, bool also_png, char **beside, struct error *err)
 {
-    char *beside = memory_copy_string(path, err);
-    if (beside != NULL) memcpy(beside + strlen(beside) - 4, ".png", 4);
-    return beside;
+    *beside = NULL;
+    if (!also_png || is_png_name(path)) return STATUS_OK;
+    *beside = memory_copy_string(path, err);
+    if (*beside == NULL) return STATUS_FAILED;
+    memcpy(*beside + strlen(path) - 4, ".png", 4);
+    return STATUS_OK;
 }
 
 status figure_file_try(const char *path, bool also_png, struct error *err)
 {
     if (!is_png_name(path) && !is_svg_name(path))
         return error_set_usage(err, "-o %s: a figure is written to a file whose name ends in .svg or .png", path);
-    status result = atomic_file_try(path, err);
-    if (result != STATUS_OK || !also_png || is_png_name(path)) return result;
-    char *beside = beside_of(path, err);
-    result = beside == NULL ? STATUS_FAILED : atomic_file_try(beside, err);
+    char *beside;
+    status result = figure_file_beside(path, also_png, &beside, err);
+    if (result == STATUS_OK) result = atomic_file_try(path, err);
+    if (result == STATUS_OK && beside != NULL) result = atomic_file_try(beside, err);
     memory_free(beside);
     return result;
 }
@@ -67,18 +69,14 @@ static status write_one(const char *path, enum canvas_format format, figure_draw
     return result;
 }
 
-static status write_beside(const char *path, figure_draw draw, const void *data, FILE *listing, struct error *err)
-{
-    char *beside = beside_of(path, err);
-    status result = beside == NULL ? STATUS_FAILED : write_one(beside, CANVAS_PNG, draw, data, listing, err);
-    memory_free(beside);
-    return result;
-}
-
 status figure_file_write(const char *path, bool also_png, figure_draw draw, const void *data, FILE *listing,
                          struct error *err)
 {
-    if (is_png_name(path)) return write_one(path, CANVAS_PNG, draw, data, listing, err);
-    status result = write_one(path, CANVAS_SVG, draw, data, listing, err);
-    return result == STATUS_OK && also_png ? write_beside(path, draw, data, listing, err) : result;
+    char *beside;
+    status result = figure_file_beside(path, also_png, &beside, err);
+    if (result == STATUS_OK)
+        result = write_one(path, is_png_name(path) ? CANVAS_PNG : CANVAS_SVG, draw, data, listing, err);
+    if (result == STATUS_OK && beside != NULL) result = write_one(beside, CANVAS_PNG, draw, data, listing, err);
+    memory_free(beside);
+    return result;
 }

@@ -3,7 +3,7 @@
 #include "cmd/checkpoint_word.h"
 #include "cmd/plot_anchor.h"
 
-#include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/plot/embedding.h"
@@ -95,13 +95,18 @@ static status take_word(const struct plot_command *command, const char *word, bo
 {
     struct checkpoint_word checkpoint;
     struct evaluation_request request = command->request;
+    char *beside = NULL;
     status result = checkpoint_word_read(&checkpoint, word, err);
+    if (result == STATUS_OK) result = figure_file_beside(command->out, command->png, &beside, err);
     request.checkpoint = checkpoint.path;
-    if (result == STATUS_OK) result = file_check_output(command->out, checkpoint.path, err);
-    if (result == STATUS_OK) result = file_check_output(command->out, request.config, err);
+    request.outputs[0] = command->out;
+    request.outputs[1] = beside;
+    const char *const inputs[] = {checkpoint.path, request.config};
+    if (result == STATUS_OK) result = file_check_outputs(request.outputs, EVALUATION_OUTPUTS, inputs, 2, err);
     if (result == STATUS_OK)
         result = answers_of_checkpoint(answers, &request, checkpoint.name, (size_t)command->sample, command->seed,
                                        tells, err);
+    memory_free(beside);
     checkpoint_word_free(&checkpoint);
     return result;
 }
