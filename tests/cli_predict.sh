@@ -202,6 +202,11 @@ tar -cf films.tar box.mp4
 refuses "a video in a tar file" 1 "films.tar#512: a video, where only pictures are read" predict films.tar#512
 check "a picture in a tar file" predict --csv shard.tar#512
 holds "is the same picture" test "$(face 1)" = "$(face 1 whole.csv)"
+cp shard.tar 's[1].tar'
+check "a tar file of a pattern's name" predict --csv 's[1].tar#512'
+holds "is that file" test "$(files)" = "s[1].tar#512 "
+ends "none of that name" 1 predict --csv 't[1].tar#512'
+says "it" 'no file has a name like this$'
 check "EXIF orientation" faces --csv turned.jpg
 holds "is obeyed" grep -q '^turned\.jpg,,,0,56,20,24,32,' out
 

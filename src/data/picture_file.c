@@ -139,19 +139,19 @@ bool picture_file_split(const char *path, size_t *shard_length, int64_t *offset)
     return true;
 }
 
-/* Release with memory_free. */
-static char *shard_of(const char *path, size_t shard_length, struct error *err)
+char *picture_file_opened(const char *path, struct error *err)
 {
-    char *shard = memory_copy_string(path, err);
-    if (shard != NULL) shard[shard_length] = '\0';
-    return shard;
+    char *file = memory_copy_string(path, err);
+    size_t shard_length;
+    int64_t offset;
+    if (file != NULL && picture_file_split(path, &shard_length, &offset)) file[shard_length] = '\0';
+    return file;
 }
 
-/* The member of the shard that the first `shard_length` bytes of `path` name. */
-static status read_shard(const char *path, size_t shard_length, int64_t offset, uint8_t **bytes, size_t *size,
-                         struct error *err)
+/* The member of a shard. */
+static status read_shard(const char *path, int64_t offset, uint8_t **bytes, size_t *size, struct error *err)
 {
-    char *shard = shard_of(path, shard_length, err);
+    char *shard = picture_file_opened(path, err);
     if (shard == NULL) return STATUS_FAILED;
     int descriptor = open(shard, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     status result = descriptor < 0 ? error_set_errno(err, "%s", path)
@@ -167,8 +167,7 @@ status picture_file_read(const char *path, uint8_t **bytes, size_t *size, struct
     *size = 0;
     size_t shard_length;
     int64_t offset;
-    if (picture_file_split(path, &shard_length, &offset))
-        return read_shard(path, shard_length, offset, bytes, size, err);
+    if (picture_file_split(path, &shard_length, &offset)) return read_shard(path, offset, bytes, size, err);
     status result = file_read(path, IMAGE_MOST_BYTES, bytes, size, err);
     if (result != STATUS_OK) return result;
     if (*size > 0) return STATUS_OK;
@@ -179,12 +178,9 @@ status picture_file_read(const char *path, uint8_t **bytes, size_t *size, struct
 
 status picture_file_check_output(const char *output, const char *path, struct error *err)
 {
-    size_t shard_length;
-    int64_t offset;
-    if (!picture_file_split(path, &shard_length, &offset)) return file_check_output(output, path, err);
-    char *shard = shard_of(path, shard_length, err);
-    status result = shard == NULL ? STATUS_FAILED : file_check_output(output, shard, err);
-    memory_free(shard);
+    char *file = picture_file_opened(path, err);
+    status result = file == NULL ? STATUS_FAILED : file_check_output(output, file, err);
+    memory_free(file);
     return result;
 }
 

@@ -114,10 +114,14 @@ static bool is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+/* Of a tar file's member the tar file. */
 static bool is_missing(const char *path)
 {
     struct stat info;
-    return stat(path, &info) != 0 && errno == ENOENT;
+    char *file = picture_file_opened(path, NULL);
+    bool missing = file != NULL && stat(file, &info) != 0 && errno == ENOENT;
+    memory_free(file);
+    return missing;
 }
 
 /* The first bytes decide; where they say nothing, the name. `kind` is that of a picture. */

@@ -14,6 +14,9 @@
  * here. */
 bool picture_file_split(const char *path, size_t *shard_length, int64_t *offset);
 
+/* The path of that file: the tar file of a member, else `path` itself. Release with memory_free. */
+char *picture_file_opened(const char *path, struct error *err) MUST_CHECK;
+
 /* Reads the encoded picture named by `path` (release with memory_free; at most IMAGE_MOST_BYTES). In
  * "SHARD.tar#OFFSET", OFFSET is the place, in bytes, of the member's 512-byte header or of its data behind the
  * header. Errors name the path: missing, not a regular file, empty, no member there. */
