@@ -207,6 +207,10 @@ check "a tar file of a pattern's name" predict --csv 's[1].tar#512'
 holds "is that file" test "$(files)" = "s[1].tar#512 "
 ends "none of that name" 1 predict --csv 't[1].tar#512'
 says "it" 'no file has a name like this$'
+tar -rf shard.tar none.png
+next=$(((($(wc -c <two.png) + 511) / 512 + 1) * 512))
+check "members with --annotate" predict --annotate drawn-members shard.tar#512 "shard.tar#$next" shard.tar#512
+holds "are named by their places" test "$(ls drawn-members | tr '\n' ' ')" = "shard-$next.jpg shard-512-2.jpg shard-512.jpg "
 check "EXIF orientation" faces --csv turned.jpg
 holds "is obeyed" grep -q '^turned\.jpg,,,0,56,20,24,32,' out
 

@@ -6,6 +6,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 #include "rmfer/data/draw.h"
+#include "rmfer/data/picture_file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -83,16 +84,21 @@ static bool is_png_name(const char *name)
     return text_ends_with_ignoring_case(name, ".png");
 }
 
-/* "a.jpg" to "a", "a-2" ... and its ending; a video's folder is "a/". */
+/* "a.jpg" to "a", "a-2" ... and its ending; a video's folder is "a/", and "s.tar#512" is "s-512". */
 static status make_name(struct text *name, const struct face_input *input, int64_t copy, struct error *err)
 {
     const char *target = input->target, *file = path_name(target), *dot = strrchr(file, '.');
     bool has_ending = dot != NULL && dot != file;
-    size_t stem = has_ending ? (size_t)(dot - target) : strlen(target);
-    char number[24] = "";
+    size_t stem = has_ending ? (size_t)(dot - target) : strlen(target), shard_length;
+    char member[24] = "", number[24] = "";
+    int64_t offset;
+    if (picture_file_split(target, &shard_length, &offset)) {
+        stem = shard_length - strlen(".tar");
+        snprintf(member, sizeof member, "-%lld", (long long)offset);
+    }
     if (copy > 1) snprintf(number, sizeof number, "-%lld", (long long)copy);
     name->length = 0;
-    return text_append_format(name, err, "%.*s%s%s", (int)stem, target, number,
+    return text_append_format(name, err, "%.*s%s%s%s", (int)stem, target, member, number,
                               input->is_frame       ? "/"
                               : is_png_name(target) ? ".png"
                                                     : ".jpg");
