@@ -214,6 +214,16 @@ holds "are named by their places" test "$(ls drawn-members | tr '\n' ' ')" = "sh
 check "EXIF orientation" faces --csv turned.jpg
 holds "is obeyed" grep -q '^turned\.jpg,,,0,56,20,24,32,' out
 
+mkfifo silent
+mkdir already && cp two.png already/
+exec 3<>silent
+run timeout 60 "$RMFER" predict --quiet --checkpoint tiny.safetensors --features no/such.npy - <silent
+holds "an error does not wait for standard input" test "$code $(cat err)" = \
+    "1 rmfer: error: no/such.npy: cannot be written: No such file or directory"
+echo two.png >&3
+run timeout 60 "$RMFER" predict --quiet --checkpoint tiny.safetensors --annotate already --batch 1 - <silent
+holds "nor does one behind its first line" test "$code $(cat err)" = \
+    "1 rmfer: error: already/two.png: is there already; name another folder, or replace it by --force"
 # ---- pictures and videos through a pipe
 piped() { run sh -c 'files=$1; shift; cat $files | "$RMFER" predict --checkpoint tiny.safetensors "$@" -' sh "$@"; }
 check "pictures as files" faces --csv two.png none.png turned.jpg

@@ -105,6 +105,30 @@ static void pipes_cannot(void **state)
     close(ends[0]);
 }
 
+/* Who waits for more bytes of a pipe is woken, whose writer says nothing; what came in before stays. */
+static void a_stream_can_be_stopped(void **state)
+{
+    (void)state;
+    int ends[2], stop[2];
+    const uint8_t *bytes;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(pipe(stop), 0);
+    assert_int_equal(write(ends[1], "abc", 3), 3);
+    struct byte_stream stream = byte_stream(ends[0], "a pipe");
+    stream.stop = stop[0];
+    assert_int_equal(byte_stream_peek(&stream, 2, &bytes), 3);
+    close(stop[1]);
+    alarm(60); /* it would wait for ever */
+    assert_int_equal(byte_stream_peek(&stream, 9, &bytes), 3);
+    alarm(0);
+    assert_true(stream.ended);
+    assert_int_equal(stream.error.code, STATUS_OK);
+    byte_stream_free(&stream);
+    close(stop[0]);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* A folder is no bytes: the stream ends, and says why. */
 static void errors_end_a_stream(void **state)
 {
@@ -126,6 +150,7 @@ int main(void)
         cmocka_unit_test(what_was_looked_at_stays),
         cmocka_unit_test(files_can_be_sought),
         cmocka_unit_test(pipes_cannot),
+        cmocka_unit_test(a_stream_can_be_stopped),
         cmocka_unit_test(errors_end_a_stream),
     };
     return cmocka_run_group_tests_name("byte stream", tests, NULL, NULL);

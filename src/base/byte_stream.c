@@ -4,6 +4,7 @@
 #include "rmfer/base/memory.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@ struct byte_stream byte_stream(int descriptor, const char *name)
     struct stat facts;
     bool is_file = fstat(descriptor, &facts) == 0 && S_ISREG(facts.st_mode);
     off_t place = is_file ? lseek(descriptor, 0, SEEK_CUR) : -1;
-    return (struct byte_stream){.descriptor = descriptor, .name = name, .origin = place};
+    return (struct byte_stream){.descriptor = descriptor, .stop = -1, .name = name, .origin = place};
 }
 
 void byte_stream_free(struct byte_stream *stream)
@@ -43,11 +44,22 @@ static bool make_room(struct byte_stream *stream)
     return true;
 }
 
+/* False once the stream is stopped, else when a read would not wait. */
+static bool wait_for_bytes(const struct byte_stream *stream)
+{
+    struct pollfd both[] = {{stream->descriptor, POLLIN, 0}, {stream->stop, POLLIN, 0}};
+    if (stream->stop < 0) return true;
+    while (poll(both, 2, -1) < 0 && errno == EINTR) continue;
+    return both[1].revents == 0;
+}
+
 /* One read; sets `ended` where nothing follows. */
 static void read_more(struct byte_stream *stream)
 {
     ssize_t got = -1;
-    if (make_room(stream)) {
+    if (!wait_for_bytes(stream)) {
+        got = 0;
+    } else if (make_room(stream)) {
         do got = read(stream->descriptor, stream->bytes + stream->end, READ_AT_ONCE);
         while (got < 0 && errno == EINTR);
         if (got < 0) error_set_errno(&stream->error, "%s cannot be read", stream->name);

@@ -1,5 +1,6 @@
 /* From the paths that were asked for to one picture or frame after the other: a video being decoded, else a folder
  * being walked, else the matches of a pattern, else standard input, else the next path. */
+#define _GNU_SOURCE /* pipe2 */
 #include "rmfer/faces/inputs.h"
 
 #include "faces/folder_walk.h"
@@ -13,12 +14,14 @@
 #include "rmfer/data/video.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { NAME_WIDTH_MOST = 48, NAME_WIDTH_LEAST = 24 };
 
@@ -29,6 +32,7 @@ struct face_inputs {
     uint64_t files;  /* started so far */
     uint64_t places; /* given out so far, to files and to errors */
     struct standard_input standard;
+    int stop[2];                     /* a pipe that is closed to stop the reading of it; -1, -1 = it is not read */
     bool reads_list, reads_pictures; /* of standard input */
     glob_t matches;                  /* of the pattern being followed */
     size_t next_match;               /* == matches.gl_pathc: none is */
@@ -59,10 +63,23 @@ status face_inputs_create(struct face_inputs **out, const char *const *paths, si
     inputs->paths = paths;
     inputs->path_count = count;
     inputs->options = *options;
+    inputs->stop[0] = inputs->stop[1] = -1;
     if (inputs->options.every < 1) inputs->options.every = 1;
     /* Videos are opened by the threads of a pipeline, which do not know what was set for the program's own. */
     if (inputs->options.threads < 1) inputs->options.threads = threads_get();
-    return STATUS_OK;
+    bool reads_standard = false;
+    for (size_t i = 0; i < count; i++) reads_standard |= strcmp(paths[i], "-") == 0;
+    if (!reads_standard || pipe2(inputs->stop, O_CLOEXEC) == 0) return STATUS_OK;
+    status result = error_set_errno(err, "standard input cannot be waited for");
+    face_inputs_free(inputs);
+    *out = NULL;
+    return result;
+}
+
+void face_inputs_stop(struct face_inputs *inputs)
+{
+    if (inputs->stop[1] >= 0) close(inputs->stop[1]);
+    inputs->stop[1] = -1;
 }
 
 struct video_times face_inputs_times(const struct face_inputs *inputs)
@@ -105,6 +122,8 @@ void face_inputs_free(struct face_inputs *inputs)
     close_folder(inputs);
     close_pattern(inputs);
     standard_input_close(&inputs->standard);
+    face_inputs_stop(inputs);
+    if (inputs->stop[0] >= 0) close(inputs->stop[0]);
     memory_free(inputs);
 }
 
@@ -441,7 +460,7 @@ static bool start_piped_video(struct face_inputs *inputs, struct face_input *inp
 
 static bool start_standard_input(struct face_inputs *inputs, struct face_input *input)
 {
-    enum stream_kind kind = standard_input_open(&inputs->standard, inputs->options.null_separated);
+    enum stream_kind kind = standard_input_open(&inputs->standard, inputs->options.null_separated, inputs->stop[0]);
     inputs->files += kind != STREAM_LIST;
     inputs->reads_list = kind == STREAM_LIST;
     inputs->reads_pictures = kind == STREAM_PICTURES;

@@ -254,6 +254,7 @@ void face_pipeline_free(struct face_pipeline *pipeline)
     pipeline->stopping = true;
     pthread_cond_broadcast(&pipeline->changed);
     pthread_mutex_unlock(&pipeline->lock);
+    face_inputs_stop(pipeline->inputs); /* which a worker may be waiting for */
     for (int i = 0; i < pipeline->worker_count; i++) pthread_join(pipeline->workers[i], NULL);
     for (size_t i = 0; pipeline->slots != NULL && i < pipeline->slot_count; i++) free_picture(&pipeline->slots[i]);
     pthread_cond_destroy(&pipeline->changed);

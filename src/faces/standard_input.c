@@ -9,9 +9,10 @@
 
 enum { LONGEST_LINE = 65536 };
 
-enum stream_kind standard_input_open(struct standard_input *in, bool null_separated)
+enum stream_kind standard_input_open(struct standard_input *in, bool null_separated, int stop)
 {
     if (!in->is_open) in->stream = byte_stream(STDIN_FILENO, "standard input");
+    in->stream.stop = stop;
     in->is_open = true;
     in->frame = 0;
     return null_separated ? STREAM_LIST : stream_kind_find(&in->stream);

@@ -16,8 +16,8 @@ struct standard_input {
     int64_t frame; /* the next one of a stream of pictures */
 };
 
-/* Looks at the first bytes; a list separated by NUL bytes is one whatever they are. */
-enum stream_kind standard_input_open(struct standard_input *in, bool null_separated);
+/* Looks at the first bytes; a list separated by NUL bytes is one whatever they are. `stop` is byte_stream's. */
+enum stream_kind standard_input_open(struct standard_input *in, bool null_separated, int stop);
 void standard_input_close(struct standard_input *in);
 
 /* The next name of a list; false at its end, and with an error where it is none. */

@@ -11,6 +11,8 @@
 
 struct byte_stream {
     int descriptor;   /* not owned */
+    int stop;         /* a descriptor, not owned: once it can be read, or is a pipe that was closed, the stream ends and
+                         nobody waits for more; -1 = none */
     const char *name; /* for messages, borrowed */
     uint8_t *bytes;   /* [begin, end) are read and not taken */
     size_t begin, end, capacity;

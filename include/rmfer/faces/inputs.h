@@ -58,6 +58,9 @@ void face_inputs_free(struct face_inputs *inputs);
  * set, and the next call goes on behind it. */
 bool face_inputs_next(struct face_inputs *inputs, struct face_input *input);
 
+/* From any thread: who waits for standard input waits no longer, and it has ended. */
+void face_inputs_stop(struct face_inputs *inputs);
+
 /* Whether there is one picture in all, as far as is known without reading on. */
 bool face_inputs_is_single(const struct face_inputs *inputs);
 
