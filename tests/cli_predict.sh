@@ -214,6 +214,12 @@ holds "are named by their places" test "$(ls drawn-members | tr '\n' ' ')" = "sh
 check "EXIF orientation" faces --csv turned.jpg
 holds "is obeyed" grep -q '^turned\.jpg,,,0,56,20,24,32,' out
 
+# ---- who reads along, and who says nothing
+mkfifo answers
+# What was answered is read before the list goes on.
+( echo none.png; read -r line && echo "$line" >along; echo two.png ) <answers | timeout 60 \
+    "$RMFER" predict --quiet --checkpoint tiny.safetensors --detector squares.onnx --json --batch 1 - >answers 2>err
+holds "a picture without faces is written at once" grep -q '"none.png".*"faces": \[\]' along
 mkfifo silent
 mkdir already && cp two.png already/
 exec 3<>silent

@@ -167,8 +167,9 @@ struct run {
     struct predict_delivery *delivery;
 };
 
-/* Writes the oldest pictures as far as they are done, and gives their places back. Faces that wait for a batch belong
- * to pictures that are not done, so their references move along. */
+/* Writes the oldest pictures as far as they are done, at once, as who reads along shall not wait for what comes later,
+ * and gives their places back. Faces that wait for a batch belong to pictures that are not done, so their references
+ * move along. */
 static status write_done(const struct run *run, struct error *err)
 {
     struct predict_batches *batches = run->batches;
@@ -183,22 +184,20 @@ static status write_done(const struct run *run, struct error *err)
         face_pipeline_release(run->pipeline);
         done++;
     }
+    if (done > 0) fflush(stdout);
     batches->waiting_count -= done;
     memmove(batches->waiting, batches->waiting + done, batches->waiting_count * sizeof *batches->waiting);
     for (size_t i = 0; i < batches->batch_count; i++) batches->references[i].item -= done;
     return result;
 }
 
-/* Who reads along shall not wait for what comes later. */
 static status run_batch(const struct run *run, struct error *err)
 {
     if (run->batches->batch_count > 0) {
         run_network(run->batches);
         hand_out(run->batches);
     }
-    status result = write_done(run, err);
-    fflush(stdout);
-    return result;
+    return write_done(run, err);
 }
 
 static status add_face(const struct run *run, const struct face_picture *picture, size_t face, struct error *err)
