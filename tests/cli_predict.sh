@@ -230,6 +230,11 @@ echo two.png >&3
 run timeout 60 "$RMFER" predict --quiet --checkpoint tiny.safetensors --annotate already --batch 1 - <silent
 holds "nor does one behind its first line" test "$code $(cat err)" = \
     "1 rmfer: error: already/two.png: is there already; name another folder, or replace it by --force"
+run timeout 60 "$RMFER" predict --quiet --checkpoint tiny.safetensors --features silent two.png
+exec 3>&-
+holds "--features into a pipe" test "$code $(cat err)" = "1 rmfer: error: silent: the array's length, known at the end, $(
+    )goes to its beginning, where a pipe has none"
+
 # ---- pictures and videos through a pipe
 piped() { run sh -c 'files=$1; shift; cat $files | "$RMFER" predict --checkpoint tiny.safetensors "$@" -' sh "$@"; }
 check "pictures as files" faces --csv two.png none.png turned.jpg

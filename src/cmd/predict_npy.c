@@ -44,6 +44,10 @@ status npy_rows_open(struct npy_rows **out, const char *path, size_t columns, st
     rows->path = memory_copy_string(path, err);
     atomic_file_remove_stale(path);
     status result = rows->path == NULL ? STATUS_FAILED : atomic_file_open(&rows->file, path, err);
+    if (result == STATUS_OK && fseek(rows->file.stream, 0, SEEK_SET) != 0)
+        result = error_set(err,
+                           "%s: the array's length, known at the end, goes to its beginning, where a pipe has none",
+                           path);
     if (result == STATUS_OK) result = write_header(rows, err);
     if (result == STATUS_OK)
         *out = rows;
