@@ -194,6 +194,15 @@ holds "a list separated by NUL" test "$code $(files)" = "0 two.png none.png "
 run predict - <list
 holds "that is not asked for" test "$code $(cat err)" = \
     "1 rmfer: error: standard input: not a list of paths (for a list separated by NUL there is --null)"
+printf '\357\273\277two.png\nnone.png\n' >list
+run predict --csv - <list
+holds "a byte-order mark in front of a list" test "$code $(files)" = "0 two.png none.png "
+for mark in '\377\376t\000\n\000' '\376\377\000t\000\n'; do
+    printf "$mark" >list
+    run predict - <list
+    holds "a list in UTF-16" test "$code $(cat err)" = \
+        "1 rmfer: error: standard input: not a list of paths in UTF-8, but in UTF-16"
+done
 run predict - </dev/null
 holds "an empty list" test "$code$(cat out err)" = 0
 tar -cf shard.tar two.png

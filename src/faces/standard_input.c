@@ -9,13 +9,32 @@
 
 enum { LONGEST_LINE = 65536 };
 
+/* Waits for no more bytes than are like that. */
+static bool begins_with(struct byte_stream *stream, const uint8_t *mark, size_t length)
+{
+    const uint8_t *bytes;
+    for (size_t i = 0; i < length; i++)
+        if (byte_stream_peek(stream, i + 1, &bytes) <= i || bytes[i] != mark[i]) return false;
+    return true;
+}
+
+/* The byte-order mark that some programs write in front of a text. */
+static void pass_over_mark(struct standard_input *in)
+{
+    static const uint8_t utf8[] = {0xef, 0xbb, 0xbf}, little[] = {0xff, 0xfe}, big[] = {0xfe, 0xff};
+    if (begins_with(&in->stream, utf8, sizeof utf8)) byte_stream_take(&in->stream, sizeof utf8);
+    in->is_utf16 = begins_with(&in->stream, little, sizeof little) || begins_with(&in->stream, big, sizeof big);
+}
+
 enum stream_kind standard_input_open(struct standard_input *in, bool null_separated, int stop)
 {
     if (!in->is_open) in->stream = byte_stream(STDIN_FILENO, "standard input");
     in->stream.stop = stop;
     in->is_open = true;
     in->frame = 0;
-    return null_separated ? STREAM_LIST : stream_kind_find(&in->stream);
+    enum stream_kind kind = null_separated ? STREAM_LIST : stream_kind_find(&in->stream);
+    if (kind == STREAM_LIST && !null_separated) pass_over_mark(in);
+    return kind;
 }
 
 void standard_input_close(struct standard_input *in)
@@ -28,6 +47,10 @@ bool standard_input_name(struct standard_input *in, bool null_separated, struct 
 {
     int end = null_separated ? '\0' : '\n', byte;
     name->length = 0;
+    if (in->is_utf16) {
+        error_set(err, "standard input: not a list of paths in UTF-8, but in UTF-16");
+        return false;
+    }
     while ((byte = byte_stream_get(&in->stream)) >= 0 && byte != end) {
         char character = (char)byte;
         if (name->length == LONGEST_LINE || (byte == '\0' && end != '\0')) {

@@ -13,6 +13,7 @@
 struct standard_input {
     struct byte_stream stream;
     bool is_open;
+    bool is_utf16; /* the list, which is not read */
     int64_t frame; /* the next one of a stream of pictures */
 };
 
