@@ -494,6 +494,10 @@ check "and again, over what it wrote" predict --csv --force --annotate within/b/
 holds "reads the same" test "$(files)" = "within/a.png within/b/c.png "
 check "by a pattern too" predict --csv --force --annotate within/b/out 'within/*' 'within/b/o*'
 holds "reads the same" test "$(files)" = "within/a.png within/b/c.png "
+printf 'within/a.png\nwithin/b/out\n' >list
+run predict --csv --force --annotate within/b/out - <list
+holds "by a list it is told" test "$code $(files)$(cat err)" = \
+    "0 within/a.png rmfer: warning: within/b/out: is where results are written, and is passed over"
 refuses "--annotate into the folder that is searched" 2 \
     './within: is where --annotate writes, and cannot be searched too: name another folder' predict --annotate within ./within
 i=0

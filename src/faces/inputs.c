@@ -388,7 +388,11 @@ static bool start_folder(struct face_inputs *inputs, struct face_input *input, c
 static bool start_path(struct face_inputs *inputs, struct face_input *input, const char *path)
 {
     const char *left_out = inputs->options.not_searched;
-    if (left_out != NULL && folder_is_same(left_out, path)) return false; /* a pattern or a list led to it */
+    if (left_out != NULL && folder_is_same(left_out, path)) { /* a pattern led to it, or a list, which names it */
+        if (inputs->reads_list && !inputs->options.quiet)
+            log_warning("%s: is where results are written, and is passed over", path);
+        return false;
+    }
     if (is_folder(path)) return start_folder(inputs, input, path);
     struct error error = {0};
     char *copy = memory_copy_string(path, &error), *target = memory_copy_string(path_name(path), &error);
