@@ -57,6 +57,10 @@ read=$(predict text.jpg 2>&1 | sed -n 's/.*not a picture (\(.*\) are read)$/\1/p
 # ---- the table
 check "a picture alone" predict two.png
 holds "it is one face" grep -q -E '^two\.png +([A-Z][a-z]+ +[0-9.]+ % *){3}$' out
+cp two.png 'é€.png'
+predict two.png 'é€.png' >out 2>err
+holds "names stand in a column by their characters" test "$(sed 's/^é€\./xx./; s/[A-Z].*//' out | awk '{ print length($0) }' | sort -u | wc -l)" -eq 1
+rm 'é€.png'
 check "pictures with a detector" faces two.png none.png
 holds "a line a face" test "$(wc -l <out)" -eq 3
 holds "the first face" grep -q '^two\.png .* %   at 56,20  24x32  score 1\.00$' out

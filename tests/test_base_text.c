@@ -104,6 +104,13 @@ static void test_paths(void **state)
 }
 
 /* Foreign names in messages must not steer the terminal: control bytes and what is no UTF-8 become question marks. */
+static void test_characters(void **state)
+{
+    (void)state;
+    assert_int_equal(text_characters(""), 0);
+    assert_int_equal(text_characters("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80."), 5);
+}
+
 static void test_printable_text(void **state)
 {
     (void)state;
@@ -211,10 +218,15 @@ static void test_natural_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_growing_text),           cmocka_unit_test(test_strict_numbers),
-        cmocka_unit_test(test_comparing_and_trimming), cmocka_unit_test(test_natural_order),
-        cmocka_unit_test(test_the_nearest_name),       cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_printable_text),         cmocka_unit_test(test_escaped_names),
+        cmocka_unit_test(test_growing_text),
+        cmocka_unit_test(test_strict_numbers),
+        cmocka_unit_test(test_comparing_and_trimming),
+        cmocka_unit_test(test_natural_order),
+        cmocka_unit_test(test_the_nearest_name),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_characters),
+        cmocka_unit_test(test_printable_text),
+        cmocka_unit_test(test_escaped_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

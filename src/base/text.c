@@ -198,6 +198,14 @@ const char *path_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
+/* Each has one byte that continues none. */
+size_t text_characters(const char *string)
+{
+    size_t count = 0;
+    for (; *string != '\0'; string++) count += ((unsigned char)*string & 0xc0) != 0x80;
+    return count;
+}
+
 /* Bytes of the UTF-8 sequence at `s`, 0 when it is not valid or a control character. The first continuation byte is
  * bounded, so that no character has two forms and none is a half of a pair (Unicode 15, table 3-7). */
 static size_t utf8_sequence(const unsigned char *s)

@@ -16,7 +16,8 @@ static status append_name(const struct predict_result *result, struct text *out,
                                   : text_append_format(&name, err, " %8.2f s", input->time);
     if (done == STATUS_OK) {
         text_make_printable(name.bytes);
-        done = text_append_format(out, err, "%-*s  ", result->settings->name_width, name.bytes);
+        int missing = result->settings->name_width - (int)text_characters(name.bytes);
+        done = text_append_format(out, err, "%s%*s  ", name.bytes, missing > 0 ? missing : 0, "");
     }
     text_free(&name);
     return done;

@@ -539,7 +539,7 @@ int face_inputs_name_width(const struct face_inputs *inputs)
 {
     size_t width = NAME_WIDTH_LEAST;
     for (size_t i = 0; i < inputs->path_count; i++) {
-        size_t length = strlen(inputs->paths[i]);
+        size_t length = text_characters(inputs->paths[i]);
         if (is_folder(inputs->paths[i])) length += NAME_WIDTH_LEAST;
         if (length > width) width = length;
     }

@@ -33,10 +33,7 @@ const char *palette_ink(double share)
 
 double canvas_text_width(const char *text)
 {
-    double width = 0;
-    for (const char *at = text; *at != '\0'; at++)
-        if (((unsigned char)*at & 0xc0) != 0x80) width += 7.2;
-    return width;
+    return 7.2 * (double)text_characters(text);
 }
 
 void canvas_shorten(const char *name, size_t most, char *out, size_t size)

@@ -69,6 +69,9 @@ enum text_escape {
  * the name back; names without any of that stay as they are. */
 status text_append_escaped(struct text *text, const char *name, enum text_escape escape, struct error *err) MUST_CHECK;
 
+/* Characters of a text in UTF-8. */
+size_t text_characters(const char *string);
+
 /* Bytes of the UTF-8 character that `string` begins with; 0 for an end, a control character and what is none. */
 size_t text_printable_length(const char *string);
 /* The same, with control characters. */
