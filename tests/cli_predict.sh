@@ -462,9 +462,14 @@ holds "and nothing is made where it leads" test ! -e tree/deep
 check "--annotate --force" predict --force --annotate linked none.png
 holds "replaces the link" test -f linked/none.png -a ! -h linked/none.png
 holds "and not what it leads to" cmp target.png two.png
-refuses "--annotate --force over the picture itself" 1 \
-    './two.png: --annotate would write over the picture itself; name another folder' \
-    predict --force --annotate . two.png
+refuses "--annotate --force into the folder of a picture" 2 \
+    'two.png: is in the folder that --annotate writes to, and --force might write over it: name another folder' \
+    predict --force --annotate . two/same.png two.png
+holds "which is whole" cmp two.png kept.png
+echo two.png >list
+run predict --force --annotate . - <list
+holds "--annotate --force over the picture itself" test "$code $(cat err)" = \
+    "1 rmfer: error: ./two.png: --annotate would write over the picture itself; name another folder"
 refuses "--features over a picture" 2 'two.png: is read here, and would be written over: take another name' predict --features two.png two.png
 cp shard.tar kept.tar
 refuses "--features over a tar file" 2 'shard.tar: is read here, and would be written over: take another name' \

@@ -78,14 +78,32 @@ static status check_outputs(const struct predict_command *command, const struct 
     return result;
 }
 
+/* Whether --force may write a picture over this one: results end in .jpg or .png. */
+static status check_force(const struct predict_command *command, const char *path, struct error *err)
+{
+    bool ends_so = text_ends_with_ignoring_case(path, ".jpg") || text_ends_with_ignoring_case(path, ".png");
+    if (!command->force || !ends_so) return STATUS_OK;
+    char *folder = path_folder(path, err);
+    status result = folder == NULL ? STATUS_FAILED : STATUS_OK;
+    if (result == STATUS_OK && folder_is_same(command->annotate, folder))
+        result = error_set_usage(
+            err, "%s: is in the folder that --annotate writes to, and --force might write over it: name another folder",
+            path);
+    memory_free(folder);
+    return result;
+}
+
 static status check_annotate(const struct predict_command *command, const struct option_list *paths, struct error *err)
 {
-    for (size_t i = 0; i < paths->count && command->annotate != NULL; i++)
+    status result = STATUS_OK;
+    for (size_t i = 0; i < paths->count && command->annotate != NULL && result == STATUS_OK; i++) {
         if (folder_is_same(command->annotate, paths->items[i]))
             return error_set_usage(err,
                                    "%s: is where --annotate writes, and cannot be searched too: name another folder",
                                    paths->items[i]);
-    return STATUS_OK;
+        result = check_force(command, paths->items[i], err);
+    }
+    return result;
 }
 
 /* Launchers differ in who gets standard input; nobody would know what became of it. */
