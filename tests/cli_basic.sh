@@ -58,6 +58,11 @@ for command in predict table info 'rmset stats'; do
     # shellcheck disable=SC2086
     refuses "$command with an empty word" 2 'an empty argument is no path and no name' $command ''
 done
+for option in --checkpoint --detector --annotate --features; do
+    refuses "predict with an empty $option" 2 "^rmfer: error: $option: its value is empty" predict $option '' x.jpg
+    refuses "predict with an empty $option=" 2 "^rmfer: error: $option: its value is empty" predict $option= x.jpg
+done
+refuses "import of no prefix" 1 'nothing-here.pth: No such file' import --prefix '' nothing-here.pth -o "$folder/none.safetensors"
 shows "rmset --version" 0 '^rmfer [0-9]' rmset --version
 
 # The manual page has every option of every command, each in the command's own part.

@@ -116,7 +116,7 @@ int command_import(int argc, char **argv)
         {"mean", OPTION_STRING, &arguments.mean, "R,G,B", "normalisation of values in 0..1 (default: ImageNet's)", 0, 0,
          0},
         {"std", OPTION_STRING, &arguments.std, "R,G,B", "the same", 0, 0, 0},
-        {"prefix", OPTION_STRING, &arguments.prefix, "P", "of several sets of weights, the one whose names begin so", 0,
+        {"prefix", OPTION_TEXT, &arguments.prefix, "P", "of several sets of weights, the one whose names begin so", 0,
          0, 0},
     };
     struct command_line line = {

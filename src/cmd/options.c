@@ -73,6 +73,7 @@ static status store(const struct option *option, const char *value, struct error
     switch (option->kind) {
     case OPTION_FLAG: *(bool *)option->target = true; return STATUS_OK;
     case OPTION_STRING:
+    case OPTION_TEXT:
     case OPTION_OPTIONAL: *(const char **)option->target = value; return STATUS_OK;
     case OPTION_REPEATED: {
         struct option_list *list = option->target;
@@ -83,6 +84,14 @@ static status store(const struct option *option, const char *value, struct error
     case OPTION_REAL: return store_number(option, value, err);
     }
     return STATUS_OK;
+}
+
+/* An empty value, like an empty word (take_word), is a variable that was not set. */
+static status take_value(const struct option *option, const char *value, struct error *err)
+{
+    if (value[0] == '\0' && option->kind != OPTION_TEXT)
+        return error_set_usage(err, "--%s: its value is empty (%s is wanted)", option->name, option->argument);
+    return store(option, value, err);
 }
 
 static const struct option *find(const struct option *all, size_t count, const char *name, size_t length, char letter)
@@ -127,11 +136,11 @@ static status parse_option(const struct option *all, size_t count, int argc, cha
         if (equals != NULL) return error_set_usage(err, "--%s takes no value", option->name);
         return store(option, NULL, err);
     }
-    if (equals != NULL) return store(option, equals + 1, err);
+    if (equals != NULL) return take_value(option, equals + 1, err);
     if (option->kind == OPTION_OPTIONAL) return store(option, "", err);
     if (*at + 1 >= argc) return error_set_usage(err, "--%s needs a value (%s)", option->name, option->argument);
     *at += 1;
-    return store(option, argv[*at], err);
+    return take_value(option, argv[*at], err);
 }
 
 static status make_lists(struct command_line *line, int argc, struct error *err)

@@ -176,7 +176,7 @@ int command_plot(int argc, char **argv)
     const struct option options[] = {
         {"out", OPTION_STRING, &command.out, "FILE.svg", "where the figure goes; FILE.png: as PNG", 0, 0, 'o'},
         {"png", OPTION_FLAG, &command.png, NULL, "as PNG too, beside it", 0, 0, 0},
-        {"title", OPTION_STRING, &command.title, "TEXT", "the figure's heading", 0, 0, 0},
+        {"title", OPTION_TEXT, &command.title, "TEXT", "the figure's heading", 0, 0, 0},
         {"key", OPTION_STRING, &command.key, "NAME", "curves: one number of metrics.jsonl alone", 0, 0, 0},
         {"last", OPTION_FLAG, &command.last, NULL, "confusion: of the last evaluation, not of the best", 0, 0, 0},
         {"sample", OPTION_INTEGER, &command.sample, "N",

@@ -11,6 +11,7 @@
 enum option_kind {
     OPTION_FLAG,     /* bool */
     OPTION_STRING,   /* const char *, points into argv */
+    OPTION_TEXT,     /* the same; it may be empty */
     OPTION_INTEGER,  /* int64_t, within [minimum, maximum] */
     OPTION_REAL,     /* double, within [minimum, maximum] */
     OPTION_REPEATED, /* struct option_list: given any number of times */
@@ -54,8 +55,8 @@ struct option_forms {
 
 /* Parses argv[1..]; common options (--threads --seed --quiet --verbose --help --version) are understood everywhere
  * and
- * --threads and the log level take effect at once. Unknown options name the nearest known one; an empty word is
- * refused. */
+ * --threads and the log level take effect at once. Unknown options name the nearest known one; an empty word, and
+ * an empty value but an OPTION_TEXT's, is refused. */
 status options_parse(struct command_line *line, int argc, char **argv, struct error *err) MUST_CHECK;
 
 /* Refuses, as a usage error, an option that was given though this form of the command would pass it over. */
