@@ -96,6 +96,9 @@ pair=$(sed 's/.*"b": {"checkpoint": "[^"]*", "overall_accuracy": \([0-9.]*\),.*/
 holds "accuracies are those of eval alone" [ "$alone" = "$pair" ]
 refuses "one checkpoint" 2 'takes two checkpoints' "$RMFER" eval --compare $best
 refuses "three" 2 'takes two checkpoints' "$RMFER" eval --compare $best $best $best
+refuses "a third by its option" 2 'leave out --checkpoint' "$RMFER" eval --compare $best $best --checkpoint $best
+refuses "a temperature of two" 2 'of one checkpoint: leave out --compare' \
+    "$RMFER" eval --compare $best $best --fit-temperature no.safetensors
 refuses "paths without --compare" 2 'takes options only' "$RMFER" eval $best
 
 # ---- a folder's name is no configuration text ----

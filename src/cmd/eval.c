@@ -180,8 +180,12 @@ static status run(struct eval_command *command, struct error *err)
 static status compare(struct eval_command *command, const struct command_line *line, struct error *err)
 {
     struct text table = {0}, object = {0};
-    if (line->positional.count != 2 || command->request.checkpoint != NULL || command->request.calibrated != NULL)
+    if (line->positional.count != 2)
         return error_set_usage(err, "rmfer eval --compare takes two checkpoints or run folders: --compare A B");
+    if (command->request.checkpoint != NULL)
+        return error_set_usage(err, "--compare A B names both checkpoints: leave out --checkpoint");
+    if (command->request.calibrated != NULL)
+        return error_set_usage(err, "--fit-temperature is of one checkpoint: leave out --compare");
     if (command->plots != NULL || command->png)
         return error_set_usage(err, "--plots draws one checkpoint; rmfer plot mds lays several side by side");
     if (command->csv != NULL) return error_set_usage(err, "--csv writes one checkpoint's answers: leave out --compare");
