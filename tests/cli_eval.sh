@@ -150,6 +150,9 @@ refuses "results and a checkpoint into one old file" 2 'two results would go int
 refuses "where nothing can be written, before it evaluates" 1 '^rmfer: error: none/x.json: cannot be written' \
     "$RMFER" eval --checkpoint $best --config run.ini --split test --json none/x.json
 holds "which it has not" sh -c '! grep -q pictures err'
+refuses "figures where no folder can be, before it evaluates" 1 '^rmfer: error: run.ini: cannot make the folder' \
+    "$RMFER" eval --checkpoint $best --config run.ini --split test --plots run.ini/p
+holds "which it has not" sh -c '! grep -q pictures err'
 refuses "of two checkpoints the same" 1 '^rmfer: error: none/x.json: cannot be written' \
     "$RMFER" eval --compare $best $other --config run.ini --split test --json none/x.json
 holds "which it has not" sh -c '! grep -q pictures err'

@@ -173,6 +173,8 @@ check "rmset preview draws it too" "$RMFER" rmset preview faces/rmset --anchor "
     --checkpoint drawn/last.safetensors -o preview.jpg
 check "the same" cmp sheet.jpg preview.jpg
 expect "a sheet is a picture" 2 'FILE.jpg or FILE.png' err "$RMFER" plot attention drawn --rmset faces/rmset --anchor "$anchor" -o e.svg
+expect "a sheet where no folder is, before it scores" 1 'none-there/e.jpg: cannot be written' err \
+    "$RMFER" plot attention drawn --rmset faces/rmset --anchor nowhere:0:0 -o none-there/e.jpg
 expect "a sheet of what" 2 'belong together' err "$RMFER" plot attention drawn --rmset faces/rmset -o e.jpg
 expect "a sheet is no plane" 2 'for rmfer plot attention' err "$RMFER" plot mds drawn --rmset faces/rmset --anchor "$anchor" -o e.jpg
 check "one seed chooses" "$RMFER" plot mds drawn --split valid --sample 9 --seed 0 -o nine.svg

@@ -115,11 +115,21 @@ static status write_kind(const char *folder, bool also_png, struct answer_figure
     return result;
 }
 
+status answer_figures_try(const char *folder, struct error *err)
+{
+    status result = folder_create(folder, err);
+    if (result != STATUS_OK) return result;
+    char *path = path_join(folder, "confusion.svg", err);
+    result = path == NULL ? STATUS_FAILED : figure_file_try(path, false, err);
+    memory_free(path);
+    return result;
+}
+
 status answer_figures_write(const char *folder, bool also_png, const struct answers *answers, const char *split,
                             uint64_t seed, struct error *err)
 {
     struct answer_figure figure = {.split = split, .answers = answers, .count = 1, .seed = seed};
-    status result = folder_create(folder, err);
+    status result = STATUS_OK;
     for (size_t i = 0; i < KINDS && result == STATUS_OK; i++) {
         bool is_attention = strcmp(kinds[i].name, "attention") == 0;
         if (is_attention && (answers->projections == NULL || answers->sampled < 2 || answers->attention_batch < 2))

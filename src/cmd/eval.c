@@ -146,6 +146,8 @@ static status check_outputs(struct eval_command *command, const char *const *che
     if (result == STATUS_OK) result = file_check_outputs(files, EVALUATION_OUTPUTS, &request->config, 1, err);
     for (size_t i = 0; i < EVALUATION_OUTPUTS && result == STATUS_OK && processes_speaks(request->dist); i++)
         if (files[i] != NULL) result = atomic_file_try(files[i], err);
+    if (result == STATUS_OK && command->plots != NULL && processes_speaks(request->dist))
+        result = answer_figures_try(command->plots, err);
     return result;
 }
 

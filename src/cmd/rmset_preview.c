@@ -3,6 +3,7 @@
 #include "cmd/rmset_attention.h"
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/text.h"
 #include "rmfer/ckpt/detector_onnx.h"
@@ -110,6 +111,7 @@ static status preview_film(struct preview_command *command, const char *film, st
     if (result == STATUS_OK) result = file_check_output(command->preview.out, command->preview.detections, err);
     if (result == STATUS_OK) result = read_detector(command, &detector, err);
     if (result == STATUS_OK) result = file_check_output(command->preview.out, command->detector, err);
+    if (result == STATUS_OK) result = atomic_file_try(command->preview.out, err);
     if (result == STATUS_OK) result = rmset_preview_make(&preview, film, &command->preview, err);
     if (result == STATUS_OK) result = write_picture(text_string(&out), &preview.sheet, err);
     if (result == STATUS_OK) {

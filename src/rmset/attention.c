@@ -3,6 +3,7 @@
 #include "rmfer/rmset/attention.h"
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/ckpt/checkpoint.h"
@@ -110,6 +111,7 @@ static status check_out(const struct rmset_attention_options *options, const str
     status result = STATUS_OK;
     for (size_t i = 0; i < options->checkpoint_count && result == STATUS_OK; i++)
         result = file_check_output(options->out, options->checkpoints[i], err);
+    if (result == STATUS_OK && options->out != NULL) result = atomic_file_try(options->out, err);
     if (result != STATUS_OK || options->out == NULL || !file_exists(options->out)) return result;
     if (!config->rmset.allow_outside && !lies_in(options->folder, options->out)) return STATUS_OK;
     result = open_index(options, config, 1, &index, err);
