@@ -255,11 +255,13 @@ static void prepare_room(const struct kernels *kernels, struct room *room)
     fill(room->gradient + TAPS * BLOCK, WIDTH * BLOCK, 9);
 }
 
-static double largest_difference(const real *a, const real *b, size_t count)
+double bench_kernels_difference(const real *a, const real *b, size_t count)
 {
     double apart = 0, largest = 0;
     for (size_t i = 0; i < count; i++) {
-        apart = fmax(apart, fabs((double)a[i] - (double)b[i]));
+        double difference = fabs((double)a[i] - (double)b[i]);
+        if (!isfinite(difference)) return INFINITY;
+        apart = fmax(apart, difference);
         largest = fmax(largest, fabs((double)b[i]));
     }
     return largest > 0 ? apart / largest : apart;
@@ -267,9 +269,9 @@ static double largest_difference(const real *a, const real *b, size_t count)
 
 static double compare_rooms(const struct room *a, const struct room *b)
 {
-    double maps = fmax(largest_difference(a->y, b->y, MAP), largest_difference(a->second, b->second, MAP));
-    double sums = largest_difference(a->sums, b->sums, 3 * CHANNELS);
-    return fmax(maps, fmax(sums, largest_difference(a->weights, b->weights, INPUT * CHANNELS)));
+    double maps = fmax(bench_kernels_difference(a->y, b->y, MAP), bench_kernels_difference(a->second, b->second, MAP));
+    double sums = bench_kernels_difference(a->sums, b->sums, 3 * CHANNELS);
+    return fmax(maps, fmax(sums, bench_kernels_difference(a->weights, b->weights, INPUT * CHANNELS)));
 }
 
 /* Seconds of a call, over as many as take half a millisecond. */
