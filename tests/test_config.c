@@ -261,6 +261,12 @@ static void test_normalization_has_one_meaning(void **state)
     assert_refused("[data]\nnormalize = imagenet\nmean = 0,0,0\nstd = 1,1,1\n",
                    "affectnet8.ini:2: data.normalize = imagenet: mean and std are given too (set normalize = custom)");
     assert_refused("[data]\nnormalize = custom\n", "affectnet8.ini: data.std = 0, 0, 0: custom needs mean and std");
+    assert_refused("[data]\nnormalize = custom\nstd = 1,1,1\n",
+                   "affectnet8.ini: data.mean = 0, 0, 0: custom needs mean and std");
+    assert_refused("[eval]\nmean = 1,1,1\n", "affectnet8.ini: eval.std = 0, 0, 0: custom needs mean and std");
+    assert_set_refused("[data]\nnormalize = affectnet\n", "data.std=0.2, 0.2, 0.2",
+                       "affectnet8.ini: data.mean = 0, 0, 0: custom needs mean and std");
+    assert_int_equal(parse("[data]\nnormalize = custom\nmean = 0,0,0\nstd = 1,1,1\n"), STATUS_OK);
     const char *resolved = "[data]\nnormalize = imagenet\nmean = 0.485, 0.456, 0.406\nstd = 0.229, 0.224, 0.225\n"
                            "[eval]\nnormalize = same\nmean = 0.485, 0.456, 0.406\nstd = 0.229, 0.224, 0.225\n";
     assert_int_equal(parse(resolved), STATUS_OK);
@@ -304,6 +310,35 @@ static void test_own_statistics_go_with_the_folder(void **state)
     snprintf(message, sizeof message, "%s/statistics.ini:1: a section is written [name], alone on its line", folder);
     scratch_text(folder, "statistics.ini", "[rmset\n");
     assert_set_refused(resolved, elsewhere, message);
+    scratch_remove(folder);
+}
+
+/* A mean that stands nowhere is not 0; numbers of no RMset are not those of the folder that the program happens to be
+ * in. */
+static void test_own_statistics_are_whole(void **state)
+{
+    (void)state;
+    assert_refused("[rmset]\nnormalize = own\nstd = 1,1,1\n",
+                   "affectnet8.ini: rmset.mean = 0, 0, 0: mean and std are given together or not at all");
+    assert_refused("[rmset]\nnormalize = own\nmean = 1,1,1\n",
+                   "affectnet8.ini: rmset.std = 0, 0, 0: mean and std are given together or not at all");
+    char *folder = scratch_make();
+    char root[160], message[160], here[1024];
+    snprintf(root, sizeof root, "rmset.root=%s", folder);
+    snprintf(message, sizeof message, "%s/statistics.ini: mean and std are needed", folder);
+    static const char *const parts[] = {"", "[rmset]\nstd = 0.125, 0.125, 0.125\n", "mean = 0.4, 0.4, 0.4\n",
+                                        "mean =\nstd = 0.125, 0.125, 0.125\n"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        scratch_text(folder, "statistics.ini", parts[i]);
+        assert_set_refused("[rmset]\nnormalize = own\n", root, message);
+    }
+    scratch_text(folder, "statistics.ini", "[rmset]\nmean = 0.4, 0.4, 0.4\nstd = 0.125, 0.125, 0.125\n");
+    assert_non_null(getcwd(here, sizeof here));
+    assert_int_equal(chdir(folder), 0);
+    status result = parse("[rmset]\nnormalize = own\n");
+    assert_int_equal(chdir(here), 0);
+    assert_int_equal(result, STATUS_OK);
+    assert_true(config.rmset.mean[0] == 0 && config.rmset.std[2] == 0);
     scratch_remove(folder);
 }
 
@@ -554,6 +589,7 @@ int main(void)
         cmocka_unit_test_teardown(test_a_file_is_the_base_of_its_paths, forget),
         cmocka_unit_test_teardown(test_normalization_has_one_meaning, forget),
         cmocka_unit_test_teardown(test_own_statistics_go_with_the_folder, forget),
+        cmocka_unit_test_teardown(test_own_statistics_are_whole, forget),
         cmocka_unit_test_teardown(test_printing_reads_back_the_same, forget),
         cmocka_unit_test_teardown(test_presets_load, forget),
         cmocka_unit_test_teardown(test_ablations_change_only_what_they_say, forget),

@@ -89,6 +89,18 @@ static bool given(const double *std)
     return std[0] > 0;
 }
 
+static bool stands(const struct config *config, const char *section, const char *name)
+{
+    return line_of(config, config_key_find(section, name)) != LINE_DEFAULT;
+}
+
+/* Either without the other would go with a mean, or a deviation, of 0 that nobody meant. */
+static status need_both(const struct config *config, const char *section, const char *message, struct error *err)
+{
+    if (!stands(config, section, "std")) return refuse(config, section, "std", message, err);
+    return stands(config, section, "mean") ? STATUS_OK : refuse(config, section, "mean", message, err);
+}
+
 static bool is_override(const struct config *config, const char *section, const char *name)
 {
     return line_of(config, config_key_find(section, name)) == LINE_OVERRIDE;
@@ -132,8 +144,7 @@ static status resolve_normalization(struct config *config, const struct normaliz
         status result = settle(config, this, mean, std, err);
         if (result != STATUS_OK) return result;
     }
-    if (*this->choice == NORMALIZE_CUSTOM)
-        return given(this->std) ? STATUS_OK : refuse(config, this->section, "std", "custom needs mean and std", err);
+    if (*this->choice == NORMALIZE_CUSTOM) return need_both(config, this->section, "custom needs mean and std", err);
     memmove(this->mean, mean, sizeof config->data.mean);
     memmove(this->std, std, sizeof config->data.std);
     return STATUS_OK;
@@ -149,13 +160,18 @@ static status take_statistics(struct config *config, const char *path, struct er
     if (result != STATUS_OK) return result;
     struct ini_reader reader = ini_reader((char *)bytes);
     struct ini_item item = {0};
+    bool has_mean = false, has_std = false;
     while ((result = ini_next(&reader, &item, err)) == STATUS_OK && item.kind != INI_END) {
-        bool is_wanted = item.kind == INI_VALUE && (strcmp(item.name, "mean") == 0 || strcmp(item.name, "std") == 0);
-        if (is_wanted) result = value_set(config_key_find("rmset", item.name), config, item.value, err);
+        if (item.kind != INI_VALUE) continue;
+        bool is_mean = strcmp(item.name, "mean") == 0, is_std = strcmp(item.name, "std") == 0;
+        if (is_mean) has_mean = *item.value != '\0';
+        if (is_std) has_std = *item.value != '\0';
+        if (is_mean || is_std) result = value_set(config_key_find("rmset", item.name), config, item.value, err);
         if (result != STATUS_OK) break;
     }
     memory_free(bytes);
-    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s:%d", path, item.line);
+    if (result != STATUS_OK) return error_add_context(err, "%s:%d", path, item.line);
+    return has_mean && has_std ? STATUS_OK : error_set_usage(err, "%s: mean and std are needed", path);
 }
 
 /* The numbers that rmset build wrote. Ones given beside `own`, as in a resolved configuration, stay, unless they are of
@@ -165,12 +181,16 @@ static status resolve_own_statistics(struct config *config, struct error *err)
 {
     struct config_rmset *rmset = &config->rmset;
     if (rmset->normalize != NORMALIZE_OWN) return STATUS_OK;
+    if (stands(config, "rmset", "mean") || stands(config, "rmset", "std")) {
+        status result = need_both(config, "rmset", "mean and std are given together or not at all", err);
+        if (result != STATUS_OK) return result;
+    }
     bool is_typed = is_override(config, "rmset", "mean") && is_override(config, "rmset", "std");
     if ((is_override(config, "rmset", "root") || is_override(config, "rmset", "normalize")) && !is_typed) {
         memset(rmset->mean, 0, sizeof rmset->mean);
         memset(rmset->std, 0, sizeof rmset->std);
     }
-    if (given(rmset->std)) return STATUS_OK;
+    if (given(rmset->std) || rmset->root[0] == '\0') return STATUS_OK;
     char *path = path_join(rmset->root, "statistics.ini", err);
     if (path == NULL) return STATUS_FAILED;
     status result = file_exists(path) ? take_statistics(config, path, err) : STATUS_OK;
