@@ -73,12 +73,12 @@ check_row() {
     variant=
     case $1 in *@*) variant=${1#*@} ;; esac
     settings_of "${1%%@*}" >/dev/null
+    if echo "$variant" | tr - '\n' | grep -Evq '^((labels|agreement|rmset)[0-9][0-9.]*)?$'; then
+        echo "$0: no variant $variant (labelsN, agreementP, rmsetPERCENT)" >&2
+        exit 2
+    fi
     labels=$(of_variant "$variant" labels 4000)
     labels_of "$labels" >/dev/null
-    case -$variant in
-    - | -labels[0-9]* | -agreement[0-9]* | -rmset[0-9]*) ;;
-    *) echo "$0: no variant $variant (labelsN, agreementP, rmsetPERCENT)" >&2; exit 2 ;;
-    esac
 }
 
 # NAME: the start that a row goes on from.

@@ -65,6 +65,10 @@ for shell in sh dash bash; do
     holds "before anything is trained" [ ! -s calls ]
     ends_without "a row that there is not" 2 claim ROWS="consensus foo"
     ends_without "a variant that there is not" 2 claim ROWS="consensus@label400"
+    ends_without "a variant behind another that there is not" 2 claim ROWS="consensus@labels400-agrement0.6"
+    holds "before anything is trained" [ ! -s calls ]
+    ends_without "a variant whose number is none" 2 claim ROWS="consensus@agreement0.6x"
+    holds "before anything is trained" [ ! -s calls ]
     ends_without "an RMset that cannot be made" 1 claim ROWS=consensus FAILS=synth FAILS_WITH=1
     holds "nothing is trained without it" [ "$(grep -c '^train.*--out [^ ]*/consensus' calls)" -eq 0 ]
     ends_without "a start that is stopped" 1 claim ROWS=consensus FAILS=train FAILS_WITH=143
