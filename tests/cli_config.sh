@@ -16,14 +16,12 @@ refuses() {
 
 check help "$RMFER" config --help
 check list "$RMFER" config --list
-for name in affectnet7 affectnet8 rafdb rafdb-scratch rafdb-4000labels ferplus quickstart ablation-baseline ablation-no-acl \
-    ablation-full ablation-no-sm ablation-no-sm-no-acl ablation-rmset-0 ablation-rmset-50 ablation-rmset-100 \
-    $(for data in rafdb ferplus affectnet7; do
-        for method in fixmatch uda mixmatch remixmatch adacm; do echo "$data-4000labels-$method"; done
-    done); do
-    "$RMFER" config --list | grep -q "^$name " || fail "$name is not listed"
+cp "$folder/out" "$folder/list"
+for preset in configs/*.ini; do
+    name=$(basename "$preset" .ini)
+    grep -q "^$name " "$folder/list" || fail "$name is not listed"
     "$RMFER" config "$name" >"$folder/$name.ini"
-    check "$name is what configs/ holds" cmp "$folder/$name.ini" "configs/$name.ini"
+    check "$name is what configs/ holds" cmp "$folder/$name.ini" "$preset"
     check "$name resolves" "$RMFER" config "$folder/$name.ini" --resolved
     # Each key of a preset has its comment.
     bare=$(grep ' = ' "$folder/$name.ini" | grep -v '#' | wc -l)
