@@ -106,7 +106,8 @@ flipped() {
 build() {
     case $1 in
     *many/*) make -C "$copy" MPI=1 "build/release-mpi/tests/$1" ;;
-    *) make -C "$copy" "build/release/tests/$1" rmfer ;;
+    test_golden_training) make -C "$copy" "build/release/tests/$1" rmfer ;;
+    *) make -C "$copy" "build/release/tests/$1" ;;
     esac
 }
 passes() {
