@@ -66,11 +66,10 @@ endif
 LIBRARIES := $(call modules,$(REQUIRED) $(OPTIONAL))
 FEATURES := $(if $(HAVE_VIDEO),-DRMFER_HAVE_FFMPEG) $(if $(HAVE_TIFF),-DRMFER_HAVE_TIFF) \
             $(if $(HAVE_GIF),-DRMFER_HAVE_GIF) $(if $(HAVE_WEBP),-DRMFER_HAVE_WEBP) \
-            $(if $(HAVE_CAIRO),-DRMFER_HAVE_CAIRO) $(if $(MPI),-DRMFER_HAVE_MPI)
+            $(if $(HAVE_CAIRO),-DRMFER_HAVE_CAIRO)
 
 # Its flags: pkg-config's, or what mpicc says it would do.
 ifneq ($(MPI),)
-override VARIANT := $(VARIANT)-mpi
 MPI_MODULE := $(firstword $(foreach module,ompi-c mpich,$(if $(call missing,$(module)),,$(module))))
 MPI_SHOWN  := $(if $(MPI_MODULE),,$(shell mpicc -show 2>/dev/null))
 MPI_CFLAGS := $(patsubst -I%,-isystem %,$(if $(MPI_MODULE),$(shell $(PKG_CONFIG) --cflags $(MPI_MODULE)),$(filter -I%,$(MPI_SHOWN))))
@@ -86,7 +85,7 @@ ifneq ($(LIBRARIES),)
 LIBRARY_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null))
 LIBRARY_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)
 endif
-LDLIBS += $(LIBRARY_LIBS) $(MPI_LIBS) -lm
+LDLIBS += $(LIBRARY_LIBS) -lm
 
 # ---- sources ------------------------------------------------------------------------------------------------------
 # Instruction-set files are built with their own flags, and only where the compiler targets that processor family.
@@ -101,22 +100,24 @@ ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-ve
 ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
 
 comma    := ,
-OUT      := $(BUILD)/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)$(VARIANT)
+# Objects are the same with MPI and without, but for the transport, whose two have names of their own; what is linked is not.
+OBJ      := $(BUILD)/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)$(VARIANT)
+OUT      := $(OBJ)$(if $(MPI),-mpi)
 SOURCES  := $(filter-out src/main.c $(wildcard src/kern/kernels_avx*.c src/dist/transport_*.c) src/kern/kernels_neon.c,$(wildcard src/*/*.c)) $(wildcard $(ISA_SOURCES)) $(TRANSPORT)
 # The presets of configs/ become strings inside the program.
 PRESETS  := $(sort $(wildcard configs/*.ini))
 SOURCES  += $(BUILD)/generated/presets.c
-OBJECTS  := $(SOURCES:%.c=$(OUT)/%.o)
+OBJECTS  := $(SOURCES:%.c=$(OBJ)/%.o)
 # The copy in double precision that the gradient tests link: mathematics only (and the index that a method asks who is where),
 # portable kernels only.
 DOUBLE_SOURCES := $(filter src/base/% src/kern/% src/ops/% src/nn/% src/dist/% src/method/% src/data/rmset_index% \
                     src/data/picture_file% src/data/permutation%,$(filter-out $(ISA_SOURCES),$(SOURCES)))
-DOUBLE_OBJECTS := $(DOUBLE_SOURCES:%.c=$(OUT)/double/%.o)
+DOUBLE_OBJECTS := $(DOUBLE_SOURCES:%.c=$(OBJ)/double/%.o)
 
 TESTS        := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/test_*.c))
 DOUBLE_TESTS := $(patsubst tests/double/%.c,$(OUT)/tests/double/%,$(wildcard tests/double/test_*.c))
-TEST_SUPPORT := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/support/*.c))
-DOUBLE_SUPPORT := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/double/support/*.c))
+TEST_SUPPORT := $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/support/*.c))
+DOUBLE_SUPPORT := $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/double/support/*.c))
 # What tests/cli_faults.sh puts before the C library, which a sanitizer would be in the way of, and what replays its records.
 FAULTS       := $(if $(SAN),,$(OUT)/tests/libfaults.so $(OUT)/tests/power_loss)
 # Over several processes, in float and, but for those about pictures and whole runs, in double (make check-mpi).
@@ -151,17 +152,20 @@ help:
 
 # ---- what it was built with -----------------------------------------------------------------------------------------
 # Written only where it differs from last time: a compiler, a flag or a library that was installed since makes objects anew.
-BUILT_WITH := $(CC) | $(CPPFLAGS) | $(BASE_CFLAGS) $(ISA_FLAGS_avx512) $(ISA_FLAGS_avx2) | $(LIBRARY_CFLAGS) $(MPI_CFLAGS) | $(CFLAGS) | $(LDFLAGS) | $(LDLIBS)
-$(OUT)/flags: export WANTED := $(BUILT_WITH)
+BUILT_WITH := $(CC) | $(CPPFLAGS) | $(BASE_CFLAGS) $(ISA_FLAGS_avx512) $(ISA_FLAGS_avx2) | $(LIBRARY_CFLAGS) | $(CFLAGS) | $(LDFLAGS) | $(LDLIBS)
+$(OBJ)/flags: export WANTED := $(BUILT_WITH)
+# The transport alone is built with MPI's.
+LDLIBS += $(MPI_LIBS)
+$(OBJ)/mpi: export WANTED := $(MPI_CFLAGS) | $(MPI_LIBS)
 # One file alone knows where `make install` puts things, which often is said for that one target.
-$(OUT)/prefix: export WANTED := $(PREFIX)
+$(OBJ)/prefix: export WANTED := $(PREFIX)
 # A file that was removed is newer than nothing: these lists tell that it went.
 $(OUT)/sources: export WANTED := $(SOURCES)
 $(BUILD)/generated/presets: export WANTED := $(PRESETS)
-$(OUT)/src/cmd/lookup.o: CPPFLAGS += -DRMFER_PREFIX='"$(PREFIX)"'
-$(OUT)/src/cmd/lookup.o: $(OUT)/prefix
+$(OBJ)/src/cmd/lookup.o: CPPFLAGS += -DRMFER_PREFIX='"$(PREFIX)"'
+$(OBJ)/src/cmd/lookup.o: $(OBJ)/prefix
 
-$(OUT)/flags $(OUT)/prefix $(OUT)/sources $(BUILD)/generated/presets: always
+$(OBJ)/flags $(OBJ)/mpi $(OBJ)/prefix $(OUT)/sources $(BUILD)/generated/presets: always
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$WANTED" | cmp -s - $@ || printf '%s\n' "$$WANTED" >$@
 
@@ -169,12 +173,19 @@ $(OUT)/flags $(OUT)/prefix $(OUT)/sources $(BUILD)/generated/presets: always
 always:
 
 # ---- the program ----------------------------------------------------------------------------------------------------
-rmfer: $(OUT)/rmfer
-	@ln -f $< $@ 2>/dev/null || cp $< $@
+# That of this SAN and MPI, also where one of others was built since.
+rmfer: $(OUT)/rmfer always
+	@cmp -s $< $@ || ln -f $< $@ 2>/dev/null || cp $< $@
 
-$(OUT)/rmfer: $(OUT)/src/main.o $(OUT)/librmfer.a
+# Everything that is needed, with LIBRARIES beside those of all: $(call link,LIBRARIES).
+define link
+	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(1) $(LDLIBS)
+endef
+
+$(OUT)/rmfer: $(OBJ)/src/main.o $(OUT)/librmfer.a
+	$(call link)
 
 $(OUT)/librmfer.a: $(OBJECTS) $(OUT)/sources
 	@rm -f $@
@@ -186,21 +197,23 @@ $(OUT)/librmfer_double.a: $(DOUBLE_OBJECTS) $(OUT)/sources
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $(DOUBLE_OBJECTS)
 
-$(OUT)/double/%.o: %.c $(OUT)/flags | need-build
+$(OBJ)/double/%.o: %.c $(OBJ)/flags | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The thread sanitizer asks after every access. Kernels have no threads, and whoever calls them is asked: spared, its tests end.
-$(OUT)/src/kern/kernels_%.o: src/kern/kernels_%.c $(OUT)/flags | need-build
+$(OBJ)/src/kern/kernels_%.o: src/kern/kernels_%.c $(OBJ)/flags | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(ISA_FLAGS_$*) $(if $(filter thread,$(SAN)),-fno-sanitize=thread) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The only files that see MPI's headers.
-$(OUT)/src/dist/transport_mpi.o $(OUT)/double/src/dist/transport_mpi.o: LIBRARY_CFLAGS += $(MPI_CFLAGS)
+TRANSPORT_MPI := $(OBJ)/src/dist/transport_mpi.o $(OBJ)/double/src/dist/transport_mpi.o
+$(TRANSPORT_MPI): LIBRARY_CFLAGS += $(MPI_CFLAGS)
+$(TRANSPORT_MPI): $(OBJ)/mpi
 
-$(OUT)/%.o: %.c $(OUT)/flags | need-build
+$(OBJ)/%.o: %.c $(OBJ)/flags | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -226,7 +239,7 @@ test:
 	@$(MAKE) --no-print-directory $(PARALLEL) check
 
 check: rmfer tests
-	@sh tests/check_layers.sh $(OUT)
+	@sh tests/check_layers.sh $(OBJ)
 	@sh tests/run.sh $(OUT) $(TESTS) $(DOUBLE_TESTS)
 
 tests: $(TESTS) $(DOUBLE_TESTS) $(FAULTS)
@@ -270,38 +283,34 @@ deps-ci:
 
 TEST_LIBS = $(shell $(PKG_CONFIG) --cflags --libs cmocka)
 
-$(OUT)/tests/double/%.o: tests/double/%.c $(OUT)/flags | need-build
+$(OBJ)/tests/double/%.o: tests/double/%.c $(OBJ)/flags | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) -Itests -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(OUT)/tests/%.o: tests/%.c $(OUT)/flags | need-build
+$(OBJ)/tests/%.o: tests/%.c $(OBJ)/flags | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(OUT)/tests/many/%: $(OUT)/tests/many/%.o $(MANY_SUPPORT:%.c=$(OUT)/%.o) $(OUT)/librmfer.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(OUT)/tests/many/%: $(OBJ)/tests/many/%.o $(MANY_SUPPORT:%.c=$(OBJ)/%.o) $(OUT)/librmfer.a
+	$(call link)
 
-$(OUT)/tests/double/many/%.o: tests/many/%.c $(OUT)/flags | need-build
+$(OBJ)/tests/double/many/%.o: tests/many/%.c $(OBJ)/flags | need-build
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) -Itests -DRMFER_DOUBLE $(BASE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(OUT)/tests/double/many/%: $(OUT)/tests/double/many/%.o $(patsubst tests/%.c,$(OUT)/tests/double/%.o,$(MANY_SUPPORT)) $(OUT)/librmfer_double.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(OUT)/tests/double/many/%: $(OBJ)/tests/double/many/%.o $(patsubst tests/%.c,$(OBJ)/tests/double/%.o,$(MANY_SUPPORT)) $(OUT)/librmfer_double.a
+	$(call link)
 
-$(DOUBLE_TESTS): %: %.o $(DOUBLE_SUPPORT) $(OUT)/librmfer_double.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(LDLIBS)
+$(DOUBLE_TESTS): $(OUT)/%: $(OBJ)/%.o $(DOUBLE_SUPPORT) $(OUT)/librmfer_double.a
+	$(call link,$(TEST_LIBS))
 
-$(TESTS): %: %.o $(TEST_SUPPORT) $(OUT)/librmfer.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(BASE_CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(LDLIBS)
+$(TESTS): $(OUT)/%: $(OBJ)/%.o $(TEST_SUPPORT) $(OUT)/librmfer.a
+	$(call link,$(TEST_LIBS))
 
-$(OUT)/tests/libfaults.so: tests/faults/faults.c tests/faults/trace.h $(OUT)/flags
+$(OUT)/tests/libfaults.so: tests/faults/faults.c tests/faults/trace.h $(OBJ)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) -std=c11 -O1 -g $(WARNINGS) -fPIC -shared -o $@ $< -ldl
@@ -319,7 +328,7 @@ FUZZ_CC := clang -std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-reco
 FUZZ_OBJECTS := $(FUZZED:%.c=$(OUT)/fuzz/objects/%.o)
 .SECONDARY: $(FUZZ_OBJECTS) # kept for the next run
 
-$(OUT)/fuzz/objects/%.o: %.c $(OUT)/flags | need-build
+$(OUT)/fuzz/objects/%.o: %.c $(OBJ)/flags | need-build
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer-no-link $(CPPFLAGS) $(LIBRARY_CFLAGS) -MMD -MP -c -o $@ $<
@@ -407,9 +416,9 @@ check-format:
 clean:
 	rm -rf $(BUILD) rmfer
 
--include $(FUZZ_OBJECTS:.o=.d) $(OBJECTS:.o=.d) $(DOUBLE_OBJECTS:.o=.d) $(OUT)/src/main.d $(TESTS:=.d) $(DOUBLE_TESTS:=.d) $(MANY_TESTS:=.d) \
-  $(MANY_SUPPORT:%.c=$(OUT)/%.d) $(MANY_SUPPORT:tests/%.c=$(OUT)/tests/double/%.d) $(FUZZERS:=.d) $(OUT)/tests/power_loss.d \
-  $(TEST_SUPPORT:.o=.d) $(DOUBLE_SUPPORT:.o=.d)
+-include $(patsubst %.o,%.d,$(FUZZ_OBJECTS) $(OBJECTS) $(DOUBLE_OBJECTS) $(OBJ)/src/main.o $(TEST_SUPPORT) $(DOUBLE_SUPPORT)) \
+  $(patsubst $(OUT)/%,$(OBJ)/%.d,$(TESTS) $(DOUBLE_TESTS) $(MANY_TESTS)) \
+  $(MANY_SUPPORT:%.c=$(OBJ)/%.d) $(MANY_SUPPORT:tests/%.c=$(OBJ)/tests/double/%.d) $(FUZZERS:=.d) $(OUT)/tests/power_loss.d
 
 # ---- measurements ----------------------------------------------------------------------------------------------------
 .PHONY: layouts

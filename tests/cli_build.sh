@@ -31,9 +31,11 @@ int main(void)
 C
 echo 'extern const char prefix[]; const char prefix[] = RMFER_PREFIX;' >src/cmd/lookup.c
 echo 'extern int transports; int transports = 1;' >src/dist/transport_single.c
+echo 'extern int transports; int transports = 2;' >src/dist/transport_mpi.c
 # Every library that is needed is here; of the others cairo, once it is installed.
 cat >pkg-config <<'SH'
 #!/bin/sh
+[ "$1 $2" != "--libs ompi-c" ] || echo "-l$(cat "${0%/*}/mpi-is" 2>/dev/null || echo m)"
 [ "$1" = --exists ] || exit 0
 case $2 in
 cairo) [ -e "${0%/*}/cairo-is-here" ] ;;
@@ -80,6 +82,16 @@ builds "both removed: the presets" 1
 grep -q more build/generated/presets.c && fail "the preset is still embedded" || pass
 ar t build/release/librmfer.a | grep -q more && fail "the source's object is still in the library" || pass
 builds "nothing more" 0
+
+builds "with MPI: its transport" 1 MPI=1
+holds "the program is that with MPI" cmp -s rmfer build/release-mpi/rmfer
+builds "without it: nothing" 0
+holds "the program is that without" cmp -s rmfer build/release/rmfer
+builds "with it again: nothing" 0 MPI=1
+holds "and links nothing" [ "$(grep -c LINK "$folder/out")" -eq 0 ]
+echo dl >mpi-is
+builds "another MPI: its transport" 1 MPI=1
+holds "and links" [ "$(grep -c LINK "$folder/out")" -eq 1 ]
 
 # how_parallel OPTION...: the -j with which `make test` would start another make, "" where that shares its own.
 how_parallel() {

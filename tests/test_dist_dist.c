@@ -48,12 +48,13 @@ static void test_one_process(void **state)
     dist_end(dist);
 }
 
+/* There where this was linked with MPI, by which alone the two builds differ. */
+__attribute__((weak)) int MPI_Initialized(int *flag);
+
 static void test_one_of_several_without_mpi(void **state)
 {
     (void)state;
-#ifdef RMFER_HAVE_MPI
-    skip();
-#endif
+    if (MPI_Initialized != NULL) skip();
     struct dist *dist;
     struct error err = {0};
     forget_launchers();
