@@ -73,6 +73,7 @@ static status mixmatch_create(void **self, const struct method_setup *setup, str
     mixmatch->mixed = (struct mixed_pass){.batch = (size_t)config->train.batch,
                                           .parts = 1 + VIEWS * (size_t)config->mixmatch.ratio};
     mixmatch->labelled = semi_supervised_cross_entropy(setup);
+    mixmatch->labelled.soft_targets = true; /* mixtures are */
     size_t classes = mixmatch->labelled.classes;
     status result = one_pass_init_mixed(&mixmatch->pass, setup, mixmatch->mixed.batch, mixmatch->unlabelled, err);
     mixmatch->mixup = (struct mixup){.capacity = mixmatch->mixed.batch * mixmatch->mixed.parts,

@@ -122,6 +122,7 @@ static status remixmatch_create(void **self, const struct method_setup *setup, s
     remixmatch->unlabelled = semi_supervised_unlabelled_rows(config, config->remixmatch.ratio);
     remixmatch->side = (size_t)config->data.image_size;
     remixmatch->labelled = semi_supervised_cross_entropy(setup);
+    remixmatch->labelled.soft_targets = true; /* mixtures are */
     remixmatch->mixed = (struct mixed_pass){.batch = (size_t)config->train.batch,
                                             .parts = 1 + VIEWS * (size_t)config->remixmatch.ratio};
     size_t classes = remixmatch->labelled.classes;

@@ -97,8 +97,8 @@ static void make_batch(struct step_case *c)
     assert_int_equal(c->batch.streams[1].rows, UNLABELLED);
 }
 
-static status create(struct step_case *c, const struct method *method, double threshold,
-                     const struct machines *machines)
+/* `setup` has what a case asks for beyond the method and its threshold. */
+static status create(struct step_case *c, const struct method *method, double threshold, struct method_setup setup)
 {
     static const double shares[CLASSES] = {0.4, 0.3, 0.2, 0.1};
     struct architecture architecture;
@@ -113,19 +113,18 @@ static status create(struct step_case *c, const struct method *method, double th
     const struct model_heads wanted = {.affect = c->config.va.weight > 0, .added = heads, .added_count = count};
     assert_int_equal(model_create_with(&c->model, &architecture, CLASSES, &wanted, NULL), STATUS_OK);
     model_initialise(&c->model, 3);
-    struct method_setup setup = {.config = &c->config,
-                                 .model = &c->model,
-                                 .average = &c->model,
-                                 .class_shares = shares,
-                                 .machines = machines,
-                                 .places = PLACES};
+    setup.config = &c->config;
+    setup.model = &c->model;
+    setup.average = &c->model;
+    setup.class_shares = shares;
+    setup.places = PLACES;
     return method->create(&c->self, &setup, NULL);
 }
 
 static void start(struct step_case *c, const struct method *method, double threshold)
 {
     static const double weights[MOST_TERMS] = {1, 0.7, 0.5, 0.3};
-    assert_int_equal(create(c, method, threshold, NULL), STATUS_OK);
+    assert_int_equal(create(c, method, threshold, (struct method_setup){0}), STATUS_OK);
     make_batch(c);
     memcpy(c->weights, weights, sizeof weights);
     c->step = (struct method_step){.batch = &c->batch,
@@ -158,9 +157,10 @@ static void test_batch_norm_has_two_values_in_every_pass(void **state)
                  {&method_byol, STATUS_OK},          /* two views of each pair, without the labelled rows */
                  {&method_moco, STATUS_USAGE}};      /* the other view is the teacher's */
     const struct machines three = {.size = 3};
+    const struct method_setup setup = {.machines = &three};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct step_case c;
-        assert_int_equal(create(&c, cases[i].method, 0.3, &three), cases[i].expected);
+        assert_int_equal(create(&c, cases[i].method, 0.3, setup), cases[i].expected);
         stop(&c);
     }
 }
@@ -197,6 +197,26 @@ static void shrink_classifier(struct step_case *c)
     const struct parameter *weight = &c->model.parameters.items[c->model.fer.weight];
     real *values = parameter_write(&c->model.parameters, weight);
     for (size_t i = 0; i < weight->count; i++) values[i] *= 1e-6;
+}
+
+/* Targets that were mixed are shares of several classes, so that class weights are no divisor: twice as much is twice
+ * as much. */
+static void test_class_weights_of_mixtures(void **state)
+{
+    static const real one[CLASSES] = {1, 1, 1, 1}, two[CLASSES] = {2, 2, 2, 2};
+    static const double only_labelled[MOST_TERMS] = {1};
+    double terms[2];
+    for (size_t i = 0; i < 2; i++) {
+        struct step_case c;
+        const struct method_setup setup = {.class_weights = i == 0 ? one : two};
+        assert_int_equal(create(&c, *state, 0.3, setup), STATUS_OK);
+        make_batch(&c);
+        c.step = (struct method_step){.batch = &c.batch, .weights = only_labelled, .gradient_scale = 1, .seed = 1};
+        loss(&c);
+        terms[i] = c.outcome.terms[0];
+        stop(&c);
+    }
+    assert_true(terms[0] > 0 && fabs(terms[1] / terms[0] - 2) < 1e-12);
 }
 
 /* What SAM's second pass finds: the guesses of the first of the same batch, though the weights would guess something
@@ -251,6 +271,10 @@ static void test_gradients_with_guesses_held_still(void **state)
     stop(&c);
 }
 
+#define CLASS_WEIGHTS(name)                                                                                      \
+    {                                                                                                            \
+        "class_weights_of_" #name, test_class_weights_of_mixtures, NULL, NULL, (void *)(uintptr_t)&method_##name \
+    }
 #define SECOND_PASS(name)                                                                                              \
     {                                                                                                                  \
         "guesses_stay_of_" #name, test_guesses_stay_for_the_second_pass, NULL, NULL, (void *)(uintptr_t)&method_##name \
@@ -266,6 +290,8 @@ int main(void)
         cmocka_unit_test(test_guesses_and_their_loss),
         cmocka_unit_test(test_batch_norm_has_two_values_in_every_pass),
         cmocka_unit_test(test_the_terms_add_up),
+        CLASS_WEIGHTS(mixmatch),
+        CLASS_WEIGHTS(remixmatch),
         SECOND_PASS(fixmatch),
         SECOND_PASS(uda),
         SECOND_PASS(mixmatch),
