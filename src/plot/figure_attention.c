@@ -18,7 +18,7 @@ static struct matrix_cell cell_of(const void *data, size_t from, size_t to)
     double lift = scene->attention->lift[from * scene->classes + to];
     struct matrix_cell cell = {.shade = isnan(share) ? 0 : share};
     snprintf(cell.first, sizeof cell.first, isnan(share) ? "\xe2\x80\x93" : "%.1f %%", 100 * share);
-    snprintf(cell.second, sizeof cell.second, isnan(lift) ? "" : "\xc3\x97%.2f", lift);
+    if (!isnan(lift)) snprintf(cell.second, sizeof cell.second, "\xc3\x97%.2f", lift);
     return cell;
 }
 
