@@ -31,8 +31,8 @@ status answer_figure_draw(const void *figure, enum canvas_format format, struct 
 /* Makes the folder, and sees whether one of them could be written there. */
 status answer_figures_try(const char *folder, struct error *err) MUST_CHECK;
 
-/* Writes FOLDER/KIND.svg (and .png) of every kind that these answers allow: confusion, calibration, similarity, mds
- * and, where there is an attention branch, attention. */
+/* Writes FOLDER/KIND.svg (and .png), in the folder that answer_figures_try has made, of every kind that these answers
+ * allow: confusion, calibration, similarity, mds and, where there is an attention branch, attention. */
 status answer_figures_write(const char *folder, bool also_png, const struct answers *answers, const char *split,
                             uint64_t seed, struct error *err) MUST_CHECK;
 

@@ -53,10 +53,9 @@ struct option_forms {
     const char *option, *forms;
 };
 
-/* Parses argv[1..]; common options (--threads --seed --quiet --verbose --help --version) are understood everywhere
- * and
- * --threads and the log level take effect at once. Unknown options name the nearest known one; an empty word, and
- * an empty value but an OPTION_TEXT's, is refused. */
+/* Parses argv[1..]; common options (--threads --seed --quiet --verbose --help --version) are understood everywhere, and
+ * --threads and the log level take effect at once. Unknown options name the nearest known one; an empty word, and an
+ * empty value but an OPTION_TEXT's, is refused. */
 status options_parse(struct command_line *line, int argc, char **argv, struct error *err) MUST_CHECK;
 
 /* Refuses, as a usage error, an option that was given though this form of the command would pass it over. */

@@ -34,8 +34,7 @@ enum { SMALLEST_IMAGE = 32, LARGEST_IMAGE = 4096 };
 status architecture_check_input(int image_size, int batch, struct error *err) MUST_CHECK;
 
 /* "tf_efficientnet_b0" ... "efficientnet_b3" (timm's suffixes "_ns", "_ap", "_aa" and ".tag" are understood); an error
- * lists the known names.
- */
+ * lists the known names. */
 status architecture_find(struct architecture *architecture, const char *name, struct error *err) MUST_CHECK;
 
 /* A shrunken network of `name`'s flavour for tests: every channel count divided by `divisor` (at least 8), one block
