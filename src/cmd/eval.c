@@ -53,11 +53,16 @@ static status emit(const struct eval_command *command, struct text *table, struc
 static status print_results(const struct eval_command *command, const struct evaluation_work *work,
                             const struct evaluation *evaluation, struct error *err)
 {
-    struct evaluation_names names = {
-        work->dataset.kind, work->dataset.split, work->request->checkpoint, work->checkpoint.info.classes,
-        &work->dataset,     work->unnamed,       evaluation_seed(work)};
+    struct evaluation_names names = {work->dataset.kind,
+                                     work->dataset.split,
+                                     work->request->checkpoint,
+                                     work->checkpoint.info.classes,
+                                     &work->dataset,
+                                     work->unnamed,
+                                     -1};
     struct text table = {0}, object = {0};
-    status result = evaluation_print_json(evaluation, &names, &object, err);
+    status result = evaluation_seed(work, &names.seed, err);
+    if (result == STATUS_OK) result = evaluation_print_json(evaluation, &names, &object, err);
     if (result == STATUS_OK) result = evaluation_print_table(evaluation, &names, &table, err);
     if (result == STATUS_OK) result = emit(command, &table, &object, err);
     text_free(&table);

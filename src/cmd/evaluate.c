@@ -228,16 +228,17 @@ status evaluation_work_open(struct evaluation_work *work, const struct evaluatio
     return result;
 }
 
-int64_t evaluation_seed(const struct evaluation_work *work)
+status evaluation_seed(const struct evaluation_work *work, int64_t *seed, struct error *err)
 {
     const struct checkpoint *checkpoint = &work->checkpoint;
     struct config config = {0};
-    struct error ignored = {0};
-    if (checkpoint->info.config[0] == '\0') return -1;
-    status result = config_parse_foreign(&config, checkpoint->info.config, checkpoint->path, NULL, 0, &ignored);
-    int64_t seed = result == STATUS_OK ? config.train.seed : -1;
+    struct error why = {0};
+    *seed = -1;
+    if (checkpoint->info.config[0] == '\0') return STATUS_OK;
+    status result = config_parse_foreign(&config, checkpoint->info.config, checkpoint->path, NULL, 0, &why);
+    if (result == STATUS_OK) *seed = config.train.seed;
     config_free(&config);
-    return seed;
+    return result == STATUS_FAILED ? error_set(err, "%s", why.message) : STATUS_OK;
 }
 
 void evaluation_work_close(struct evaluation_work *work)

@@ -42,8 +42,9 @@ status evaluation_work_open(struct evaluation_work *work, const struct evaluatio
                             struct error *err) MUST_CHECK;
 void evaluation_work_close(struct evaluation_work *work);
 
-/* train.seed of the run that made the checkpoint; -1 where the checkpoint does not tell. */
-int64_t evaluation_seed(const struct evaluation_work *work);
+/* train.seed of the run that made the checkpoint; -1 where the checkpoint does not tell, or tells what is no
+ * configuration. */
+status evaluation_seed(const struct evaluation_work *work, int64_t *seed, struct error *err) MUST_CHECK;
 
 /* Whether two names mean one class: expressions have several. */
 bool evaluation_same_class(const char *a, const char *b);
