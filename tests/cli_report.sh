@@ -84,6 +84,9 @@ holds "a peak between pixels is seen" grep -q '<td>99</td>' 'page of long.html'
 holds "a long run makes no large page" [ "$(wc -c <'page of long.html')" -lt 5000000 ]
 refuses "no page" 2 'needs run folders' "$RMFER" report one
 refuses "no folder" 1 'metrics.jsonl' "$RMFER" report nowhere -o page.html
+cp one/config.ini precious.txt
+refuses "a page over another file" 2 'precious.txt: is there and is no page' "$RMFER" report one -o precious.txt --no-data
+check "which stays" cmp one/config.ini precious.txt
 refuses "a page called -" 2 'written to a file' "$RMFER" report one -o -
 for option in --no-pictures --sample=5; do
     refuses "$option without data" 2 "${option%=*} belongs to a page with data" "$RMFER" report one -o page.html --no-data $option

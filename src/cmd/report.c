@@ -9,6 +9,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/options.h"
+#include "rmfer/data/picture_file.h"
 #include "rmfer/plot/embedding.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -130,12 +132,26 @@ struct watched {
     size_t unread; /* looks in a row at which the runs could not be read */
 };
 
+/* A page goes over a page, or an empty file; over nothing else that is there, such as a list of the data set. */
+static status check_page(const char *path, struct error *err)
+{
+    static const char beginning[] = "<!DOCTYPE html";
+    uint8_t bytes[PICTURE_FIRST_BYTES];
+    size_t size;
+    status result = picture_file_begin(path, bytes, &size, err);
+    if (result != STATUS_OK || size == 0) return result;
+    if (size >= sizeof beginning - 1 && strncasecmp((const char *)bytes, beginning, sizeof beginning - 1) == 0)
+        return STATUS_OK;
+    return error_set_usage(err, "%s: is there and is no page: it is not written over", path);
+}
+
 static status write_page(struct watched *watched, const struct run_group *groups, size_t count, struct error *err)
 {
     const struct report_command *command = watched->command;
     struct parts *parts = &watched->parts;
     struct text page = {0};
     status result = run_groups_check_output(groups, count, command->out, err);
+    if (result == STATUS_OK) result = check_page(command->out, err);
     if (result == STATUS_OK) result = atomic_file_try(command->out, err);
     if (result == STATUS_OK && parts->parts == NULL) result = parts_init(parts, run_groups_size(groups, count), err);
     if (result == STATUS_OK && !command->no_data) result = renew_parts(parts, groups, count, &command->extra, err);
@@ -223,7 +239,7 @@ int command_report(int argc, char **argv)
 {
     struct report_command command = {.sample = ANSWERS_SAMPLE};
     const struct option options[] = {
-        {"out", OPTION_STRING, &command.out, "FILE.html", "the page", 0, 0, 'o'},
+        {"out", OPTION_STRING, &command.out, "FILE.html", "the page, which goes over another page only", 0, 0, 'o'},
         {"no-pictures", OPTION_FLAG, &command.no_pictures, NULL, "no thumbnails: many data sets forbid showing them", 0,
          0, 0},
         {"no-data", OPTION_FLAG, &command.no_data, NULL, "the run folder alone: nothing is evaluated", 0, 0, 0},
