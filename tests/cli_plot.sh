@@ -167,6 +167,10 @@ check "one picture" "$RMFER" plot mds drawn --split valid --sample 1 -o one.svg
 expect "one picture looks at none" 1 'none to look at' err "$RMFER" plot attention drawn --split valid --sample 1 -o e.svg
 expect "two for one" 2 'takes one checkpoint' err "$RMFER" plot similarity drawn drawn -o e.svg
 expect "eval --compare draws nothing" 2 'draws one checkpoint' err "$RMFER" eval --compare drawn/last.safetensors drawn/last.safetensors --plots p
+mkdir -p happy/valid/Happiness
+find faces/affectnet -name '*.jpg' | sort | head -n 3 | while read -r picture; do cp "$picture" happy/valid/Happiness; done
+expect "one class has no pair of two" 0 'different classes no pair' one.svg \
+    "$RMFER" plot similarity drawn --dataset folder --data happy --split valid -o one.svg
 anchor=$(sed -n 2p faces/rmset/index.csv | awk -F, '{ print $1 ":" $2 ":" $3 }')
 check "the sheet of an anchor" "$RMFER" plot attention drawn "again=drawn/last.safetensors" --rmset faces/rmset --anchor "$anchor" -o sheet.jpg
 check "rmset preview draws it too" "$RMFER" rmset preview faces/rmset --anchor "$anchor" --checkpoint drawn/best_overall.safetensors \

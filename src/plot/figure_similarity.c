@@ -10,7 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WIDTH = 720, LEFT = 76, RIGHT = 20, TOP = 52, HEIGHT = 280, BLOCK = 256 };
+enum { WIDTH = 720, LEFT = 76, RIGHT = 20, TOP = 52, HEIGHT = 280, BLOCK = 256, MEAN_BYTES = 32 };
 
 /* ---- counting ---------------------------------------------------------------------------------------------------- */
 
@@ -127,6 +127,15 @@ static void find_range(const struct similarity_counts *counts, struct canvas_plo
     plot->last_x = fmin(1, ceil(10 * (bin_middle(last) + 0.05)) / 10);
 }
 
+/* A mean over no pair is told as such. */
+static void mean_text(double mean, char text[MEAN_BYTES])
+{
+    if (isnan(mean))
+        snprintf(text, MEAN_BYTES, "no pair");
+    else
+        snprintf(text, MEAN_BYTES, "%.4f", mean);
+}
+
 static status draw(const struct answers *answers, const struct similarity_counts *counts, const char *title,
                    enum canvas_format format, struct text *out, struct error *err)
 {
@@ -134,13 +143,14 @@ static status draw(const struct answers *answers, const struct similarity_counts
         {"same class", palette_colour(0), NULL, counts->same, counts->same_pairs, counts->same_mean},
         {"different classes", palette_colour(1), "6 3", counts->different, counts->different_pairs,
          counts->different_mean}};
-    char caption[256];
+    char caption[256], same[MEAN_BYTES], different[MEAN_BYTES];
+    mean_text(answers->same_class_similarity, same);
+    mean_text(answers->different_class_similarity, different);
     snprintf(
         caption, sizeof caption,
         "Pairs of %zu pictures by the cosine similarity of their features, each kind's shares in bins %.3g wide; dashed: "
-        "means. All %zu pictures: same class %.4f, different classes %.4f.",
-        answers->sampled, 2.0 / SIMILARITY_BINS, answers->n, answers->same_class_similarity,
-        answers->different_class_similarity);
+        "means. All %zu pictures: same class %s, different classes %s.",
+        answers->sampled, 2.0 / SIMILARITY_BINS, answers->n, same, different);
     double width = WIDTH - 24, top = TOP + 44;
     struct canvas_plot plot = {LEFT,
                                WIDTH - RIGHT,
