@@ -22,10 +22,9 @@ train() {
 
 curves=
 for seed in ${SEEDS:-0 1}; do
-    run=$out/start-seed$seed resume=
+    run=$out/start-seed$seed
     curves=$curves${curves:+,}$run
-    [ ! -f "$run/last.safetensors" ] || resume=--resume
-    train "$run" "$seed" "$rmfer" train ${resume:+"$resume"}
+    train "$run" "$seed" "$rmfer" train --resume
 done
 others=
 for seed in ${PYTORCH_SEEDS:-0 1}; do

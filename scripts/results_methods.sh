@@ -121,8 +121,7 @@ train_row() {
     set -- $settings
     for key; do set -- "$@" --set "$key"; shift; done
     set -- "$@" --set "train.seed=$seed" --set "data.split_seed=$seed"
-    if [ -f "$run/last.safetensors" ]; then set -- "$@" --resume; fi
-    (cd "$out" && "$rmfer" train --config methods.ini "$@" --out "$run") >"$run.log" 2>&1 ||
+    (cd "$out" && "$rmfer" train --config methods.ini "$@" --out "$run" --resume) >"$run.log" 2>&1 ||
         { tail -n 3 "$run.log" >&2; exit 1; }
 }
 

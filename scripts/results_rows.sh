@@ -21,13 +21,12 @@ make_rmset() {
     [ -f "$folder/index.csv" ] || { echo "$0: $folder cannot be made" >&2; exit 1; }
 }
 
-# NAME CONFIG KEY=VALUE...: trains OUT/NAME, from where it was stopped.
+# NAME CONFIG KEY=VALUE...: trains OUT/NAME, from where it was stopped (--resume begins anew what has no checkpoint).
 train_row() {
     run=$out/$1 config=$2
     shift 2
     for key; do set -- "$@" --set "$key"; shift; done
-    if [ -f "$run/last.safetensors" ]; then set -- "$@" --resume; fi
-    "$rmfer" train --config "$config" "$@" --out "$run" --threads "$threads" >"$run.log" 2>&1 ||
+    "$rmfer" train --config "$config" "$@" --out "$run" --threads "$threads" --resume >"$run.log" 2>&1 ||
         { tail -n 3 "$run.log" >&2; exit 1; }
 }
 

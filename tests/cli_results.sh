@@ -25,7 +25,10 @@ synth)
     mkdir -p "$folder/affectnet" "$folder/rmset"
     : >"$folder/index.csv" >"$folder/affectnet/validation.csv" >"$folder/rmset/index.csv"
     ;;
-train) mkdir -p "$run" && : >"$run/last.safetensors" ;;
+train)
+    case $* in *--resume*) ;; *) [ ! -f "$run/metrics.jsonl" ] || exit 2 ;; esac # there is a run already
+    mkdir -p "$run" && : >"$run/last.safetensors"
+    ;;
 eval)
     [ -z "$json" ] || echo '{"overall_accuracy": 0.5, "n": 10}' >"$json"
     echo 'overall accuracy 50 %'
@@ -75,6 +78,10 @@ for shell in sh dash bash; do
     ends_without "an RMset that cannot be made" 1 claim ROWS=consensus FAILS=synth FAILS_WITH=1
     holds "nothing is trained without it" [ "$(grep -c '^train.*--out [^ ]*/consensus' calls)" -eq 0 ]
     ends_without "a start that is stopped" 1 claim ROWS=consensus FAILS=train FAILS_WITH=143
+    mkdir -p made/start-seed0 && : >made/start-seed0/metrics.jsonl
+    run env ROWS=start $shell house/scripts/results_claim.sh data made
+    holds "a start killed before its first checkpoint begins anew ($shell)" [ $code -eq 0 -a -s made/results/start-seed0.json ]
+    rm -r made
     run env ROWS=consensus $shell house/scripts/results_claim.sh nowhere made
     holds "a data set that is not there ($shell)" [ $code -ne 0 -a ! -e made/start-seed0 ]
 
