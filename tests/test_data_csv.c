@@ -110,6 +110,8 @@ static void test_damage_is_named_with_its_line(void **state)
     assert_non_null(long_row);
     memset(long_row, 'x', long_size);
     assert_refused(long_row, long_size, "list.csv:1: the row is longer");
+    long_row[CSV_LONGEST_ROW] = ','; /* the first field alone is as long as a row may be */
+    assert_refused(long_row, long_size, "list.csv:1: the row is longer");
     free(long_row);
     struct csv_reader csv;
     struct error err = {0};

@@ -285,6 +285,9 @@ static void test_affectnet_later(void **state)
     options.images = empty;
     write_npy(folder, "train_set/annotations/0_exp.npy", "<U1", "x\0\0", 4);
     assert_error(&options, SPLIT_TRAIN, "the expression of 0.jpg is not an id");
+    int64_t below = -1;
+    write_npy(folder, "train_set/annotations/0_exp.npy", "<i8", &below, 8);
+    assert_error(&options, SPLIT_TRAIN, "the expression of 0.jpg is not an id");
     scratch_text(folder, "train_set/annotations/0_exp.npy", "3");
     assert_error(&options, SPLIT_TRAIN, "the expression of 0.jpg is not an id");
     scratch_text(folder, "train_set/annotations/0_exp.npy", "");
@@ -765,6 +768,21 @@ static void test_lists(void **state)
     assert_error(&options, SPLIT_TRAIN, "labels.csv:1: split 'somewhere'");
     scratch_text(folder, "labels.csv", ",1\n");
     assert_error(&options, SPLIT_TRAIN, "labels.csv:1: the path is empty");
+    static const struct {
+        enum config_numbers numbers;
+        const char *label, *wanted;
+    } ranges[] = {{NUMBERS_UNSAID, "8", "a number of 0 to 7 (data.numbers counts otherwise)"},
+                  {NUMBERS_FROM_1, "0", "a number of 1 to 8"},
+                  {NUMBERS_RAFDB, "0", "a number of RAF-DB's 1 to 7"},
+                  {NUMBERS_FERPLUS, "8", "a number of FERPlus' 0 to 7"}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        char row[64];
+        snprintf(row, sizeof row, "path,label\na.jpg,%s\n", ranges[i].label);
+        scratch_text(folder, "labels.csv", row);
+        options.numbers = ranges[i].numbers;
+        assert_error(&options, SPLIT_TRAIN, ranges[i].wanted);
+    }
+    options.numbers = NUMBERS_UNSAID;
     /* Numbers count in the order of places, where the outputs are a checkpoint's in another; what it does not know
      * goes. */
     char *places[] = {"Fear", "Sadness", "Puzzlement"};
@@ -824,6 +842,27 @@ static void test_missing_files(void **state)
     options.max_bad = 1;
     assert_error(&options, SPLIT_TRAIN, "/5.JPG: missing or empty (data.on_error");
     text_free(&list);
+    scratch_remove(folder);
+}
+
+/* A list may name one file in both cases; two files that differ in nothing else are two pictures. */
+static void test_endings_in_both_cases(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    touch(folder, "a.jpg");
+    touch(folder, "b.jpg");
+    scratch_text(folder, "b.JPG", "another picture");
+    scratch_text(folder, "train.csv", "a.jpg,0\na.JPG,1\na.Jpg,0\nb.jpg,2\nb.JPG,3\n");
+    struct config_data options = options_of(DATA_CSV, folder);
+    struct dataset dataset = opened(&options, SPLIT_TRAIN_WHOLE);
+    assert_int_equal(dataset.count, 3);
+    assert_int_equal(sample_of(&dataset, "a.jpg")->label, 0);
+    assert_int_equal(sample_of(&dataset, "b.jpg")->label, 2);
+    assert_int_equal(sample_of(&dataset, "b.JPG")->label, 3);
+    assert_note(&dataset, "the same picture as in an earlier row, labelled otherwise", 1, "a.JPG");
+    assert_note(&dataset, "the same picture as in an earlier row", 1, "a.Jpg");
+    dataset_free(&dataset);
     scratch_remove(folder);
 }
 
@@ -904,6 +943,43 @@ static void test_validation_share(void **state)
     dataset_free(&train);
     dataset_free(&valid);
     dataset_free(&whole);
+    scratch_remove(folder);
+}
+
+/* Checkpoints with their classes in another order are evaluated on the same pictures, which neither was trained on. */
+static void test_split_of_other_orders(void **state)
+{
+    (void)state;
+    static char *own_words[] = {"calm", "Happy", "tired"}, *other_words[] = {"Tired", "Calm", "happiness"};
+    char *folder = scratch_make();
+    write_classes(folder, 20);
+    struct text list = {0};
+    for (size_t i = 0; i < 160; i++)
+        assert_int_equal(text_append_format(&list, NULL, "%zu.jpg,%s\n", i, i % 8 == 7 ? "Neutral" : eight[i % 8]),
+                         STATUS_OK);
+    scratch_text(folder, "train.csv", list.bytes);
+    struct config_data options = options_of(DATA_CSV, folder);
+    options.valid_fraction = 0.2;
+    struct dataset valid = opened(&options, SPLIT_VALID);
+    options.classes = (struct config_strings){alphabetical, 7};
+    struct dataset other = opened(&options, SPLIT_VALID);
+    assert_int_equal(valid.count, 32);
+    assert_int_equal(other.count, 32);
+    assert_int_equal(common_samples(&valid, &other), 32);
+    dataset_free(&valid);
+    dataset_free(&other);
+    list.length = 0;
+    for (size_t i = 0; i < 160; i++)
+        assert_int_equal(text_append_format(&list, NULL, "%zu.jpg,%s\n", i, own_words[i % 3]), STATUS_OK);
+    scratch_text(folder, "train.csv", list.bytes);
+    options.classes = (struct config_strings){own_words, 3};
+    valid = opened(&options, SPLIT_VALID);
+    options.classes = (struct config_strings){other_words, 3};
+    other = opened(&options, SPLIT_VALID);
+    assert_int_equal(common_samples(&valid, &other), valid.count);
+    dataset_free(&valid);
+    dataset_free(&other);
+    text_free(&list);
     scratch_remove(folder);
 }
 
@@ -1086,8 +1162,10 @@ int main(void)
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_headers_that_are_not_understood),
         cmocka_unit_test(test_missing_files),
+        cmocka_unit_test(test_endings_in_both_cases),
         cmocka_unit_test(test_shards_are_looked_up),
         cmocka_unit_test(test_validation_share),
+        cmocka_unit_test(test_split_of_other_orders),
         cmocka_unit_test(test_unread_kinds_leave_the_split_alone),
         cmocka_unit_test(test_labelled_subset),
         cmocka_unit_test(test_rafdb_with_4000_labels),

@@ -47,6 +47,7 @@ static const struct {
     {{2, 2, 2, 2, 0, 0, 0, 0, 0, 0}, EXPRESSION_NEUTRAL, NONE, {0}},
     /* Nothing but single votes. */
     {{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, EXPRESSION_NEUTRAL, NONE, {0}},
+    {{0}, NONE, NONE, {0}}, /* a row of a table of one's own, which nobody voted on */
     {{0, 0, 0, 0, 0, 0, 0, 9, 1, 0}, EXPRESSION_CONTEMPT, EXPRESSION_CONTEMPT, {[EXPRESSION_CONTEMPT] = 1}},
 };
 

@@ -2,7 +2,6 @@
  * differently. */
 #include "ckpt/import_classes.h"
 
-#include "rmfer/base/text.h"
 #include "rmfer/data/expressions.h"
 
 static const char *const alphabetical[] = {"Anger",     "Contempt", "Disgust", "Fear",
@@ -14,13 +13,6 @@ const char *const *classes_of_hsemotion(size_t outputs)
 {
     if (outputs == 8) return alphabetical;
     return outputs == 7 ? alphabetical_without_contempt : NULL;
-}
-
-bool classes_are_same(const char *a, const char *b)
-{
-    int expression = expression_find(a);
-    if (expression >= 0 && expression == expression_find(b)) return true;
-    return text_equal_ignoring_case(a, b);
 }
 
 const char *classes_find_twice(const char *const *names, size_t count)

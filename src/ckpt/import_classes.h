@@ -5,16 +5,12 @@
 
 #include "rmfer/base/error.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* The output order of HSEmotion's models of 7 or 8 outputs, which is alphabetical; NULL for other counts. */
 const char *const *classes_of_hsemotion(size_t outputs);
 /* Outputs of its models that tell valence and arousal behind the eight expressions. */
 enum { HSEMOTION_WITH_AFFECT = 10 };
-
-/* Whether two names mean the same expression ("Happiness", "happy"), or are equal but for case. */
-bool classes_are_same(const char *a, const char *b);
 
 /* The first name that means the same as one before it, NULL when all are distinct. */
 const char *classes_find_twice(const char *const *names, size_t count);

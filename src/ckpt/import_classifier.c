@@ -4,6 +4,7 @@
 #include "ckpt/checkpoint_metadata.h"
 #include "ckpt/import_classes.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/data/expressions.h"
 
 #include <string.h>
 

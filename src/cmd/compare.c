@@ -4,6 +4,7 @@
 #include "rmfer/base/json_writer.h"
 #include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/data/expressions.h"
 #include "rmfer/train/comparison.h"
 
 #include <math.h>
@@ -88,7 +89,7 @@ static const char *class_of(const struct side *side, int32_t label)
 
 static void add_pair(struct pairs *pairs, struct side sides[2], const struct answer *first, const struct answer *second)
 {
-    if (!evaluation_same_class(class_of(&sides[0], first->label), class_of(&sides[1], second->label))) {
+    if (!classes_are_same(class_of(&sides[0], first->label), class_of(&sides[1], second->label))) {
         pairs->other_label++;
         return;
     }

@@ -55,16 +55,10 @@ static status read_config(struct evaluation_work *work, struct error *err)
 
 /* ---- classes ----------------------------------------------------------------------------------------------------- */
 
-bool evaluation_same_class(const char *a, const char *b)
-{
-    int expression = expression_find(a);
-    return text_equal_ignoring_case(a, b) || (expression >= 0 && expression == expression_find(b));
-}
-
 static bool is_among(const char *name, const char *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (evaluation_same_class(name, names[i])) return true;
+        if (classes_are_same(name, names[i])) return true;
     return false;
 }
 

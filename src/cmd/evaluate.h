@@ -46,7 +46,4 @@ void evaluation_work_close(struct evaluation_work *work);
  * configuration. */
 status evaluation_seed(const struct evaluation_work *work, int64_t *seed, struct error *err) MUST_CHECK;
 
-/* Whether two names mean one class: expressions have several. */
-bool evaluation_same_class(const char *a, const char *b);
-
 #endif

@@ -3,6 +3,7 @@
 
 #include "rmfer/base/file.h"
 #include "rmfer/base/file_write.h"
+#include "rmfer/base/hash.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 #include "rmfer/data/draw.h"
@@ -49,11 +50,10 @@ void used_names_free(struct used_names *names)
     memory_free(names);
 }
 
-/* FNV-1a. */
+/* 0 marks a free place. */
 static uint64_t hash_of(const char *text)
 {
-    uint64_t hash = 14695981039346656037u;
-    for (; *text != '\0'; text++) hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+    uint64_t hash = hash_add(HASH_START, text, strlen(text));
     return hash == 0 ? 1 : hash;
 }
 

@@ -61,7 +61,8 @@ static void skip_line_end(struct csv_reader *reader)
 
 static status append(struct csv_reader *reader, const char *bytes, size_t length, struct error *err)
 {
-    if (length > CSV_LONGEST_ROW - reader->row.length)
+    /* The bytes 0 behind fields count too, and may have passed the limit. */
+    if (reader->row.length > CSV_LONGEST_ROW || length > CSV_LONGEST_ROW - reader->row.length)
         return error_set(err, "%s:%zu: the row is longer than %d bytes", reader->name, reader->line, CSV_LONGEST_ROW);
     if (length > 0 && memchr(bytes, '\0', length) != NULL)
         return error_set(err, "%s:%zu: a byte 0: this is not a text file (or not UTF-8)", reader->name, reader->line);

@@ -46,7 +46,7 @@ status dataset_split_find(const char *name, enum dataset_split *split, struct er
         *split = known[i].split;
         return STATUS_OK;
     }
-    return error_set_usage(err, "split '%s' is not known (train, valid, test, unlabelled)", name);
+    return error_set_usage(err, "split '%s' is not known (train, valid, test)", name);
 }
 
 /* ---- classes ----------------------------------------------------------------------------------------------------- */
@@ -202,9 +202,8 @@ static status check_samples(struct dataset *dataset, const struct config_data *o
     if (result != STATUS_OK) return result;
     bool *bad = memory_allocate(dataset->count, sizeof *bad, "the check of the files", err);
     if (bad == NULL) return STATUS_FAILED;
-    size_t count = 0;
-    result = dataset_check_files(dataset, bad, &count, err);
-    if (result == STATUS_OK && count > 0) result = drop_bad_files(dataset, options, bad, count, err);
+    size_t count = dataset_check_files(dataset, bad);
+    if (count > 0) result = drop_bad_files(dataset, options, bad, count, err);
     memory_free(bad);
     return result;
 }

@@ -155,7 +155,7 @@ static status read_original(struct dataset_reader *reader, bool *exists, struct 
 
 /* ---- the later release ------------------------------------------------------------------------------------------- */
 
-enum { NO_ANNOTATION = -1, NOT_A_NUMBER = -2 };
+enum { NO_ANNOTATION = -1, NOT_AN_ID = -2 };
 
 struct annotations {
     const char *folder;
@@ -188,7 +188,7 @@ static status read_expression(const char *folder, const char *picture, int64_t *
     bool there;
     status result = read_npy(folder, picture, "exp", &there, &bytes, &size, err);
     *id = NO_ANNOTATION;
-    if (result == STATUS_OK && there && !npy_whole_number(bytes, size, id)) *id = NOT_A_NUMBER;
+    if (result == STATUS_OK && there && (!npy_whole_number(bytes, size, id) || *id < 0)) *id = NOT_AN_ID;
     memory_free(bytes);
     return result;
 }
@@ -251,11 +251,11 @@ static status add_annotated(struct dataset_reader *reader, const struct annotati
 {
     for (size_t i = 0; i < work->pictures.count; i++) {
         const char *name = work->pictures.names[i];
-        if (work->ids[i] == NOT_A_NUMBER || work->ids[i] > LAST_ID)
+        if (work->ids[i] == NOT_AN_ID || work->ids[i] > LAST_ID)
             return error_set(err, "%s/annotations: the expression of %s is not an id of AffectNet (0 to 10)",
                              work->folder, name);
         const char *reason = "without an annotation";
-        int output = work->ids[i] < 0 ? CLASS_DROPPED : output_of_id(reader, work->ids[i], &reason);
+        int output = work->ids[i] == NO_ANNOTATION ? CLASS_DROPPED : output_of_id(reader, work->ids[i], &reason);
         struct dataset_row row = {.folder = images, .name = name, .label = output};
         if (work->affect != NULL) row.affect = work->affect + 2 * i;
         status result = reader_add_entry(reader, &row, reason, err);

@@ -63,15 +63,14 @@ static bool find_other_case(struct dataset *dataset, size_t sample)
     return false;
 }
 
-status dataset_check_files(struct dataset *dataset, bool *bad, size_t *bad_count, struct error *err)
+size_t dataset_check_files(struct dataset *dataset, bool *bad)
 {
-    (void)err;
     struct file_check check = {dataset, bad};
+    size_t count = 0;
     parallel_run(dataset->count, WAITING_THREADS, check_range, &check);
-    *bad_count = 0;
     for (size_t i = 0; i < dataset->count; i++) {
         if (bad[i]) bad[i] = !find_other_case(dataset, i);
-        *bad_count += bad[i];
+        count += bad[i];
     }
-    return STATUS_OK;
+    return count;
 }

@@ -198,6 +198,23 @@ static status parse_affect(const struct csv_reader *csv, const struct list_colum
     return STATUS_OK;
 }
 
+static status unknown_label(const struct dataset_reader *reader, const struct csv_reader *csv, const char *label,
+                            struct error *err)
+{
+    int64_t first = 0, last = EXPRESSION_COUNT - 1;
+    const char *of = "";
+    switch (list_numbers(reader)) {
+    case NUMBERS_AFFECTNET: of = "AffectNet's "; break;
+    case NUMBERS_FERPLUS: of = "FERPlus' "; break;
+    case NUMBERS_RAFDB: of = "RAF-DB's ", first = 1, last = 7; break;
+    case NUMBERS_FROM_1: first = 1, last = (int64_t)reader_places(reader); break;
+    default: last = (int64_t)reader_places(reader) - 1; break;
+    }
+    return error_set(err, "%s:%zu: label '%.40s' is not one of data.classes, nor a number of %s%d to %d%s", csv->name,
+                     csv->line, label, of, (int)first, (int)last,
+                     reader->options->numbers == NUMBERS_UNSAID ? " (data.numbers counts otherwise)" : "");
+}
+
 static status add_row(struct dataset_reader *reader, const struct csv_reader *csv, const struct list_columns *columns,
                       const char *folder, struct error *err)
 {
@@ -213,12 +230,7 @@ static status add_row(struct dataset_reader *reader, const struct csv_reader *cs
     }
     if (name[0] == '\0') return error_set(err, "%s:%zu: the path is empty", csv->name, csv->line);
     int class = class_of_label(reader, label);
-    if (class == CLASS_UNKNOWN)
-        return error_set(
-            err,
-            "%s:%zu: label '%.40s' is not one of data.classes, nor a number of 0 to %zu (data.numbers counts "
-            "otherwise)",
-            csv->name, csv->line, label, reader_places(reader) - 1);
+    if (class == CLASS_UNKNOWN) return unknown_label(reader, csv, label, err);
     status result = note_numbers(reader, csv, label, err);
     if (result != STATUS_OK) return result;
     if (class == CLASS_DROPPED) return reader_leave_out(reader, dropped, csv->line, name, err);

@@ -32,7 +32,6 @@ struct dataset_row {
     struct image_box box;      /* width 0 = none */
     const float *target;       /* [class_count] or NULL */
     const float *affect;       /* valence and arousal or NULL */
-    bool may_repeat;           /* the same picture twice is no mistake */
 };
 
 /* Reads the rows of `reader->part` into the data set; *exists is false (and nothing read) when the set has no such

@@ -2,7 +2,9 @@
  * data set it is, and which split is wanted, dataset.c knows. */
 #include "data/dataset_reader.h"
 #include "rmfer/base/file.h"
+#include "rmfer/base/hash.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/base/text.h"
 #include "rmfer/data/picture_file.h"
 
 #include <math.h>
@@ -157,15 +159,28 @@ static status add_sample(struct dataset_reader *reader, const struct dataset_row
     return STATUS_OK;
 }
 
-/* FNV-1a over the path and the box. */
+/* A path's ending, the case of which is the disk's own (dataset_files.c). */
+static const char *ending_of(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot == NULL || strchr(dot, '/') != NULL ? path + strlen(path) : dot;
+}
+
+/* Two files whose endings differ in case alone are two pictures. */
+static bool is_same_picture(const char *a, const char *b)
+{
+    size_t stem = (size_t)(ending_of(a) - a);
+    if (strcmp(a, b) == 0) return true;
+    if (strncmp(a, b, stem) != 0 || !text_equal_ignoring_case(a + stem, b + stem)) return false;
+    return path_is_same(a, b) || !file_exists(a) || !file_exists(b);
+}
+
+/* Over the path, its ending in small letters, and the box. */
 static uint64_t sample_hash(const struct dataset *dataset, size_t path, const struct image_box *box)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (const char *c = dataset->names.bytes + path; *c != '\0'; c++)
-        hash = (hash ^ (uint8_t)*c) * UINT64_C(1099511628211);
-    const uint8_t *bytes = (const uint8_t *)box;
-    for (size_t i = 0; i < sizeof *box; i++) hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
-    return hash;
+    const char *name = dataset->names.bytes + path, *ending = ending_of(name);
+    uint64_t hash = hash_add(HASH_START, name, (size_t)(ending - name));
+    return hash_add(hash_add_letters(hash, ending), box, sizeof *box);
 }
 
 static void remember(struct dataset_reader *reader, size_t sample)
@@ -198,8 +213,8 @@ static const struct dataset_sample *find_seen(const struct dataset_reader *reade
     size_t at = (size_t)sample_hash(dataset, path, box) & (reader->seen_capacity - 1);
     for (; reader->seen[at] != 0; at = (at + 1) & (reader->seen_capacity - 1)) {
         const struct dataset_sample *sample = &dataset->samples[reader->seen[at] - 1];
-        if (strcmp(dataset->names.bytes + sample->path, dataset->names.bytes + path) == 0 &&
-            memcmp(&sample->box, box, sizeof *box) == 0)
+        if (memcmp(&sample->box, box, sizeof *box) == 0 &&
+            is_same_picture(dataset->names.bytes + sample->path, dataset->names.bytes + path))
             return sample;
     }
     return NULL;
@@ -212,7 +227,7 @@ status reader_add(struct dataset_reader *reader, const struct dataset_row *row, 
     status result = grow_seen(reader, err);
     if (result == STATUS_OK) result = add_name(dataset, row->folder, row->name, &path, err);
     if (result != STATUS_OK) return result;
-    const struct dataset_sample *earlier = row->may_repeat ? NULL : find_seen(reader, path, &row->box);
+    const struct dataset_sample *earlier = find_seen(reader, path, &row->box);
     if (earlier != NULL) {
         dataset->names.length = path;
         const char *reason = earlier->label == row->label ? "the same picture as in an earlier row"
@@ -220,7 +235,7 @@ status reader_add(struct dataset_reader *reader, const struct dataset_row *row, 
         return reader_leave_out(reader, reason, row->row, row->name, err);
     }
     result = add_sample(reader, row, NO_PIXELS, path, err);
-    if (result == STATUS_OK && !row->may_repeat) remember(reader, dataset->count - 1);
+    if (result == STATUS_OK) remember(reader, dataset->count - 1);
     return result;
 }
 

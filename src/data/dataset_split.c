@@ -1,7 +1,9 @@
 /* Which samples of a training list belong to which split: a seeded, stratified share for validation, and a seeded,
  * stratified choice of labelled ones among the rest. A function of the list and the seed: which files are missing,
- * which kinds of pictures this build reads, or which split is asked for, changes nothing. */
+ * which kinds of pictures this build reads, or which split is asked for, and in which
+ * order the classes are outputs, changes nothing. */
 #include "data/dataset_reader.h"
+#include "rmfer/base/hash.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/random.h"
 
@@ -19,6 +21,14 @@ struct split {
     size_t *available;    /* [class_count] */
 };
 
+/* What a class is called, whichever output is its own: checkpoints with their classes in another order are evaluated
+ * on the same share. */
+static uint64_t key_of_class(const char *name)
+{
+    int expression = expression_find(name);
+    return expression >= 0 ? (uint64_t)expression : hash_add_letters(HASH_START, name);
+}
+
 /* The samples of a class in the role of labelled ones, in a seeded order. Returns how many there are. */
 static size_t shuffled_members(struct split *split, int class, enum random_purpose purpose)
 {
@@ -26,7 +36,8 @@ static size_t shuffled_members(struct split *split, int class, enum random_purpo
     for (size_t i = 0; i < split->dataset->count; i++)
         if (split->dataset->samples[i].label == class && split->roles[i] == ROLE_LABELLED)
             split->members[count++] = (int64_t)i;
-    struct random_stream stream = random_stream((uint64_t)split->options->split_seed, purpose, (uint64_t) class, count);
+    struct random_stream stream = random_stream((uint64_t)split->options->split_seed, purpose,
+                                                key_of_class(split->dataset->classes[class]), count);
     random_shuffle(&stream, split->members, count);
     return count;
 }

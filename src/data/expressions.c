@@ -32,3 +32,9 @@ int expression_find(const char *name)
         if (text_equal_ignoring_case(name, other_words[i].word)) return (int)other_words[i].expression;
     return -1;
 }
+
+bool classes_are_same(const char *a, const char *b)
+{
+    int expression = expression_find(a);
+    return text_equal_ignoring_case(a, b) || (expression >= 0 && expression == expression_find(b));
+}

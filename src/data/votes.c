@@ -77,7 +77,7 @@ static bool probabilities(int left[VOTE_COLUMNS], int sum, double target[EXPRESS
 bool votes_target(const int votes[VOTE_COLUMNS], enum config_votes rule, double target[EXPRESSION_COUNT])
 {
     memset(target, 0, EXPRESSION_COUNT * sizeof *target);
-    if (rule == VOTES_ARGMAX) return one_column(first_largest(votes), target);
+    if (rule == VOTES_ARGMAX) return votes[first_largest(votes)] > 0 && one_column(first_largest(votes), target);
     int kept[VOTE_COLUMNS];
     int sum = remove_single_votes(votes, kept);
     if (rule == VOTES_PROBABILITY) return probabilities(kept, sum, target);

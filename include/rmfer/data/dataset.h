@@ -93,7 +93,7 @@ size_t dataset_affect_count(const struct dataset *dataset);
 status dataset_describe(const struct dataset *dataset, struct text *out, struct error *err) MUST_CHECK;
 
 /* Tests in parallel whether each sample's file is there and not empty; bad[i] is set for the others. A name that is
- * only there with its extension in the other case is corrected. Returns the number of bad ones in *bad_count. */
-status dataset_check_files(struct dataset *dataset, bool *bad, size_t *bad_count, struct error *err) MUST_CHECK;
+ * only there with its extension in the other case is corrected. Returns the number of bad ones. */
+size_t dataset_check_files(struct dataset *dataset, bool *bad);
 
 #endif

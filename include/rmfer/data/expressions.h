@@ -2,7 +2,7 @@
 #ifndef RMFER_DATA_EXPRESSIONS_H
 #define RMFER_DATA_EXPRESSIONS_H
 
-#include <stddef.h>
+#include <stdbool.h>
 
 /* In AffectNet's order, so that its ids are these values. */
 enum expression {
@@ -22,5 +22,8 @@ const char *expression_name(enum expression expression);
 
 /* The expression of that name or of a usual other word for it ("happy", "Angry"), case ignored; -1 when unknown. */
 int expression_find(const char *name);
+
+/* Whether two names mean one class: expressions have several; case is ignored. */
+bool classes_are_same(const char *a, const char *b);
 
 #endif
