@@ -120,6 +120,7 @@ if "$PYTHON" -c 'import json' 2>/dev/null; then
     damage metrics rmfer.metrics '{x'
     refuses "info of damaged metrics" 1 "metrics.safetensors: rmfer.metrics cannot be read" "$RMFER" info \
         "$folder/metrics.safetensors"
+    says "info of damaged metrics" "Anger, Disgust, Fear, Happiness, Neutral, Sadness, Surprise"
     damage names rmfer.classes 'a,,b'
     refuses "import of damaged names" 1 "names.safetensors: metadata rmfer.classes: class 1 has no name" "$RMFER" import \
         "$folder/names.safetensors" -o "$new"

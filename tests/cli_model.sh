@@ -5,6 +5,10 @@
 model=models/ferplus-b0.safetensors
 stated=$(sed -n 's/^| SHA-256 | `\([0-9a-f]*\)` |$/\1/p' models/README.md)
 if [ -n "$stated" ] && [ "$(sha256sum "$model" | cut -d ' ' -f 1)" = "$stated" ]; then pass; else fail "the checksum is not the card's"; fi
+check "export for another size" "$RMFER" export "$model" -o "$folder/larger.safetensors" --image-size 96
+holds "which nothing was measured at" [ -z "$("$RMFER" info "$folder/larger.safetensors" | grep '^accuracy\|^temperature')" ]
+check "import of another normalisation" "$RMFER" import "$model" -o "$folder/grey.safetensors" --mean .5,.5,.5
+holds "to which no temperature was fitted" [ -z "$("$RMFER" info "$folder/grey.safetensors" | grep '^temperature')" ]
 run "$RMFER" info "$model"
 if [ $code -eq 0 ] && grep -q tf_efficientnet_b0 "$folder/out" && ! grep -q '= /' "$folder/out"; then pass; else fail "info: exit $code"; fi
 holds "info has the accuracy with its interval" grep -q '^accuracy  *overall 84\.06% \[82\.82%, 85\.24%\], average 65\.18%' "$folder/out"

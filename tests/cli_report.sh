@@ -223,7 +223,23 @@ holds "the run has ended" [ "$(grep -c . going/metrics.jsonl)" -gt 0 ] && wait $
 holds "the last page knows the last epoch" grep -q "<td class=\"words\">$(tail -n 2 going/metrics.jsonl | head -n 1 | sed 's/.*"epoch": \([0-9.]*\).*/\1/' | awk '{ printf "%.4g", $1 }')</td>" going.html
 if grep -q 'location.reload' going.html; then fail "the last page still renews itself"; else pass; fi
 
-# A page that cannot be written any more ends with the run, too. Whoever holds the lock is the run.
+# Data that is there again is evaluated at the next look. Whoever holds the lock is the run.
+mv faces elsewhere
+flock drawn/.lock sh -c 'until [ -e over ]; do sleep 0.1; done' &
+holder=$!
+while flock -n drawn/.lock true; do sleep 0.1; done
+timeout 300 "$RMFER" report drawn -o later.html --watch=1 >watch.out 2>watch.err &
+watcher=$!
+until [ -s later.html ]; do sleep 0.1; done
+holds "data that is not there yet is said to be" grep -q 'are not shown: ' later.html
+mv elsewhere faces
+touch over
+check "the page ends with the run" wait $watcher
+wait $holder
+rm over
+holds "and shows the data" grep -q 'Features in a plane' later.html
+
+# A page that cannot be written any more ends with the run, too.
 mkdir gone
 flock one/.lock sh -c 'until [ -e over ]; do sleep 0.1; done' &
 holder=$!

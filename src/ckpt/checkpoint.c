@@ -26,6 +26,19 @@ struct checkpoint_info checkpoint_info_defaults(const struct architecture *archi
                                     .metrics = ""};
 }
 
+bool checkpoint_info_set_input(struct checkpoint_info *info, int image_size, const double mean[3], const double std[3])
+{
+    bool differs = image_size != info->image_size;
+    for (size_t i = 0; i < 3; i++) differs |= mean[i] != info->mean[i] || std[i] != info->std[i];
+    bool was_measured = differs && (info->metrics[0] != '\0' || info->temperature > 0);
+    info->image_size = image_size;
+    memmove(info->mean, mean, sizeof info->mean);
+    memmove(info->std, std, sizeof info->std);
+    if (was_measured) info->metrics = "";
+    if (was_measured) info->temperature = 0;
+    return was_measured;
+}
+
 /* ---- writing ---- */
 
 static struct tensor tensor_of_parameter(const struct parameters *parameters, const struct parameter *entry)

@@ -437,8 +437,9 @@ static void fill_classifier_info(struct checkpoint_info *info, const struct load
     size_t file = import_source_file(source, loading->classifier.weight);
     const char *earlier = import_source_metadata(source, file, METADATA_CLASSIFIER);
     info->untrained = earlier != NULL && strcmp(earlier, "fresh") == 0;
-    /* A temperature is for these outputs in any order, not for some of them or for others. */
-    bool same_outputs = !info->untrained && (size_t)report->source_outputs == report->class_count;
+    /* A temperature is for these outputs in any order, not for some of them or for others, nor for other features. */
+    bool same_outputs = !info->untrained && file == source->backbone &&
+                        (size_t)report->source_outputs == report->class_count;
     const char *said = same_outputs ? import_source_metadata(source, file, METADATA_TEMPERATURE) : NULL;
     if (said != NULL && !checkpoint_parse_temperature(said, &info->temperature)) info->temperature = 0;
 }

@@ -34,7 +34,9 @@ static status convert(const struct export_arguments *arguments, const char *path
     struct checkpoint_info info = checkpoint.info;
     result = config_without_paths(info.config, &portable, err);
     info.config = text_string(&portable);
-    if (arguments->image_size != 0) info.image_size = (int)arguments->image_size;
+    if (arguments->image_size != 0 && checkpoint_info_set_input(&info, (int)arguments->image_size, info.mean, info.std))
+        log_warning("%s: the checkpoint's accuracy and temperature are of pictures of another size, and left out",
+                    arguments->output);
     /* Heads are not exported, so they are not read either. */
     if (result == STATUS_OK) result = untrained_refuse(&checkpoint, arguments->allow_untrained, err);
     if (result == STATUS_OK) result = checkpoint_create_model(&checkpoint, false, &model, err);

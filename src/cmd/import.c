@@ -47,6 +47,21 @@ static status read_triple(const char *option, const char *given, double values[3
     return STATUS_OK;
 }
 
+/* What --image-size, --mean and --std say, in place of what the source did. */
+static status set_input(const struct import_arguments *arguments, struct checkpoint_info *info, struct error *err)
+{
+    double mean[3], std[3];
+    memcpy(mean, info->mean, sizeof mean);
+    memcpy(std, info->std, sizeof std);
+    status result = read_triple("mean", arguments->mean, mean, false, err);
+    if (result == STATUS_OK) result = read_triple("std", arguments->std, std, true, err);
+    if (result != STATUS_OK) return result;
+    int image_size = arguments->image_size != 0 ? (int)arguments->image_size : info->image_size;
+    if (checkpoint_info_set_input(info, image_size, mean, std))
+        log_warning("%s: the source's temperature is of other input, and left out", arguments->output);
+    return STATUS_OK;
+}
+
 static status convert(const struct import_arguments *arguments, const struct option_list *sources,
                       const struct name_list *classes, struct error *err)
 {
@@ -60,9 +75,7 @@ static status convert(const struct import_arguments *arguments, const struct opt
     status result = import_create_model(&model, sources->items, sources->count, &options, &report, &info, err);
     log_info_lines("", text_string(&report.notes)); /* facts about the result go where progress goes */
     if (result == STATUS_OK) {
-        if (arguments->image_size != 0) info.image_size = (int)arguments->image_size;
-        result = read_triple("mean", arguments->mean, info.mean, false, err);
-        if (result == STATUS_OK) result = read_triple("std", arguments->std, info.std, true, err);
+        result = set_input(arguments, &info, err);
         if (result == STATUS_OK) result = checkpoint_write(arguments->output, &model, &info, NULL, 0, err);
         if (result == STATUS_OK)
             log_info(

@@ -25,15 +25,17 @@ static status describe_accuracy(const struct checkpoint_info *info, struct text 
         (unsigned long long)stored.pictures, stored.split);
 }
 
+/* What is known of it stands in `out` also where its accuracy cannot be read. */
 static status describe_native(const char *path, struct text *out, struct error *err)
 {
     struct checkpoint checkpoint;
     status result = checkpoint_open(&checkpoint, path, err);
     if (result != STATUS_OK) return result;
     struct text accuracy = {0};
-    result = describe_accuracy(&checkpoint.info, &accuracy, err);
-    if (result != STATUS_OK) error_add_context(err, "%s", path);
-    if (result == STATUS_OK) result = checkpoint_describe(&checkpoint, text_string(&accuracy), out, err);
+    struct error unreadable = {0};
+    status readable = describe_accuracy(&checkpoint.info, &accuracy, &unreadable);
+    result = checkpoint_describe(&checkpoint, text_string(&accuracy), out, err);
+    if (result == STATUS_OK && readable != STATUS_OK) result = error_set(err, "%s: %s", path, unreadable.message);
     text_free(&accuracy);
     checkpoint_close(&checkpoint);
     return result;
@@ -55,23 +57,23 @@ static status print_file(const char *path, struct error *err)
 {
     struct text out = {0};
     status result = describe_file(path, &out, err);
-    if (result == STATUS_OK) text_print_lines(&out, stdout);
+    text_print_lines(&out, stdout);
     text_free(&out);
     return result;
 }
 
-/* The checkpoints that a run writes, those that are there. */
+/* The checkpoints that a run writes, those that are there; of several that cannot be read the first is told. */
 static status print_run(const char *folder, struct error *err)
 {
     static const char *const names[] = {"best_overall.safetensors", "best_average.safetensors", "last.safetensors"};
     size_t printed = 0;
     status result = STATUS_OK;
-    for (size_t i = 0; result == STATUS_OK && i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = path_join(folder, names[i], err);
         if (path == NULL) return STATUS_FAILED;
         if (file_exists(path)) {
             if (printed++ > 0) putchar('\n');
-            result = print_file(path, err);
+            if (print_file(path, err) != STATUS_OK) result = STATUS_FAILED;
         }
         memory_free(path);
     }

@@ -37,6 +37,7 @@ struct report_command {
 
 struct cached_part {
     struct text markup;
+    bool is_whole;        /* nothing kept it from being made, which may pass */
     struct timespec made; /* of the checkpoint it was made from */
 };
 
@@ -81,11 +82,11 @@ static status renew_part(struct cached_part *part, const struct run *run, const 
                          struct error *err)
 {
     struct timespec made = time_of(run->folder, "best_overall.safetensors");
-    if (part->markup.length > 0 && is_same_time(made, part->made)) return STATUS_OK;
+    if (part->is_whole && is_same_time(made, part->made)) return STATUS_OK;
     text_free(&part->markup);
     part->markup = (struct text){0};
     part->made = made;
-    return report_extra_append(run, options, &part->markup, err);
+    return report_extra_append(run, options, &part->markup, &part->is_whole, err);
 }
 
 static status renew_parts(struct parts *parts, const struct run_group *groups, size_t count,

@@ -57,8 +57,8 @@ static status append_checkpoint(const char *checkpoint, const char *name, const 
     struct evaluation_work work = {0};
     const struct evaluation *evaluation;
     struct text part = {0};
-    log_info("%s: evaluating on the %s split", checkpoint, split);
     status result = evaluation_work_open(&work, &request, err);
+    if (result == STATUS_OK) log_info("%s: evaluating on the %s split", checkpoint, split);
     if (result == STATUS_OK) result = evaluator_run(work.evaluator, &work.model, &evaluation, err);
     if (result == STATUS_OK) result = append_evaluated(&work, name, evaluation, options, &part, err);
     evaluation_work_close(&work);
@@ -68,10 +68,11 @@ static status append_checkpoint(const char *checkpoint, const char *name, const 
 }
 
 status report_extra_append(const struct run *run, const struct report_extra_options *options, struct text *out,
-                           struct error *err)
+                           bool *is_whole, struct error *err)
 {
     struct error why = {0};
     char note[ERROR_MESSAGE_BYTES + 64];
+    *is_whole = true;
     if (!folder_exists(run->folder)) return STATUS_OK;                         /* a result of eval --json */
     if (run->evaluation_count == 0 || run->split[0] == '\0') return STATUS_OK; /* the page says so already */
     char *checkpoint = path_join(run->folder, "best_overall.safetensors", err);
@@ -79,7 +80,8 @@ status report_extra_append(const struct run *run, const struct report_extra_opti
     status result = file_exists(checkpoint) ? append_checkpoint(checkpoint, run->folder, run->split, options, out, &why)
                                             : error_set(&why, "best_overall.safetensors is not there");
     memory_free(checkpoint);
-    if (result == STATUS_OK) return STATUS_OK;
+    *is_whole = result == STATUS_OK;
+    if (*is_whole) return STATUS_OK;
     snprintf(note, sizeof note, "Calibration, features, attention and pictures are not shown: %s.", why.message);
     return report_note(note, out, err);
 }

@@ -15,8 +15,8 @@ struct report_extra_options {
 };
 
 /* Appends markup: calibration, features, attention, pictures, the RMset's counts. What cannot be shown (no checkpoint
- * yet, data that is elsewhere) is said in a sentence; only a lack of memory is an error. */
+ * yet, data that is elsewhere) is said in a sentence, and *is_whole is false; only a lack of memory is an error. */
 status report_extra_append(const struct run *run, const struct report_extra_options *options, struct text *out,
-                           struct error *err) MUST_CHECK;
+                           bool *is_whole, struct error *err) MUST_CHECK;
 
 #endif

@@ -37,6 +37,10 @@ struct checkpoint_info {
 /* image_size of the architecture, ImageNet's mean and std, bilinear, everything else empty. */
 struct checkpoint_info checkpoint_info_defaults(const struct architecture *architecture);
 
+/* Says what becomes the network's input: the side in pixels, and the normalisation. Where that differs from what was
+ * said, what was measured with the other input (metrics, temperature) is forgotten; returns whether there was any. */
+bool checkpoint_info_set_input(struct checkpoint_info *info, int image_size, const double mean[3], const double std[3]);
+
 /* Prefix of the tensors that hold the moving average of the weights and running statistics. */
 #define CHECKPOINT_AVERAGE "ema."
 /* Of what a run goes on with: the optimizer's state, what the method keeps, where training stands. */
