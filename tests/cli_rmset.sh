@@ -93,6 +93,12 @@ holds "its sheet is named after it" test -s cut.v1.preview.jpg
 run rmset preview nowhere.mp4
 holds "no video" test $code -eq 1
 : >nothing.mp4
+# What reads many files elsewhere is not taken for one film.
+refuses "a pattern" 1 "mashup\*\.mp4: there is no such file; a pattern is left to the shell" \
+    "$RMFER" rmset preview "$mashups/mashup*.mp4" -o pattern.png
+refuses "standard input" 1 '-: a film is a file or a folder of frames' "$RMFER" rmset preview - -o piped.png
+refuses "an RMset without an anchor" 1 'set: an RMset, not a film (rmset preview --anchor' "$RMFER" rmset preview set
+refuses "an RMset of an RMset" 1 'set: an RMset, not a film' "$RMFER" rmset build set -o nested
 refuses "an empty video" 1 'nothing\.mp4: the file is empty' "$RMFER" rmset preview nothing.mp4
 
 # ---- the same, whatever the way

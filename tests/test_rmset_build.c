@@ -20,6 +20,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { WIDTH = 200, HEIGHT = 100, FRAMES = 6 };
@@ -315,6 +316,40 @@ static void films_need_names_of_their_own(void **state)
     assert_false(folder_exists(scratch_path(folder, "unnamed")));
 }
 
+/* A pattern would be many films under one name, a pipe can be read once, an RMset's pictures are faces: none of them is
+ * begun, and what is finished stays as it is. */
+static void what_is_no_film_is_refused(void **state)
+{
+    (void)state;
+    char pattern[512], pipe[512], set[512];
+    snprintf(pattern, sizeof pattern, "%s/fil?", folder);
+    snprintf(pipe, sizeof pipe, "%s/pipe.mp4", folder);
+    snprintf(set, sizeof set, "%s/set", folder);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    const struct {
+        const char *film, *message;
+    } cases[] = {{"-", "-: a film is a file or a folder of frames, not standard input"},
+                 {pattern, "/fil?: there is no such file; a pattern is left to the shell, without quotes"},
+                 {pipe, "/pipe.mp4: neither a file nor a folder of frames"},
+                 {set, "/set: an RMset, not a film"}};
+    struct rmset_build_options options = options_of(scratch_path(folder, "films"));
+    struct rmset_counts counts;
+    options.detections = scratch_path(folder, "film.detections.csv");
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    char *before = content_of("films/index.csv");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error err = {0};
+        last_failure[0] = '\0';
+        assert_int_equal(rmset_build(&cases[i].film, 1, &options, &counts, &err), STATUS_OK);
+        assert_int_equal(counts.failed, 1);
+        if (strstr(last_failure, cases[i].message) == NULL) fail_msg("%s", last_failure);
+    }
+    char *after = content_of("films/index.csv");
+    assert_string_equal(before, after);
+    memory_free(before);
+    memory_free(after);
+}
+
 /* Numbers of another film's size, or frames that it does not have, hide nothing: somebody should know. */
 static void areas_that_hide_nothing_are_told(void **state)
 {
@@ -477,6 +512,7 @@ int main(void)
         cmocka_unit_test(another_film_is_refused),
         cmocka_unit_test(another_list_is_refused),
         cmocka_unit_test(films_need_names_of_their_own),
+        cmocka_unit_test(what_is_no_film_is_refused),
         cmocka_unit_test(areas_that_hide_nothing_are_told),
         cmocka_unit_test(a_film_that_cannot_be_looked_at_is_an_error),
         cmocka_unit_test(check_finds_what_is_broken),

@@ -241,6 +241,12 @@ static void what_is_no_film_is_said(void **state)
     struct error err = {0};
     assert_int_not_equal(rmset_preview_make(&preview, scratch_path(folder, "nowhere"), &options, &err), STATUS_OK);
     error_clear(&err);
+    assert_int_not_equal(rmset_preview_make(&preview, scratch_path(folder, "n*e"), &options, &err), STATUS_OK);
+    assert_non_null(strstr(err.message, "/n*e: there is no such file; a pattern is left to the shell"));
+    error_clear(&err);
+    assert_int_not_equal(rmset_preview_make(&preview, "-", &options, &err), STATUS_OK);
+    assert_string_equal(err.message, "-: a film is a file or a folder of frames, not standard input");
+    error_clear(&err);
     scratch_text(folder, "broken/0.png", "no picture");
     assert_int_not_equal(rmset_preview_make(&preview, scratch_path(folder, "broken"), &options, &err), STATUS_OK);
     assert_non_null(strstr(err.message, "0.png"));

@@ -159,10 +159,10 @@ static status build(struct build_command *command, const struct option_list *fil
 }
 
 static const char description[] =
-    "Cuts the faces of persons who react to a film out of mashup videos (any that FFmpeg reads) or folders of frames.\n"
-    "The film's own place is blackened first: --remove, or NAME.film.csv (x,y,w,h[,from,to]) beside NAME.mp4. Faces\n"
-    "of the first frame get numbers in reading order; NAME.faces.csv\n"
-    "(x,y,w,h[,add|remove]) corrects them. Later faces get the number of the first box that they overlap most.\n"
+    "Cuts the faces of persons who react to a film out of mashup videos (any that FFmpeg reads) or folders of frames,\n"
+    "not from a pipe. The film's own place is blackened first: --remove, or NAME.film.csv (x,y,w,h[,from,to]) beside\n"
+    "NAME.mp4. Faces of the first frame get numbers in reading order; NAME.faces.csv (x,y,w,h[,add|remove]) corrects\n"
+    "them. Later faces get the number of the first box that they overlap most.\n"
     "Each face is cut as a square, 1.31 times as wide as its box.\n\n"
     "Faces are listed in --detections FILE or NAME.detections.csv (frame,x,y,w,h[,score]), or found by the detector;\n"
     "one that is named goes before the list beside a video.\n"

@@ -5,6 +5,7 @@
 #include "rmfer/base/file.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
+#include "rmset/film_path.h"
 #include "rmset/fingerprint.h"
 #include "rmset/folder.h"
 
@@ -236,7 +237,7 @@ static status build_film(struct set_work *work, const char *film, struct error *
     film_name(film, name);
     work->progress.film = name;
     char *folder = path_join(options->folder, name, err);
-    status result = folder == NULL ? STATUS_FAILED : STATUS_OK;
+    status result = folder == NULL ? STATUS_FAILED : film_path_check(film, err);
     for (size_t i = 0; i < options->area_count && result == STATUS_OK; i++)
         result = rmset_notes_add_area(&notes, options->areas[i], err);
     if (result == STATUS_OK)

@@ -6,6 +6,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/data/picture_file.h"
 #include "rmfer/faces/inputs.h"
+#include "rmset/film_path.h"
 #include "rmset/preview_sheet.h"
 #include "rmset/removal_area.h"
 
@@ -176,7 +177,7 @@ status rmset_preview_make(struct rmset_preview *preview, const char *film, const
     struct look look = {.options = options, .preview = preview};
     *preview = (struct rmset_preview){0};
     look.tiles = memory_allocate((size_t)options->frames, sizeof *look.tiles, "the sheet's frames", err);
-    status result = look.tiles == NULL ? STATUS_FAILED : STATUS_OK;
+    status result = look.tiles == NULL ? STATUS_FAILED : film_path_check(film, err);
     for (size_t i = 0; i < options->area_count && result == STATUS_OK; i++)
         result = rmset_notes_add_area(&look.notes, options->areas[i], err);
     if (result == STATUS_OK)

@@ -78,8 +78,9 @@ struct rmset_counts {
     struct rmset_times times;
 };
 
-/* Builds what is not finished, then the lists over all finished films of the folder. A film that cannot be built is
- * told to options->fail, and counted; the others go on. */
+/* Builds what is not finished, then the lists over all finished films of the folder. A film is a file or a folder of
+ * frames, no pattern, pipe or RMset. One that cannot be built is told to options->fail, and counted; the others go on.
+ */
 status rmset_build(const char *const *films, size_t count, const struct rmset_build_options *options,
                    struct rmset_counts *counts, struct error *err) MUST_CHECK;
 

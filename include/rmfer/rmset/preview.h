@@ -28,7 +28,8 @@ struct rmset_preview {
 
 void rmset_preview_free(struct rmset_preview *preview);
 
-/* Looks at the whole film (240 frames of it) and draws the sheet. */
+/* Looks at the whole film (240 frames of it; a file or a folder of frames, no pattern, pipe or RMset) and draws the
+ * sheet. */
 status rmset_preview_make(struct rmset_preview *preview, const char *film, const struct rmset_preview_options *options,
                           struct error *err) MUST_CHECK;
 
