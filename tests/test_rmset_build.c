@@ -350,6 +350,29 @@ static void what_is_no_film_is_refused(void **state)
     memory_free(after);
 }
 
+static void count_frame(void *context, const struct rmset_progress *progress)
+{
+    (void)progress;
+    ++*(int *)context;
+}
+
+/* Where a film's folder cannot be put, nothing is looked at. */
+static void a_place_that_is_taken_is_told_first(void **state)
+{
+    (void)state;
+    int frames = 0;
+    struct rmset_counts counts;
+    struct error err = {0};
+    const char *films[] = {scratch_path(folder, "film")};
+    struct rmset_build_options options = options_of(scratch_path(folder, "taken"));
+    options.report = count_frame;
+    options.context = &frames;
+    scratch_text(folder, "taken/film", "notes of somebody");
+    assert_int_equal(rmset_build(films, 1, &options, &counts, &err), STATUS_FAILED);
+    assert_non_null(strstr(last_failure, "taken/film: is there, and is no folder of a film"));
+    assert_int_equal(frames, 0);
+}
+
 /* Numbers of another film's size, or frames that it does not have, hide nothing: somebody should know. */
 static void areas_that_hide_nothing_are_told(void **state)
 {
@@ -513,6 +536,7 @@ int main(void)
         cmocka_unit_test(another_list_is_refused),
         cmocka_unit_test(films_need_names_of_their_own),
         cmocka_unit_test(what_is_no_film_is_refused),
+        cmocka_unit_test(a_place_that_is_taken_is_told_first),
         cmocka_unit_test(areas_that_hide_nothing_are_told),
         cmocka_unit_test(a_film_that_cannot_be_looked_at_is_an_error),
         cmocka_unit_test(check_finds_what_is_broken),

@@ -9,11 +9,13 @@
 #include "rmset/fingerprint.h"
 #include "rmset/folder.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LONGEST_NAME = 80 };
@@ -169,13 +171,22 @@ static status made_otherwise(const char *folder, const char *there, const char *
     return result;
 }
 
+/* The film will be put there: what is no folder is found before hours of work, not behind them. */
+static status check_place(const char *folder, struct error *err)
+{
+    struct stat facts;
+    if (lstat(folder, &facts) != 0) return errno == ENOENT ? STATUS_OK : error_set_errno(err, "%s", folder);
+    return folder_exists(folder) ? STATUS_OK : error_set(err, "%s: is there, and is no folder of a film", folder);
+}
+
 /* A finished film stays; *done says so. One that was made otherwise is an error. */
 static status look_for(const char *folder, const char *settings, bool *done, struct error *err)
 {
     struct text path = {0};
     struct film_facts facts;
     *done = false;
-    status result = text_append_format(&path, err, "%s/film.ini", folder);
+    status result = check_place(folder, err);
+    if (result == STATUS_OK) result = text_append_format(&path, err, "%s/film.ini", folder);
     if (result == STATUS_OK && folder_exists(folder)) {
         result = film_facts_read(&facts, text_string(&path), err);
         *done = result == STATUS_OK;
