@@ -168,7 +168,7 @@ static void only_changes_of_the_whole_are_cuts(void **state)
     struct error err = {0};
     struct image image;
     struct scene_samples samples = {0};
-    const struct image_box film = {0, 0, 100, 90};
+    const struct image_box film = {0, 0, 100, 90}, all = {0, 0, 160, 90};
     assert_int_equal(image_create(&image, 160, 90, &err), STATUS_OK);
     assert_false(scene_cut_seen(&samples, &image, &film, 1));
     fill(&image, 0, 0, 100, 90, 200); /* the film alone */
@@ -177,6 +177,8 @@ static void only_changes_of_the_whole_are_cuts(void **state)
     assert_false(scene_cut_seen(&samples, &image, &film, 1));
     fill(&image, 100, 0, 60, 90, 100); /* all of them */
     assert_true(scene_cut_seen(&samples, &image, &film, 1));
+    assert_false(scene_cut_seen(&samples, &image, &film, 1));
+    assert_true(scene_cut_seen(&samples, &image, &all, 1)); /* nothing can be compared */
     assert_false(scene_cut_seen(&samples, &image, &film, 1));
     image_free(&image);
 }

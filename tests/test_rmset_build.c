@@ -350,6 +350,58 @@ static void what_is_no_film_is_refused(void **state)
     memory_free(after);
 }
 
+/* A film of one grey until frame 3, where the whole picture becomes another; one face stands at one place. */
+static const char *make_scenes(void)
+{
+    for (int frame = 0; frame < FRAMES; frame++) {
+        struct error err = {0};
+        struct image image;
+        char name[32];
+        snprintf(name, sizeof name, "scenes/%d.png", frame);
+        if (frame == 0) scratch_text(folder, "scenes/notes.txt", "a folder");
+        assert_int_equal(image_create(&image, WIDTH, HEIGHT, &err), STATUS_OK);
+        memset(image.rgb, frame < 3 ? 40 : 200, (size_t)WIDTH * HEIGHT * 3);
+        assert_int_equal(image_write_png(scratch_path(folder, name), &image, &err), STATUS_OK);
+        image_free(&image);
+    }
+    scratch_text(folder, "scenes.detections.csv",
+                 "frame,x,y,w,h\n0,5,30,30,40\n1,5,30,30,40\n2,5,30,30,40\n3,5,30,30,40\n4,5,30,30,40\n5,5,30,30,40\n");
+    return scratch_path(folder, "scenes");
+}
+
+/* A title that is blackened, at the film's beginning or within it, or a window given as many areas. */
+static void areas_do_not_hide_cuts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *areas, *tracks;
+    } cases[] = {
+        {"0,0,200,100,0,0\n", "scenes,0,1,2,2,scene cut at frame 3\nscenes,1,3,5,3,end of the film\n"},
+        {"0,0,200,100,3,3\n", "scenes,0,0,2,3,scene cut at frame 3\nscenes,1,4,5,2,end of the film\n"},
+        {NULL, "scenes,0,0,2,3,scene cut at frame 3\nscenes,1,3,5,3,end of the film\n"},
+    };
+    struct text strips = {0};
+    for (int x = 40; x < WIDTH; x += 4)
+        assert_int_equal(text_append_format(&strips, NULL, "%d,0,4,100\n", x), STATUS_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char set[32], list[64], tracks[256];
+        struct error err = {0};
+        struct rmset_counts counts;
+        const char *films[] = {make_scenes()};
+        snprintf(set, sizeof set, "cuts%zu", i);
+        snprintf(list, sizeof list, "%s/tracks.csv", set);
+        snprintf(tracks, sizeof tracks, "video,face,first,last,faces,end\n%s", cases[i].tracks);
+        struct rmset_build_options options = options_of(scratch_path(folder, set));
+        options.cuts = true;
+        scratch_text(folder, "scenes.film.csv", cases[i].areas == NULL ? text_string(&strips) : cases[i].areas);
+        assert_int_equal(rmset_build(films, 1, &options, &counts, &err), STATUS_OK);
+        char *written = content_of(list);
+        assert_string_equal(written, tracks);
+        memory_free(written);
+    }
+    text_free(&strips);
+}
+
 static void count_frame(void *context, const struct rmset_progress *progress)
 {
     (void)progress;
@@ -536,6 +588,7 @@ int main(void)
         cmocka_unit_test(another_list_is_refused),
         cmocka_unit_test(films_need_names_of_their_own),
         cmocka_unit_test(what_is_no_film_is_refused),
+        cmocka_unit_test(areas_do_not_hide_cuts),
         cmocka_unit_test(a_place_that_is_taken_is_told_first),
         cmocka_unit_test(areas_that_hide_nothing_are_told),
         cmocka_unit_test(a_film_that_cannot_be_looked_at_is_an_error),

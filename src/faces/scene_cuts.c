@@ -41,5 +41,5 @@ bool scene_cut_seen(struct scene_samples *samples, const struct image *image, co
         }
     bool was_any = samples->any;
     samples->any = true;
-    return was_any && counted > 0 && 2 * changed >= counted;
+    return was_any && 2 * changed >= counted;
 }

@@ -30,9 +30,11 @@ struct shared_sums {
 struct film_work {
     const struct film_job *job;
     struct face_tracker tracker;
-    bool has_begun; /* the present scene has its references */
-    bool is_first;  /* it is the first scene, which the corrections are about */
-    struct scene_samples samples;
+    bool has_begun;               /* the present scene has its references */
+    bool is_first;                /* it is the first scene, which the corrections are about */
+    struct scene_samples samples; /* of the frame before */
+    int64_t last_frame;           /* its number, -1 = there is none */
+    struct image_box *ignored;    /* room for all areas; NULL without cuts */
     struct shared_sums *shared;
     struct film_windows windows; /* read by other threads once has_windows says so */
     atomic_bool has_windows;
@@ -130,14 +132,23 @@ static status begin_scene(struct film_work *work, const struct face_picture *pic
     return result;
 }
 
+static bool is_active(const struct rmset_area *area, int64_t frame)
+{
+    return frame >= area->from && frame <= area->to;
+}
+
+/* What is blackened in one of two frames cannot be compared. Other times' areas do not count. */
 static void note_cut(struct film_work *work, const struct face_picture *picture)
 {
     const struct rmset_notes *notes = work->job->notes;
-    struct image_box ignored[16];
+    int64_t frame = picture->input.frame, before = work->last_frame;
     size_t count = 0;
-    for (size_t i = 0; i < notes->area_count && count < 16; i++) ignored[count++] = notes->areas[i].box;
-    if (!scene_cut_seen(&work->samples, &picture->input.image, ignored, count) || !work->has_begun) return;
-    face_tracker_cut(&work->tracker, picture->input.frame);
+    for (size_t i = 0; i < notes->area_count; i++)
+        if (is_active(&notes->areas[i], frame) || is_active(&notes->areas[i], before))
+            work->ignored[count++] = notes->areas[i].box;
+    work->last_frame = frame;
+    if (!scene_cut_seen(&work->samples, &picture->input.image, work->ignored, count) || !work->has_begun) return;
+    face_tracker_cut(&work->tracker, frame);
     work->has_begun = false;
 }
 
@@ -364,6 +375,7 @@ status film_build(const struct film_job *job, struct film_facts *facts, struct e
     struct film_work work = {
         .job = job,
         .is_first = true,
+        .last_frame = -1,
         .shared = &shared,
         .tracker.options = {.overlap = options->overlap, .follow = options->follow, .keep_ended = true}};
     struct face_input_options wanted = {.every = options->every,
@@ -375,6 +387,10 @@ status film_build(const struct film_job *job, struct film_facts *facts, struct e
     struct film_writer *writer = NULL;
     pthread_mutex_init(&shared.lock, NULL);
     status result = face_inputs_create(&inputs, &job->path, 1, &wanted, err);
+    if (result == STATUS_OK && options->cuts) {
+        work.ignored = memory_allocate(job->notes->area_count, sizeof *work.ignored, "the removal areas", err);
+        if (work.ignored == NULL) result = STATUS_FAILED;
+    }
     if (result == STATUS_OK) result = film_writer_create(&writer, job->folder, job->name, options->shard_bytes, err);
     if (result == STATUS_OK) result = run_film(&work, inputs, writer, facts, err);
     if (result == STATUS_OK) result = finish_film(&work, writer, facts, err);
@@ -382,6 +398,7 @@ status film_build(const struct film_job *job, struct film_facts *facts, struct e
     face_inputs_free(inputs);
     face_tracker_free(&work.tracker);
     film_windows_free(&work.windows);
+    memory_free(work.ignored);
     pthread_mutex_destroy(&shared.lock);
     return result;
 }

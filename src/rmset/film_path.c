@@ -31,8 +31,7 @@ static status refuse_set(const char *folder, struct error *err)
 status film_path_check(const char *path, struct error *err)
 {
     struct stat facts;
-    if (strcmp(path, "-") == 0)
-        return error_set(err, "-: a film is a file or a folder of frames, not standard input");
+    if (strcmp(path, "-") == 0) return error_set(err, "-: a film is a file or a folder of frames, not standard input");
     if (stat(path, &facts) != 0) {
         if (errno != ENOENT || strpbrk(path, "*?[") == NULL) return error_set_errno(err, "%s", path);
         return error_set(err, "%s: there is no such file; a pattern is left to the shell, without quotes", path);

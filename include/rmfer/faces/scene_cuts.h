@@ -14,7 +14,8 @@ struct scene_samples {
 
 /* Takes the frame's brightness at 64 x 36 places and compares it with the frame before: a cut when at least half of
  * the places differ by more than a tenth of the range. Panels of a mashup that cut one by one, or a film's window that
- * does, are not a cut. `ignored` are boxes that do not count (a film's window). */
+ * does, are not a cut. `ignored` are boxes that do not count (a film's window); where they leave no place to compare,
+ * nothing of the frame before is known to have stayed: a cut. */
 bool scene_cut_seen(struct scene_samples *samples, const struct image *image, const struct image_box *ignored,
                     size_t ignored_count);
 
