@@ -187,6 +187,10 @@ if [ -f "$faults" ]; then
     says "it" 'warning: .*mashup0\.mp4: cannot be read any further .*; the [0-9]* frames taken before are kept$'
     run rmset build -q $mashups/mashup0.mp4 -o partial --every 48
     holds "and is not taken for the whole" test $code -eq 1
+    says "it" 'mashup0: was made .* (partial 1, not partial 0)'
+    check "nor is the whole taken for a part" rmset build -q $mashups/mashup1.mp4 -o partial --every 48
+    check "with --keep-partial both stay" rmset build $mashups/mashup0.mp4 $mashups/mashup1.mp4 -o partial --every 48 --keep-partial
+    says "it" '0 of 2 videos built now'
     # Nor is half of a folder taken for all of it: whichever name is not given, the lists stay as they are.
     check "two films" rmset build -q $mashups/mashup0.mp4 $mashups/mashup1.mp4 -o listed --every 48
     cp -r listed kept

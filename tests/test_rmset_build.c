@@ -90,7 +90,9 @@ static char *content_of(const char *name)
     uint8_t *bytes = NULL;
     size_t size = 0;
     if (file_read(scratch_path(folder, name), 1 << 20, &bytes, &size, &err) != STATUS_OK) fail_msg("%s", err.message);
-    return (char *)bytes;
+    char *text = memory_copy_string((const char *)bytes, &err);
+    memory_free(bytes);
+    return text;
 }
 
 /* Lists of detections: the left person in all frames, the right from frame 2 on, a face in the film's window. */
@@ -224,7 +226,8 @@ static void other_settings_are_refused(void **state)
 {
     (void)state;
     struct rmset_counts counts;
-    const char *out = scratch_path(folder, "set");
+    char out[512];
+    snprintf(out, sizeof out, "%s/set", folder); /* many paths follow */
     struct rmset_build_options options = options_of(out);
     assert_int_equal(build(&options, &counts), STATUS_OK);
     assert_int_equal(counts.built, 0); /* it is finished */
@@ -233,10 +236,18 @@ static void other_settings_are_refused(void **state)
     assert_int_equal(counts.failed, 1);
     assert_non_null(strstr(last_failure, "was made of another film or with other settings (every 1, not every 2); "));
     options.every = 1;
-    options.keep_partial = true;
+    options.keep_partial = true; /* the film is whole: nothing else would be made */
     assert_int_equal(build(&options, &counts), STATUS_OK);
-    assert_non_null(strstr(last_failure, "settings (face, not partial)"));
+    assert_int_equal(counts.failed, 0);
     options.keep_partial = false;
+    options.windows = true;
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    assert_non_null(strstr(last_failure, "settings (windows 0, not windows 1)"));
+    options.windows = false;
+    scratch_text(folder, "film.faces.csv", "x,y,w,h\n140,30,40,50\n20,30,40,50\n");
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    assert_non_null(strstr(last_failure, "settings (face 0, not face 20,30,40,50)"));
+    write_lists();
     static const char *const areas[] = {"1,2,3,4"};
     options.areas = areas;
     options.area_count = 1;
@@ -247,6 +258,52 @@ static void other_settings_are_refused(void **state)
     assert_int_equal(build(&options, &counts), STATUS_OK);
     assert_non_null(strstr(last_failure, "settings (areas 80,0,40,100@0-9, not areas nothing)"));
     write_lists();
+}
+
+/* The words of `settings` in set/film/film.ini. */
+static void write_settings(const char *begin, const char *ending)
+{
+    char *facts = content_of("set/film/film.ini"), *end = strstr(facts, "\"\nremoval_areas");
+    struct text text = {0};
+    assert_non_null(end);
+    assert_int_equal(text_append_format(&text, NULL, "[film]\nsettings = \"%s%s%s", begin, ending, end), STATUS_OK);
+    scratch_text(folder, "set/film/film.ini", text_string(&text));
+    text_free(&text);
+    memory_free(facts);
+}
+
+/* Earlier programs wrote what was on by its name alone, nothing of what was off, the areas with the settings, and that
+ * a film might not be whole. Their films are still finished. */
+static void films_of_earlier_programs_are_finished(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ending, *message;
+        bool windows, keep_partial;
+    } cases[] = {{"face 140,30,40,50 areas 80,0,40,100@0-9", "", false, false},
+                 {"face 140,30,40,50 areas 80,0,40,100@0-9", "", false, true},
+                 {"face 140,30,40,50 areas 80,0,40,100@0-9", "(windows 0, not windows 1)", true, false},
+                 {"windows face 140,30,40,50 areas 80,0,40,100@0-9", "", true, false},
+                 {"windows face 140,30,40,50 areas 80,0,40,100@0-9", "(windows 1, not windows 0)", false, false},
+                 {"partial face 140,30,40,50 areas 80,0,40,100@0-9", "", false, true},
+                 {"partial face 140,30,40,50 areas 80,0,40,100@0-9", "(partial 1, not partial 0)", false, false}};
+    char *before = content_of("set/film/film.ini"), begin[512];
+    const char *settings = strstr(before, "content "), *end = strstr(before, "seconds "), *rest = strstr(end, "size ");
+    const char *behind = strstr(rest, "windows ");
+    snprintf(begin, sizeof begin, "%.*s%.*s", (int)(end - settings), settings, (int)(behind - rest), rest);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rmset_counts counts;
+        struct rmset_build_options options = options_of(scratch_path(folder, "set"));
+        options.windows = cases[i].windows;
+        options.keep_partial = cases[i].keep_partial;
+        write_settings(begin, cases[i].ending);
+        assert_int_equal(build(&options, &counts), STATUS_OK);
+        assert_int_equal(counts.built, 0);
+        if (cases[i].message[0] == '\0') assert_string_equal(last_failure, "");
+        if (strstr(last_failure, cases[i].message) == NULL) fail_msg("%s", last_failure);
+    }
+    scratch_text(folder, "set/film/film.ini", before);
+    memory_free(before);
 }
 
 /* A film of the same name and length is another one when its pixels are; a copy of it is the same. */
@@ -584,6 +641,7 @@ int main(void)
         cmocka_unit_test(the_film_is_masked),
         cmocka_unit_test(statistics_are_of_all_pixels),
         cmocka_unit_test(other_settings_are_refused),
+        cmocka_unit_test(films_of_earlier_programs_are_finished),
         cmocka_unit_test(another_film_is_refused),
         cmocka_unit_test(another_list_is_refused),
         cmocka_unit_test(films_need_names_of_their_own),

@@ -6,7 +6,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/base/text.h"
 #include "rmset/film_path.h"
-#include "rmset/fingerprint.h"
+#include "rmset/film_settings.h"
 #include "rmset/folder.h"
 
 #include <errno.h>
@@ -58,118 +58,7 @@ static status check_names(const char *const *films, size_t count, struct error *
     return result;
 }
 
-/* Who finds the faces, and with which settings. */
-static status describe_faces(const struct rmset_build_options *options, const struct rmset_notes *notes,
-                             struct text *out, struct error *err)
-{
-    uint64_t content = FINGERPRINT_START;
-    if (notes->has_detections) {
-        for (size_t i = 0; i < notes->detection_count; i++) {
-            const struct rmset_detection *row = &notes->detections[i];
-            const double numbers[] = {(double)row->frame, row->box.x,      row->box.y,
-                                      row->box.width,     row->box.height, row->score};
-            content = fingerprint_add(content, numbers, sizeof numbers);
-        }
-        return text_append_format(out, err, "detections %zu %016" PRIx64 " ", notes->detection_count, content);
-    }
-    status result = film_fingerprint(options->detector_file, &content, err);
-    if (result != STATUS_OK) return result;
-    return text_append_format(out, err, "detector %016" PRIx64 " %g %g %d %g %zu ", content,
-                              options->detection.min_score, options->detection.overlap, options->detection.detect_size,
-                              options->detection.min_face, options->detection.max_faces);
-}
-
-/* Everything that the film's faces depend on; a finished film with other settings is not taken for this one. */
-static status describe(const char *film, const struct rmset_build_options *options, const struct rmset_notes *notes,
-                       struct text *out, struct error *err)
-{
-    uint64_t content;
-    status result = film_fingerprint(film, &content, err);
-    if (result == STATUS_OK)
-        result = text_append_format(out, err,
-                                    "content %016" PRIx64 " every %" PRId64 " first %" PRId64
-                                    " overlap %g follow %g cuts %d margin %g pad %d ",
-                                    content, options->every, options->first_frame, options->overlap, options->follow,
-                                    options->cuts, options->crop.margin, options->crop.pad);
-    if (result == STATUS_OK && options->every_seconds > 0)
-        result = text_append_format(out, err, "seconds %g ", options->every_seconds);
-    if (result == STATUS_OK)
-        result = text_append_format(out, err, "size %" PRId64 " quality %" PRId64 " shards %" PRId64 " ",
-                                    options->crop.size, options->crop.quality, options->shard_bytes);
-    if (result == STATUS_OK) result = describe_faces(options, notes, out, err);
-    if (result == STATUS_OK && options->windows) result = text_append_format(out, err, "windows ");
-    if (result == STATUS_OK && options->keep_partial) result = text_append_format(out, err, "partial ");
-    for (size_t i = 0; i < notes->correction_count && result == STATUS_OK; i++) {
-        const struct image_box *box = &notes->corrections[i].box;
-        result = text_append_format(out, err, "%s %g,%g,%g,%g ", notes->corrections[i].is_removal ? "less" : "face",
-                                    box->x, box->y, box->width, box->height);
-    }
-    if (result == STATUS_OK) result = text_append_format(out, err, "areas ");
-    return result == STATUS_OK ? rmset_notes_print_areas(notes, out, err) : result;
-}
-
-/* ---- what differs from a finished film --------------------------------------------------------------------------- */
-
-/* A word of a description: a setting's name, or a value that belongs to the name before it. */
-struct word {
-    const char *at;
-    int length;
-};
-
-static struct word word_at(const char *text)
-{
-    return (struct word){text, (int)strcspn(text, " ")};
-}
-
-static bool is_name(struct word word)
-{
-    return word.length > 0 && (int)strspn(word.at, "abcdefghijklmnopqrstuvwxyz") >= word.length;
-}
-
-static bool is_same_word(struct word a, struct word b)
-{
-    return a.length == b.length && strncmp(a.at, b.at, (size_t)a.length) == 0;
-}
-
-/* Appends the word, with its setting's name before it where it is a value; "nothing" where the description ends. */
-static status print_word(struct word name, struct word word, struct text *out, struct error *err)
-{
-    if (!is_name(word) && name.length > 0) {
-        status result = text_append_format(out, err, "%.*s ", name.length, name.at);
-        if (result != STATUS_OK) return result;
-    }
-    return word.length == 0 ? text_append_format(out, err, "nothing")
-                            : text_append_format(out, err, "%.*s", word.length, word.at);
-}
-
-/* "every 1, not every 2": where two descriptions differ first. */
-static status print_difference(const char *there, const char *here, struct text *out, struct error *err)
-{
-    struct word name = {"", 0}, old = word_at(there), new = word_at(here);
-    while (old.length > 0 && is_same_word(old, new)) {
-        if (is_name(old)) name = old;
-        there += old.length + (there[old.length] == ' ');
-        here += new.length + (here[new.length] == ' ');
-        old = word_at(there);
-        new = word_at(here);
-    }
-    status result = print_word(name, old, out, err);
-    if (result == STATUS_OK) result = text_append_format(out, err, ", not ");
-    return result == STATUS_OK ? print_word(name, new, out, err) : result;
-}
-
-static status made_otherwise(const char *folder, const char *there, const char *here, struct error *err)
-{
-    struct text difference = {0};
-    status result = print_difference(there, here, &difference, err);
-    if (result == STATUS_OK)
-        result = error_set(err,
-                           "%s: was made of another film or with other settings (%s); remove it, or build into another "
-                           "folder",
-                           folder, text_string(&difference));
-    text_free(&difference);
-    return result;
-}
+/* ---- what is there already --------------------------------------------------------------------------------------- */
 
 /* The film will be put there: what is no folder is found before hours of work, not behind them. */
 static status check_place(const char *folder, struct error *err)
@@ -179,8 +68,30 @@ static status check_place(const char *folder, struct error *err)
     return folder_exists(folder) ? STATUS_OK : error_set(err, "%s: is there, and is no folder of a film", folder);
 }
 
+struct film_plan {
+    const char *path, *name;
+    struct rmset_notes notes;
+    struct text settings, areas; /* as film.ini will hold them */
+};
+
+static status check_same(const char *folder, const struct film_facts *facts, const struct film_plan *plan,
+                         bool keep_partial, struct error *err)
+{
+    struct text difference = {0};
+    status result = film_settings_compare(facts, text_string(&plan->settings), text_string(&plan->areas), keep_partial,
+                                          &difference, err);
+    if (result == STATUS_OK && difference.length > 0)
+        result = error_set(err,
+                           "%s: was made of another film or with other settings (%s); remove it, or build into another "
+                           "folder",
+                           folder, text_string(&difference));
+    text_free(&difference);
+    return result;
+}
+
 /* A finished film stays; *done says so. One that was made otherwise is an error. */
-static status look_for(const char *folder, const char *settings, bool *done, struct error *err)
+static status look_for(const char *folder, const struct film_plan *plan, bool keep_partial, bool *done,
+                       struct error *err)
 {
     struct text path = {0};
     struct film_facts facts;
@@ -190,8 +101,7 @@ static status look_for(const char *folder, const char *settings, bool *done, str
     if (result == STATUS_OK && folder_exists(folder)) {
         result = film_facts_read(&facts, text_string(&path), err);
         *done = result == STATUS_OK;
-        if (*done && strcmp(facts.settings, settings) != 0)
-            result = made_otherwise(folder, facts.settings, settings, err);
+        if (*done) result = check_same(folder, &facts, plan, keep_partial, err);
         if (*done) film_facts_free(&facts);
     }
     text_free(&path);
@@ -217,16 +127,22 @@ struct set_work {
     struct rmset_progress progress;
 };
 
-static status make_film(struct set_work *work, const char *film, const char *name, const char *folder,
-                        const char *settings, struct rmset_notes *notes, struct error *err)
+static status make_film(struct set_work *work, struct film_plan *plan, const char *folder, struct error *err)
 {
     struct text part = {0};
     struct film_facts facts = {0};
-    status result = text_append_format(&part, err, "%s/.%s.part", work->options->folder, name);
+    status result = text_append_format(&part, err, "%s/.%s.part", work->options->folder, plan->name);
     if (result == STATUS_OK) result = folder_remove_flat(text_string(&part), err);
     if (result == STATUS_OK) result = folder_create(text_string(&part), err);
-    const struct film_job job = {work->options,       film, name, text_string(&part), settings, notes, &work->progress,
-                                 &work->counts->times};
+    const struct film_job job = {.options = work->options,
+                                 .path = plan->path,
+                                 .name = plan->name,
+                                 .folder = text_string(&part),
+                                 .settings = text_string(&plan->settings),
+                                 .areas = text_string(&plan->areas),
+                                 .notes = &plan->notes,
+                                 .progress = &work->progress,
+                                 .times = &work->counts->times};
     if (result == STATUS_OK) result = film_build(&job, &facts, err);
     if (result == STATUS_OK) result = put_in_place(text_string(&part), folder, err);
     if (result != STATUS_OK) {
@@ -238,35 +154,43 @@ static status make_film(struct set_work *work, const char *film, const char *nam
     return result;
 }
 
+/* Reads what is said about the film, and describes what is to be made of it. */
+static status plan_film(struct film_plan *plan, const struct rmset_build_options *options, struct error *err)
+{
+    struct rmset_notes *notes = &plan->notes;
+    status result = film_path_check(plan->path, err);
+    for (size_t i = 0; i < options->area_count && result == STATUS_OK; i++)
+        result = rmset_notes_add_area(notes, options->areas[i], err);
+    if (result == STATUS_OK)
+        result = rmset_notes_read(notes, plan->path, options->detections,
+                                  options->detector == NULL || options->lists_first, err);
+    if (result == STATUS_OK && options->detector == NULL && !notes->has_detections)
+        result =
+            error_set(err,
+                      "%s: neither a detector (--detector FILE, or 'make detector') nor a list of detections beside it",
+                      plan->path);
+    if (result == STATUS_OK) result = film_settings_describe(plan->path, options, notes, &plan->settings, err);
+    return result == STATUS_OK ? rmset_notes_print_areas(notes, &plan->areas, err) : result;
+}
+
 static status build_film(struct set_work *work, const char *film, struct error *err)
 {
     const struct rmset_build_options *options = work->options;
-    struct rmset_notes notes = {0};
-    struct text settings = {0};
     char name[LONGEST_NAME];
+    struct film_plan plan = {.path = film, .name = name};
     bool done = false;
     film_name(film, name);
     work->progress.film = name;
     char *folder = path_join(options->folder, name, err);
-    status result = folder == NULL ? STATUS_FAILED : film_path_check(film, err);
-    for (size_t i = 0; i < options->area_count && result == STATUS_OK; i++)
-        result = rmset_notes_add_area(&notes, options->areas[i], err);
-    if (result == STATUS_OK)
-        result = rmset_notes_read(&notes, film, options->detections, options->detector == NULL || options->lists_first,
-                                  err);
-    if (result == STATUS_OK && options->detector == NULL && !notes.has_detections)
-        result =
-            error_set(err,
-                      "%s: neither a detector (--detector FILE, or 'make detector') nor a list of detections beside it",
-                      film);
-    if (result == STATUS_OK) result = describe(film, options, &notes, &settings, err);
-    if (result == STATUS_OK) result = look_for(folder, text_string(&settings), &done, err);
+    status result = folder == NULL ? STATUS_FAILED : plan_film(&plan, options, err);
+    if (result == STATUS_OK) result = look_for(folder, &plan, options->keep_partial, &done, err);
     if (result == STATUS_OK && !done) {
-        result = make_film(work, film, name, folder, text_string(&settings), &notes, err);
+        result = make_film(work, &plan, folder, err);
         work->counts->built += result == STATUS_OK;
     }
-    rmset_notes_free(&notes);
-    text_free(&settings);
+    rmset_notes_free(&plan.notes);
+    text_free(&plan.settings);
+    text_free(&plan.areas);
     memory_free(folder);
     return result;
 }

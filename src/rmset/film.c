@@ -2,6 +2,7 @@
  * write (this thread, in order). */
 #include "rmset/film.h"
 
+#include "rmset/film_settings.h"
 #include "rmset/film_windows.h"
 #include "rmset/film_writer.h"
 #include "rmfer/base/clock.h"
@@ -32,6 +33,7 @@ struct film_work {
     struct face_tracker tracker;
     bool has_begun;               /* the present scene has its references */
     bool is_first;                /* it is the first scene, which the corrections are about */
+    bool is_partial;              /* the film could not be read to its end */
     struct scene_samples samples; /* of the frame before */
     int64_t last_frame;           /* its number, -1 = there is none */
     struct image_box *ignored;    /* room for all areas; NULL without cuts */
@@ -263,13 +265,15 @@ static void report(const struct film_job *job, const struct face_picture *pictur
 
 /* A frame of a folder that cannot be read is one line; a film that cannot be, and faces that cannot be found, followed
  * or cut out (there is no memory), are an error. */
-static status take_picture(const struct film_job *job, struct film_writer *writer, const struct face_picture *picture,
+static status take_picture(struct film_work *work, struct film_writer *writer, const struct face_picture *picture,
                            struct film_facts *facts, struct error *err)
 {
+    const struct film_job *job = work->job;
     const struct face_input *input = &picture->input;
     if (input->error.code != STATUS_OK && !input->is_frame) {
         if (job->options->keep_partial && facts->frames > 0) {
             log_warning("%s; the %" PRIu64 " frames taken before are kept", input->error.message, facts->frames);
+            work->is_partial = true;
             return STATUS_OK;
         }
         if (err->code == STATUS_OK) *err = input->error;
@@ -341,7 +345,7 @@ static status run_film(struct film_work *work, struct face_inputs *inputs, struc
     if (result == STATUS_OK) result = face_pipeline_create(&pipeline, inputs, &settings, err);
     if (result != STATUS_OK) return result;
     while (result == STATUS_OK && (picture = face_pipeline_receive(pipeline)) != NULL) {
-        result = take_picture(work->job, writer, picture, facts, err);
+        result = take_picture(work, writer, picture, facts, err);
         if (result == STATUS_OK) face_pipeline_release(pipeline);
     }
     struct face_times times = face_pipeline_times(pipeline);
@@ -354,17 +358,18 @@ static status finish_film(struct film_work *work, struct film_writer *writer, st
                           struct error *err)
 {
     const struct film_job *job = work->job;
-    struct text areas = {0};
+    struct text settings = {0};
     facts->sums = work->shared->sums;
     for (size_t i = 0; i < work->tracker.count; i++) facts->persons += work->tracker.tracks[i].faces > 0;
     if (facts->faces == 0)
         return error_set(err, "%s: no faces in its %llu frames", job->path, (unsigned long long)facts->frames);
     status result = rmset_notes_warn_late(job->notes, job->path, job->progress->frame, err);
-    if (result == STATUS_OK) result = rmset_notes_print_areas(job->notes, &areas, err);
-    facts->areas = result == STATUS_OK ? memory_copy_string(text_string(&areas), err) : NULL;
-    facts->settings = memory_copy_string(job->settings, err);
-    text_free(&areas);
-    if (facts->areas == NULL || facts->settings == NULL) return STATUS_FAILED;
+    if (result == STATUS_OK)
+        result = text_append_format(&settings, err, "%s%s", job->settings,
+                                    work->is_partial ? FILM_SETTINGS_PARTIAL : "");
+    facts->settings = settings.bytes;
+    facts->areas = result == STATUS_OK ? memory_copy_string(job->areas, err) : NULL;
+    if (facts->areas == NULL) return STATUS_FAILED;
     return film_writer_finish(writer, &work->tracker, facts, err);
 }
 

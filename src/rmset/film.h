@@ -21,10 +21,10 @@ status film_facts_write(const struct film_facts *facts, const char *path, struct
 
 struct film_job {
     const struct rmset_build_options *options;
-    const char *path;   /* the film */
-    const char *name;   /* in the lists */
-    const char *folder; /* to write into, empty */
-    const char *settings;
+    const char *path;             /* the film */
+    const char *name;             /* in the lists */
+    const char *folder;           /* to write into, empty */
+    const char *settings, *areas; /* for film.ini */
     struct rmset_notes *notes;
     struct rmset_progress *progress;
     struct rmset_times *times; /* added to */
