@@ -531,6 +531,72 @@ static void a_film_that_cannot_be_looked_at_is_an_error(void **state)
     memory_free(after);
 }
 
+/* The same of one whose film.ini is not what it was: all of the lists stay. */
+static void a_broken_film_leaves_the_lists(void **state)
+{
+    (void)state;
+    static const char *const lists[] = {"index.csv", "tracks.csv", "videos.csv", "statistics.ini"};
+    char broken[512], film[512], before[4][2048];
+    struct rmset_counts counts;
+    struct error err = {0};
+    snprintf(broken, sizeof broken, "%s/broken", folder);
+    snprintf(film, sizeof film, "%s/film", folder);
+    struct rmset_build_options options = options_of(broken);
+    options.detections = scratch_path(folder, "film.detections.csv");
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    for (int i = 0; i < 4; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "broken/%s", lists[i]);
+        char *text = content_of(name);
+        snprintf(before[i], sizeof before[i], "%s", text);
+        memory_free(text);
+    }
+    scratch_text(folder, "broken/another/film.ini", "[film]\nframes = 1\n");
+    scratch_text(folder, "broken/another/rows.csv", "another,0,0,another/0000000_0.jpg,1,1,1,1,1\n");
+    scratch_text(folder, "broken/another/tracks.csv", "another,0,0,0,1,end of the film\n");
+    const char *films[] = {film};
+    assert_int_equal(rmset_build(films, 1, &options, &counts, &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "broken/another/film.ini: not whole"));
+    for (int i = 0; i < 4; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "broken/%s", lists[i]);
+        char *text = content_of(name);
+        assert_string_equal(text, before[i]);
+        memory_free(text);
+    }
+}
+
+/* As many as make film.ini longer than a megabyte are built, and read again; more than it may hold are told first. */
+static void many_areas_are_kept_or_told(void **state)
+{
+    (void)state;
+    char set[512];
+    struct rmset_counts counts;
+    struct error err = {0};
+    const char *films[] = {make_scenes()};
+    snprintf(set, sizeof set, "%s/areas", folder);
+    struct rmset_build_options options = options_of(set);
+    struct text areas = {0};
+    for (int i = 0; i < 60000; i++)
+        assert_int_equal(text_append_format(&areas, NULL, "100000,100000,100000,1,%d,%d\n", 700000 + i, 700000 + i),
+                         STATUS_OK);
+    scratch_text(folder, "scenes.film.csv", text_string(&areas));
+    log_set_level(LOG_QUIET); /* each lies outside, and is told */
+    for (int pass = 0; pass < 2; pass++) {
+        assert_int_equal(rmset_build(films, 1, &options, &counts, &err), STATUS_OK);
+        assert_int_equal(counts.failed, 0);
+        assert_int_equal(counts.built, 1 - pass);
+    }
+    for (int i = 0; i < 60000; i++)
+        assert_int_equal(text_append_format(&areas, NULL, "100000,100000,100000,1,%d,%d\n", 800000 + i, 800000 + i),
+                         STATUS_OK);
+    scratch_text(folder, "scenes.film.csv", text_string(&areas));
+    assert_int_equal(rmset_build(films, 1, &options, &counts, &err), STATUS_OK);
+    log_set_level(LOG_NORMAL);
+    assert_non_null(strstr(last_failure, "scenes: more removal areas and corrections than film.ini holds"));
+    text_free(&areas);
+}
+
 static void count_complaints(void *context, const char *message)
 {
     (void)context;
@@ -650,6 +716,8 @@ int main(void)
         cmocka_unit_test(a_place_that_is_taken_is_told_first),
         cmocka_unit_test(areas_that_hide_nothing_are_told),
         cmocka_unit_test(a_film_that_cannot_be_looked_at_is_an_error),
+        cmocka_unit_test(a_broken_film_leaves_the_lists),
+        cmocka_unit_test(many_areas_are_kept_or_told),
         cmocka_unit_test(check_finds_what_is_broken),
         cmocka_unit_test(faces_outside_are_nobody),
         cmocka_unit_test(windows_are_looked_for_closely),

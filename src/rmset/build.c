@@ -170,7 +170,10 @@ static status plan_film(struct film_plan *plan, const struct rmset_build_options
                       "%s: neither a detector (--detector FILE, or 'make detector') nor a list of detections beside it",
                       plan->path);
     if (result == STATUS_OK) result = film_settings_describe(plan->path, options, notes, &plan->settings, err);
-    return result == STATUS_OK ? rmset_notes_print_areas(notes, &plan->areas, err) : result;
+    if (result == STATUS_OK) result = rmset_notes_print_areas(notes, &plan->areas, err);
+    if (result != STATUS_OK) return result;
+    result = film_facts_check_length(text_string(&plan->settings), text_string(&plan->areas), err);
+    return result == STATUS_OK ? STATUS_OK : error_add_context(err, "%s", plan->path);
 }
 
 static status build_film(struct set_work *work, const char *film, struct error *err)

@@ -17,6 +17,9 @@ struct film_facts {
 
 void film_facts_free(struct film_facts *facts);
 status film_facts_read(struct film_facts *facts, const char *path, struct error *err) MUST_CHECK;
+
+/* Refuses what film.ini could not be read with again; known before a film is built. */
+status film_facts_check_length(const char *settings, const char *areas, struct error *err) MUST_CHECK;
 status film_facts_write(const struct film_facts *facts, const char *path, struct error *err) MUST_CHECK;
 
 struct film_job {

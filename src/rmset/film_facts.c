@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_FACTS = 1 << 20 };
+enum { LONGEST_FACTS = 4 << 20, LONGEST_COUNTS = 4 << 10 };
 
 void pixel_sums_add(struct pixel_sums *sums, const struct pixel_sums *other)
 {
@@ -27,6 +27,14 @@ void film_facts_free(struct film_facts *facts)
     memory_free(facts->settings);
     memory_free(facts->areas);
     *facts = (struct film_facts){0};
+}
+
+status film_facts_check_length(const char *settings, const char *areas, struct error *err)
+{
+    size_t length = size_add(strlen(settings), strlen(areas)), most = LONGEST_FACTS - LONGEST_COUNTS;
+    if (length <= most) return STATUS_OK;
+    return error_set(err, "more removal areas and corrections than film.ini holds: %zu bytes in words, at most %zu",
+                     length, most);
 }
 
 status film_facts_write(const struct film_facts *facts, const char *path, struct error *err)

@@ -161,7 +161,7 @@ static status print_difference(struct setting there, struct setting here, struct
 static status print_area_difference(const char *there, const char *here, struct text *out, struct error *err)
 {
     int old = word_length(there), new = word_length(here);
-    while (old > 0 && old == new && strncmp(there, here, (size_t)old) == 0) {
+    while (old > 0 && old == new &&strncmp(there, here, (size_t)old) == 0) {
         there += old + (there[old] == ' ');
         here += new + (here[new] == ' ');
         old = word_length(there);

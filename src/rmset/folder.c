@@ -106,6 +106,9 @@ bool set_is_list_name(const char *name)
     return is_list;
 }
 
+/* What is written over all films; none is put in its place before all of them are whole. */
+enum { INDEX, TRACKS, VIDEOS, STATISTICS, LISTS };
+
 static status open_list(struct atomic_file *file, const char *folder, const char *name, const char *header,
                         struct error *err)
 {
@@ -119,31 +122,26 @@ static status open_list(struct atomic_file *file, const char *folder, const char
 }
 
 /* A list put together from the films' lists `part`. */
-static status join_lists(const char *folder, const struct folder_list *films, const char *part, const char *name,
-                         const char *header, struct error *err)
+static status join_lists(struct atomic_file *file, const char *folder, const struct folder_list *films,
+                         const char *part, struct error *err)
 {
-    struct atomic_file file = {0};
-    status result = open_list(&file, folder, name, header, err);
+    status result = STATUS_OK;
     for (size_t i = 0; i < films->count && result == STATUS_OK; i++)
-        result = append_file(file.stream, folder, films->names[i], part, err);
-    if (result == STATUS_OK) return atomic_file_commit(&file, err);
-    atomic_file_abandon(&file);
+        result = append_file(file->stream, folder, films->names[i], part, err);
     return result;
 }
 
-static status write_videos(const char *folder, const struct folder_list *films, struct rmset_counts *counts,
-                           struct pixel_sums *sums, struct error *err)
+static status write_videos(struct atomic_file *file, const char *folder, const struct folder_list *films,
+                           struct rmset_counts *counts, struct pixel_sums *sums, struct error *err)
 {
-    struct atomic_file file = {0};
-    status result = open_list(&file, folder, "videos.csv", "video,fps,frames,faces,persons,removal_areas\n", err);
-    for (size_t i = 0; i < films->count && result == STATUS_OK; i++) {
+    for (size_t i = 0; i < films->count; i++) {
         struct text path = {0};
         struct film_facts facts = {0};
-        result = text_append_format(&path, err, "%s/%s/film.ini", folder, films->names[i]);
+        status result = text_append_format(&path, err, "%s/%s/film.ini", folder, films->names[i]);
         if (result == STATUS_OK) result = film_facts_read(&facts, text_string(&path), err);
         text_free(&path);
-        if (result != STATUS_OK) break;
-        fprintf(file.stream, "%s,%.6g,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",\"%s\"\n", films->names[i], facts.rate,
+        if (result != STATUS_OK) return result;
+        fprintf(file->stream, "%s,%.6g,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",\"%s\"\n", films->names[i], facts.rate,
                 facts.frames, facts.faces, facts.persons, facts.areas);
         counts->frames += facts.frames;
         counts->faces += facts.faces;
@@ -151,28 +149,51 @@ static status write_videos(const char *folder, const struct folder_list *films, 
         pixel_sums_add(sums, &facts.sums);
         film_facts_free(&facts);
     }
-    if (result == STATUS_OK) return atomic_file_commit(&file, err);
-    atomic_file_abandon(&file);
-    return result;
+    return STATUS_OK;
 }
 
 /* mean = S / n, variance = Q / n - mean^2, of values in 0 .. 1. */
-static status write_statistics(const char *folder, const struct pixel_sums *sums, struct error *err)
+static void write_statistics(const struct atomic_file *file, const struct pixel_sums *sums)
 {
-    struct atomic_file file = {0};
-    status result = open_list(&file, folder, "statistics.ini",
-                              "# Over all pixels of all faces; training uses it with rmset.normalize = own\n"
-                              "[rmset]\n",
-                              err);
-    if (result != STATUS_OK) return result;
     double mean[3], deviation[3], count = sums->count > 0 ? (double)sums->count : 1;
     for (int c = 0; c < 3; c++) {
         mean[c] = (double)sums->sum[c] / count / 255;
         deviation[c] = sqrt(fmax((double)sums->squares[c] / count / (255.0 * 255.0) - mean[c] * mean[c], 1e-12));
     }
-    fprintf(file.stream, "mean = %.8f, %.8f, %.8f\nstd = %.8f, %.8f, %.8f\n", mean[0], mean[1], mean[2], deviation[0],
+    fprintf(file->stream, "mean = %.8f, %.8f, %.8f\nstd = %.8f, %.8f, %.8f\n", mean[0], mean[1], mean[2], deviation[0],
             deviation[1], deviation[2]);
-    return atomic_file_commit(&file, err);
+}
+
+static status open_lists(struct atomic_file lists[LISTS], const char *folder, struct error *err)
+{
+    static const struct {
+        const char *name, *header;
+    } kinds[LISTS] = {
+        [INDEX] = {"index.csv", "video,frame,face,path,x,y,w,h,score\n"},
+        [TRACKS] = {"tracks.csv", "video,face,first,last,faces,end\n"},
+        [VIDEOS] = {"videos.csv", "video,fps,frames,faces,persons,removal_areas\n"},
+        [STATISTICS] = {"statistics.ini",
+                        "# Over all pixels of all faces; training uses it with rmset.normalize = own\n[rmset]\n"},
+    };
+    status result = STATUS_OK;
+    for (int i = 0; i < LISTS && result == STATUS_OK; i++)
+        result = open_list(&lists[i], folder, kinds[i].name, kinds[i].header, err);
+    return result;
+}
+
+static status write_lists(const char *folder, const struct folder_list *films, struct rmset_counts *counts,
+                          struct error *err)
+{
+    struct atomic_file lists[LISTS] = {0};
+    struct pixel_sums sums = {0};
+    status result = open_lists(lists, folder, err);
+    if (result == STATUS_OK) result = write_videos(&lists[VIDEOS], folder, films, counts, &sums, err);
+    if (result == STATUS_OK) result = join_lists(&lists[INDEX], folder, films, "rows.csv", err);
+    if (result == STATUS_OK) result = join_lists(&lists[TRACKS], folder, films, "tracks.csv", err);
+    if (result == STATUS_OK) write_statistics(&lists[STATISTICS], &sums);
+    for (int i = 0; i < LISTS && result == STATUS_OK; i++) result = atomic_file_commit(&lists[i], err);
+    for (int i = 0; i < LISTS; i++) atomic_file_abandon(&lists[i]);
+    return result;
 }
 
 /* Opening makes the binary index. */
@@ -191,15 +212,9 @@ static status make_index(const char *folder, struct error *err)
 status set_write_lists(const char *folder, struct rmset_counts *counts, struct error *err)
 {
     struct folder_list films;
-    struct pixel_sums sums = {0};
     status result = list_films(&films, folder, err);
     if (result == STATUS_OK && films.count == 0) result = error_set(err, "%s: no film could be built", folder);
-    if (result == STATUS_OK)
-        result = join_lists(folder, &films, "rows.csv", "index.csv", "video,frame,face,path,x,y,w,h,score\n", err);
-    if (result == STATUS_OK)
-        result = join_lists(folder, &films, "tracks.csv", "tracks.csv", "video,face,first,last,faces,end\n", err);
-    if (result == STATUS_OK) result = write_videos(folder, &films, counts, &sums, err);
-    if (result == STATUS_OK) result = write_statistics(folder, &sums, err);
+    if (result == STATUS_OK) result = write_lists(folder, &films, counts, err);
     if (result == STATUS_OK) result = make_index(folder, err);
     folder_list_free(&films);
     return result;
