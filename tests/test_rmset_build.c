@@ -672,6 +672,10 @@ static void bad_notes_are_named(void **state)
         const char *name, *text, *message;
     } cases[] = {
         {"film.film.csv", "x,y,w,h\n1,2,3\n", "film.film.csv:2: not x,y,w,h"},
+        {"film.film.csv", "0;0;64;48\n", "film.film.csv:1: not x,y,w,h"},
+        {"film.film.csv", "O,0,64,48\n", "film.film.csv:1: not x,y,w,h"},
+        {"film.faces.csv", "frame,x,y,w,h\n", "film.faces.csv:1: not x,y,w,h"},
+        {"film.detections.csv", "x,y,w,h\n", "film.detections.csv:1: not frame,x"},
         {"film.film.csv", "1,2,3,-4\n", "film.film.csv:1: not x,y,w,h"},
         {"film.film.csv", "1,2,3,4,9,8\n", "film.film.csv:1: not x,y,w,h"},
         {"film.faces.csv", "1,2,3,4,perhaps\n", "film.faces.csv:1: not x,y,w,h"},

@@ -113,21 +113,28 @@ static status detections_row(struct rmset_notes *notes, const struct csv_reader 
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
-/* Every row but a header, which has no number in its first field. */
-static status read_rows(struct rmset_notes *notes, const char *path,
-                        status (*row)(struct rmset_notes *, const struct csv_reader *, struct error *),
-                        struct error *err)
+/* What a file beside a film is called after its stem, what its header begins with, and who takes its rows. */
+struct note_kind {
+    const char *ending, *header;
+    status (*row)(struct rmset_notes *, const struct csv_reader *, struct error *);
+};
+
+static const struct note_kind film_notes = {"film.csv", "x", film_row};
+static const struct note_kind faces_notes = {"faces.csv", "x", faces_row};
+static const struct note_kind detections_notes = {"detections.csv", "frame", detections_row};
+
+/* Every row but a header, which is known by its first column's name: a slip in the first row is not passed over. */
+static status read_rows(struct rmset_notes *notes, const char *path, const struct note_kind *kind, struct error *err)
 {
     struct csv_reader csv;
     status result = csv_open(&csv, path, CSV_COMMA, err);
     if (result != STATUS_OK) return result;
     bool found = true;
     for (bool first = true; result == STATUS_OK; first = false) {
-        double number;
         result = csv_next(&csv, &found, err);
         if (result != STATUS_OK || !found) break;
-        if (first && !text_to_real(csv_field(&csv, 0), &number)) continue;
-        result = row(notes, &csv, err);
+        if (first && csv_find(&csv, kind->header) == 0) continue;
+        result = kind->row(notes, &csv, err);
         if (result != STATUS_OK) result = error_add_context(err, "%s:%zu", path, csv.line);
     }
     csv_close(&csv);
@@ -149,15 +156,14 @@ struct rmset_stem rmset_film_stem(const char *film)
     return stem;
 }
 
-/* The same of STEM.`ending`, where there is one. */
-static status read_beside(struct rmset_notes *notes, const char *film, const char *ending,
-                          status (*row)(struct rmset_notes *, const struct csv_reader *, struct error *), bool *there,
+/* Reads the film's own, where there is one. */
+static status read_beside(struct rmset_notes *notes, const char *film, const struct note_kind *kind, bool *there,
                           struct error *err)
 {
     struct text path = {0};
-    status result = text_append_format(&path, err, "%.*s.%s", (int)rmset_film_stem(film).end, film, ending);
+    status result = text_append_format(&path, err, "%.*s.%s", (int)rmset_film_stem(film).end, film, kind->ending);
     *there = result == STATUS_OK && file_exists(text_string(&path));
-    if (*there) result = read_rows(notes, text_string(&path), row, err);
+    if (*there) result = read_rows(notes, text_string(&path), kind, err);
     text_free(&path);
     return result;
 }
@@ -174,13 +180,13 @@ status rmset_notes_read(struct rmset_notes *notes, const char *film, const char 
                         struct error *err)
 {
     bool there;
-    status result = read_beside(notes, film, "film.csv", film_row, &there, err);
-    if (result == STATUS_OK) result = read_beside(notes, film, "faces.csv", faces_row, &there, err);
+    status result = read_beside(notes, film, &film_notes, &there, err);
+    if (result == STATUS_OK) result = read_beside(notes, film, &faces_notes, &there, err);
     if (result == STATUS_OK && detections != NULL) {
         notes->has_detections = true;
-        result = read_rows(notes, detections, detections_row, err);
+        result = read_rows(notes, detections, &detections_notes, err);
     } else if (result == STATUS_OK && wants_detections) {
-        result = read_beside(notes, film, "detections.csv", detections_row, &notes->has_detections, err);
+        result = read_beside(notes, film, &detections_notes, &notes->has_detections, err);
     }
     if (notes->detection_count > 0)
         qsort(notes->detections, notes->detection_count, sizeof *notes->detections, compare_detections);

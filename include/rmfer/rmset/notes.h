@@ -6,7 +6,8 @@
  *   STEM.faces.csv       x,y,w,h[,action]    action add (default): a face's box, in place of one found there;
  *                                            remove: no face there
  *   STEM.detections.csv  frame,x,y,w,h[,score]
- */
+ *
+ * The first row may be a header, whose first column is named so: x, or frame. */
 #ifndef RMFER_RMSET_NOTES_H
 #define RMFER_RMSET_NOTES_H
 
