@@ -99,6 +99,16 @@ refuses "a pattern" 1 "mashup\*\.mp4: there is no such file; a pattern is left t
 refuses "standard input" 1 '-: a film is a file or a folder of frames' "$RMFER" rmset preview - -o piped.png
 refuses "an RMset without an anchor" 1 'set: an RMset, not a film (rmset preview --anchor' "$RMFER" rmset preview set
 refuses "an RMset of an RMset" 1 'set: an RMset, not a film' "$RMFER" rmset build set -o nested
+# What is said of faces holds for a list's; what is said of the detector is not passed over in silence.
+list=$mashups/mashup0.detections.csv
+for asked in --windows "--detect-size 320"; do
+    refuses "$asked with a list" 2 'about the detector: not with --detections' \
+        "$RMFER" rmset build $mashups/mashup0.mp4 -o asked --detections $list $asked
+done
+refuses "the same of a preview" 2 'about the detector: not with --detections' \
+    "$RMFER" rmset preview $mashups/mashup0.mp4 -o asked.png --detections $list --detect-size 320
+run rmset build -q $mashups/mashup0.mp4 -o asked --every 96 --min-face 1000
+says "--min-face" 'mashup0\.mp4: no faces in its 2 frames'
 refuses "an empty video" 1 'nothing\.mp4: the file is empty' "$RMFER" rmset preview nothing.mp4
 
 # ---- the same, whatever the way

@@ -597,6 +597,37 @@ static void many_areas_are_kept_or_told(void **state)
     text_free(&areas);
 }
 
+/* A list's faces are chosen as the detector's are; how that one would look is told where it does not. */
+static void lists_are_chosen_from(void **state)
+{
+    (void)state;
+    char set[512], *told = NULL;
+    size_t size = 0;
+    struct rmset_counts counts;
+    snprintf(set, sizeof set, "%s/chosen", folder);
+    struct rmset_build_options options = options_of(set);
+    scratch_text(folder, "film.detections.csv",
+                 "0,20,30,40,50,0.9\n1,20,30,40,50,0.7\n2,20,30,40,50,0.8\n3,22,30,29,50,0.9\n4,20,32,40,29,0.9\n");
+    options.list_score = 0.8;
+    options.detection.min_face = 30;
+    options.asks_detector = true;
+    FILE *copy = open_memstream(&told, &size);
+    assert_non_null(copy);
+    log_set_copy(copy);
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    log_set_copy(NULL);
+    assert_int_equal(fclose(copy), 0);
+    assert_non_null(strstr(told, "film: its list of detections is used; --windows and --detect-size are about"));
+    free(told);
+    char *tracks = content_of("chosen/tracks.csv");
+    assert_string_equal(tracks, "video,face,first,last,faces,end\nfilm,0,0,2,2,not found after frame 2\n");
+    memory_free(tracks);
+    options.list_score = 0;
+    assert_int_equal(build(&options, &counts), STATUS_OK);
+    assert_non_null(strstr(last_failure, "other settings (detections 2 "));
+    write_lists();
+}
+
 static void count_complaints(void *context, const char *message)
 {
     (void)context;
@@ -722,6 +753,7 @@ int main(void)
         cmocka_unit_test(a_film_that_cannot_be_looked_at_is_an_error),
         cmocka_unit_test(a_broken_film_leaves_the_lists),
         cmocka_unit_test(many_areas_are_kept_or_told),
+        cmocka_unit_test(lists_are_chosen_from),
         cmocka_unit_test(check_finds_what_is_broken),
         cmocka_unit_test(faces_outside_are_nobody),
         cmocka_unit_test(windows_are_looked_for_closely),

@@ -108,6 +108,8 @@ static status check_command(const struct build_command *command, const struct op
         return error_set_usage(err, "--detections is of one video; several have NAME.detections.csv beside them");
     if (options->detections != NULL && command->detector != NULL)
         return error_set_usage(err, "--detector and --detections: give one of them");
+    if (options->detections != NULL && options->asks_detector)
+        return error_set_usage(err, "--windows and --detect-size are about the detector: not with --detections");
     return STATUS_OK;
 }
 
@@ -132,6 +134,7 @@ static status build(struct build_command *command, const struct option_list *fil
     struct shown shown = {.begin = now, .status = status_line_begin()};
     struct detector *detector = NULL;
     struct rmset_counts counts;
+    options->asks_detector = options->windows || command->detect_size >= 0;
     status result = check_command(command, films, err);
     if (result == STATUS_OK && command->shards != NULL) result = read_size(command->shards, &options->shard_bytes, err);
     if (result == STATUS_OK && command->every != NULL)
@@ -140,7 +143,7 @@ static status build(struct build_command *command, const struct option_list *fil
     if (result != STATUS_OK) return result;
     options->detection = detector_options_defaults();
     options->detection.threads = 1;
-    if (command->min_score >= 0) options->detection.min_score = command->min_score;
+    if (command->min_score >= 0) options->detection.min_score = options->list_score = command->min_score;
     if (command->detect_size >= 0) options->detection.detect_size = (int)command->detect_size;
     options->detection.min_face = command->min_face;
     options->areas = command->areas.items;
@@ -207,7 +210,8 @@ int command_rmset_build(int argc, char **argv)
         {"size", OPTION_INTEGER, &build_options->crop.size, "N", "resize faces to N x N (0 = as they are)", 0, 4096, 0},
         {"quality", OPTION_INTEGER, &build_options->crop.quality, "Q", "of the JPEG files (92)", 1, 100, 0},
         {"shards", OPTION_STRING, &command.shards, "SIZE", "pack the faces in tar files of this size (1G)", 0, 0, 0},
-        {"min-score", OPTION_REAL, &command.min_score, "S", "faces below this score are left out (0.85)", 0, 1, 0},
+        {"min-score", OPTION_REAL, &command.min_score, "S", "faces below this score are left out (0.85; of a list 0)",
+         0, 1, 0},
         {"min-face", OPTION_REAL, &command.min_face, "N", "faces less than N pixels wide or high are left out (0)", 0,
          100000, 0},
         {"detect-size", OPTION_INTEGER, &command.detect_size, "N",

@@ -101,7 +101,9 @@ static status preview_film(struct preview_command *command, const char *film, st
     struct detector *detector = NULL;
     struct text out = {0};
     command->preview.detection = detector_options_defaults();
-    if (command->min_score >= 0) command->preview.detection.min_score = command->min_score;
+    command->preview.asks_detector = command->detect_size >= 0;
+    if (command->min_score >= 0)
+        command->preview.detection.min_score = command->preview.list_score = command->min_score;
     if (command->detect_size >= 0) command->preview.detection.detect_size = (int)command->detect_size;
     command->preview.areas = command->areas.items;
     command->preview.area_count = command->areas.count;
@@ -171,6 +173,8 @@ static status check_kind(const struct preview_command *command, struct error *er
     bool of_anchor = command->checkpoints.count > 0 || command->settings.count > 0 || command->json;
     bool of_film = command->areas.count > 0 || command->detector != NULL || command->min_score >= 0 ||
                    command->detect_size >= 0 || command->preview.detections != NULL || command->frames_given >= 0;
+    if (command->preview.detections != NULL && command->detect_size >= 0)
+        return error_set_usage(err, "--detect-size is about the detector: not with --detections");
     if (command->anchor == NULL && of_anchor)
         return error_set_usage(err, "--checkpoint, --set and --json need --anchor VIDEO:FRAME:FACE");
     if (command->anchor != NULL && of_film)
@@ -218,7 +222,8 @@ int command_rmset_preview(int argc, char **argv)
         {"remove", OPTION_REPEATED, &command.areas, "X,Y,W,H[@FROM-TO]", "show this area as given", 0, 0, 0},
         {"detector", OPTION_STRING, &command.detector, "FILE",
          "YuNet's ONNX file, or none (default: yunet.onnx where 'make detector' puts it, or $RMFER_DETECTOR)", 0, 0, 0},
-        {"min-score", OPTION_REAL, &command.min_score, "S", "faces below this score are left out (0.85)", 0, 1, 0},
+        {"min-score", OPTION_REAL, &command.min_score, "S", "faces below this score are left out (0.85; of a list 0)",
+         0, 1, 0},
         {"detect-size", OPTION_INTEGER, &command.detect_size, "N",
          "scale a longer side down to N to find faces (640; 0 = never)", 0, 4096, 0},
         {"detections", OPTION_STRING, &command.preview.detections, "FILE", "faces found by another detector", 0, 0, 0},

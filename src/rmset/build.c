@@ -169,6 +169,8 @@ static status plan_film(struct film_plan *plan, const struct rmset_build_options
             error_set(err,
                       "%s: neither a detector (--detector FILE, or 'make detector') nor a list of detections beside it",
                       plan->path);
+    rmset_notes_leave_out(notes, options->list_score, options->detection.min_face);
+    if (result == STATUS_OK && options->asks_detector) rmset_notes_warn_of_detector(notes, plan->path);
     if (result == STATUS_OK) result = film_settings_describe(plan->path, options, notes, &plan->settings, err);
     if (result == STATUS_OK) result = rmset_notes_print_areas(notes, &plan->areas, err);
     if (result != STATUS_OK) return result;

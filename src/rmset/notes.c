@@ -193,6 +193,23 @@ status rmset_notes_read(struct rmset_notes *notes, const char *film, const char 
     return result;
 }
 
+void rmset_notes_leave_out(struct rmset_notes *notes, double least_score, double least_side)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < notes->detection_count; i++) {
+        const struct rmset_detection *face = &notes->detections[i];
+        if (face->score >= least_score && face->box.width >= least_side && face->box.height >= least_side)
+            notes->detections[kept++] = *face;
+    }
+    notes->detection_count = kept;
+}
+
+void rmset_notes_warn_of_detector(const struct rmset_notes *notes, const char *film)
+{
+    if (!notes->has_detections) return;
+    log_warning("%s: its list of detections is used; --windows and --detect-size are about the detector", film);
+}
+
 status rmset_notes_add_area(struct rmset_notes *notes, const char *text, struct error *err)
 {
     struct rmset_area area = {.to = INT64_MAX};

@@ -183,6 +183,8 @@ status rmset_preview_make(struct rmset_preview *preview, const char *film, const
     if (result == STATUS_OK)
         result = rmset_notes_read(&look.notes, film, options->detections,
                                   options->detector == NULL || options->lists_first, err);
+    rmset_notes_leave_out(&look.notes, options->list_score, options->detection.min_face);
+    if (result == STATUS_OK && options->asks_detector) rmset_notes_warn_of_detector(&look.notes, film);
     if (result == STATUS_OK) result = look_through(&look, film, err);
     if (result == STATUS_OK) result = check_areas(&look, film, err);
     if (result == STATUS_OK) {

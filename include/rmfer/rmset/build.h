@@ -47,9 +47,11 @@ struct rmset_build_options {
     const struct detector *detector; /* NULL: lists beside the films */
     const char *detector_file;       /* it was read from; a film that another one was used for is not taken for this */
     bool lists_first;                /* a list beside a film is used rather than the detector */
-    struct detector_options detection;
-    const char *detections;   /* list of one film, or NULL */
-    const char *const *areas; /* --remove, for every film */
+    struct detector_options detection; /* min_face is a list's too */
+    double list_score;                 /* faces of a list with a score below it are left out */
+    bool asks_detector;                /* said how it is to look: where a list is used instead, that is told */
+    const char *detections;            /* list of one film, or NULL */
+    const char *const *areas;          /* --remove, for every film */
     size_t area_count;
     int64_t every, first_frame;
     double every_seconds; /* above 0: instead of `every`, see data/video.h */

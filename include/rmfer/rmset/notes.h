@@ -55,6 +55,13 @@ void rmset_notes_free(struct rmset_notes *notes);
 status rmset_notes_read(struct rmset_notes *notes, const char *film, const char *detections, bool wants_detections,
                         struct error *err) MUST_CHECK;
 
+/* Leaves out the detections whose score is below `least_score`, or whose box is narrower or lower than `least_side`
+ * pixels; 0 = none for that. */
+void rmset_notes_leave_out(struct rmset_notes *notes, double least_score, double least_side);
+
+/* Where a list beside `film` is used: warns that what was asked of the detector is not. */
+void rmset_notes_warn_of_detector(const struct rmset_notes *notes, const char *film);
+
 /* Adds an area written "X,Y,W,H" or "X,Y,W,H@FROM-TO" (frames; TO may be left out). */
 status rmset_notes_add_area(struct rmset_notes *notes, const char *text, struct error *err) MUST_CHECK;
 

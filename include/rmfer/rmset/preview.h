@@ -8,6 +8,8 @@
 struct rmset_preview_options {
     const struct detector *detector; /* NULL: lists beside the film, or no faces */
     struct detector_options detection;
+    double list_score;        /* faces of a list with a score below it are left out */
+    bool asks_detector;       /* said how it is to look: where a list is used instead, that is told */
     const char *detections;   /* a list, or NULL */
     const char *out;          /* where the sheet will go, or NULL: refused where it is the film or one of its frames */
     bool lists_first;         /* a list beside the film is used rather than the detector */
