@@ -233,6 +233,36 @@ static void a_folder_has_one_stem(void **state)
     assert_int_equal(rmset_film_stem("some.where/.film").end, strlen("some.where/.film"));
 }
 
+/* The first frame, and one that would be on the sheet: both are told, the next one stands in the place of the second.
+ */
+static void a_bad_frame_is_left_out(void **state)
+{
+    (void)state;
+    static const struct image_box window = {80, 0, 80, 80};
+    const struct rmset_preview_options options = {.frames = 6};
+    struct rmset_preview preview;
+    char *told = NULL;
+    size_t size = 0;
+    const char *film = make_film("damaged", &window, 1, 0);
+    scratch_text(folder, "damaged/00.png", "no picture");
+    scratch_text(folder, "damaged/03.png", "no picture");
+    FILE *copy = open_memstream(&told, &size);
+    assert_non_null(copy);
+    log_set_copy(copy);
+    preview_of(film, &options, &preview);
+    log_set_copy(NULL);
+    assert_int_equal(fclose(copy), 0);
+    assert_non_null(strstr(told, "damaged/00.png"));
+    assert_non_null(strstr(told, "damaged/03.png"));
+    assert_non_null(strstr(told, "; the frame is left out\n"));
+    free(told);
+    assert_int_equal(preview.width, WIDTH);
+    assert_int_equal(preview.sheet.height, 30 + 12 + 2 * ((HEIGHT * 640 + WIDTH / 2) / WIDTH + 22 + 12));
+    assert_int_equal(preview.suggested.area_count, 1);
+    assert_true(box_overlap(&preview.suggested.areas[0].box, &window) >= 0.95);
+    rmset_preview_free(&preview);
+}
+
 static void what_is_no_film_is_said(void **state)
 {
     (void)state;
@@ -249,7 +279,11 @@ static void what_is_no_film_is_said(void **state)
     error_clear(&err);
     scratch_text(folder, "broken/0.png", "no picture");
     assert_int_not_equal(rmset_preview_make(&preview, scratch_path(folder, "broken"), &options, &err), STATUS_OK);
-    assert_non_null(strstr(err.message, "0.png"));
+    assert_non_null(strstr(err.message, "broken: no frames"));
+    error_clear(&err);
+    scratch_text(folder, "broken.png", "no picture");
+    assert_int_not_equal(rmset_preview_make(&preview, scratch_path(folder, "broken.png"), &options, &err), STATUS_OK);
+    assert_non_null(strstr(err.message, "broken.png"));
 }
 
 int main(void)
@@ -262,6 +296,7 @@ int main(void)
         cmocka_unit_test(an_area_at_the_edge_is_labelled),
         cmocka_unit_test(a_folders_frames_have_no_times),
         cmocka_unit_test(a_folder_has_one_stem),
+        cmocka_unit_test(a_bad_frame_is_left_out),
         cmocka_unit_test(what_is_no_film_is_said),
     };
     return cmocka_run_group_tests_name("rmset preview", tests, make_folder, remove_folder);

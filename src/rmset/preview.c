@@ -3,6 +3,7 @@
 #include "rmfer/rmset/preview.h"
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/log.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/data/picture_file.h"
 #include "rmfer/faces/inputs.h"
@@ -86,25 +87,39 @@ static bool is_on_sheet(const struct look *look)
     return look->looked_at >= (2 * look->tile_count + 1) * n / (2 * wanted);
 }
 
-static status take_frame(struct look *look, struct face_input *input, struct error *err)
+/* Of a folder a frame that cannot be read is one line, as it is of a build. */
+static status read_frame(const struct look *look, struct face_input *input, struct error *err)
 {
-    struct rmset_preview *preview = look->preview;
     struct image_options reading = {.most_pixels = look->options->most_pixels};
-    status result = STATUS_OK;
+    struct error own = {0};
     if (input->error.code != STATUS_OK) {
         *err = input->error;
         return STATUS_FAILED;
     }
-    if (input->image.rgb == NULL) result = image_read(input->path, &reading, &input->image, err);
-    if (result != STATUS_OK) return result;
-    if (!input->is_frame) return error_set(err, "%s: a picture, not a film or a folder of frames", input->path);
-    if (look->looked_at == 0) {
-        preview->width = input->image.width;
-        preview->height = input->image.height;
-        preview->rate = input->frame_rate;
+    if (input->image.rgb == NULL && image_read(input->path, &reading, &input->image, &own) != STATUS_OK) {
+        if (input->is_frame) {
+            log_warning("%s; the frame is left out", own.message);
+            return STATUS_OK;
+        }
+        *err = own;
+        return STATUS_FAILED;
     }
-    result = search_window(look, input->frame, &input->image, err);
-    if (result == STATUS_OK && is_on_sheet(look)) result = keep_tile(look, input, err);
+    return input->is_frame ? STATUS_OK : error_set(err, "%s: a picture, not a film or a folder of frames", input->path);
+}
+
+static status take_frame(struct look *look, struct face_input *input, struct error *err)
+{
+    struct rmset_preview *preview = look->preview;
+    status result = read_frame(look, input, err);
+    if (result == STATUS_OK && input->image.rgb != NULL) {
+        if (preview->width == 0) {
+            preview->width = input->image.width;
+            preview->height = input->image.height;
+            preview->rate = input->frame_rate;
+        }
+        result = search_window(look, input->frame, &input->image, err);
+        if (result == STATUS_OK && is_on_sheet(look)) result = keep_tile(look, input, err);
+    }
     look->looked_at++;
     return result;
 }
@@ -152,11 +167,11 @@ static status look_through(struct look *look, const char *film, struct error *er
     return result == STATUS_OK ? end_layout(look, INT64_MAX, err) : result;
 }
 
-/* Where no frame was looked at, the sheet's drawing says so. */
+/* Where no frame could be looked at, the sheet's drawing says so. */
 static status check_areas(const struct look *look, const char *film, struct error *err)
 {
     const struct rmset_preview *preview = look->preview;
-    if (look->looked_at == 0) return STATUS_OK;
+    if (preview->width == 0) return STATUS_OK;
     status result = rmset_notes_warn_outside(&look->notes, film, preview->width, preview->height, err);
     int64_t last = preview->frames - 1 > look->last_frame ? preview->frames - 1 : look->last_frame;
     return result == STATUS_OK ? rmset_notes_warn_late(&look->notes, film, last, err) : result;
