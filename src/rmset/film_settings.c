@@ -1,6 +1,7 @@
 /* Settings are compared by name: those of earlier programs stand in another order, and lack what was off. */
 #include "rmset/film_settings.h"
 
+#include "rmfer/base/hash.h"
 #include "rmset/fingerprint.h"
 
 #include <inttypes.h>
@@ -12,13 +13,13 @@
 static status describe_faces(const struct rmset_build_options *options, const struct rmset_notes *notes,
                              struct text *out, struct error *err)
 {
-    uint64_t content = FINGERPRINT_START;
+    uint64_t content = HASH_START;
     if (notes->has_detections) {
         for (size_t i = 0; i < notes->detection_count; i++) {
             const struct rmset_detection *row = &notes->detections[i];
             const double numbers[] = {(double)row->frame, row->box.x,      row->box.y,
                                       row->box.width,     row->box.height, row->score};
-            content = fingerprint_add(content, numbers, sizeof numbers);
+            content = hash_add(content, numbers, sizeof numbers);
         }
         return text_append_format(out, err, "detections %zu %016" PRIx64 " ", notes->detection_count, content);
     }

@@ -3,6 +3,7 @@
 #include "rmset/fingerprint.h"
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/hash.h"
 #include "rmfer/base/memory.h"
 #include "rmfer/faces/inputs.h"
 
@@ -13,13 +14,6 @@
 
 enum { BLOCK_BYTES = 64 << 10, BLOCKS = 16 };
 
-uint64_t fingerprint_add(uint64_t fingerprint, const void *bytes, size_t size)
-{
-    const uint8_t *at = bytes;
-    for (size_t i = 0; i < size; i++) fingerprint = (fingerprint ^ at[i]) * UINT64_C(1099511628211);
-    return fingerprint;
-}
-
 static status add_file(const char *path, uint8_t *block, uint64_t *fingerprint, struct error *err)
 {
     struct stat facts;
@@ -28,7 +22,7 @@ static status add_file(const char *path, uint8_t *block, uint64_t *fingerprint, 
     status result = fstat(fileno(file), &facts) == 0 ? STATUS_OK : error_set_errno(err, "%s", path);
     int64_t size = result == STATUS_OK ? (int64_t)facts.st_size : 0;
     int64_t last = size > BLOCK_BYTES ? size - BLOCK_BYTES : 0; /* where the last block begins */
-    *fingerprint = fingerprint_add(*fingerprint, &size, sizeof size);
+    *fingerprint = hash_add(*fingerprint, &size, sizeof size);
     for (int64_t i = 0; i < BLOCKS && result == STATUS_OK; i++) {
         if (i > 0 && last == 0) break; /* one block is all of it */
         int64_t at = last * i / (BLOCKS - 1), wanted = size - at < BLOCK_BYTES ? size - at : BLOCK_BYTES;
@@ -37,7 +31,7 @@ static status add_file(const char *path, uint8_t *block, uint64_t *fingerprint, 
         if (result == STATUS_OK && ferror(file)) result = error_set_errno(err, "%s", path);
         if (result == STATUS_OK && got < (size_t)wanted)
             result = error_set(err, "%s: ended after %" PRId64 " of %" PRId64 " bytes", path, at + (int64_t)got, size);
-        *fingerprint = fingerprint_add(*fingerprint, block, got);
+        *fingerprint = hash_add(*fingerprint, block, got);
     }
     fclose(file);
     return result;
@@ -52,7 +46,7 @@ static status add_folder(const char *path, uint8_t *block, uint64_t *fingerprint
     status result = face_inputs_create(&inputs, &path, 1, &wanted, err);
     while (result == STATUS_OK && face_inputs_next(inputs, &input)) {
         if (input.error.code == STATUS_OK) {
-            *fingerprint = fingerprint_add(*fingerprint, input.target, strlen(input.target));
+            *fingerprint = hash_add(*fingerprint, input.target, strlen(input.target));
             result = add_file(input.path, block, fingerprint, err);
         }
         face_input_free(&input);
@@ -69,7 +63,7 @@ status film_fingerprint(const char *path, uint64_t *fingerprint, struct error *e
         return STATUS_OK;
     uint8_t *block = memory_allocate(BLOCK_BYTES, 1, "a part of a film", err);
     if (block == NULL) return STATUS_FAILED;
-    *fingerprint = FINGERPRINT_START;
+    *fingerprint = HASH_START;
     status result = S_ISDIR(facts.st_mode) ? add_folder(path, block, fingerprint, err)
                                            : add_file(path, block, fingerprint, err);
     memory_free(block);

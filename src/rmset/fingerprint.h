@@ -4,12 +4,7 @@
 
 #include "rmfer/base/error.h"
 
-#include <stddef.h>
 #include <stdint.h>
-
-/* FNV-1a over `size` bytes; begins with FINGERPRINT_START. */
-#define FINGERPRINT_START UINT64_C(14695981039346656037)
-uint64_t fingerprint_add(uint64_t fingerprint, const void *bytes, size_t size);
 
 /* Of a file: its length, its first and last 64 KiB and fourteen blocks between. Of a folder of frames: the same of
  * every picture, in the order of the frames. Not of times: a film that was copied or fetched again is the same one.
