@@ -6,13 +6,15 @@
 # RMset after an @: consensus, consensus@labels400, consensus@agreement0.6, consensus@rmset50. All rows of a seed and a number
 # of labels go on from one start, for as many steps. A finished row is one JSON file in RESULTS and is not run again, a
 # stopped one goes on where it was; rows of other numbers of labels have JSON files of their starts as well. With
-# docs/results/claim as RESULTS, what is reported counts as finished and the rest is added to it. With labels alone of the
-# same seed in OUT, RESULTS/paired has how many more pictures a row has right (McNemar's test, paired bootstrap).
+# docs/results/claim as RESULTS, what is reported counts as finished and the rest is added to it; a start that OUT does not
+# have is trained for that again, and its JSON stays. With labels alone of the same seed finished in OUT too, RESULTS/paired has
+# how many more pictures a row has right (McNemar's test, paired bootstrap).
 # EXTRA: settings for every run, "section.key=value ...". Another RESULTS belongs to them: a try of the whole in minutes, on
 # the faces that come with the tests, is
 #   ROWS="baseline@labels400 consensus@labels400" EXTRA="data.image_size=32 train.epochs=2 train.warmup_epochs=0" \
 #       scripts/results_claim.sh FERPLUS_MINI /tmp/claim
-# THREADS: of every run (the cores it may use). Several calls with other ROWS or SEEDS may run beside each other.
+# THREADS: of every run (the cores it may use). Several calls with other ROWS or SEEDS may run beside each other; with flock(1)
+# they take turns on a start.
 set -eu
 seeds=${SEEDS:-0}
 rows=${ROWS-baseline ial ial-unmasked acl-published acl-sharp mutual mutual-shuffled consensus consensus-shuffled consensus-none \
@@ -86,11 +88,12 @@ start_of() {
     case $1 in *@*labels*) echo "start@labels$(of_variant "${1#*@}" labels 4000)" ;; *) echo start ;; esac
 }
 
-# NAME SEED: name is METHOD[@VARIANT].
+# NAME SEED: name is METHOD[@VARIANT]. The start that it goes on from comes first, where OUT does not have it.
 run_row() {
+    start=$(start_of "$1")
+    [ "$1" = "$start" ] || is_finished "$start-seed$2" "$results/$start-seed$2.json" || run_row "$start" "$2"
     name=$1 seed=$2 method=${1%%@*} variant=
     case $name in *@*) variant=${name#*@} ;; esac
-    [ ! -f "$results/$name-seed$seed.json" ] || return 0
     labels=$(of_variant "$variant" labels 4000) agreement=$(of_variant "$variant" agreement 0.8)
     fraction=$(of_variant "$variant" rmset 100) epochs=$(epochs_of "$method" "$labels")
     choice=$(labels_of "$labels")
@@ -111,7 +114,7 @@ run_row() {
     esac
     case $method in consensus* | both) set -- "$@" consensus.refresh=$(((4 * 4000 + labels / 2) / labels)) ;; esac
     [ "$fraction" = 100 ] || set -- "$@" rmset.fraction="$(echo "$fraction" | awk '{ print $1 / 100 }')"
-    [ "$method" = start ] || set -- "$@" model.init="$out/$(start_of "$name")-seed$seed/last.safetensors"
+    [ "$method" = start ] || set -- "$@" model.init="$out/$start-seed$seed/last.safetensors"
     # shellcheck disable=SC2086 # words
     set -- "$@" ${EXTRA:-}
     train_row "$name-seed$seed" "$preset" "$@"
@@ -120,22 +123,20 @@ run_row() {
 }
 
 # NAME SEED: how many more pictures a row has right than labels alone of its seed, with the interval, as PAIRED/NAME-seedN.json;
-# nothing where either's checkpoint is not at hand.
+# nothing where OUT does not have both, finished.
 pair_row() {
     baseline=baseline
     case $1 in *@*labels*) baseline=baseline@labels$(of_variant "${1#*@}" labels 4000) ;; esac
-    first=$baseline-seed$2/last.safetensors second=$1-seed$2/last.safetensors
     case $1 in start* | "$baseline") return 0 ;; esac
-    if [ ! -f "$out/$first" ] || [ ! -f "$out/$second" ]; then return 0; fi
+    for name in "$baseline-seed$2" "$1-seed$2"; do is_finished "$name" "$results/$name.json" || return 0; done
     mkdir -p "$results/paired"
-    evaluate "$results/paired/$1-seed$2.json" --compare "$first" "$second" --split valid
+    evaluate "$results/paired/$1-seed$2.json" --compare "$baseline-seed$2/last.safetensors" "$1-seed$2/last.safetensors" --split valid
 }
 
 for row in $rows; do check_row "$row"; done
 for seed in $seeds; do
     for row in $rows; do
-        run_row "$(start_of "$row")" "$seed"
-        run_row "$row" "$seed"
+        [ -f "$results/$row-seed$seed.json" ] || run_row "$row" "$seed"
         pair_row "$row" "$seed"
     done
 done

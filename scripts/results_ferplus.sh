@@ -7,7 +7,8 @@
 # epochs: labels alone, with inter-sample attention, and with all training faces as moments too, as the best row of
 # docs/results/claim.md has them. They start from scratch of their seed, or from START. A finished row leaves its JSON in RESULTS,
 # by both rules for the labels, and is not run again (with docs/results/ferplus as RESULTS those that are reported count as
-# finished); a stopped one goes on. THREADS: of every run.
+# finished, but scratch is trained again where a row goes on from it and OUT does not have it); a stopped one goes on. The model
+# is made of scratch of seed 0 once that is finished. THREADS: of every run.
 set -eu
 set -- "$1" "${2:-runs/ferplus}" "${3:-}"
 # shellcheck source=scripts/results_rows.sh
@@ -31,10 +32,13 @@ settings_of() {
     esac
 }
 
-# ROW SEED
+# SEED: whether OUT has scratch, trained to its end.
+has_scratch() { is_finished "scratch-seed$1" "$results/scratch-seed$1-valid-argmax.json"; }
+
+# ROW SEED. The start that it goes on from comes first, where OUT does not have it.
 run_row() {
+    [ "$1" = scratch ] || [ -n "$start" ] || has_scratch "$2" || run_row scratch "$2"
     kind=$1 name=$1-seed$2
-    [ ! -f "$results/$name-valid-argmax.json" ] || return 0
     settings=$(settings_of "$kind")
     # All training faces as a simulated RMset.
     [ "$kind" != consensus ] || make_rmset "$out/rmset" --from "$config" --set data.root="$data" --set acl.far=30
@@ -65,8 +69,7 @@ make_model() {
 for row in ${ROWS:-scratch}; do settings_of "$row" >/dev/null; done
 for seed in ${SEEDS:-0}; do
     for row in ${ROWS:-scratch}; do
-        if [ "$row" != scratch ] && [ -z "$start" ]; then run_row scratch "$seed"; fi
-        run_row "$row" "$seed"
+        [ -f "$results/$row-seed$seed-valid-argmax.json" ] || run_row "$row" "$seed"
     done
 done
-if [ -f "$out/scratch-seed0/last.safetensors" ] && [ ! -f "$out/ferplus-b0.safetensors" ]; then make_model; fi
+if [ ! -f "$out/ferplus-b0.safetensors" ] && has_scratch 0; then make_model; fi

@@ -21,13 +21,29 @@ make_rmset() {
     [ -f "$folder/index.csv" ] || { echo "$0: $folder cannot be made" >&2; exit 1; }
 }
 
-# NAME CONFIG KEY=VALUE...: trains OUT/NAME, from where it was stopped (--resume begins anew what has no checkpoint).
+# NAME CONFIG KEY=VALUE...: trains OUT/NAME, from where it was stopped (--resume begins anew what has no checkpoint), and leaves
+# OUT/NAME/done. Where a run beside this one trains it, a start that both need, it is waited for, if flock(1) is at hand; then
+# there is nothing left to train.
 train_row() {
     run=$out/$1 config=$2
     shift 2
     for key; do set -- "$@" --set "$key"; shift; done
-    "$rmfer" train --config "$config" "$@" --out "$run" --threads "$threads" --resume >"$run.log" 2>&1 ||
-        { tail -n 3 "$run.log" >&2; exit 1; }
+    mkdir -p "$run"
+    (
+        exec 9<"$run"
+        ! command -v flock >/dev/null || flock 9
+        rm -f "$run/done"
+        "$rmfer" train --config "$config" "$@" --out "$run" --threads "$threads" --resume >"$run.log" 2>&1 ||
+            { tail -n 3 "$run.log" >&2; exit 1; }
+        : >"$run/done"
+    )
+}
+
+# NAME JSON: whether OUT/NAME was trained to its end and JSON tells of it. A JSON alone may tell of a run elsewhere, and a
+# checkpoint alone be that of a run that was stopped. Before there were marks, a JSON that is newer than the checkpoint said so.
+is_finished() {
+    if [ ! -f "$out/$1/last.safetensors" ] || [ ! -f "$2" ]; then return 1; fi
+    [ -f "$out/$1/done" ] || [ -n "$(find "$2" -newer "$out/$1/last.safetensors")" ]
 }
 
 # JSON OPTION...: what rmfer eval tells, in OUT, complete or not at all; nothing where the file is there.

@@ -10,7 +10,7 @@ done
 cd "$folder" || exit 1
 mkdir data house/configs house/models
 
-# It notes its words, and ends with FAILS_WITH where they begin with FAILS.
+# It notes its words, ends with FAILS_WITH where they begin with FAILS, and is stopped in a run that is called STOPS.
 cat >stand-in <<'SH'
 #!/bin/sh
 echo "$*" >>"$CALLS"
@@ -28,6 +28,7 @@ synth)
 train)
     case $* in *--resume*) ;; *) [ ! -f "$run/metrics.jsonl" ] || exit 2 ;; esac # there is a run already
     mkdir -p "$run" && : >"$run/last.safetensors"
+    [ "${run##*/}" != "${STOPS:-}" ] || exit 143
     ;;
 eval)
     [ -z "$json" ] || echo '{"overall_accuracy": 0.5, "n": 10}' >"$json"
@@ -49,6 +50,20 @@ script() {
     methods) run env "$@" $shell house/scripts/results_methods.sh made ;;
     *) run env "$@" $shell house/scripts/results_$name.sh data made ;;
     esac
+}
+# again NAME [VARIABLE=VALUE]...: runs it with what is in made/ and reported/.
+again() {
+    name=$1
+    shift
+    : >calls
+    run env "$@" $shell house/scripts/results_$name.sh data made reported
+}
+# trains NAME: the last script did.
+trains() { grep -q "^train .*--out [^ ]*/$1 " calls; }
+# report NAME...: there is nothing but results of runs elsewhere.
+report() {
+    rm -rf made reported && mkdir reported
+    for name; do echo '{"overall_accuracy": 0.25, "n": 10}' >"reported/$name.json"; done
 }
 # ends_without WHAT STATUS NAME [VARIABLE=VALUE]...: the script fails so, and leaves no result but a start's.
 ends_without() {
@@ -85,6 +100,45 @@ for shell in sh dash bash; do
     run env ROWS=consensus $shell house/scripts/results_claim.sh nowhere made
     holds "a data set that is not there ($shell)" [ $code -ne 0 -a ! -e made/start-seed0 ]
 
+    # What is finished is compared: by its mark, or where an earlier script trained it by what followed its checkpoint.
+    report
+    again claim ROWS=baseline STOPS=baseline-seed0
+    holds "a row that is stopped ($shell)" [ $code -eq 143 -o $code -eq 1 ]
+    again claim ROWS=ial
+    holds "is not compared" [ $code -eq 0 -a ! -e reported/paired/ial-seed0.json ]
+    again claim ROWS="baseline ial"
+    holds "until it has gone on to its end" [ $code -eq 0 -a -s reported/paired/ial-seed0.json ]
+    holds "which a finished row does not do again" [ "$(grep -c '^train' calls)" -eq 1 ]
+    rm made/*/done reported/paired/* && sleep 0.02 && touch reported/*.json
+    again claim ROWS=ial
+    holds "rows without marks are compared ($shell)" [ -s reported/paired/ial-seed0.json -a "$(grep -c '^train' calls)" -eq 0 ]
+    rm reported/paired/* && sleep 0.02 && : >made/baseline-seed0/last.safetensors
+    again claim ROWS=ial
+    holds "but for one that has gone on since" [ $code -eq 0 -a ! -e reported/paired/ial-seed0.json ]
+
+    # What is reported is added to.
+    report start-seed0 baseline-seed0
+    again claim ROWS="start baseline ial"
+    holds "a row beside reported ones ($shell)" [ $code -eq 0 -a -s reported/ial-seed0.json ]
+    holds "has its start trained" trains start-seed0
+    holds "which stays reported as it was" grep -q 0.25 reported/start-seed0.json
+    holds "as labels alone do, which are not trained" eval '! trains baseline-seed0'
+    report start-seed0
+    again claim ROWS=ial STOPS=start-seed0
+    again claim ROWS=ial
+    holds "a start that was stopped goes on before its row ($shell)" [ $code -eq 0 -a "$(grep -c '^train' calls)" -eq 2 ]
+    if command -v flock >/dev/null; then
+        report
+        mkdir -p made/start-seed0
+        sh -c 'flock 9; : >held; sleep 0.5; echo let go >>calls' 9<made/start-seed0 &
+        until [ -e held ]; do sleep 0.02; done
+        again claim ROWS=ial
+        wait && rm held
+        holds "a start is waited for ($shell)" eval '[ $code -eq 0 ] && grep "^let go\|^train" calls | head -n 1 | grep -q "^let go"'
+    else
+        skip "a start that is waited for: no flock here"
+    fi
+
     script ferplus ROWS=scratch
     holds "ferplus ends well ($shell)" [ $code -eq 0 -a -s made/results/scratch-seed0-valid-argmax.json ]
     script ferplus ROWS=more
@@ -93,6 +147,19 @@ for shell in sh dash bash; do
     ends_without "a row that there is not" 2 ferplus ROWS=foo
     holds "before anything is trained" [ ! -s calls ]
     ends_without "a scratch that is stopped" 1 ferplus ROWS="scratch more" FAILS=train FAILS_WITH=143
+
+    report
+    again ferplus ROWS=scratch STOPS=scratch-seed0
+    again ferplus ROWS=more START=elsewhere.safetensors
+    holds "no model is made of a scratch that is stopped ($shell)" [ $code -eq 0 -a ! -e made/ferplus-b0.safetensors ]
+    again ferplus ROWS=scratch
+    holds "but once it has gone on to its end" [ $code -eq 0 -a -e made/ferplus-b0.safetensors ]
+    report scratch-seed0-valid-argmax
+    again ferplus ROWS=scratch
+    holds "a reported scratch is not trained ($shell)" [ $code -eq 0 -a "$(grep -c '^train' calls)" -eq 0 ]
+    again ferplus ROWS=more
+    holds "but where a row goes on from it" trains scratch-seed0
+    holds "and it stays reported as it was" grep -q 0.25 reported/scratch-seed0-valid-argmax.json
 
     script methods SEEDS=0 ROWS="simclr-linear plain"
     holds "methods ends well ($shell)" [ $code -eq 0 -a -s made/simclr-linear-seed0.json -a -s made/plain-seed0.json ]
