@@ -178,7 +178,7 @@ refuses "a loss that is not finite" 1 'not finite.*training.*\.jpg.*checkpoint' 
     --set train.schedule=constant --set ial.weight=0 --set acl.weight=0
 grep -q 'not finite: labelled picture' broken/log.txt && pass || fail "the log names the pictures"
 # Whatever is not a number first, a statistic or a loss.
-refuses "a run that diverges" 1 'not finite.*last good checkpoint: .*/diverged/last.safetensors, of step' \
+refuses "a run that diverges" 1 'not finite.*last good checkpoint: .*/diverged/last.safetensors, of step .* model.init = that file' \
     train --out diverged --set train.optimizer=sgd --set train.lr=1000 --set train.lr_warmup_epochs=0 --set eval.every=0.05 \
     --set train.schedule=constant --set ial.weight=0 --set acl.weight=0 --set train.ema_decay=0
 check "the last good checkpoint is whole" "$RMFER" eval --checkpoint diverged/last.safetensors --split valid

@@ -68,7 +68,7 @@ says "of how many" 'test (of [0-9]* of 20 pictures) overall accuracy'
 holds "it is no better" [ "$(grep -c 'overall accuracy.*step 1)' out)" -eq 1 ]
 
 # Before the first checkpoint.
-refuses "a loss that is not finite" 1 'not finite.*; no checkpoint was written yet; a smaller' train --set train.optimizer=sgd \
+refuses "a loss that is not finite" 1 'not finite.*; no checkpoint was written yet; a smaller train.lr' train --set train.optimizer=sgd \
     --set train.lr=1000 --set train.lr_warmup_epochs=0 --set train.schedule=constant --set ial.weight=0 --set acl.weight=0 --out broken
 
 finish

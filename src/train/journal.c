@@ -220,14 +220,16 @@ static void describe_cause(const struct method *method, const struct learner_fai
     if (used < size) snprintf(text + used, size - used, ")");
 }
 
-/* What to go on from, and what may help. */
+/* What to go on from, and what may help: a run that goes on has the same settings, and meets the same numbers again. */
 static void describe_way_on(const struct journal *journal, int64_t checkpoint_step, char *text, size_t size)
 {
-    char last[ERROR_MESSAGE_BYTES / 2] = "no checkpoint was written yet";
+    char last[ERROR_MESSAGE_BYTES / 2] = "no checkpoint was written yet; ";
     if (checkpoint_step >= 0)
-        snprintf(last, sizeof last, "last good checkpoint: %s, of step %lld", journal->run.last,
-                 (long long)checkpoint_step);
-    snprintf(text, size, "%s; a smaller train.lr or train.clip_norm may help%s", last,
+        snprintf(last, sizeof last,
+                 "last good checkpoint: %.300s, of step %lld; --resume would come here again, a new run (--out) with "
+                 "model.init = that file and ",
+                 journal->run.last, (long long)checkpoint_step);
+    snprintf(text, size, "%sa smaller train.lr or train.clip_norm may help%s", last,
              journal->plan->config->train.saved == SAVED_FLOAT16
                  ? ", or train.saved = bfloat16, which holds numbers beyond 65504"
                  : "");
