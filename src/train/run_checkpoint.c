@@ -188,7 +188,6 @@ status run_checkpoint_write_last(struct run_checkpoint *checkpoint, const struct
     result = checkpoint_write(folder->last, &learner->model, &checkpoint->info, checkpoint->extra.items,
                               checkpoint->extra.count, err);
     kept_file_release(&before, result == STATUS_OK);
-    if (result == STATUS_OK) checkpoint->step = step;
     return result;
 }
 

@@ -23,8 +23,9 @@ struct trainer {
     struct run_checkpoint checkpoint;
     struct evaluator *evaluator;
     struct journal journal;
-    bool stops;       /* over several processes: one of them was told to */
-    bool cannot_read; /* pictures that were there */
+    bool stops;        /* over several processes: one of them was told to */
+    bool another_ends; /* of several processes: it failed where this one would have gone on */
+    bool cannot_read;  /* pictures that were there */
 };
 
 /* A signal; of several processes one that all have agreed on. */
@@ -39,7 +40,10 @@ static status agree(struct trainer *t, status result, struct error *err)
 {
     struct dist *dist = t->options->dist;
     if (!dist_is_many(dist)) return result;
-    if (dist_agree(dist, result, err) != STATUS_OK) return err->code;
+    if (dist_agree(dist, result, err) != STATUS_OK) {
+        t->another_ends = result == STATUS_OK;
+        return err->code;
+    }
     t->stops = dist_any(dist, t->options->stop != NULL && *t->options->stop != 0);
     return STATUS_OK;
 }
@@ -98,11 +102,14 @@ static status write_last(struct trainer *t, struct error *err)
     int64_t step = t->state.position.step;
     const char *name = run_checkpoint_not_finite(&t->checkpoint, &t->learner.model.parameters);
     if (name != NULL) return journal_report_damage(&t->journal, &t->state, name, t->checkpoint.step, err);
+    status result = STATUS_OK;
+    if (run_plan_writes(&t->plan))
+        result = run_checkpoint_write_last(&t->checkpoint, &t->journal.run, &t->learner, epochs_done(t), step,
+                                           text_string(&t->journal.last_metrics), err);
+    if (result != STATUS_OK) return result;
     t->checkpoint.step = step;
     t->checkpoint.is_stale = false;
-    if (!run_plan_writes(&t->plan)) return STATUS_OK;
-    return run_checkpoint_write_last(&t->checkpoint, &t->journal.run, &t->learner, epochs_done(t), step,
-                                     text_string(&t->journal.last_metrics), err);
+    return STATUS_OK;
 }
 
 /* Where the loss is not finite, answers are those of a network that is broken: never the best. */
@@ -164,12 +171,12 @@ static status follow_up(struct trainer *t, struct error *err)
 }
 
 /* Pictures vanish, with a disk or a server, and of several processes one may fail where the others would have gone on:
- * what was learned so far is kept. */
+ * what was learned so far is kept. Not where numbers went wrong: the error names what to go on from. */
 static void keep_what_was_learned(struct trainer *t)
 {
     int64_t step = t->state.position.step;
     struct error later = {0};
-    if ((!t->cannot_read && !dist_is_many(t->options->dist)) || step == 0 || last_is_written(t)) return;
+    if ((!t->cannot_read && !t->another_ends) || step == 0 || last_is_written(t)) return;
     if (write_last(t, &later) != STATUS_OK)
         log_warning("%s", later.message);
     else if (run_plan_writes(&t->plan))

@@ -149,6 +149,13 @@ says "a signal" 'stopped by signal 15 after step'
 last=$(tail -n 1 stopped/run/metrics.jsonl | sed 's/^{"step": \([0-9]*\),.*/\1/')
 says "a signal, with the checkpoint of the last step," "after step $last;"
 
+# What all meet is no failure of one: the checkpoint that the error names is the one that is there.
+wrong="--set train.lr=10 --set train.saved=float16 --set train.clip_norm=0 --set ial.weight=0 --set acl.weight=0 --set output.checkpoint_every=100 --set eval.every=100"
+check "a step of far too high a rate" train wrong 2 $wrong --set train.max_steps=1
+refuses "numbers that are none after it" 1 'last good checkpoint: .*run/last.safetensors, of step 1;' train wrong 2 $wrong --resume
+"$RMFER" info wrong/run/last.safetensors >"$folder/out"
+says "the checkpoint" '^trained .*, step 1$'
+
 mkdir broken && cp -r faces broken/faces && mkdir broken/bad
 find broken/faces/affectnet -name 'training*.jpg' | sed -n '3~4p' | while read -r picture; do echo no >"$picture"; done
 mkdir -p broken/bad && cp both.ini broken/bad && cd broken/bad || exit 1
