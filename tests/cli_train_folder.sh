@@ -29,6 +29,17 @@ refuses "lines of a run" 2 'early: there is a run already' train --out early
 check "that has chosen nothing begins anew" train --out early --resume
 says "and" 'nothing to go on with'
 
+# Lines that are read while they come, or that nobody wants: there is nothing to shorten.
+mkdir nobody && ln -s /dev/null nobody/metrics.jsonl
+check "lines that go nowhere" train --out nobody
+check "and go on" train --out nobody --resume --set train.max_steps=2
+mkdir read && mkfifo read/metrics.jsonl
+timeout 130 cat read/metrics.jsonl >lines &
+reader=$!
+check "lines that a pipe takes" timeout -s KILL 120 "$RMFER" train --config run.ini --threads 1 --out read
+wait $reader
+holds "come out of it" grep -q '^{"step": 1,.*"overall_accuracy"' lines
+
 # The configuration in the folder.
 mkdir own && printf '# mine\n' >own/config.ini && cat run.ini >>own/config.ini
 refuses "a configuration where the run writes its own" 2 'own/config.ini: is read here, and would be written over' \

@@ -41,7 +41,13 @@ status run_folder_init(struct run_folder *run, const char *folder, struct error 
     return complete ? STATUS_OK : STATUS_FAILED;
 }
 
-/* A device or a pipe keeps no lines. */
+/* Or may become one. A device or a pipe keeps no lines. */
+static bool is_file(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) != 0 || S_ISREG(facts.st_mode);
+}
+
 static bool has_bytes(const char *path)
 {
     struct stat facts;
@@ -139,11 +145,11 @@ static status kept_length(const char *path, uint64_t step, bool evaluated, long 
 
 status run_folder_open_metrics(struct run_folder *run, uint64_t step, bool evaluated, struct error *err)
 {
-    long length;
-    status result = kept_length(run->metrics, step, evaluated, &length, err);
-    if (result != STATUS_OK) return result;
+    long length = 0;
+    bool keeps = is_file(run->metrics);
+    if (keeps && kept_length(run->metrics, step, evaluated, &length, err) != STATUS_OK) return STATUS_FAILED;
     run->metrics_stream = fopen(run->metrics, "ae");
-    if (run->metrics_stream == NULL || ftruncate(fileno(run->metrics_stream), length) != 0)
+    if (run->metrics_stream == NULL || (keeps && ftruncate(fileno(run->metrics_stream), length) != 0))
         return error_set_errno(err, "%s: cannot be written", run->metrics);
     return STATUS_OK;
 }
