@@ -58,8 +58,8 @@ holds "nothing is open but standard output" cmp -s "$folder/open.npy" "$folder/n
 # ---- a signal leaves nothing of a file that is half written, where the file system holds files without a name ----
 mkdir "$folder/stopped"
 mkfifo "$folder/pictures"
-for signal in ${heeds_hangups:+HUP} TERM KILL; do
-    $heeds_hangups "$RMFER" predict --checkpoint "$last" --json --allow-untrained --threads 1 --batch 1 --features "$folder/stopped/f.npy" - \
+for signal in ${heeds_signals:+HUP} TERM KILL; do
+    $heeds_signals "$RMFER" predict --checkpoint "$last" --json --allow-untrained --threads 1 --batch 1 --features "$folder/stopped/f.npy" - \
         <"$folder/pictures" >"$folder/out" 2>"$folder/err" &
     predicting=$!
     exec 9>"$folder/pictures" # held open: there might be more

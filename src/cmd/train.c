@@ -26,23 +26,24 @@ static void handle_stop(int number)
     stop_signal = number;
 }
 
-/* nohup asks for a run that outlives its terminal. */
-static bool hang_up_is_ignored(void)
+/* What is ignored when a program begins stays so: nohup asks for a run that outlives its terminal, and a script for one
+ * in the background that its Ctrl-C does not end. */
+static bool may_end_it(int number)
 {
     struct sigaction before;
-    return sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler == SIG_IGN;
+    bool is_key = number == SIGHUP || number == SIGINT;
+    return !is_key || sigaction(number, NULL, &before) != 0 || before.sa_handler != SIG_IGN;
 }
 
 static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = handle_stop, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
-    bool stays = hang_up_is_ignored();
     /* SIGXFSZ: a file reached the limit of its size; SIGPIPE: who read standard output is gone. */
     /* SIGUSR1: what a batch system sends before the time is up, and what mpirun passes on. */
     const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ, SIGUSR1};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        if (numbers[i] != SIGHUP || !stays) sigaction(numbers[i], &action, NULL);
+        if (may_end_it(numbers[i])) sigaction(numbers[i], &action, NULL);
 }
 
 struct train_command {
@@ -243,11 +244,12 @@ int command_train(int argc, char **argv)
     };
     struct command_line line = {
         .usage = "rmfer train --config FILE [--set SECTION.KEY=VALUE]... [--out DIR] [--resume]",
-        .description = "Trains a model as the configuration says and leaves in the run folder config.ini,\n"
-                       "metrics.jsonl, log.txt, last.safetensors, best_overall.safetensors and\n"
-                       "best_average.safetensors. SIGINT and SIGTERM finish the step and write last.safetensors, a\n"
-                       "hang-up too, except under nohup;\n"
-                       "--resume goes on from there (with --out DIR alone: the configuration of that run).",
+        .description =
+            "Trains a model as the configuration says and leaves in the run folder config.ini,\n"
+            "metrics.jsonl, log.txt, last.safetensors, best_overall.safetensors and\n"
+            "best_average.safetensors. SIGINT and SIGTERM finish the step and write last.safetensors, a\n"
+            "hang-up too (but not an interrupt of a script's job in the background or a hang-up under nohup);\n"
+            "--resume goes on from there (with --out DIR alone: the configuration of that run).",
         .options = options,
         .option_count = sizeof options / sizeof options[0],
         .for_processes = true,

@@ -10,10 +10,10 @@ trap 'rm -rf "$folder"' EXIT
 RMFER_DETECTOR=none
 export RMFER_DETECTOR
 trap 'exit 1' INT TERM
-# Before a program: it heeds a hang-up, which those that the tests start do not where nohup has started the tests. Empty where
-# that cannot be had.
-heeds_hangups="env --default-signal=HUP"
-$heeds_hangups true 2>/dev/null || heeds_hangups=
+# Before a program: it heeds a hang-up, which those that the tests start do not where nohup has started the tests, and an
+# interrupt, which those in the background do not. Empty where that cannot be had.
+heeds_signals="env --default-signal=HUP,INT"
+$heeds_signals true 2>/dev/null || heeds_signals=
 
 pass() { passed=$((passed + 1)); }
 
