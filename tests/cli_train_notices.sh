@@ -43,6 +43,12 @@ says "both rates" 'ends at step 4 now, no longer at 3 .*: its learning rate goes
 refuses "no epoch for a loss whose head is there" 2 'no epoch behind train.warmup_epochs = 1 for acl.loss = mutual, but .* begun with train.epochs = 2, with' \
     train --set acl.loss=mutual --set train.epochs=1 --resume
 
+# A weight that rises from 0.
+mutual="--set acl.loss=mutual --set acl.moments=2 --set acl.persons=2 --set train.warmup_epochs=0 --set train.schedule=constant"
+check "a mutual loss that rises" train $mutual --set acl.ramp=0.5 --set train.max_steps=2 --out steep
+holds "is none where it weighs nothing yet" grep -q '^{"step": 1,.*"loss_acl": null' steep/metrics.jsonl
+holds "and one behind that" grep -q '^{"step": 2,.*"loss_acl": [0-9.e-]*[1-9]' steep/metrics.jsonl
+
 # Pictures that cannot be read any more: the steps before them are kept.
 list=faces/affectnet/validation.csv
 picture=faces/affectnet/$(sed -n '2s/,.*//p' $list)

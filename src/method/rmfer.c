@@ -317,6 +317,7 @@ static void rmfer_step(void *self, const struct method_step *step, struct step_o
     *outcome = (struct step_outcome){.total = losses.total,
                                      .terms = {losses.fer, losses.ial, losses.acl, losses.affect}};
     bool contrasts = draws_came && objective.acl_weight != 0;
+    outcome->left_out[RMFER_ACL] = !contrasts; /* where a ramp begins, too */
     set_figures(outcome, &losses, objective.ial_weight != 0, contrasts, rmfer->guesses != NULL, rows->rows);
 }
 

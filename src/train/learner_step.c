@@ -55,11 +55,13 @@ static status run_batch(const struct group *group, size_t place, bool again, str
     return isfinite(outcome->total) ? STATUS_OK : fail_on_loss(group, outcome, place, err);
 }
 
-/* A term that is off is no loss of 0, nor is what valence and arousal lose where fewer than two rows have them. */
-static bool takes_part(const struct group *group, size_t term, double value)
+/* A term that is off is no loss of 0, nor is one that the method left out, nor is what valence and arousal lose where
+ * fewer than two rows have them. */
+static bool takes_part(const struct group *group, size_t term, const struct step_outcome *outcome)
 {
-    if (value != 0) return true;
-    return (int)term != group->plan->affect_term && run_plan_phase(group->plan, group->step)->weights[term] > 0;
+    if (outcome->terms[term] != 0) return true;
+    return !outcome->left_out[term] && (int)term != group->plan->affect_term &&
+           run_plan_phase(group->plan, group->step)->weights[term] > 0;
 }
 
 static void add_to_window(const struct group *group, struct loss_window *window, const struct batch *batch,
@@ -70,7 +72,7 @@ static void add_to_window(const struct group *group, struct loss_window *window,
     window->total += outcome->total;
     for (size_t i = 0; i < group->plan->method->term_count; i++) {
         window->terms[i] += outcome->terms[i];
-        window->term_batches[i] += takes_part(group, i, outcome->terms[i]);
+        window->term_batches[i] += takes_part(group, i, outcome);
     }
     for (size_t i = 0; i < MOST_FIGURES; i++) {
         window->figure_sums[i] += outcome->figures[i].sum;

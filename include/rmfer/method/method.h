@@ -91,8 +91,9 @@ struct method_step {
 };
 
 struct step_outcome {
-    double total;             /* the sum of weights * terms, each times its method's ramp: what is descended along */
-    double terms[MOST_TERMS]; /* unweighted; 0 of a term that is off */
+    double total;              /* the sum of weights * terms, each times its method's ramp: what is descended along */
+    double terms[MOST_TERMS];  /* unweighted; 0 of a term that is off */
+    bool left_out[MOST_TERMS]; /* not computed, though its weight is above 0: 0 is none of its losses */
     struct {
         double sum, count; /* e.g. correct samples, samples */
     } figures[MOST_FIGURES];
