@@ -43,11 +43,26 @@ says "both rates" 'ends at step 4 now, no longer at 3 .*: its learning rate goes
 refuses "no epoch for a loss whose head is there" 2 'no epoch behind train.warmup_epochs = 1 for acl.loss = mutual, but .* begun with train.epochs = 2, with' \
     train --set acl.loss=mutual --set train.epochs=1 --resume
 
-# A weight that rises from 0.
+# What goes by shares of the run goes on elsewhere.
+rising="--set train.method=mixmatch --set data.labelled=16 --set train.schedule=constant --out rising"
+check "a weight that rises" train $rising --set train.max_steps=1
+check "another end" train $rising --set train.max_steps=3 --resume
+says "that" 'ends at step 3 now, no longer at 1 .*: mixmatch.ramp goes by shares of the run, and goes on as in one of 3 steps'
+holds "the rate is the same" silent 'learning rate goes on'
+check "the same end" train $rising --set train.max_steps=3 --resume
+holds "is no news" silent 'goes by shares'
 mutual="--set acl.loss=mutual --set acl.moments=2 --set acl.persons=2 --set train.warmup_epochs=0 --set train.schedule=constant"
 check "a mutual loss that rises" train $mutual --set acl.ramp=0.5 --set train.max_steps=2 --out steep
 holds "is none where it weighs nothing yet" grep -q '^{"step": 1,.*"loss_acl": null' steep/metrics.jsonl
 holds "and one behind that" grep -q '^{"step": 2,.*"loss_acl": [0-9.e-]*[1-9]' steep/metrics.jsonl
+check "another end" train $mutual --set acl.ramp=0.5 --set train.max_steps=3 --out steep --resume
+says "that" 'acl.ramp goes by shares of the run'
+
+# Features that are remembered, in a run that was begun without the loss they are for.
+cached="--set acl.scoring=cached --set augment.enabled=false --out cached"
+check "a run that ends before ACL" train $cached --set train.epochs=1 --set train.max_steps=1
+refuses "an epoch for ACL" 2 'an epoch behind train.warmup_epochs = 1 for acl.scoring = cached, but .* begun with train.epochs = 1, without' \
+    train $cached --set train.epochs=2 --resume
 
 # Pictures that cannot be read any more: the steps before them are kept.
 list=faces/affectnet/validation.csv

@@ -163,6 +163,13 @@ static struct method_bytes byol_bytes(const void *self)
     return bytes;
 }
 
+/* Its decay rises to 1 at the run's end. */
+static const char *byol_moves(const struct config *config)
+{
+    (void)config;
+    return "byol.momentum";
+}
+
 const struct method method_byol = {
     .name = "byol",
     .terms = terms,
@@ -171,6 +178,7 @@ const struct method method_byol = {
     .figure_count = PAIR_FIGURES,
     .mixes_pictures = true,
     .check = self_supervised_check,
+    .moves_with_progress = byol_moves,
     .phases = self_supervised_phases,
     .streams = self_supervised_streams,
     .heads = byol_heads,

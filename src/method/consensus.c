@@ -412,6 +412,7 @@ const struct method method_consensus = {
     .walks_faces = true,
     .walk_view = moment_teacher_view,
     .check = consensus_check,
+    .moves_with_progress = mutual_moves,
     .phases = consensus_phases,
     .streams = consensus_streams,
     .heads = consensus_heads,

@@ -160,6 +160,11 @@ static struct method_bytes mixmatch_bytes(const void *self)
     return bytes;
 }
 
+static const char *mixmatch_moves(const struct config *config)
+{
+    return config->mixmatch.ramp > 0 ? "mixmatch.ramp" : NULL;
+}
+
 const struct method method_mixmatch = {
     .name = "mixmatch",
     .mixes_pictures = true,
@@ -168,6 +173,7 @@ const struct method method_mixmatch = {
     .figures = figures,
     .figure_count = FIGURES,
     .check = semi_supervised_check_mixing,
+    .moves_with_progress = mixmatch_moves,
     .phases = mixmatch_phases,
     .streams = mixmatch_streams,
     .create = mixmatch_create,

@@ -49,6 +49,11 @@ double mutual_ramp(const struct config *config, double progress, double joins)
     return progress <= joins ? 0 : (progress - joins) / config->acl.ramp;
 }
 
+const char *mutual_moves(const struct config *config)
+{
+    return config->acl.weight > 0 && config->acl.ramp > 0 ? "acl.ramp" : NULL;
+}
+
 void mutual_bind(struct mutual *mutual, const struct op_context *context, const struct model *model,
                  const struct mutual_contrastive *setup)
 {

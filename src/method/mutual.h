@@ -35,6 +35,9 @@ struct mutual_contrastive mutual_setup(const struct config *config, const struct
  * joined, which it does at `joins` of it. */
 double mutual_ramp(const struct config *config, double progress, double joins);
 
+/* A method's moves_with_progress: acl.ramp, where the loss has a weight. */
+const char *mutual_moves(const struct config *config);
+
 /* Points at the model's head; place hands out room for setup.n rows. */
 void mutual_bind(struct mutual *mutual, const struct op_context *context, const struct model *model,
                  const struct mutual_contrastive *setup);

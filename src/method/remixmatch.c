@@ -324,6 +324,11 @@ static struct method_bytes remixmatch_bytes(const void *self)
     return bytes;
 }
 
+static const char *remixmatch_moves(const struct config *config)
+{
+    return config->remixmatch.ramp > 0 ? "remixmatch.ramp" : NULL;
+}
+
 const struct method method_remixmatch = {
     .name = "remixmatch",
     .mixes_pictures = true,
@@ -332,6 +337,7 @@ const struct method method_remixmatch = {
     .figures = figures,
     .figure_count = FIGURES,
     .check = semi_supervised_check_mixing,
+    .moves_with_progress = remixmatch_moves,
     .phases = remixmatch_phases,
     .streams = remixmatch_streams,
     .heads = remixmatch_heads,

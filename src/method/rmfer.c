@@ -343,6 +343,11 @@ static size_t rmfer_memories(void *self, struct method_memory *memories)
     return rmfer->cache == NULL ? 0 : scoring_cache_memories(rmfer->cache, memories);
 }
 
+static const char *rmfer_moves(const struct config *config)
+{
+    return is_mutual(config) ? mutual_moves(config) : NULL;
+}
+
 const struct method method_rmfer = {
     .name = "rmfer",
     .terms = terms,
@@ -351,6 +356,7 @@ const struct method method_rmfer = {
     .figure_count = sizeof figures / sizeof figures[0],
     .has_attention_heads = true,
     .check = rmfer_check,
+    .moves_with_progress = rmfer_moves,
     .phases = rmfer_phases,
     .streams = rmfer_streams,
     .heads = rmfer_added_heads,

@@ -232,18 +232,21 @@ static status compare_key(const struct config *config, const struct config_key *
     return result;
 }
 
-/* Whether there is the mutual loss's head is decided when a run begins, by whether an epoch is left for that loss. */
-static status check_mutual_head(const struct config *now, const struct config *before, const char *folder,
-                                struct error *err)
+/* Whether there is the mutual loss's head is decided when a run begins, by whether an epoch is left for that loss, and
+ * so is what cached scoring remembers, which may be left behind. */
+static status check_acl(const struct config *now, const struct config *before, const char *folder, struct error *err)
 {
-    if (now->acl.loss != ACL_LOSS_MUTUAL || config_has_acl(now) == config_has_acl(before)) return STATUS_OK;
-    return error_set_usage(err,
-                           "train.epochs = %lld: %s epoch behind train.warmup_epochs = %lld for acl.loss = mutual, but "
-                           "the run in %s was begun with train.epochs = %lld, %s the head of that loss (another --out "
-                           "begins a new run, model.init takes over its weights)",
-                           (long long)now->train.epochs, config_has_acl(now) ? "there is an" : "there is no",
-                           (long long)now->train.warmup_epochs, folder, (long long)before->train.epochs,
-                           config_has_acl(now) ? "without" : "with");
+    bool has = config_has_acl(now), mutual = now->acl.loss == ACL_LOSS_MUTUAL;
+    bool parts = mutual || (has && now->acl.scoring == SCORING_CACHED);
+    if (!parts || has == config_has_acl(before)) return STATUS_OK;
+    return error_set_usage(
+        err,
+        "train.epochs = %lld: %s epoch behind train.warmup_epochs = %lld for %s, but the run in %s "
+        "was begun with train.epochs = %lld, %s %s (another --out begins a new run, model.init takes "
+        "over its weights)",
+        (long long)now->train.epochs, has ? "there is an" : "there is no", (long long)now->train.warmup_epochs,
+        mutual ? "acl.loss = mutual" : "acl.scoring = cached", folder, (long long)before->train.epochs,
+        has ? "without" : "with", mutual ? "the head of that loss" : "the features that are remembered for it");
 }
 
 status run_checkpoint_check(const struct run_plan *plan, const struct checkpoint *checkpoint, const char *folder,
@@ -262,7 +265,7 @@ status run_checkpoint_check(const struct run_plan *plan, const struct checkpoint
     status result = config_parse_foreign(&before, checkpoint->info.config, checkpoint->path, NULL, 0, err);
     for (size_t i = 0; i < count && result == STATUS_OK; i++)
         if (!may_change(&keys[i])) result = compare_key(plan->config, &keys[i], &before, folder, err);
-    if (result == STATUS_OK) result = check_mutual_head(plan->config, &before, folder, err);
+    if (result == STATUS_OK) result = check_acl(plan->config, &before, folder, err);
     config_free(&before);
     return result;
 }
@@ -358,8 +361,19 @@ static void warn_of_other_data(const struct checkpoint *from, const int64_t *the
                 from->path, (long long)then[i], names[i], (long long)now[i]);
 }
 
-/* The rates of most schedules are those of a share of the run. */
-static void warn_of_other_rates(const struct run_plan *plan, const struct checkpoint *from, uint64_t samples)
+static void warn_of_other_rates(const struct run_plan *then, const struct run_plan *now, uint64_t step)
+{
+    double rate = run_plan_rates(now, step).learning_rate[GROUP_FER];
+    double rate_then = run_plan_rates(then, step < then->last_step ? step : then->last_step - 1)
+                           .learning_rate[GROUP_FER];
+    if (fabs(rate - rate_then) <= 1e-9 * rate_then) return;
+    log_warning("the run ends at step %llu now, no longer at %llu (train.epochs, train.max_steps): its learning rate "
+                "goes on at %.3g; as the run began it would be %.3g",
+                (unsigned long long)now->last_step, (unsigned long long)then->last_step, rate, rate_then);
+}
+
+/* The rates of most schedules are those of a share of the run, and so is what methods let rise. */
+static void warn_of_another_end(const struct run_plan *plan, const struct checkpoint *from, uint64_t samples)
 {
     struct config before;
     struct run_plan then;
@@ -368,14 +382,14 @@ static void warn_of_other_rates(const struct run_plan *plan, const struct checkp
     if (result == STATUS_OK) result = run_plan_init(&then, &before, plan->dist, NULL);
     if (result == STATUS_OK) run_plan_count(&then, samples);
     if (result == STATUS_OK && then.last_step != plan->last_step && step < plan->last_step) {
-        double rate = run_plan_rates(plan, step).learning_rate[GROUP_FER];
-        double rate_then = run_plan_rates(&then, step < then.last_step ? step : then.last_step - 1)
-                               .learning_rate[GROUP_FER];
-        if (fabs(rate - rate_then) > 1e-9 * rate_then)
-            log_warning(
-                "the run ends at step %llu now, no longer at %llu (train.epochs, train.max_steps): its learning "
-                "rate goes on at %.3g; as the run began it would be %.3g",
-                (unsigned long long)plan->last_step, (unsigned long long)then.last_step, rate, rate_then);
+        const struct method *method = plan->method;
+        const char *key = method->moves_with_progress == NULL ? NULL : method->moves_with_progress(plan->config);
+        warn_of_other_rates(&then, plan, step);
+        if (key != NULL)
+            log_warning("the run ends at step %llu now, no longer at %llu (train.epochs, train.max_steps): %s goes by "
+                        "shares of the run, and goes on as in one of %llu steps",
+                        (unsigned long long)plan->last_step, (unsigned long long)then.last_step, key,
+                        (unsigned long long)plan->last_step);
     }
     config_free(&before);
 }
@@ -399,7 +413,7 @@ status run_checkpoint_restore(struct run_checkpoint *checkpoint, const struct ru
     if (result == STATUS_OK) result = check_epoch(plan, from, now, err);
     if (result != STATUS_OK) return result;
     warn_of_other_data(from, then, now);
-    warn_of_other_rates(plan, from, (uint64_t)now[TRAINING_PICTURES]);
+    warn_of_another_end(plan, from, (uint64_t)now[TRAINING_PICTURES]);
     if (learner->has_average) weight_average_round(&learner->average, &learner->model.parameters);
     warn_of_other_bits(checkpoint, from, state->position.threads);
     state->position.threads = threads_get();

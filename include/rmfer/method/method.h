@@ -160,6 +160,9 @@ struct method {
 
     /* Mistakes across keys; NULL = none are possible. */
     status (*check)(const struct config *config, struct error *err);
+    /* The key of what goes by shares of the run, SECTION.NAME, as it is set: another end of the run moves it. NULL, the
+     * answer or the function = nothing does. */
+    const char *(*moves_with_progress)(const struct config *config);
     void (*phases)(const struct config *config, struct phase_table *table);
     /* Returns how many streams; the array has room for MOST_STREAMS. */
     size_t (*streams)(const struct config *config, struct stream_request *requests);
