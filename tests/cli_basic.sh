@@ -91,6 +91,7 @@ refuses "a misspelt option with a value" 2 'did you mean --image-size' info --im
 refuses "an unknown letter" 2 'unknown option --z' info -z
 refuses "a missing value" 2 '--batch needs a value (N)' bench --batch
 refuses "a number out of range" 2 '--threads 0: must be between 1 and' bench --threads 0
+refuses "the number behind the last" 2 '--seed 9007199254740993: must be between 0 and 9007199254740992$' bench --seed 9007199254740993
 refuses "a number with a tail" 2 '--batch 4x: not a whole number' bench --batch 4x
 refuses "a value for a flag" 2 '--json takes no value' bench --json=yes
 refuses "too many arguments" 2 'bench takes no arguments but pictures for --mode data' bench extra

@@ -52,7 +52,7 @@ check "an RMset is made again" "$RMFER" synth mashup --from from.ini --persons 4
 check "without the faces that it does not name any more" sh -c "
     cut -d, -f4 mashup/index.csv | tail -n +2 | sort -u >named && (cd mashup && ls -d faces/*) | sort >there && cmp named there"
 refuses "no folder" 2 'rmfer: error: rmfer synth needs the folder to write, and nothing else' "$RMFER" synth
-refuses "too few faces" 2 'rmfer: error: --faces 3: must be between 64 and 1e+06' "$RMFER" synth x --faces 3
+refuses "too few faces" 2 'rmfer: error: --faces 3: must be between 64 and 1000000' "$RMFER" synth x --faces 3
 refuses "--set alone" 2 'rmfer: error: --set belongs to --from, not to drawn faces' "$RMFER" synth x --set data.root=y
 # What one of the two forms would pass over.
 for option in "--persons 4" "--moments 9" "--videos 1" "--agreement 0.1"; do

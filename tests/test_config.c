@@ -113,6 +113,8 @@ static void test_messages_name_place_and_remedy(void **state)
     assert_refused("batch = 2\n", "affectnet8.ini:1: batch: stands before the first [section]");
     assert_refused("[train]\nbatch = 2.5\n", "affectnet8.ini:2: train.batch = 2.5: not a whole number");
     assert_refused("[train]\nbatch = 0\n", "affectnet8.ini:2: train.batch = 0: must be between 1 and 65536");
+    assert_refused("[train]\nseed = 9007199254740993\n",
+                   "affectnet8.ini:2: train.seed = 9007199254740993: must be between 0 and 9007199254740992");
     assert_refused("[train]\nsam_rho = 0\n", "affectnet8.ini:2: train.sam_rho = 0: must be above 0 and at most 100");
     assert_refused("[train]\nlr = nan\n", "affectnet8.ini:2: train.lr = nan: not a number");
     assert_refused("[train]\nlr =\n", "affectnet8.ini:2: train.lr: no value (not a number)");

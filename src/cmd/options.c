@@ -49,22 +49,31 @@ static void print_help(const struct command_line *line, const struct option *all
     }
 }
 
-static status store_number(const struct option *option, const char *value, struct error *err)
+static status refuse_range(const struct option *option, const char *value, struct error *err)
 {
-    double number = 0;
-    int64_t whole = 0;
-    bool integer = option->kind == OPTION_INTEGER;
-    bool good = integer ? text_to_integer(value, &whole) : text_to_real(value, &number);
-    if (integer) number = (double)whole;
-    if (!good)
-        return error_set_usage(err, "--%s %s: not a %s", option->name, value, integer ? "whole number" : "number");
+    return error_set_usage(err, "--%s %s: must be between %.10g and %.16g", option->name, value, option->minimum,
+                           option->maximum);
+}
+
+/* Compared as whole numbers: as doubles the one behind 2^53 is 2^53. Bounds are far below 2^63. */
+static status store_whole(const struct option *option, const char *value, struct error *err)
+{
+    int64_t number;
+    if (!text_to_integer(value, &number))
+        return error_set_usage(err, "--%s %s: not a whole number", option->name, value);
+    if (option->minimum < option->maximum && (number < (int64_t)option->minimum || number > (int64_t)option->maximum))
+        return refuse_range(option, value, err);
+    *(int64_t *)option->target = number;
+    return STATUS_OK;
+}
+
+static status store_real(const struct option *option, const char *value, struct error *err)
+{
+    double number;
+    if (!text_to_real(value, &number)) return error_set_usage(err, "--%s %s: not a number", option->name, value);
     if (option->minimum < option->maximum && (number < option->minimum || number > option->maximum))
-        return error_set_usage(err, "--%s %s: must be between %g and %g", option->name, value, option->minimum,
-                               option->maximum);
-    if (integer)
-        *(int64_t *)option->target = whole;
-    else
-        *(double *)option->target = number;
+        return refuse_range(option, value, err);
+    *(double *)option->target = number;
     return STATUS_OK;
 }
 
@@ -80,8 +89,8 @@ static status store(const struct option *option, const char *value, struct error
         list->items[list->count++] = value;
         return STATUS_OK;
     }
-    case OPTION_INTEGER:
-    case OPTION_REAL: return store_number(option, value, err);
+    case OPTION_INTEGER: return store_whole(option, value, err);
+    case OPTION_REAL: return store_real(option, value, err);
     }
     return STATUS_OK;
 }

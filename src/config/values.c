@@ -92,6 +92,12 @@ static bool within(const struct config_key *key, double value)
     return key->minimum >= key->maximum || (value >= key->minimum && value <= key->maximum);
 }
 
+/* A double takes the whole number behind 2^53 for that one. Bounds of whole numbers are whole, and far below 2^63. */
+static bool whole_is_within(const struct config_key *key, int64_t value)
+{
+    return key->minimum >= key->maximum || (value >= (int64_t)key->minimum && value <= (int64_t)key->maximum);
+}
+
 static status refuse_range(const struct config_key *key, const char *text, struct error *err)
 {
     char message[96];
@@ -106,7 +112,7 @@ static status set_whole(const struct config_key *key, void *place, const char *t
 {
     int64_t value;
     if (!text_to_integer(text, &value)) return refuse(key, text, err, "not a whole number");
-    if (!within(key, (double)value)) return refuse_range(key, text, err);
+    if (!whole_is_within(key, value)) return refuse_range(key, text, err);
     *(int64_t *)place = value;
     return STATUS_OK;
 }
