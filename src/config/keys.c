@@ -91,7 +91,7 @@ static const struct config_key keys[] = {
     REAL(train, lr_ial, "6e-6", 0, 1000, "learning rate of the projection head and the attention classifier"),
     REAL(train, lr_contrastive, "2e-6", 0, 1000, "learning rate of everything in phase 2 (see phase2_lr)"),
     CHOICE(train, phase2_lr, "contrastive", "contrastive same",
-           "contrastive: lr_contrastive once ACL has joined; same: lr and lr_ial go on"),
+           "contrastive: lr_contrastive in phase 2, with ACL or without; same: lr and lr_ial go on"),
     REAL(train, momentum, "0.9", 0, 0.9999, "sgd"),
     TRUTH(train, nesterov, "false", "sgd: Nesterov's momentum"),
     REAL(train, beta1, "0.9", 0, 0.999999, "adam, adamw"),
