@@ -141,7 +141,8 @@ def main():
     for _ in range(shuffles):
         strangers = random.permutation(places)
         describe("shuffled", p[strangers], truth[strangers])
-    describe("shuffled, pi of other faces", p[strangers], truth[strangers], shares=wrong / wrong.sum())
+    if shuffles > 0:
+        describe("shuffled, pi of other faces", p[strangers], truth[strangers], shares=wrong / wrong.sum())
 
 
 if __name__ == "__main__":
