@@ -406,9 +406,7 @@ status pictures_next(struct pictures *pictures, const struct run_plan *plan, siz
 {
     status result = next_joined(pictures, plan, batch, err);
     if (result != STATUS_OK) return result;
-    if (batch->streams[0].rows < plan->streams[0].rows)
-        return error_set(err, "batch %llu of epoch %llu has only %d readable pictures",
-                         (unsigned long long)batch->index, (unsigned long long)batch->epoch, batch->streams[0].rows);
+    BUG_UNLESS(batch->streams[0].rows == plan->streams[0].rows); /* what cannot be read is replaced, or an error */
     if (pictures->store.count == 0) return STATUS_OK;
     size_t side = (size_t)plan->config->data.image_size, classes = (size_t)pictures->training.class_count;
     struct batch *kept = &pictures->store.batches[place];
