@@ -130,25 +130,24 @@ esac
 # Under nohup a hang-up stops nothing; without, it stops the run as the others do.
 rm -rf run
 if [ -n "$heeds_signals" ]; then stop_and_check HUP 5 129; else skip "a hang-up that is heeded"; fi
-rm -rf run
-nohup "$RMFER" train --config both.ini --threads 1 >out 2>err &
-pid=$!
-wait_for_lines 5 $pid || fail "the run ended before the hang-up"
-kill -s HUP $pid
-wait $pid
-code=$?
-[ $code -eq 0 ] && pass || fail "nohup: exit $code after a hang-up"
+# outlives WHAT SIGNAL COMMAND...: a run in the background that the signal does not stop.
+outlives() {
+    what=$1 number=$2
+    shift 2
+    rm -rf run
+    "$@" >out 2>err &
+    pid=$!
+    wait_for_lines 5 $pid || fail "$what: the run ended before the signal"
+    kill -s "$number" $pid
+    wait $pid
+    code=$?
+    [ $code -eq 0 ] && pass || fail "$what: exit $code after $number"
+}
+outlives "under nohup" HUP nohup "$RMFER" train --config both.ini --threads 1
 check "to the same bits" cmp run/last.safetensors straight/last.safetensors
 
 # Nor does an interrupt of a script's job in the background.
-rm -rf run
-"$RMFER" train --config both.ini --threads 1 --set train.max_steps=20 >out 2>err &
-pid=$!
-wait_for_lines 5 $pid || fail "the run ended before the interrupt"
-kill -s INT $pid
-wait $pid
-code=$?
-[ $code -eq 0 ] && pass || fail "in the background: exit $code after an interrupt"
+outlives "in the background" INT "$RMFER" train --config both.ini --threads 1 --set train.max_steps=20
 
 # SAM over accumulated batches, maps kept in half precision: the same bits after a stop as without one.
 sam="--set train.optimizer=sam --set train.accumulate=3 --set acl.forward=joint --set train.clip_norm=2

@@ -84,6 +84,20 @@ static status build(const struct rmset_build_options *options, struct rmset_coun
     return rmset_build(films, 1, options, counts, &err);
 }
 
+/* A build that succeeds: what it logs; the caller frees it. */
+static char *told_by_build(const struct rmset_build_options *options, struct rmset_counts *counts)
+{
+    char *told = NULL;
+    size_t size = 0;
+    FILE *copy = open_memstream(&told, &size);
+    assert_non_null(copy);
+    log_set_copy(copy);
+    assert_int_equal(build(options, counts), STATUS_OK);
+    log_set_copy(NULL);
+    assert_int_equal(fclose(copy), 0);
+    return told;
+}
+
 static char *content_of(const char *name)
 {
     struct error err = {0};
@@ -488,19 +502,12 @@ static void areas_that_hide_nothing_are_told(void **state)
     (void)state;
     static const char *const areas[] = {"200,0,10,10", "0,100,5,5@2-", "-20,0,20,5",
                                         "199,99,9,9",  "0,0,5,5@6-",   "0,0,5,5@5-"};
-    char *told = NULL;
-    size_t size = 0;
     struct rmset_counts counts;
     const char *out = scratch_path(folder, "useless");
     struct rmset_build_options options = options_of(out);
     options.areas = areas;
     options.area_count = sizeof areas / sizeof *areas;
-    FILE *copy = open_memstream(&told, &size);
-    assert_non_null(copy);
-    log_set_copy(copy);
-    assert_int_equal(build(&options, &counts), STATUS_OK);
-    log_set_copy(NULL);
-    assert_int_equal(fclose(copy), 0);
+    char *told = told_by_build(&options, &counts);
     assert_int_equal(counts.built, 1);
     size_t warnings = 0;
     for (const char *at = told; (at = strstr(at, "film: removal area ")) != NULL; at++) warnings++;
@@ -601,8 +608,7 @@ static void many_areas_are_kept_or_told(void **state)
 static void lists_are_chosen_from(void **state)
 {
     (void)state;
-    char set[512], *told = NULL;
-    size_t size = 0;
+    char set[512];
     struct rmset_counts counts;
     snprintf(set, sizeof set, "%s/chosen", folder);
     struct rmset_build_options options = options_of(set);
@@ -611,12 +617,7 @@ static void lists_are_chosen_from(void **state)
     options.list_score = 0.8;
     options.detection.min_face = 30;
     options.asks_detector = true;
-    FILE *copy = open_memstream(&told, &size);
-    assert_non_null(copy);
-    log_set_copy(copy);
-    assert_int_equal(build(&options, &counts), STATUS_OK);
-    log_set_copy(NULL);
-    assert_int_equal(fclose(copy), 0);
+    char *told = told_by_build(&options, &counts);
     assert_non_null(strstr(told, "film: its list of detections is used; --windows and --detect-size are about"));
     free(told);
     char *tracks = content_of("chosen/tracks.csv");

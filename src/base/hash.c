@@ -1,3 +1,4 @@
+/* FNV-1a: a byte after the other is put in, and the sum multiplied by a prime. */
 #include "rmfer/base/hash.h"
 
 #include <ctype.h>

@@ -34,8 +34,10 @@ bool checkpoint_info_set_input(struct checkpoint_info *info, int image_size, con
     info->image_size = image_size;
     memmove(info->mean, mean, sizeof info->mean);
     memmove(info->std, std, sizeof info->std);
-    if (was_measured) info->metrics = "";
-    if (was_measured) info->temperature = 0;
+    if (was_measured) {
+        info->metrics = "";
+        info->temperature = 0;
+    }
     return was_measured;
 }
 
