@@ -1,5 +1,5 @@
-/* Blocks, growing, arenas, and allocations that fail. */
-#include "rmfer/base/memory.h"
+/* Blocks, growing, arenas and what is planned in them, and allocations that fail. */
+#include "rmfer/base/plan.h"
 #include "support/child.h"
 
 #include <setjmp.h>
@@ -116,6 +116,47 @@ static void test_arenas(void **state)
     assert_true(memory_peak_resident() > 100000);
 }
 
+struct planned {
+    size_t count;
+    real *first;
+    int32_t *second;
+    int runs;
+};
+
+static void place_planned(void *self, struct plan *plan)
+{
+    struct planned *planned = self;
+    planned->first = plan_reals(plan, planned->count);
+    planned->second = plan_take(plan, planned->count, sizeof *planned->second);
+    planned->runs++;
+}
+
+static void test_plans(void **state)
+{
+    (void)state;
+    struct {
+        status (*make)(struct arena *, plan_place *, void *, const char *, struct error *);
+    } const ways[] = {{plan_arena_init}, {plan_arena_reserve}};
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+        struct arena arena;
+        struct error err = {0};
+        struct planned planned = {.count = 100};
+        assert_int_equal(ways[w].make(&arena, place_planned, &planned, "a plan", &err), STATUS_OK);
+        assert_int_equal(planned.runs, 2);
+        assert_ptr_equal(planned.first, arena.base);
+        assert_ptr_equal(planned.second, arena.base + arena_rounded(100 * sizeof(real)));
+        assert_int_equal(arena.used, arena_rounded(100 * sizeof(real)) + arena_rounded(100 * sizeof(int32_t)));
+        arena_free(&arena);
+        planned = (struct planned){0};
+        assert_int_equal(ways[w].make(&arena, place_planned, &planned, "nothing", &err), STATUS_OK);
+        assert_null(arena.base);
+        planned = (struct planned){.count = SIZE_MAX / 2};
+        assert_int_equal(ways[w].make(&arena, place_planned, &planned, "too much", &err), STATUS_FAILED);
+        assert_null(arena.base);
+        assert_int_equal(planned.runs, 1);
+    }
+}
+
 static void take_too_much(const char *argument)
 {
     struct arena arena;
@@ -139,6 +180,7 @@ int main(void)
         cmocka_unit_test(test_growing_keeps_what_was_there),
         cmocka_unit_test(test_chosen_allocations_fail),
         cmocka_unit_test(test_arenas),
+        cmocka_unit_test(test_plans),
         cmocka_unit_test(test_running_out_of_an_arena_is_a_bug),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

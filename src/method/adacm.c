@@ -52,6 +52,7 @@ struct adacm {
     struct inference *inference;
     struct arena arena;
     size_t unlabelled;
+    size_t places;        /* of a step, whose guesses SAM meets twice */
     double *margins;      /* [classes] */
     double *confidences;  /* [classes], summed over the walk */
     size_t *judged_right; /* [classes] */
@@ -110,14 +111,15 @@ static void place_unsure(struct unsure_rows *unsure, size_t rows, size_t dimensi
     unsure->similarities = plan_reals(plan, size_multiply(rows, rows));
 }
 
-static void place(struct adacm *adacm, size_t places, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct adacm *adacm = self;
     size_t classes = adacm->labelled.classes, guesses = adacm->unlabelled * classes;
     adacm->margins = plan_take(plan, classes, sizeof *adacm->margins);
     adacm->confidences = plan_take(plan, classes, sizeof *adacm->confidences);
     adacm->judged_right = plan_take(plan, classes, sizeof *adacm->judged_right);
-    adacm->targets = plan_reals(plan, places * guesses);
-    adacm->sure = plan_reals(plan, places * adacm->unlabelled);
+    adacm->targets = plan_reals(plan, adacm->places * guesses);
+    adacm->sure = plan_reals(plan, adacm->places * adacm->unlabelled);
     for (int view = 0; view < WEAK_VIEWS; view++) adacm->probabilities[view] = plan_reals(plan, guesses);
     adacm->walk_logits = plan_reals(plan, adacm->labelled.n * classes);
     place_unsure(&adacm->unsure, WEAK_VIEWS * adacm->unlabelled, adacm->pass.dimensions, plan);
@@ -134,21 +136,18 @@ static status adacm_create(void **self, const struct method_setup *setup, struct
     adacm->config = config->adacm;
     adacm->average = setup->average;
     adacm->unlabelled = semi_supervised_unlabelled_rows(config, config->adacm.ratio);
+    adacm->places = setup->places;
     adacm->labelled = semi_supervised_cross_entropy(setup);
     struct stream_share views[1 + VIEWS];
     size_t count = semi_supervised_views(setup, adacm->unlabelled, VIEWS, views);
     status result = one_pass_init(&adacm->pass, setup, views, count, err);
     if (result == STATUS_OK)
         result = inference_create(&adacm->inference, &model->architecture, model->classes, batch, side, err);
-    struct plan plan = {0};
-    place(adacm, setup->places, &plan);
-    if (result == STATUS_OK) result = arena_init(&adacm->arena, plan.used, "the guesses", err);
+    if (result == STATUS_OK) result = plan_arena_init(&adacm->arena, place, adacm, "the guesses", err);
     if (result != STATUS_OK) {
         adacm_free(adacm);
         return result;
     }
-    plan = (struct plan){arena_take(&adacm->arena, plan.used), 0};
-    place(adacm, setup->places, &plan);
     for (size_t c = 0; c < adacm->labelled.classes; c++) adacm->margins[c] = adacm->config.floor;
     *self = adacm;
     return STATUS_OK;

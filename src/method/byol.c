@@ -98,7 +98,7 @@ static status byol_create(void **self, const struct method_setup *setup, struct 
         result = momentum_teacher_init(&byol->teacher, setup->model, VIEWS * byol->shared.pairs, side, err);
     if (result == STATUS_OK) {
         bind(byol, setup->model);
-        result = self_supervised_place(&byol->shared, byol, place, err);
+        result = self_supervised_place(&byol->shared, place, byol, err);
     }
     if (result != STATUS_OK) {
         byol_free(byol);

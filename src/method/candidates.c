@@ -50,8 +50,9 @@ struct candidate_scorer {
     size_t *chosen;
 };
 
-static void place(struct candidate_scorer *scorer, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct candidate_scorer *scorer = self;
     size_t d = scorer->heads.features, drawn = scorer->drawn;
     candidate_scoring_place(&scorer->scoring, plan);
     scorer->features = plan_reals(plan, drawn * d);
@@ -88,15 +89,11 @@ status candidate_scorer_create(struct candidate_scorer **out, struct model *mode
     heads_bind(&scorer->heads, &scorer->context, model);
     scorer->scoring = candidate_scoring_of(&scorer->heads, setup->positives, setup->negatives, setup->kept_share);
     status result = create_network(scorer, err);
-    struct plan plan = {0};
-    place(scorer, &plan);
-    if (result == STATUS_OK) result = arena_init(&scorer->arena, plan.used, "the scoring of candidates", err);
+    if (result == STATUS_OK) result = plan_arena_init(&scorer->arena, place, scorer, "the scoring of candidates", err);
     if (result != STATUS_OK) {
         candidate_scorer_free(scorer);
         return result;
     }
-    plan = (struct plan){arena_take(&scorer->arena, plan.used), 0};
-    place(scorer, &plan);
     *out = scorer;
     return STATUS_OK;
 }

@@ -71,10 +71,11 @@ void centers_free(void *self)
     memory_free(centers);
 }
 
-static void place(struct centers *centers, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct centers *centers = self;
     size_t classes = centers->labelled.classes, d = centers->pass.dimensions, rows = centers->labelled.n;
-    centers->centers = plan_take(plan, classes * d, sizeof(double));
+    centers->centers = plan_take(plan, classes * d, sizeof(double)); /* start at 0, as an arena does */
     centers->slopes = plan_take(plan, classes * d, sizeof(double));
     centers->sums = plan_take(plan, classes * d, sizeof(double));
     centers->counts = plan_take(plan, classes, sizeof(double));
@@ -85,18 +86,6 @@ static void place(struct centers *centers, struct plan *plan)
     centers->dattention = plan_reals(plan, rows * d);
     centers->through = plan_reals(plan, rows * d);
     mlp_place(&centers->head, rows, plan);
-}
-
-/* Zeroed memory: centres start at 0. */
-static status create_memory(struct centers *centers, struct error *err)
-{
-    struct plan plan = {0};
-    place(centers, &plan);
-    status result = arena_init(&centers->arena, plan.used, "the class centres", err);
-    if (result != STATUS_OK) return result;
-    plan = (struct plan){arena_take(&centers->arena, plan.used), 0};
-    place(centers, &plan);
-    return STATUS_OK;
 }
 
 status centers_create(void **self, const struct method_setup *setup, struct centers_options options, struct error *err)
@@ -112,7 +101,7 @@ status centers_create(void **self, const struct method_setup *setup, struct cent
         struct mlp_shape shape = attention_of(centers->pass.dimensions);
         mlp_bind(&centers->head, &shape, &centers->pass.context, setup->model);
     }
-    if (result == STATUS_OK) result = create_memory(centers, err);
+    if (result == STATUS_OK) result = plan_arena_init(&centers->arena, place, centers, "the class centres", err);
     if (result != STATUS_OK)
         centers_free(centers);
     else

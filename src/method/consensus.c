@@ -159,8 +159,9 @@ static void consensus_free(void *self)
     memory_free(method);
 }
 
-static void place(struct consensus_method *method, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct consensus_method *method = self;
     size_t rows = face_rows(method->config), moments = moment_rows(method->config), classes = method->classes;
     method->label_shares = plan_take(plan, classes, sizeof(double));
     method->teacher_shares = plan_take(plan, classes, sizeof(double));
@@ -173,17 +174,6 @@ static void place(struct consensus_method *method, struct plan *plan)
     method->dfeatures = plan_reals(plan, moments * method->pass.dimensions);
     method->apart = plan_take(plan, moments * moments, sizeof *method->apart);
     mutual_place(&method->mutual, plan);
-}
-
-static status create_memory(struct consensus_method *method, struct error *err)
-{
-    struct plan plan = {0};
-    place(method, &plan);
-    status result = arena_init(&method->arena, plan.used, "the labels of the RMset", err);
-    if (result != STATUS_OK) return result;
-    plan = (struct plan){arena_take(&method->arena, plan.used), 0};
-    place(method, &plan);
-    return STATUS_OK;
 }
 
 /* Of predictions and labels. */
@@ -248,7 +238,7 @@ static status consensus_create(void **self, const struct method_setup *setup, st
         struct mutual_contrastive loss = mutual_setup(config, setup->model, setup->class_shares);
         mutual_bind(&method->mutual, &method->pass.context, setup->model, &loss);
     }
-    if (result == STATUS_OK) result = create_memory(method, err);
+    if (result == STATUS_OK) result = plan_arena_init(&method->arena, place, method, "the labels of the RMset", err);
     if (result == STATUS_OK) set_shares(method, setup);
     if (result != STATUS_OK)
         consensus_free(method);

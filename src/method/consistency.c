@@ -25,6 +25,7 @@ struct consistency {
     struct consistency_options options;
     struct arena arena;
     size_t unlabelled;    /* rows of a batch, mu B */
+    size_t places;        /* of a step, whose guesses SAM meets twice */
     real *targets, *sure; /* [places, unlabelled, classes], [places, unlabelled]: guesses, for SAM's second pass */
 };
 
@@ -50,35 +51,33 @@ void consistency_free(void *self)
     memory_free(consistency);
 }
 
-static void place(struct consistency *consistency, size_t places, size_t classes, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
-    consistency->targets = plan_reals(plan, places * consistency->unlabelled * classes);
-    consistency->sure = plan_reals(plan, places * consistency->unlabelled);
+    struct consistency *consistency = self;
+    size_t guesses = consistency->places * consistency->unlabelled;
+    consistency->targets = plan_reals(plan, guesses * consistency->labelled.classes);
+    consistency->sure = plan_reals(plan, guesses);
 }
 
 status consistency_create(void **self, const struct method_setup *setup, struct consistency_options options,
                           struct error *err)
 {
     const struct config *config = setup->config;
-    size_t classes = (size_t)setup->model->classes;
     *self = NULL;
     struct consistency *consistency = memory_allocate(1, sizeof *consistency, "the method", err);
     if (consistency == NULL) return STATUS_FAILED;
     consistency->options = options;
     consistency->unlabelled = semi_supervised_unlabelled_rows(config, options.ratio);
+    consistency->places = setup->places;
     consistency->labelled = semi_supervised_cross_entropy(setup);
     struct stream_share views[1 + VIEWS];
     size_t count = semi_supervised_views(setup, consistency->unlabelled, VIEWS, views);
     status result = one_pass_init(&consistency->pass, setup, views, count, err);
-    struct plan plan = {0};
-    place(consistency, setup->places, classes, &plan);
-    if (result == STATUS_OK) result = arena_init(&consistency->arena, plan.used, "the guesses", err);
+    if (result == STATUS_OK) result = plan_arena_init(&consistency->arena, place, consistency, "the guesses", err);
     if (result != STATUS_OK) {
         consistency_free(consistency);
         return result;
     }
-    plan = (struct plan){arena_take(&consistency->arena, plan.used), 0};
-    place(consistency, setup->places, classes, &plan);
     *self = consistency;
     return STATUS_OK;
 }

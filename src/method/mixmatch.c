@@ -29,6 +29,7 @@ struct mixmatch {
     struct mixed_pass mixed; /* 1 + 2 mu passes */
     struct arena arena;
     size_t unlabelled;          /* mu B */
+    size_t places;              /* of a step, whose guesses SAM meets twice */
     real *guesses;              /* [places, unlabelled, classes], for SAM's second pass */
     real *probabilities[VIEWS]; /* [unlabelled, classes] */
 };
@@ -53,10 +54,11 @@ static void mixmatch_free(void *self)
     memory_free(mixmatch);
 }
 
-static void place(struct mixmatch *mixmatch, size_t places, size_t classes, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
-    size_t guesses = mixmatch->unlabelled * classes;
-    mixmatch->guesses = plan_reals(plan, places * guesses);
+    struct mixmatch *mixmatch = self;
+    size_t classes = mixmatch->labelled.classes, guesses = mixmatch->unlabelled * classes;
+    mixmatch->guesses = plan_reals(plan, mixmatch->places * guesses);
     for (int view = 0; view < VIEWS; view++) mixmatch->probabilities[view] = plan_reals(plan, guesses);
     mixed_pass_place(&mixmatch->mixed, classes, plan);
     mixup_place(&mixmatch->mixup, plan);
@@ -70,6 +72,7 @@ static status mixmatch_create(void **self, const struct method_setup *setup, str
     if (mixmatch == NULL) return STATUS_FAILED;
     mixmatch->config = config->mixmatch;
     mixmatch->unlabelled = semi_supervised_unlabelled_rows(config, config->mixmatch.ratio);
+    mixmatch->places = setup->places;
     mixmatch->mixed = (struct mixed_pass){.batch = (size_t)config->train.batch,
                                           .parts = 1 + VIEWS * (size_t)config->mixmatch.ratio};
     mixmatch->labelled = semi_supervised_cross_entropy(setup);
@@ -79,15 +82,11 @@ static status mixmatch_create(void **self, const struct method_setup *setup, str
     mixmatch->mixup = (struct mixup){.capacity = mixmatch->mixed.batch * mixmatch->mixed.parts,
                                      .picture_reals = mixmatch->pass.image_reals,
                                      .classes = classes};
-    struct plan plan = {0};
-    place(mixmatch, setup->places, classes, &plan);
-    if (result == STATUS_OK) result = arena_init(&mixmatch->arena, plan.used, "the mixtures", err);
+    if (result == STATUS_OK) result = plan_arena_init(&mixmatch->arena, place, mixmatch, "the mixtures", err);
     if (result != STATUS_OK) {
         mixmatch_free(mixmatch);
         return result;
     }
-    plan = (struct plan){arena_take(&mixmatch->arena, plan.used), 0};
-    place(mixmatch, setup->places, classes, &plan);
     *self = mixmatch;
     return STATUS_OK;
 }

@@ -114,7 +114,7 @@ static status moco_create(void **self, const struct method_setup *setup, struct 
         struct mlp_shape shape = head_of(moco->shared.pass.dimensions);
         mlp_bind(&moco->head, &shape, &moco->shared.pass.context, setup->model);
         mlp_bind(&moco->teacher_head, &shape, &moco->shared.pass.context, &moco->teacher.model);
-        result = self_supervised_place(&moco->shared, moco, place, err);
+        result = self_supervised_place(&moco->shared, place, moco, err);
     }
     if (result != STATUS_OK) {
         moco_free(moco);

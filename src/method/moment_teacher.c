@@ -14,8 +14,9 @@
 
 /* ---- creation ---- */
 
-static void place(struct moment_teacher *teacher, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct moment_teacher *teacher = self;
     teacher->logits = plan_reals(plan, teacher->rows * teacher->classes);
     teacher->known_logits = plan_reals(plan, size_multiply(teacher->most_known, teacher->classes));
     teacher->known_targets = plan_reals(plan, size_multiply(teacher->most_known, teacher->classes));
@@ -38,12 +39,8 @@ status moment_teacher_init(struct moment_teacher *teacher, const struct method_s
         .is_both_sided = config->consensus.view == TEACHER_SEES_MIRRORED,
         .most_known = config->consensus.temperature == 0 ? setup->validation_samples : 0,
     };
-    struct plan plan = {0};
-    place(teacher, &plan);
-    status result = arena_init(&teacher->arena, plan.used, "the teacher of moments", err);
+    status result = plan_arena_init(&teacher->arena, place, teacher, "the teacher of moments", err);
     if (result != STATUS_OK) return result;
-    plan = (struct plan){arena_take(&teacher->arena, plan.used), 0};
-    place(teacher, &plan);
     return inference_create(&teacher->inference, &setup->model->architecture, setup->model->classes, (int)teacher->rows,
                             (int)teacher->side, err);
 }

@@ -4,8 +4,9 @@
 #include "rmfer/base/plan.h"
 #include "rmfer/ops/stem.h"
 
-static void place(struct momentum_teacher *teacher, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct momentum_teacher *teacher = self;
     teacher->images = plan_reals(plan, size_multiply(teacher->rows, teacher->image_reals));
     teacher->features = plan_reals(plan, teacher->rows * (size_t)teacher->model.architecture.features);
 }
@@ -24,13 +25,7 @@ status momentum_teacher_init(struct momentum_teacher *teacher, struct model *stu
     if (result == STATUS_OK) result = backbone_check_rows(teacher->backbone, rows, err);
     if (result == STATUS_OK)
         result = backbone_pass_create(&teacher->pass, teacher->backbone, PASS_SCORES, (int)rows, err);
-    struct plan plan = {0};
-    place(teacher, &plan);
-    if (result == STATUS_OK) result = arena_init(&teacher->arena, plan.used, "the teacher's rows", err);
-    if (result != STATUS_OK) return result;
-    plan = (struct plan){arena_take(&teacher->arena, plan.used), 0};
-    place(teacher, &plan);
-    return STATUS_OK;
+    return result == STATUS_OK ? plan_arena_init(&teacher->arena, place, teacher, "the teacher's rows", err) : result;
 }
 
 void momentum_teacher_free(struct momentum_teacher *teacher)

@@ -10,8 +10,9 @@
 
 #include <string.h>
 
-static void place(struct one_pass *pass, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct one_pass *pass = self;
     size_t wide = pass->most_rows * pass->dimensions, narrow = pass->most_rows * pass->classes;
     pass->images = plan_reals(plan,
                               size_multiply(pass->is_whole ? pass->most_rows : pass->most_own, pass->image_reals));
@@ -52,13 +53,7 @@ static status create(struct one_pass *pass, const struct method_setup *setup, si
     backbone_store(pass->backbone, saved_storage(setup->config->train.saved));
     result = backbone_check_rows(pass->backbone, least_rows, err);
     if (result == STATUS_OK) result = backbone_pass_create(&pass->pass, pass->backbone, PASS_TRAINS, rows, err);
-    struct plan plan = {0};
-    place(pass, &plan);
-    if (result == STATUS_OK) result = arena_init(&pass->arena, plan.used, "the rows of a step", err);
-    if (result != STATUS_OK) return result;
-    plan = (struct plan){arena_take(&pass->arena, plan.used), 0};
-    place(pass, &plan);
-    return STATUS_OK;
+    return result == STATUS_OK ? plan_arena_init(&pass->arena, place, pass, "the rows of a step", err) : result;
 }
 
 status one_pass_init(struct one_pass *pass, const struct method_setup *setup, const struct stream_share *views,

@@ -47,6 +47,7 @@ struct remixmatch {
     struct mixed_pass mixed; /* 1 + 3 mu passes */
     struct arena arena;
     size_t unlabelled, side; /* mu B pictures */
+    size_t places;           /* of a step, whose guesses SAM meets twice */
     double *mean, *shares;   /* [classes]: the running mean, zeros before the first step; of the labels */
     double *moved_mean;      /* [classes]: with the batches of the step that runs */
     bool has_moved;          /* it has one of them */
@@ -88,13 +89,15 @@ static void remixmatch_free(void *self)
     memory_free(remixmatch);
 }
 
-static void place(struct remixmatch *remixmatch, size_t places, size_t classes, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct remixmatch *remixmatch = self;
+    size_t classes = remixmatch->labelled.classes;
     size_t n = remixmatch->unlabelled, turned = remixmatch->turns ? n : 0;
     remixmatch->mean = plan_take(plan, classes, sizeof *remixmatch->mean);
     remixmatch->moved_mean = plan_take(plan, classes, sizeof *remixmatch->moved_mean);
     remixmatch->shares = plan_take(plan, classes, sizeof *remixmatch->shares);
-    remixmatch->guesses = plan_reals(plan, places * n * classes);
+    remixmatch->guesses = plan_reals(plan, remixmatch->places * n * classes);
     mixed_pass_place(&remixmatch->mixed, classes, plan);
     remixmatch->turn_targets = plan_reals(plan, turned * TURNS);
     remixmatch->turn_logits = plan_reals(plan, turned * TURNS);
@@ -120,6 +123,7 @@ static status remixmatch_create(void **self, const struct method_setup *setup, s
     if (remixmatch == NULL) return STATUS_FAILED;
     remixmatch->config = config->remixmatch;
     remixmatch->unlabelled = semi_supervised_unlabelled_rows(config, config->remixmatch.ratio);
+    remixmatch->places = setup->places;
     remixmatch->side = (size_t)config->data.image_size;
     remixmatch->labelled = semi_supervised_cross_entropy(setup);
     remixmatch->labelled.soft_targets = true; /* mixtures are */
@@ -131,15 +135,11 @@ static status remixmatch_create(void **self, const struct method_setup *setup, s
     remixmatch->mixup = (struct mixup){.capacity = remixmatch->mixed.batch * remixmatch->mixed.parts,
                                        .picture_reals = remixmatch->pass.image_reals,
                                        .classes = classes};
-    struct plan plan = {0};
-    place(remixmatch, setup->places, classes, &plan);
-    if (result == STATUS_OK) result = arena_init(&remixmatch->arena, plan.used, "the mixtures", err);
+    if (result == STATUS_OK) result = plan_arena_init(&remixmatch->arena, place, remixmatch, "the mixtures", err);
     if (result != STATUS_OK) {
         remixmatch_free(remixmatch);
         return result;
     }
-    plan = (struct plan){arena_take(&remixmatch->arena, plan.used), 0};
-    place(remixmatch, setup->places, classes, &plan);
     memcpy(remixmatch->shares, setup->class_shares, classes * sizeof *remixmatch->shares);
     *self = remixmatch;
     return STATUS_OK;

@@ -30,11 +30,11 @@ struct train_step {
     struct heads heads;
     struct mutual mutual; /* where shape.mutual says so */
     struct arena arena;
-    size_t planned_bytes, image_reals, drawn; /* drawn = 1 + positives + negatives */
-    size_t kept;                              /* of an anchor, with itself */
-    const struct machines *machines;          /* that rows are shared out over; NULL = none */
-    size_t contrasted; /* rows of a step that are contrasted: kept of all anchors, or faces of moments */
-    real *images;      /* gathered: [labelled +] kept samples */
+    size_t image_reals, drawn;       /* drawn = 1 + positives + negatives */
+    size_t kept;                     /* of an anchor, with itself */
+    const struct machines *machines; /* that rows are shared out over; NULL = none */
+    size_t contrasted;               /* rows of a step that are contrasted: kept of all anchors, or faces of moments */
+    real *images;                    /* gathered: [labelled +] kept samples */
     real *features, *dfeatures, *room; /* [rows,D] */
     real *ial_dfeatures;               /* [batch,D] */
     real *scoring_features;            /* [drawn,D] */
@@ -88,8 +88,9 @@ static size_t most_own_rows(const struct train_step *step)
     return batch > contrasted ? batch : contrasted;
 }
 
-static void place(struct train_step *step, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct train_step *step = self;
     size_t d = step->heads.features, anchors = (size_t)step->shape.anchors, rows = most_rows(step);
     size_t gathered = step->contrasted == 0       ? 0
                       : step->shape.joint_forward ? most_own_rows(step)
@@ -204,16 +205,11 @@ status train_step_create(struct train_step **out, struct model *model, const str
     heads_bind(&step->heads, &step->context, model);
     status result = check_shares(step, err);
     if (result == STATUS_OK) result = create_networks(step, err);
-    struct plan plan = {0};
-    place(step, &plan);
-    step->planned_bytes = plan.used;
-    if (result == STATUS_OK) result = arena_init(&step->arena, plan.used, "the heads' memory plan", err);
+    if (result == STATUS_OK) result = plan_arena_init(&step->arena, place, step, "the heads' memory plan", err);
     if (result != STATUS_OK) {
         train_step_free(step);
         return result;
     }
-    plan = (struct plan){arena_take(&step->arena, plan.used), 0};
-    place(step, &plan);
     *out = step;
     return STATUS_OK;
 }
@@ -241,7 +237,7 @@ size_t train_step_scratch_bytes(const struct train_step *step)
         passes = backbone_pass_map_bytes(step->scoring_pass) + backbone_pass_scratch_bytes(step->scoring_pass);
     if (step->pass != NULL) passes += backbone_pass_scratch_bytes(step->pass);
     if (step->backbone != NULL) passes += backbone_bytes(step->backbone);
-    return passes + inference_bytes(step->inference) + step->planned_bytes;
+    return passes + inference_bytes(step->inference) + step->arena.used;
 }
 
 size_t train_step_packs(const struct train_step *step)

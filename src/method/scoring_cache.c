@@ -23,8 +23,9 @@ struct scoring_cache {
     bool is_loaded; /* the network has the copy: not yet after resuming */
 };
 
-static void place(struct scoring_cache *cache, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct scoring_cache *cache = self;
     cache->features = plan_reals(plan, size_multiply(cache->faces, cache->d));
     cache->known = plan_take(plan, cache->faces, sizeof *cache->known);
 }
@@ -37,15 +38,11 @@ static status create_parts(struct scoring_cache *cache, const struct model *stud
     result = inference_create(&cache->inference, &student->architecture, student->classes, (int)cache->drawn,
                               image_size, err);
     if (result != STATUS_OK) return result;
-    struct plan plan = {0};
-    place(cache, &plan);
-    result = arena_reserve(&cache->arena, plan.used, "the cache of scored faces", err);
+    result = plan_arena_reserve(&cache->arena, place, cache, "the cache of scored faces", err);
     if (result != STATUS_OK)
         return error_add_context(err,
                                  "acl.scoring = cached: %zu faces of %zu bytes each (acl.scoring = fresh keeps none)",
                                  cache->faces, cache->d * sizeof(real));
-    plan = (struct plan){arena_take(&cache->arena, plan.used), 0};
-    place(cache, &plan);
     return STATUS_OK;
 }
 

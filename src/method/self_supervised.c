@@ -73,16 +73,9 @@ status self_supervised_init(struct self_supervised *shared, const struct method_
     return one_pass_init_mixed(&shared->pass, setup, least, looked_at + labelled, err);
 }
 
-status self_supervised_place(struct self_supervised *shared, void *self, void (*place)(void *self, struct plan *plan),
-                             struct error *err)
+status self_supervised_place(struct self_supervised *shared, plan_place *place, void *self, struct error *err)
 {
-    struct plan plan = {0};
-    place(self, &plan);
-    status result = arena_init(&shared->heads, plan.used, "the projections", err);
-    if (result != STATUS_OK) return result;
-    plan = (struct plan){arena_take(&shared->heads, plan.used), 0};
-    place(self, &plan);
-    return STATUS_OK;
+    return plan_arena_init(&shared->heads, place, self, "the projections", err);
 }
 
 void self_supervised_free(struct self_supervised *shared)

@@ -38,8 +38,8 @@ size_t self_supervised_streams(const struct config *config, struct stream_reques
  * of the table say mixes_pictures), as a teacher looks at all of them. */
 status self_supervised_init(struct self_supervised *shared, const struct method_setup *setup, size_t views,
                             struct error *err) MUST_CHECK;
-/* Plans what `place` places of `self`, which is called once to count and once to hand out, in shared->heads. */
-status self_supervised_place(struct self_supervised *shared, void *self, void (*place)(void *self, struct plan *plan),
+/* Plans what `place` takes for `self` in shared->heads (plan_arena_init). */
+status self_supervised_place(struct self_supervised *shared, plan_place *place, void *self,
                              struct error *err) MUST_CHECK;
 void self_supervised_free(struct self_supervised *shared);
 /* Members of the table's row for a method that begins with its struct self_supervised and owns nothing else. */

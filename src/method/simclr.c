@@ -55,7 +55,7 @@ static status simclr_create(void **self, const struct method_setup *setup, struc
     if (result == STATUS_OK) {
         struct mlp_shape shape = head_of(simclr->shared.pass.dimensions);
         mlp_bind(&simclr->head, &shape, &simclr->shared.pass.context, setup->model);
-        result = self_supervised_place(&simclr->shared, simclr, place, err);
+        result = self_supervised_place(&simclr->shared, place, simclr, err);
     }
     if (result != STATUS_OK) {
         self_supervised_free_method(simclr);

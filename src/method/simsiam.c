@@ -71,7 +71,7 @@ static status simsiam_create(void **self, const struct method_setup *setup, stru
         struct mlp_shape projector = projector_of(features), predictor = predictor_of(features);
         mlp_bind(&simsiam->projector, &projector, &simsiam->shared.pass.context, setup->model);
         mlp_bind(&simsiam->predictor, &predictor, &simsiam->shared.pass.context, setup->model);
-        result = self_supervised_place(&simsiam->shared, simsiam, place, err);
+        result = self_supervised_place(&simsiam->shared, place, simsiam, err);
     }
     if (result != STATUS_OK) {
         self_supervised_free_method(simsiam);

@@ -39,8 +39,9 @@ static void need_layer(struct needs *needs, const struct op_context *context, co
     }
 }
 
-static void place_backbone(struct backbone *b, struct plan *plan)
+static void place_backbone(void *self, struct plan *plan)
 {
+    struct backbone *b = self;
     size_t n = (size_t)b->batch;
     struct needs needs = {0};
     for (size_t i = 0; i < b->network.list.count; i++) need_layer(&needs, &b->context, &b->network.list.items[i], n);
@@ -68,15 +69,11 @@ status backbone_create(struct backbone **out, struct model *model, int batch, in
     b->context = op_context_of(kernels_best(), threads_get());
     network_init(&b->network, &model->architecture, image_size);
     network_bind(&b->network, model);
-    struct plan plan = {0};
-    place_backbone(b, &plan);
-    result = arena_init(&b->arena, plan.used, "the training memory plan", err);
+    result = plan_arena_init(&b->arena, place_backbone, b, "the training memory plan", err);
     if (result != STATUS_OK) {
         memory_free(b);
         return result;
     }
-    plan = (struct plan){arena_take(&b->arena, plan.used), 0};
-    place_backbone(b, &plan);
     *out = b;
     return STATUS_OK;
 }
@@ -213,8 +210,9 @@ static size_t most_channels(const struct network *network)
     return most;
 }
 
-static void place_pass(struct backbone_pass *p, struct plan *plan)
+static void place_pass(void *self, struct plan *plan)
 {
+    struct backbone_pass *p = self;
     if (p->kind == PASS_TRAINS)
         place_every_map(p, plan);
     else
@@ -258,15 +256,11 @@ status backbone_pass_create(struct backbone_pass **out, struct backbone *b, enum
     network_init(&p->network, &b->model->architecture, b->image_size);
     network_bind(&p->network, b->model);
     network_share_weights(&p->network, &b->network);
-    struct plan plan = {0};
-    place_pass(p, &plan);
-    status result = arena_init(&p->arena, plan.used, "the training memory plan", err);
+    status result = plan_arena_init(&p->arena, place_pass, p, "the training memory plan", err);
     if (result != STATUS_OK) {
         memory_free(p);
         return result;
     }
-    plan = (struct plan){arena_take(&p->arena, plan.used), 0};
-    place_pass(p, &plan);
     *out = p;
     return STATUS_OK;
 }

@@ -95,8 +95,9 @@ static struct own_linear place_linear(const struct op_context *context, const st
     return (struct own_linear){packed, plan_reals(plan, layer->output)};
 }
 
-static void place(struct inference *i, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct inference *i = self;
     struct shared_maps w = network_shared_maps(&i->network);
     struct group_maps maps = group_maps(i);
     size_t group = i->group = group_size(i, maps), d = i->network.head->row->output,
@@ -139,15 +140,11 @@ status inference_create(struct inference **out, const struct architecture *archi
     i->classes = (size_t)classes;
     i->context = op_context_of(kernels_best(), threads_get());
     network_init(&i->network, architecture, image_size);
-    struct plan plan = {0};
-    place(i, &plan);
-    result = arena_reserve(&i->arena, plan.used, "the inference memory plan", err);
+    result = plan_arena_reserve(&i->arena, place, i, "the inference memory plan", err);
     if (result != STATUS_OK) {
         memory_free(i);
         return result;
     }
-    plan = (struct plan){arena_take(&i->arena, plan.used), 0};
-    place(i, &plan);
     *out = i;
     return STATUS_OK;
 }

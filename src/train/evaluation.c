@@ -74,8 +74,9 @@ struct evaluator {
 
 /* ---- creation ---------------------------------------------------------------------------------------------------- */
 
-static void place(struct evaluator *e, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct evaluator *e = self;
     size_t batch = (size_t)e->setup.batch, kept = e->setup.dataset->count;
     e->features = plan_reals(plan, batch * e->dimensions);
     e->logits = plan_reals(plan, batch * e->classes);
@@ -101,17 +102,6 @@ static void place(struct evaluator *e, struct plan *plan)
     if (!e->setup.keep_features) return;
     e->kept.features = plan_reals(plan, size_multiply(kept, e->dimensions));
     if (e->setup.with_attention) e->kept.projections = plan_reals(plan, size_multiply(kept, e->dimensions));
-}
-
-static status plan_memory(struct evaluator *e, struct error *err)
-{
-    struct plan plan = {0};
-    place(e, &plan);
-    status result = arena_init(&e->arena, plan.used, "evaluation", err);
-    if (result != STATUS_OK) return result;
-    plan = (struct plan){arena_take(&e->arena, plan.used), 0};
-    place(e, &plan);
-    return STATUS_OK;
 }
 
 static status start_loader(struct evaluator *e, struct error *err)
@@ -143,7 +133,7 @@ static status start_loader(struct evaluator *e, struct error *err)
 
 static status create_parts(struct evaluator *e, const struct model *model, struct error *err)
 {
-    status result = plan_memory(e, err);
+    status result = plan_arena_init(&e->arena, place, e, "evaluation", err);
     if (result == STATUS_OK) result = confusion_init(&e->evaluation.confusion, e->classes, err);
     if (result == STATUS_OK) result = similarity_init(&e->similarity, e->dimensions, e->classes, err);
     if (result == STATUS_OK && e->setup.with_attention)

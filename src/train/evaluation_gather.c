@@ -27,8 +27,9 @@ struct gathered_rows {
     int64_t *ids;
 };
 
-static void place(struct gathered_rows *g, struct plan *plan)
+static void place(void *self, struct plan *plan)
 {
+    struct gathered_rows *g = self;
     size_t all = (size_t)dist_size(g->dist) * g->most;
     g->own_names = plan_take(plan, g->most, sizeof *g->own_names);
     g->names = plan_take(plan, all, sizeof *g->names);
@@ -51,15 +52,11 @@ status gathered_rows_create(struct gathered_rows **out, struct dist *dist, size_
                                 .most = machines_most(dist_machines(dist), batch, 1),
                                 .widths = widths,
                                 .wide = widths.features + 2 * widths.logits + 2 * widths.affect};
-    struct plan plan = {0};
-    place(g, &plan);
-    status result = arena_init(&g->arena, plan.used, "rows of all processes", err);
+    status result = plan_arena_init(&g->arena, place, g, "rows of all processes", err);
     if (result != STATUS_OK) {
         memory_free(g);
         return result;
     }
-    plan = (struct plan){arena_take(&g->arena, plan.used), 0};
-    place(g, &plan);
     *out = g;
     return STATUS_OK;
 }

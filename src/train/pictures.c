@@ -270,8 +270,16 @@ static status start_loader(struct pictures *pictures, const struct run_plan *pla
 
 /* ---- rows of all processes ---- */
 
-static void place_joined(struct pictures *pictures, const struct run_plan *plan, struct plan *memory)
+/* What memory is planned for. */
+struct planned_pictures {
+    struct pictures *pictures;
+    const struct run_plan *plan;
+};
+
+static void place_joined(void *self, struct plan *memory)
 {
+    struct pictures *pictures = ((struct planned_pictures *)self)->pictures;
+    const struct run_plan *plan = ((struct planned_pictures *)self)->plan;
     size_t classes = (size_t)pictures->training.class_count;
     for (size_t s = 0; s < plan->stream_count; s++) {
         struct joined_rows *joined = &pictures->joined[s];
@@ -286,14 +294,8 @@ static void place_joined(struct pictures *pictures, const struct run_plan *plan,
 
 static status create_joined(struct pictures *pictures, const struct run_plan *plan, struct error *err)
 {
-    struct plan memory = {0};
-    place_joined(pictures, plan, &memory);
-    if (memory.used == 0) return STATUS_OK;
-    status result = arena_init(&pictures->joined_arena, memory.used, "labels of all processes", err);
-    if (result != STATUS_OK) return result;
-    memory = (struct plan){arena_take(&pictures->joined_arena, memory.used), 0};
-    place_joined(pictures, plan, &memory);
-    return STATUS_OK;
+    struct planned_pictures planned = {pictures, plan};
+    return plan_arena_init(&pictures->joined_arena, place_joined, &planned, "labels of all processes", err);
 }
 
 /* Labels, targets and ids of everybody's rows; the pictures stay where they are. */
@@ -352,9 +354,11 @@ static void place_stream(struct batch_stream *stream, const struct stream_reques
     stream->ids = plan_take(memory, rows, sizeof *stream->ids);
 }
 
-static void place_batches(struct batch_store *store, const struct pictures *pictures, const struct run_plan *plan,
-                          struct plan *memory)
+static void place_batches(void *self, struct plan *memory)
 {
+    struct pictures *pictures = ((struct planned_pictures *)self)->pictures;
+    const struct run_plan *plan = ((struct planned_pictures *)self)->plan;
+    struct batch_store *store = &pictures->store;
     size_t classes = (size_t)pictures->training.class_count;
     size_t side = (size_t)plan->config->data.image_size;
     for (size_t b = 0; b < store->count; b++)
@@ -372,13 +376,8 @@ static status create_store(struct pictures *pictures, const struct run_plan *pla
     if (store->batches == NULL) return STATUS_FAILED;
     store->count = count;
     store->with_affect = pictures->training.affect != NULL;
-    struct plan memory = {0};
-    place_batches(store, pictures, plan, &memory);
-    status result = arena_init(&store->arena, memory.used, "the batches that SAM meets twice", err);
-    if (result != STATUS_OK) return result;
-    memory = (struct plan){arena_take(&store->arena, memory.used), 0};
-    place_batches(store, pictures, plan, &memory);
-    return STATUS_OK;
+    struct planned_pictures planned = {pictures, plan};
+    return plan_arena_init(&store->arena, place_batches, &planned, "the batches that SAM meets twice", err);
 }
 
 /* Copies `bytes` to a place of the store, whose numbers are const for everybody else. */

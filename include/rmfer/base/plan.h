@@ -26,4 +26,14 @@ static inline real *plan_reals(struct plan *plan, size_t count)
     return plan_take(plan, count, sizeof(real));
 }
 
+/* Takes everything that `self` needs from the plan; runs twice, and must take the same both times. */
+typedef void plan_place(void *self, struct plan *plan);
+
+/* Both runs of `place`: the arena is made as large as the first counts, and the second hands it out. Where nothing is
+ * taken, the arena stays empty. The caller frees it; errors, those of arena_init and arena_reserve, leave it empty. */
+status plan_arena_init(struct arena *arena, plan_place *place, void *self, const char *what,
+                       struct error *err) MUST_CHECK;
+status plan_arena_reserve(struct arena *arena, plan_place *place, void *self, const char *what,
+                          struct error *err) MUST_CHECK;
+
 #endif
