@@ -12,30 +12,25 @@ struct needs {
     size_t gradient, segment_sums, channels, weights, squeezed;
 };
 
-static void at_least(size_t *most, size_t wanted)
-{
-    if (wanted > *most) *most = wanted;
-}
-
 static void need_layer(struct needs *needs, const struct op_context *context, const struct layer *row, size_t n)
 {
     size_t input_map = n * layer_input_pixels(row) * row->input,
            output_map = n * layer_output_pixels(row) * row->output;
     size_t window = (size_t)(row->kernel * row->kernel), segments = layer_tiling(context, row, n).segments;
-    at_least(&needs->channels, row->output);
+    size_at_least(&needs->channels, row->output);
     if (row->operation != LAYER_SQUEEZE_EXCITE)
-        at_least(&needs->weights, window * (row->input / (size_t)row->groups) * row->output);
+        size_at_least(&needs->weights, window * (row->input / (size_t)row->groups) * row->output);
     switch (row->role) {
     case ROLE_STEM: break;
     case ROLE_EXPAND: break;    /* its input's gradient is the size of an earlier block's output, or of the stem's */
     case ROLE_DEPTHWISE: break; /* its gradients are each pass's own: place_gradients */
-    case ROLE_GATE: at_least(&needs->squeezed, row->squeezed); break;
+    case ROLE_GATE: size_at_least(&needs->squeezed, row->squeezed); break;
     case ROLE_PROJECT:
-        at_least(&needs->gradient, output_map);
-        at_least(&needs->segment_sums, segments * 3 * row->input);
-        at_least(&needs->segment_sums, segments * 2 * row->output);
+        size_at_least(&needs->gradient, output_map);
+        size_at_least(&needs->segment_sums, segments * 3 * row->input);
+        size_at_least(&needs->segment_sums, segments * 2 * row->output);
         break;
-    case ROLE_HEAD: at_least(&needs->gradient, input_map); break;
+    case ROLE_HEAD: size_at_least(&needs->gradient, input_map); break;
     }
 }
 
@@ -145,10 +140,10 @@ static void place_every_map(struct backbone_pass *p, struct plan *plan)
         const struct layer *row = &p->network.list.items[i];
         place_saved(&p->saved[i], row, p->context.storage, p->rows, plan);
         if (row->role != ROLE_PROJECT) continue;
-        at_least(&end, place_gradients(&p->gradients[row->block], &p->network.blocks[row->block], p->rows, *plan));
+        size_at_least(&end, place_gradients(&p->gradients[row->block], &p->network.blocks[row->block], p->rows, *plan));
     }
     p->map_bytes = plan->used;
-    at_least(&plan->used, end);
+    size_at_least(&plan->used, end);
 }
 
 /* Without a backward pass a map is needed until the next layer has read it, and a block's output until the next block
@@ -159,7 +154,7 @@ static void place_shared_maps(struct backbone_pass *p, struct plan *plan)
     struct shared_maps most = network_shared_maps(&p->network);
     size_t n = p->rows, bytes = storage_bytes(p->context.storage);
     bool is_narrow = p->context.storage != STORAGE_REAL;
-    if (is_narrow) at_least(&most.wide, most.narrow);
+    if (is_narrow) size_at_least(&most.wide, most.narrow);
     void *wide = plan_take(plan, n * most.wide, bytes), *depthwise = plan_take(plan, n * most.depthwise, bytes);
     real *narrow[2] = {plan_reals(plan, n * most.narrow), plan_reals(plan, n * most.narrow)};
     real *keep = plan_reals(plan, n), *sums = plan_reals(plan, n * 3 * p->network.head->row->output);
@@ -196,8 +191,8 @@ static void place_moments(struct backbone_pass *p, struct plan *plan)
         size_t parts = layer->row->operation == LAYER_DEPTHWISE
                            ? p->rows * depthwise_moment_parts(&p->context, &layer->depthwise)
                            : layer_tiling(&p->context, layer->row, p->rows).tiles;
-        at_least(&most_parts, parts);
-        at_least(&most_reals, parts * 2 * layer->row->output);
+        size_at_least(&most_parts, parts);
+        size_at_least(&most_reals, parts * 2 * layer->row->output);
     }
     p->moment_values = plan_reals(plan, most_reals);
     p->moment_counts = plan_take(plan, most_parts, sizeof *p->moment_counts);
@@ -206,7 +201,7 @@ static void place_moments(struct backbone_pass *p, struct plan *plan)
 static size_t most_channels(const struct network *network)
 {
     size_t most = 0;
-    for (size_t i = 0; i < network->list.count; i++) at_least(&most, network->list.items[i].output);
+    for (size_t i = 0; i < network->list.count; i++) size_at_least(&most, network->list.items[i].output);
     return most;
 }
 

@@ -25,11 +25,6 @@ struct pass {
     real *scratch;
 };
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 /* y[i][c] = y[i][c] + bias[c], cut off below zero where asked for. */
 static void add_bias(real *y, size_t pixels, size_t channels, const real *bias, bool rectify)
 {
@@ -211,15 +206,16 @@ static void place_pass(struct pass *pass, size_t width, size_t height, struct pl
     size_t scratch = picture_scratch_reals(w), level = 0;
     for (int i = 0; i < DETECTOR_BACKBONE_UNITS; i++) {
         const struct detector_unit *unit = &d->backbone[i];
-        most = larger(most, w * h * unit->output);
-        scratch = larger(scratch, unit_scratch_reals(unit, w));
+        size_at_least(&most, w * h * unit->output);
+        size_at_least(&scratch, unit_scratch_reals(unit, w));
         if (is_level(i)) {
             pass->levels[level] = (struct map){h, w, plan_reals(plan, w * h * unit->output)};
             pass->cells[level] = (struct map){h, w, plan_reals(plan, w * h * CELL_CHANNELS)};
-            most = larger(most, w * h * larger(d->lateral[level].output, d->shared[level].output));
-            scratch = larger(scratch, unit_scratch_reals(&d->lateral[level], w));
-            scratch = larger(scratch, unit_scratch_reals(&d->shared[level], w));
-            scratch = larger(scratch, unit_scratch_reals(&d->heads[level], w));
+            size_at_least(&most, w * h * d->lateral[level].output);
+            size_at_least(&most, w * h * d->shared[level].output);
+            size_at_least(&scratch, unit_scratch_reals(&d->lateral[level], w));
+            size_at_least(&scratch, unit_scratch_reals(&d->shared[level], w));
+            size_at_least(&scratch, unit_scratch_reals(&d->heads[level], w));
             level++;
         }
         if (is_pooled(i)) w /= 2, h /= 2;

@@ -48,11 +48,6 @@ struct inference {
     double since;                                               /* when the present layer began */
 };
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 /* A block's expansion and depthwise convolution. */
 static struct expand_depthwise first_half(const struct network_block *block)
 {
@@ -75,8 +70,8 @@ static struct group_maps group_maps(const struct inference *inference)
     for (int b = 0; b < network->block_count; b++) {
         const struct layer *row = network->blocks[b].depthwise->row;
         struct expand_depthwise half = first_half(&network->blocks[b]);
-        maps.depthwise = larger(maps.depthwise, blocked_reals(layer_output_pixels(row), row->output));
-        maps.block_scratch = larger(maps.block_scratch, expand_depthwise_scratch_reals(&inference->context, &half));
+        size_at_least(&maps.depthwise, blocked_reals(layer_output_pixels(row), row->output));
+        size_at_least(&maps.block_scratch, expand_depthwise_scratch_reals(&inference->context, &half));
     }
     return maps;
 }
@@ -85,7 +80,8 @@ static struct group_maps group_maps(const struct inference *inference)
 static size_t group_size(const struct inference *inference, struct group_maps maps)
 {
     size_t bytes = (maps.depthwise + 2 * maps.narrow) * sizeof(real);
-    size_t group = larger(GROUP_BYTES / bytes, 2 * (size_t)inference->context.threads);
+    size_t group = GROUP_BYTES / bytes;
+    size_at_least(&group, 2 * (size_t)inference->context.threads);
     return group < inference->batch ? group : inference->batch;
 }
 
@@ -122,7 +118,8 @@ static void place(void *self, struct plan *plan)
         i->reduce[b] = place_linear(&i->context, &gate->reduce, plan);
         i->expand[b] = place_linear(&i->context, &gate->expand, plan);
     }
-    size_t scratch = larger(network_scratch_reals(&i->network, &i->context, group), maps.block_scratch);
+    size_t scratch = network_scratch_reals(&i->network, &i->context, group);
+    size_at_least(&scratch, maps.block_scratch);
     i->context.scratch_reals = arena_rounded(scratch * sizeof(real)) / sizeof(real);
     i->context.scratch = plan_reals(plan, threads * i->context.scratch_reals);
 }

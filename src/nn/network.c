@@ -214,11 +214,6 @@ void network_use_running_statistics(struct network *network)
         if (network->list.items[i].norm[0] != '\0') batchnorm_from_running(&network->layers[i].bn);
 }
 
-static void at_least(size_t *most, size_t wanted)
-{
-    if (wanted > *most) *most = wanted;
-}
-
 struct shared_maps network_shared_maps(const struct network *network)
 {
     struct shared_maps most = {0};
@@ -227,13 +222,13 @@ struct shared_maps network_shared_maps(const struct network *network)
         size_t map = layer_output_pixels(row) * row->output;
         switch (row->role) {
         case ROLE_STEM:
-        case ROLE_PROJECT: at_least(&most.narrow, map); break;
+        case ROLE_PROJECT: size_at_least(&most.narrow, map); break;
         case ROLE_EXPAND:
-        case ROLE_HEAD: at_least(&most.wide, map); break;
-        case ROLE_DEPTHWISE: at_least(&most.depthwise, map); break;
+        case ROLE_HEAD: size_at_least(&most.wide, map); break;
+        case ROLE_DEPTHWISE: size_at_least(&most.depthwise, map); break;
         case ROLE_GATE:
-            at_least(&most.gate, row->output);
-            at_least(&most.squeezed, row->squeezed);
+            size_at_least(&most.gate, row->output);
+            size_at_least(&most.squeezed, row->squeezed);
             break;
         }
     }
@@ -250,8 +245,8 @@ static size_t layer_scratch_reals(const struct network_layer *layer, const struc
     case LAYER_DEPTHWISE: own = depthwise_scratch_reals(context, &layer->depthwise); break;
     case LAYER_SQUEEZE_EXCITE: break;
     }
-    at_least(&own, op_kept_room(context, tiling.image_rows,
-                                layer->row->output)); /* of this layer's map or its gate's input */
+    size_at_least(&own, op_kept_room(context, tiling.image_rows,
+                                     layer->row->output)); /* of this layer's map or its gate's input */
     return own > normalise ? own : normalise;
 }
 
@@ -259,6 +254,6 @@ size_t network_scratch_reals(const struct network *network, const struct op_cont
 {
     size_t most = 0;
     for (size_t i = 0; i < network->list.count; i++)
-        at_least(&most, layer_scratch_reals(&network->layers[i], context, images));
+        size_at_least(&most, layer_scratch_reals(&network->layers[i], context, images));
     return arena_rounded(most * sizeof(real)) / sizeof(real);
 }

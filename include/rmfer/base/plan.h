@@ -26,6 +26,12 @@ static inline real *plan_reals(struct plan *plan, size_t count)
     return plan_take(plan, count, sizeof(real));
 }
 
+/* Raises a largest need to what is wanted here. */
+static inline void size_at_least(size_t *most, size_t wanted)
+{
+    if (wanted > *most) *most = wanted;
+}
+
 /* Takes everything that `self` needs from the plan; runs twice, and must take the same both times. */
 typedef void plan_place(void *self, struct plan *plan);
 
