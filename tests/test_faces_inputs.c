@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "rmfer/base/memory.h"
 #include "rmfer/base/threads.h"
 #include "rmfer/faces/inputs.h"
 #include "support/predict_case.h"
@@ -100,6 +101,50 @@ static void patterns_are_followed(void **state)
     static const char *const expected[] = {"text.jpg",     "turned.jpg",   "two.png",   "!q*",
                                            "tree/a/y.jpg", "tree/a/z.png", "tree/b.png"};
     check_inputs(paths, COUNT(paths), expected, COUNT(expected));
+}
+
+/* A picture and, as the last match, a folder; then pictures. */
+static void shares_rise_to_the_end_of_a_pattern(void **state)
+{
+    (void)state;
+    const char *paths[] = {scratch_path(predict_case_folder(), "t[er][xe]*"),
+                           scratch_path(predict_case_folder(), "t*.[jp][pn]g")};
+    static const double shares[] = {0.25, -1, -1, -1, 4. / 6, 5. / 6, 1}; /* -1: of the folder, which has other files */
+    struct face_input_options options = {0};
+    struct face_inputs *inputs;
+    struct face_input input;
+    double last = 0;
+    assert_int_equal(face_inputs_create(&inputs, paths, COUNT(paths), &options, NULL), STATUS_OK);
+    for (size_t i = 0; face_inputs_next(inputs, &input); i++) {
+        assert_true(i < COUNT(shares));
+        if (shares[i] >= 0) assert_float_equal(input.share, shares[i], 1e-9);
+        assert_true(input.share > last);
+        last = input.share;
+        face_input_free(&input);
+    }
+    assert_float_equal(last, 1, 1e-9);
+    face_inputs_free(inputs);
+}
+
+/* Consumers name what they are given: an error has a name even where there is no memory for one. */
+static void every_input_has_a_name(void **state)
+{
+    (void)state;
+    const char *paths[] = {scratch_path(predict_case_folder(), "q*"), scratch_path(predict_case_folder(), "two.png")};
+    struct face_input_options options = {0};
+    for (long failing = 1; failing < 12; failing++) {
+        struct face_inputs *inputs;
+        struct face_input input;
+        assert_int_equal(face_inputs_create(&inputs, paths, COUNT(paths), &options, NULL), STATUS_OK);
+        memory_fail_after(failing);
+        while (face_inputs_next(inputs, &input)) {
+            assert_non_null(input.path);
+            assert_non_null(input.target);
+            face_input_free(&input);
+        }
+        memory_fail_after(0);
+        face_inputs_free(inputs);
+    }
 }
 
 #ifdef RMFER_HAVE_FFMPEG
@@ -237,6 +282,8 @@ int main(void)
         cmocka_unit_test(a_folder_that_cannot_be_listed_is_one_error),
         cmocka_unit_test(folders_are_searched_in_order),
         cmocka_unit_test(patterns_are_followed),
+        cmocka_unit_test(shares_rise_to_the_end_of_a_pattern),
+        cmocka_unit_test(every_input_has_a_name),
 #ifdef RMFER_HAVE_FFMPEG
         cmocka_unit_test(videos_become_frames),
         cmocka_unit_test(decoders_take_the_programs_threads),

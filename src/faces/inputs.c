@@ -46,10 +46,18 @@ struct face_inputs {
     struct video_times times;        /* of those before */
 };
 
+/* Stands for the name of an input where there is no memory for it; nobody writes to it. */
+static char nameless[] = "";
+
+static void free_name(char *name)
+{
+    if (name != nameless) memory_free(name);
+}
+
 void face_input_free(struct face_input *input)
 {
-    memory_free(input->path);
-    memory_free(input->target);
+    free_name(input->path);
+    free_name(input->target);
     memory_free(input->bytes);
     image_free(&input->image);
     *input = (struct face_input){0};
@@ -417,9 +425,7 @@ static bool start_pattern(struct face_inputs *inputs, struct face_input *input, 
 
 static bool next_match(struct face_inputs *inputs, struct face_input *input)
 {
-    bool given = start_path(inputs, input, inputs->matches.gl_pathv[inputs->next_match++]);
-    if (inputs->next_match == inputs->matches.gl_pathc) close_pattern(inputs);
-    return given;
+    return start_path(inputs, input, inputs->matches.gl_pathv[inputs->next_match++]);
 }
 
 /* ---- standard input ---------------------------------------------------------------------------------------------- */
@@ -479,6 +485,7 @@ static bool start_standard_input(struct face_inputs *inputs, struct face_input *
 static bool next_asked(struct face_inputs *inputs, struct face_input *input)
 {
     const char *path = inputs->paths[inputs->next_path++];
+    close_pattern(inputs); /* not behind its last match, whose share of the pattern is asked for */
     if (strcmp(path, "-") == 0) return start_standard_input(inputs, input);
     bool is_pattern = strpbrk(path, "*?[") != NULL && is_missing(path);
     return is_pattern ? start_pattern(inputs, input, path) : start_path(inputs, input, path);
@@ -519,6 +526,8 @@ bool face_inputs_next(struct face_inputs *inputs, struct face_input *input)
         else
             return false;
     }
+    if (input->path == NULL) input->path = nameless;
+    if (input->target == NULL) input->target = nameless;
     input->share = ((double)inputs->next_path - 1 + share_of_path(inputs, input)) / (double)inputs->path_count;
     return true;
 }

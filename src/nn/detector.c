@@ -274,7 +274,7 @@ status detector_find(const struct detector *detector, struct detector_workspace 
     status result = scale_down(workspace, image, options->detect_size, &view, err);
     if (result != STATUS_OK) return result;
     size_t width = (size_t)view.width, height = (size_t)view.height;
-    if ((width + DETECTOR_LARGEST_STRIDE) * (height + DETECTOR_LARGEST_STRIDE) > MOST_NETWORK_PIXELS)
+    if (detector_padded(width) * detector_padded(height) > MOST_NETWORK_PIXELS)
         return error_set(err,
                          "%zu x %zu pixels are too many for the detector at full size: let a detect size scale "
                          "them down",

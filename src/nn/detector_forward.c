@@ -273,17 +273,12 @@ static void run_levels(struct pass *pass)
     }
 }
 
-static size_t round_up(size_t side)
-{
-    return (side + DETECTOR_LARGEST_STRIDE - 1) / DETECTOR_LARGEST_STRIDE * DETECTOR_LARGEST_STRIDE;
-}
-
 size_t detector_workspace_bytes(const struct detector *detector, int detect_size, int threads)
 {
     struct plan plan = {0};
     struct pass pass = {.detector = detector, .threads = threads};
     size_t side = detect_size > 0 ? (size_t)detect_size : UNSCALED_SIDE;
-    place_pass(&pass, round_up(side), round_up(side), &plan);
+    place_pass(&pass, detector_padded(side), detector_padded(side), &plan);
     return size_add(plan.used, 3 * side * side);
 }
 
@@ -292,7 +287,7 @@ status detector_forward(const struct detector *detector, struct detector_workspa
                         struct error *err)
 {
     struct pass pass = {.detector = detector, .threads = threads};
-    size_t padded_width = round_up(width), padded_height = round_up(height);
+    size_t padded_width = detector_padded(width), padded_height = detector_padded(height);
     status result = plan_pass(&pass, workspace, padded_width, padded_height, err);
     if (result != STATUS_OK) return result;
     pass.maps[0].height = padded_height / 2;

@@ -10,6 +10,12 @@ enum { CELL_CLASS = 0, CELL_OBJECT = 1, CELL_BOX = 2, CELL_LANDMARKS = 6, CELL_C
 
 enum { DETECTOR_STEM_PATCH = 27, DETECTOR_LARGEST_STRIDE = 32, DETECTOR_TAPS = 9 };
 
+/* Pixels of a side as the network sees it. */
+static inline size_t detector_padded(size_t side)
+{
+    return (side + DETECTOR_LARGEST_STRIDE - 1) / DETECTOR_LARGEST_STRIDE * DETECTOR_LARGEST_STRIDE;
+}
+
 struct detector_unit {
     size_t input, output;
     real *pointwise;      /* packed for y = x W^T */

@@ -95,17 +95,11 @@ void model_free(struct model *model)
     *model = (struct model){0};
 }
 
-static bool name_ends_with(const struct parameter *entry, const char *ending)
-{
-    size_t length = strlen(entry->name), wanted = strlen(ending);
-    return length >= wanted && strcmp(entry->name + length - wanted, ending) == 0;
-}
-
 /* A linear layer's bias stands behind its weight in the registry. */
 static bool follows_matrix(const struct model *model, size_t index)
 {
     const struct parameter *entry = &model->parameters.items[index];
-    return name_ends_with(entry, ".bias") && index > 0 && (entry - 1)->rank == 2;
+    return parameter_name_ends_with(entry, ".bias") && index > 0 && (entry - 1)->rank == 2;
 }
 
 /* The fan of a linear layer's bias is its weight's. */
@@ -124,7 +118,8 @@ static void initialise_entry(struct model *model, size_t index, uint64_t seed)
         double bound = 1 / sqrt((double)weight->shape[1]);
         for (size_t i = 0; i < entry->count; i++) values[i] = (real)random_between(&stream, -bound, bound);
     } else {
-        bool bn_scale = entry->is_buffer ? parameter_is_running_variance(entry) : name_ends_with(entry, ".weight");
+        bool bn_scale = entry->is_buffer ? parameter_is_running_variance(entry)
+                                         : parameter_name_ends_with(entry, ".weight");
         for (size_t i = 0; i < entry->count; i++) values[i] = bn_scale ? 1 : 0;
     }
 }

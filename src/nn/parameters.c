@@ -103,11 +103,15 @@ bool parameters_stamps_equal(struct parameters_stamp a, struct parameters_stamp 
     return a.birth != 0 && a.history == b.history && a.birth == b.birth && a.writes == b.writes;
 }
 
+bool parameter_name_ends_with(const struct parameter *entry, const char *ending)
+{
+    size_t length = strlen(entry->name), wanted = strlen(ending);
+    return length >= wanted && strcmp(entry->name + length - wanted, ending) == 0;
+}
+
 bool parameter_is_running_variance(const struct parameter *entry)
 {
-    static const char ending[] = ".running_var";
-    size_t length = strlen(entry->name);
-    return length > sizeof ending && strcmp(entry->name + length - (sizeof ending - 1), ending) == 0;
+    return parameter_name_ends_with(entry, ".running_var");
 }
 
 /* A variance has a root taken. */

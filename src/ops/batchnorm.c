@@ -46,7 +46,7 @@ static void merge_channels(struct batchnorm *bn, const struct moments *moments, 
     for (size_t p = 0; p < moments->parts; p++)
         for (size_t c = 0; c < n; c++)
             mean[c] += (double)moments->counts[p] * (double)moments->values[p * stride + begin + c];
-    for (size_t c = 0; c < n && total > 0; c++) mean[c] /= total;
+    for (size_t c = 0; c < n; c++) mean[c] /= total;
     for (size_t p = 0; p < moments->parts; p++) {
         const real *part = moments->values + p * stride + begin;
         for (size_t c = 0; c < n; c++) {
@@ -117,7 +117,7 @@ void batchnorm_backward_shared(const struct op_context *context, struct batchnor
 {
     size_t channels = bn->channels;
     double *all = context->machine_sums;
-    batchnorm_backward(bn, sums, pixels > 0 ? pixels : 1);
+    batchnorm_backward(bn, sums, pixels);
     if (!machines_are_many(context->machines)) return;
     for (size_t i = 0; i < 2 * channels; i++) all[i] = (double)sums[i];
     all[2 * channels] = (double)pixels;

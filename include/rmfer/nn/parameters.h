@@ -88,6 +88,7 @@ struct parameters_stamp parameters_stamp(const struct parameters *parameters, en
 struct parameters_stamp parameters_stamp_buffers(const struct parameters *parameters);
 bool parameters_stamps_equal(struct parameters_stamp a, struct parameters_stamp b);
 
+bool parameter_name_ends_with(const struct parameter *entry, const char *ending);
 /* Whether it is a batch-norm's running variance, by its name. */
 bool parameter_is_running_variance(const struct parameter *entry);
 

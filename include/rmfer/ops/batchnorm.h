@@ -37,9 +37,9 @@ struct moments {
 };
 
 /* Training: scale and shift from the batch's own statistics (biased variance); the running ones move by `momentum`
- * towards the mean and the unbiased variance, as in PyTorch. Over the rows of all context->machines, which may be none
- * here: sums of n x and n x^2 a channel, in double, where the difference of large numbers costs what is far below a
- * float. */
+ * towards the mean and the unbiased variance, as in PyTorch. Over the rows of all context->machines, of which each has
+ * one at least: sums of n x and n x^2 a channel, in double, where the difference of large numbers costs what is far
+ * below a float. */
 void batchnorm_from_batch(const struct op_context *context, struct batchnorm *bn, const struct moments *moments,
                           double momentum);
 
