@@ -151,6 +151,9 @@ static void test_keys_are_checked_against_each_other(void **state)
     assert_refused("[model]\ninit_classes = A, B\n",
                    "affectnet8.ini:2: model.init_classes = A, B: says something about "
                    "model.init, which is not given");
+    /* A preset's, for a run from random weights. */
+    assert_int_equal(parse("[model]\ninit =\ninit_classes = A, B\n"), STATUS_OK);
+    assert_int_equal(parse_set("[model]\ninit = x.pt\ninit_classes = A, B\n", "model.init="), STATUS_OK);
     assert_refused("[train]\noptimizer = sgd\nmomentum = 0\nnesterov = true\n",
                    "affectnet8.ini:4: train.nesterov = true: needs train.momentum above 0");
 }

@@ -223,7 +223,9 @@ static status check_classes(const struct config *config, struct error *err)
         for (size_t j = 0; j < i; j++)
             if (text_equal_ignoring_case(classes->items[i], classes->items[j]))
                 return refuse(config, "data", "classes", "a name stands there twice", err);
-    if (config->model.init_classes.count > 0 && config->model.init[0] == '\0')
+    /* A preset's stay where model.init is emptied for a run from random weights. */
+    bool is_emptied = line_of(config, config_key_find("model", "init")) != LINE_DEFAULT;
+    if (config->model.init_classes.count > 0 && config->model.init[0] == '\0' && !is_emptied)
         return refuse(config, "model", "init_classes", "says something about model.init, which is not given", err);
     return STATUS_OK;
 }
