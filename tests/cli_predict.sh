@@ -463,13 +463,38 @@ check "--annotate --force" predict --force --annotate linked none.png
 holds "replaces the link" test -f linked/none.png -a ! -h linked/none.png
 holds "and not what it leads to" cmp target.png two.png
 refuses "--annotate --force into the folder of a picture" 2 \
-    'two.png: is in the folder that --annotate writes to, and --force might write over it: name another folder' \
-    predict --force --annotate . two/same.png two.png
-holds "which is whole" cmp two.png kept.png
+    'two/same.png: is in the folder that --annotate writes to, and --force might write over it: name another folder' \
+    predict --force --annotate two one/same.png two/same.png
+holds "which is whole" cmp two/same.png kept-same.png
+refuses "--annotate --force into a folder above a picture's" 2 \
+    'two/same.png: is in the folder that --annotate writes to, and --force might write over it: name another folder' \
+    predict --force --annotate . two/same.png
+kept_over() { echo "$1: is in the folder that results go to, and might be written over: name another folder"; }
+mkdir -p forced/in forced/out/below && cp none.png forced/in/x.png && cp two.png forced/out/x.png
+cp two.png forced/out/below/x.png && ln -s ../out/x.png forced/in/y.png && cp two.png forced/in/z.png
+printf 'forced/in/x.png\nforced/out/x.png\nforced/out/below/x.png\nforced/in/z.png\n' >list
+run predict --force --annotate forced/out --batch 1 - <list
+holds "--annotate --force spares what a list names" cmp forced/out/below/x.png two.png
+holds "and does the others" test "$code $(cut -d ' ' -f 1 out | tr '\n' ' ')" = "1 forced/in/x.png forced/in/z.png "
+holds "and tells of each" test "$(sed -n 's/^rmfer: error: //p' err)" = \
+    "$(kept_over forced/out/x.png; kept_over forced/out/below/x.png)"
+cp two.png forced/out/x.png
+ends "--annotate --force where a folder's link leads" 1 predict --force --annotate forced/out forced/in
+says "it" "$(kept_over forced/in/y.png)"
+mkdir forced/out/again && cp two.png forced/out/again/x.png && rm forced/in/y.png
+ends "--annotate --force where a pattern leads" 1 predict --force --annotate forced/out 'forced/*/again/*.png' forced/in
+says "it" "$(kept_over forced/out/again/x.png)"
+cp two.png forced/out/below/new.png
+check "without --force such a picture is read" predict --annotate forced/out 'forced/out/below/n*.png'
+holds "and drawn" test -s forced/out/new.png
+if ! grep -q 'built without FFmpeg' as_file 2>/dev/null && [ -f as_file ]; then
+    cp clip.avi forced/out/
+    check "no picture replaces a video" predict --force --annotate forced/out --every 5 forced/out/clip.avi
+fi
 echo two.png >list
 run predict --force --annotate . - <list
-holds "--annotate --force over the picture itself" test "$code $(cat err)" = \
-    "1 rmfer: error: ./two.png: --annotate would write over the picture itself; name another folder"
+holds "--annotate --force over the picture itself" test "$code $(cat err)" = "1 rmfer: error: $(kept_over two.png)"
+holds "which is whole" cmp two.png kept.png
 refuses "--features over a picture" 2 'two.png: is read here, and would be written over: take another name' predict --features two.png two.png
 cp shard.tar kept.tar
 refuses "--features over a tar file" 2 'shard.tar: is read here, and would be written over: take another name' \

@@ -268,6 +268,28 @@ static void test_files_changed_by_others(void **state)
     scratch_remove(folder);
 }
 
+/* Under whatever name: a link that leads in, one that stands there and leads out, a link to the folder itself. */
+static void test_what_is_below_a_folder(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    const char *out = scratch_path(folder, "out");
+    scratch_text(folder, "out/deep/er/x", "x");
+    scratch_text(folder, "out-2/x", "x");
+    assert_int_equal(symlink("../out/deep/er/x", scratch_path(folder, "out-2/in")), 0);
+    assert_int_equal(symlink("../out-2/x", scratch_path(folder, "out/leaves")), 0);
+    assert_int_equal(symlink("out", scratch_path(folder, "alias")), 0);
+    assert_true(path_is_below(scratch_path(folder, "out/deep/er/x"), out));
+    assert_true(path_is_below(scratch_path(folder, "alias/deep/er/x"), out));
+    assert_true(path_is_below(scratch_path(folder, "out/deep/er/x"), scratch_path(folder, "alias")));
+    assert_true(path_is_below(scratch_path(folder, "out-2/in"), out));
+    assert_true(path_is_below(scratch_path(folder, "out/leaves"), out));
+    assert_false(path_is_below(scratch_path(folder, "out-2/x"), out));
+    assert_false(path_is_below(scratch_path(folder, "none/x"), out));
+    assert_false(path_is_below(scratch_path(folder, "out-2/x"), scratch_path(folder, "none")));
+    scratch_remove(folder);
+}
+
 static void test_atomic_files_that_cannot_be_written(void **state)
 {
     (void)state;
@@ -391,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_a_file_that_need_not_be_there),
         cmocka_unit_test(test_whether_a_file_is_there),
         cmocka_unit_test(test_making_folders),
+        cmocka_unit_test(test_what_is_below_a_folder),
         cmocka_unit_test(test_atomic_files),
         cmocka_unit_test(test_targets_that_are_no_files),
         cmocka_unit_test(test_stale_temporary_files),

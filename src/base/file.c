@@ -4,9 +4,11 @@
 #include "rmfer/base/file.h"
 #include "rmfer/base/mapping_guard.h"
 #include "rmfer/base/memory.h"
+#include "rmfer/base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -184,6 +186,28 @@ bool folder_exists(const char *path)
 bool folder_is_same(const char *a, const char *b)
 {
     return folder_exists(a) && path_is_same(a, b);
+}
+
+/* Goes up from the real path of a folder, which it shortens. */
+static bool real_is_below(char *real, const char *folder)
+{
+    bool is_below = folder_is_same(real, folder);
+    for (char *slash; !is_below && (slash = strrchr(real, '/')) != NULL && slash != real;) {
+        *slash = '\0';
+        is_below = folder_is_same(real, folder);
+    }
+    return is_below;
+}
+
+bool path_is_below(const char *path, const char *folder)
+{
+    char *above = path_folder(path, NULL);
+    char *own = above == NULL ? NULL : realpath(above, NULL), *led_to = realpath(path, NULL);
+    bool is_below = (own != NULL && real_is_below(own, folder)) || (led_to != NULL && real_is_below(led_to, folder));
+    memory_free(above);
+    free(own); /* realpath's */
+    free(led_to);
+    return is_below;
 }
 
 status folder_create(const char *path, struct error *err)

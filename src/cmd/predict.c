@@ -78,19 +78,14 @@ static status check_outputs(const struct predict_command *command, const struct 
     return result;
 }
 
-/* Whether --force may write a picture over this one: results end in .jpg or .png. */
+/* Of what lists, patterns and folders name, the inputs tell. */
 static status check_force(const struct predict_command *command, const char *path, struct error *err)
 {
-    bool ends_so = text_ends_with_ignoring_case(path, ".jpg") || text_ends_with_ignoring_case(path, ".png");
-    if (!command->force || !ends_so) return STATUS_OK;
-    char *folder = path_folder(path, err);
-    status result = folder == NULL ? STATUS_FAILED : STATUS_OK;
-    if (result == STATUS_OK && folder_is_same(command->annotate, folder))
-        result = error_set_usage(
-            err, "%s: is in the folder that --annotate writes to, and --force might write over it: name another folder",
-            path);
-    memory_free(folder);
-    return result;
+    if (!command->force || folder_exists(path) || !face_input_may_be_replaced(path, command->annotate))
+        return STATUS_OK;
+    return error_set_usage(
+        err, "%s: is in the folder that --annotate writes to, and --force might write over it: name another folder",
+        path);
 }
 
 static status check_annotate(const struct predict_command *command, const struct option_list *paths, struct error *err)
@@ -282,6 +277,7 @@ static status set_up(struct predict_work *work, const struct option_list *paths,
                                          .most_pixels = most_pixels(command),
                                          .null_separated = command->null_separated,
                                          .not_searched = command->annotate,
+                                         .written_over = command->force ? command->annotate : NULL,
                                          .quiet = !processes_speaks(command->dist)};
     if (dist_is_many(command->dist)) {
         options.share = (uint64_t)dist_rank(command->dist);
@@ -432,7 +428,8 @@ int command_predict(int argc, char **argv)
         {"track", OPTION_FLAG, &command.track, NULL, "faces of videos get numbers that last", 0, 0, 0},
         {"smooth", OPTION_REAL, &command.smooth, "S", "--track: mean over the last S seconds of each face (0)", 0, 60,
          0},
-        {"force", OPTION_FLAG, &command.force, NULL, "--annotate may replace files that are there", 0, 0, 0},
+        {"force", OPTION_FLAG, &command.force, NULL,
+         "--annotate may replace files that are there: pictures in DIR and below are not read then", 0, 0, 0},
         {"features", OPTION_STRING, &command.features, "FILE", "write the faces' features, float32, as NumPy array", 0,
          0, 0},
         {"temperature", OPTION_REAL, &command.temperature, "T",

@@ -217,6 +217,29 @@ static struct video_options video_options(const struct face_inputs *inputs)
                                   .threads = inputs->options.threads};
 }
 
+static bool ends_as_result(const char *path)
+{
+    return text_ends_with_ignoring_case(path, ".jpg") || text_ends_with_ignoring_case(path, ".png");
+}
+
+bool face_input_may_be_replaced(const char *path, const char *folder)
+{
+    char *led_to = realpath(path, NULL);
+    bool ends_so = ends_as_result(path) || (led_to != NULL && ends_as_result(led_to));
+    free(led_to); /* realpath's own */
+    return ends_so && path_is_below(path, folder);
+}
+
+/* Looked at here, where every path comes by: a list, a pattern, or a link in a folder may lead to what a result would
+ * replace, and whether it were read before would depend on how far reading is ahead of writing. */
+static status check_kept(const struct face_inputs *inputs, const char *path, struct error *err)
+{
+    const char *folder = inputs->options.written_over;
+    if (folder == NULL || !face_input_may_be_replaced(path, folder)) return STATUS_OK;
+    return error_set(err, "%s: is in the folder that results go to, and might be written over: name another folder",
+                     path);
+}
+
 /* Takes `path` and `target` over. Of a folder, pictures that cannot be read are counted by their kind and passed over.
  */
 static bool start_file(struct face_inputs *inputs, struct face_input *input, char *path, char *target)
@@ -238,6 +261,7 @@ static bool start_file(struct face_inputs *inputs, struct face_input *input, cha
         memory_free(target);
         return false;
     }
+    if (result == STATUS_OK) result = check_kept(inputs, path, &error);
     if (result == STATUS_OK && is_video) {
         struct video_options options = video_options(inputs);
         if (video_open(&inputs->video, path, &options, &error) == STATUS_OK) {

@@ -38,6 +38,9 @@ bool folder_exists(const char *path);
 bool path_is_same(const char *a, const char *b);   /* both are there and are one file or folder, under whatever name */
 bool folder_is_same(const char *a, const char *b); /* both are there and are one folder, under whatever name */
 
+/* Whether `path`, which is there, stands in `folder` or in a folder below it, or is a link to what does. */
+bool path_is_below(const char *path, const char *folder);
+
 /* Refuses, as a usage error, to write `output` where it is the same file as `input`, under whatever name. NULL is no
  * file. */
 status file_check_output(const char *output, const char *input, struct error *err) MUST_CHECK;

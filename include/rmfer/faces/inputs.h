@@ -41,10 +41,16 @@ struct face_input_options {
     bool null_separated;      /* the list on standard input */
     bool folder_of_frames;    /* the pictures of a folder are frames 0, 1, 2 ... of one film */
     const char *not_searched; /* a folder that results go to, which need not be there yet; borrowed. NULL = none */
+    const char *written_over; /* a folder where results replace what is there: inputs that they may replace are errors,
+                                 as they might be gone before they are read; borrowed. NULL = none */
     bool quiet;               /* nothing is said of what a folder holds besides */
     uint64_t share,
         shares; /* only files of whose places share == place % shares; shares = 0: all. Not of standard input */
 };
+
+/* Whether pictures that are written in `folder` may replace this one: it is there or below, or a link to what is, and
+ * called as they are, .jpg or .png. */
+bool face_input_may_be_replaced(const char *path, const char *folder);
 
 struct face_inputs;
 
