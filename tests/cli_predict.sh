@@ -495,6 +495,11 @@ echo two.png >list
 run predict --force --annotate . - <list
 holds "--annotate --force over the picture itself" test "$code $(cat err)" = "1 rmfer: error: $(kept_over two.png)"
 holds "which is whole" cmp two.png kept.png
+long=$(printf '%0232d' 0)
+check "a name of 236 bytes" sh -c "mkdir long && cp none.png long/$long.png"
+check "--annotate --force of it" predict --force --annotate long-out --features "$long.npy" long
+holds "replaces what is there" sh -c "rm $long.npy && '$RMFER' predict --quiet --checkpoint tiny.safetensors --force \
+    --annotate long-out --features $long.npy long >table && test -s $long.npy -a -s long-out/$long.png"
 refuses "--features over a picture" 2 'two.png: is read here, and would be written over: take another name' predict --features two.png two.png
 cp shard.tar kept.tar
 refuses "--features over a tar file" 2 'shard.tar: is read here, and would be written over: take another name' \

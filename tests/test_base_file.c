@@ -245,6 +245,47 @@ static void test_stale_temporary_files(void **state)
     scratch_remove(folder);
 }
 
+/* A name as long as they can be leaves no room for what a temporary one adds: its end gives way, whole characters of
+ * it, so that a run does not fail when all is done. One that is too long fails at once. */
+static void test_names_of_any_length(void **state)
+{
+    (void)state;
+    char *folder = scratch_make();
+    for (size_t length = 230; length <= 255; length++) {
+        struct atomic_file file;
+        char name[256] = "", left[256];
+        for (size_t i = 0; i + 2 <= length; i += 2) memcpy(name + i, "\xC3\xA9", 2);
+        if (length % 2 == 1) name[length - 1] = 'x';
+        const char *path = scratch_path(folder, name);
+        assert_int_equal(atomic_file_write_text(path, "new", NULL), STATUS_OK);
+        assert_int_equal(file_write_whole(path, "newer", 5, true, NULL), STATUS_OK);
+        assert_content(path, "newer");
+        snprintf(left, sizeof left, "%.*s.tmp.0123456789abcdef", (int)(length < 234 ? length : 234), name);
+        scratch_text(folder, left, "left by a kill");
+        assert_int_equal(open_named(&file, path), STATUS_OK);
+        assert_int_equal(count_files(folder), 3);
+        atomic_file_remove_stale(path);
+        assert_int_equal(count_files(folder), 2);
+        assert_int_equal(atomic_file_commit(&file, NULL), STATUS_OK);
+        assert_content(path, "");
+        assert_int_equal(remove(path), 0);
+    }
+    scratch_remove(folder);
+}
+
+static void test_a_name_that_is_too_long(void **state)
+{
+    (void)state;
+    char *folder = scratch_make(), name[257];
+    struct error err = {0};
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(atomic_file_try(scratch_path(folder, name), &err), STATUS_FAILED);
+    assert_non_null(strstr(err.message, "cannot be written: File name too long"));
+    assert_int_equal(count_files(folder), 0);
+    scratch_remove(folder);
+}
+
 /* Loaded bytes stay when the file is cut short; the reason of a failed mkdir is not overwritten by a later look. */
 static void test_files_changed_by_others(void **state)
 {
@@ -417,6 +458,8 @@ int main(void)
         cmocka_unit_test(test_atomic_files),
         cmocka_unit_test(test_targets_that_are_no_files),
         cmocka_unit_test(test_stale_temporary_files),
+        cmocka_unit_test(test_names_of_any_length),
+        cmocka_unit_test(test_a_name_that_is_too_long),
         cmocka_unit_test(test_files_changed_by_others),
         cmocka_unit_test(test_atomic_files_that_cannot_be_written),
         cmocka_unit_test(test_atomic_files_on_a_full_disk),

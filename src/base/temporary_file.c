@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -33,14 +34,26 @@ static int make_locked(const char *name)
     return -1;
 }
 
+/* Bytes of a target's name that its temporary files' names begin with: all where mark and digits fit behind them, else
+ * what leaves room, to the end of a character, as some file systems take nothing but whole ones. */
+static size_t kept_length(const char *target)
+{
+    size_t length = strlen(target), most = NAME_MAX - (sizeof MARK - 1 + DIGITS);
+    if (length <= most) return length;
+    for (length = most; length > 0 && ((unsigned char)target[length] & 0xC0) == 0x80;) length--;
+    return length > 0 ? length : most;
+}
+
 /* Puts a new name into `name`. */
 static status invent_name(const char *path, struct text *name, struct error *err)
 {
+    const char *target = path_name(path);
+    size_t length = (size_t)(target - path) + kept_length(target);
     unsigned long long random;
     name->length = 0;
     if (getrandom(&random, sizeof random, 0) != sizeof random)
         return error_set_errno(err, "%s: cannot be written", path);
-    return text_append_format(name, err, "%s%s%0*llx", path, MARK, DIGITS, random);
+    return text_append_format(name, err, "%.*s%s%0*llx", (int)length, path, MARK, DIGITS, random);
 }
 
 static const char OWN_DESCRIPTORS[] = "/proc/self/fd"; /* by which a name is given later */
@@ -82,9 +95,11 @@ status temporary_file_name(int descriptor, const char *path, struct text *name, 
 
 int temporary_file_open(const char *path, struct text *name, struct error *err)
 {
-    int nameless = make_nameless(path);
+    bool is_too_long = strlen(path_name(path)) > NAME_MAX; /* which a file without a name would not notice */
+    if (is_too_long) errno = ENAMETOOLONG;
+    int nameless = is_too_long ? -1 : make_nameless(path);
     if (nameless >= 0) return nameless;
-    for (int i = 0; i < MOST_TRIES; i++) {
+    for (int i = 0; i < MOST_TRIES && !is_too_long; i++) {
         if (invent_name(path, name, err) != STATUS_OK) return -1;
         int descriptor = make_locked(name->bytes);
         if (descriptor >= 0) return descriptor;
@@ -106,7 +121,7 @@ static bool is_temporary(const char *name, const char *target)
     if (length <= ending) return false;
     const char *mark = name + length - ending, *digits = mark + sizeof MARK - 1;
     if (strncmp(mark, MARK, sizeof MARK - 1) != 0 || strspn(digits, "0123456789abcdef") != DIGITS) return false;
-    return target == NULL || (strlen(target) == length - ending && strncmp(name, target, length - ending) == 0);
+    return target == NULL || (kept_length(target) == length - ending && strncmp(name, target, length - ending) == 0);
 }
 
 static void remove_when_stale(int folder, const char *name)

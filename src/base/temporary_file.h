@@ -7,7 +7,8 @@
 
 /* Makes a file for what is to stand at `path`, empty and locked while it is open. Where the file system can, it has no
  * name, `name` stays empty, and whatever ends the process leaves nothing; elsewhere it is `path`.tmp.16 random digits,
- * put into `name`. Gives the descriptor, -1 and an error when none is to be had. */
+ * put into `name`, where the end of a name that would become too long gives way. Gives the descriptor, -1 and an error
+ * when none is to be had. */
 int temporary_file_open(const char *path, struct text *name, struct error *err);
 
 /* Gives a file that has no name this one; false and errno where that is taken, or cannot be. */
