@@ -539,6 +539,17 @@ holds "by a list it is told" test "$code $(files)$(cat err)" = \
     "0 within/a.png rmfer: warning: within/b/out: is where results are written, and is passed over"
 refuses "--annotate into the folder that is searched" 2 \
     './within: is where --annotate writes, and cannot be searched too: name another folder' predict --annotate within ./within
+mkdir -p apart/A apart/B/x.png/deep && cp two.png apart/A/x.png && cp two.png apart/B/x.png/y.png
+cp two.png apart/B/x.png/deep/z.png
+check "a picture, then a folder of its name" predict --annotate apart/out apart/A apart/B none.png
+holds "do not meet" test "$(cd apart/out && find . -type f | sort | tr '\n' ' ')" = \
+    "./none.png ./x.png ./x.png-2/deep/z.png ./x.png-2/y.png "
+check "a folder, then a picture of its name" predict --annotate apart/out-2 apart/B apart/A none.png
+holds "do not meet either" test "$(cd apart/out-2 && find . -type f | sort | tr '\n' ' ')" = \
+    "./none.png ./x-2.png ./x.png/deep/z.png ./x.png/y.png "
+rm apart/B/x.png/y.png
+check "nor does one that only folders are in" predict --annotate apart/out-3 apart/B apart/A
+holds "as it is named" test "$(cd apart/out-3 && find . -type f | sort | tr '\n' ' ')" = "./x-2.png ./x.png/deep/z.png "
 i=0
 while [ $i -lt 300 ]; do echo none.png; echo none-2.png; i=$((i + 1)); done >list
 cp none.png none-2.png
@@ -555,6 +566,11 @@ if ! grep -q 'built without FFmpeg' as_file 2>/dev/null && [ -f as_file ]; then
     check "a folder, then videos of its name" predict --annotate met-2 --every 5 meet clip.avi
     holds "do not meet either" test "$(cd met-2 && find . -type f | sort)" = \
         "$( (frames again/clip clip-2 clip-3; echo ./clip/frame_00000001.jpg; echo ./clip/other.png) | sort)"
+    mkdir like && cp clip.avi like/clip.png.avi && cp two.png like/clip.png
+    check "a picture, then a video whose name begins so" predict --annotate met-3 --every 5 like/clip.png like/clip.png.avi
+    holds "are apart" test "$(cd met-3 && find . -type f | sort)" = "$(echo ./clip.png; frames clip.png-2)"
+    check "a video, then a picture" predict --annotate met-4 --every 5 like/clip.png.avi like/clip.png
+    holds "are apart too" test "$(cd met-4 && find . -type f | sort)" = "$(echo ./clip-2.png; frames clip.png)"
 fi
 
 # ---- results do not depend on time

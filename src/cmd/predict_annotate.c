@@ -65,10 +65,14 @@ static struct used_name *place_of(struct used_name *names, size_t capacity, uint
     return &names[at];
 }
 
-static status make_room(struct used_names *names, struct error *err)
+/* For one more name and the folders that it is in. */
+static status make_room(struct used_names *names, const char *target, struct error *err)
 {
-    if (4 * (names->count + 2) <= 3 * names->capacity) return STATUS_OK; /* a name and its folder */
+    size_t needed = 2;
+    for (const char *at = target; (at = strchr(at, '/')) != NULL; at++) needed++;
+    if (4 * (names->count + needed) <= 3 * names->capacity) return STATUS_OK;
     size_t capacity = names->capacity == 0 ? 256 : 2 * names->capacity;
+    while (4 * (names->count + needed) > 3 * capacity) capacity *= 2;
     struct used_name *grown = memory_allocate(capacity, sizeof *grown, "the names of pictures", err);
     if (grown == NULL) return STATUS_FAILED;
     for (size_t i = 0; i < names->capacity; i++)
@@ -84,21 +88,47 @@ static bool is_png_name(const char *name)
     return text_ends_with_ignoring_case(name, ".png");
 }
 
+static struct used_name *find_name(const struct used_names *used, uint64_t hash)
+{
+    return place_of(used->names, used->capacity, hash);
+}
+
+static bool is_used(const struct used_names *used, uint64_t hash)
+{
+    return find_name(used, hash)->hash != 0;
+}
+
+/* The folders of a target, with the slash behind each. One that has a picture's name, which it cannot have beside it,
+ * gets an ending that no picture has. */
+static status append_folders(struct text *name, const struct used_names *used, const char *target, struct error *err)
+{
+    status result = STATUS_OK;
+    for (const char *slash; result == STATUS_OK && (slash = strchr(target, '/')) != NULL; target = slash + 1) {
+        result = text_append(name, target, (size_t)(slash - target), err);
+        if (result == STATUS_OK)
+            result = text_append_format(name, err, is_used(used, hash_of(text_string(name))) ? "-2/" : "/");
+    }
+    return result;
+}
+
 /* "a.jpg" to "a", "a-2" ... and its ending; a video's folder is "a/", and "s.tar#512" is "s-512". */
-static status make_name(struct text *name, const struct face_input *input, int64_t copy, struct error *err)
+static status make_name(struct text *name, const struct used_names *used, const struct face_input *input, int64_t copy,
+                        struct error *err)
 {
     const char *target = input->target, *file = path_name(target), *dot = strrchr(file, '.');
     bool has_ending = dot != NULL && dot != file;
-    size_t stem = has_ending ? (size_t)(dot - target) : strlen(target), shard_length;
+    size_t stem = has_ending ? (size_t)(dot - file) : strlen(file), shard_length;
     char member[24] = "", number[24] = "";
     int64_t offset;
-    if (picture_file_split(target, &shard_length, &offset)) {
+    if (picture_file_split(file, &shard_length, &offset)) {
         stem = shard_length - strlen(".tar");
         snprintf(member, sizeof member, "-%lld", (long long)offset);
     }
     if (copy > 1) snprintf(number, sizeof number, "-%lld", (long long)copy);
     name->length = 0;
-    return text_append_format(name, err, "%.*s%s%s%s", (int)stem, target, member, number,
+    status result = append_folders(name, used, target, err);
+    if (result != STATUS_OK) return result;
+    return text_append_format(name, err, "%.*s%s%s%s", (int)stem, file, member, number,
                               input->is_frame       ? "/"
                               : is_png_name(target) ? ".png"
                                                     : ".jpg");
@@ -116,15 +146,38 @@ static uint64_t hash_of_folder(const struct text *name)
     return hash;
 }
 
-static struct used_name *find_name(struct used_names *used, uint64_t hash)
+/* The hash of the folder that has a picture's name, or of the picture that has a folder's. */
+static uint64_t hash_of_namesake(const struct text *name, bool is_folder)
 {
-    return place_of(used->names, used->capacity, hash);
+    size_t length = name->length - is_folder;
+    uint64_t hash = hash_add(HASH_START, name->bytes, length);
+    if (!is_folder) hash = hash_add(hash, "/", 1);
+    return hash == 0 ? 1 : hash;
 }
 
 static void add_name(struct used_names *used, uint64_t hash, int64_t next_copy)
 {
     *find_name(used, hash) = (struct used_name){hash, next_copy};
     used->count++;
+}
+
+static void add_folder(struct used_names *used, uint64_t hash)
+{
+    if (!is_used(used, hash)) add_name(used, hash, 0);
+}
+
+/* The name, the folder that a picture is in, and those above that a picture could be called as. */
+static void take_name(struct used_names *used, struct text *name, bool is_folder)
+{
+    add_name(used, hash_of(name->bytes), 2);
+    if (!is_folder) add_folder(used, hash_of_folder(name));
+    for (char *slash = name->bytes; (slash = strchr(slash, '/')) != NULL; slash++) {
+        *slash = '\0';
+        bool is_like_picture = is_png_name(name->bytes) || text_ends_with_ignoring_case(name->bytes, ".jpg");
+        *slash = '/';
+        struct text folder = {.bytes = name->bytes, .length = (size_t)(slash - name->bytes)};
+        if (is_like_picture) add_folder(used, hash_of_namesake(&folder, false));
+    }
 }
 
 /* "frame_00000012.jpg" */
@@ -134,10 +187,10 @@ static bool is_frame_name(const char *file)
     return strcmp(file + 6 + strspn(file + 6, "0123456789"), ".jpg") == 0;
 }
 
-/* Whether nothing has that name: no picture, no video's folder, and no video's frame. */
-static bool is_free(struct used_names *used, const struct text *name, bool is_folder)
+/* Whether nothing has that name: no picture, no folder, and no video's frame. */
+static bool is_free(const struct used_names *used, const struct text *name, bool is_folder)
 {
-    if (find_name(used, hash_of(name->bytes))->hash != 0) return false;
+    if (is_used(used, hash_of(name->bytes)) || is_used(used, hash_of_namesake(name, is_folder))) return false;
     bool is_in_video = !is_folder && find_name(used, hash_of_folder(name))->next_copy > 0;
     return !is_in_video || !is_frame_name(path_name(name->bytes));
 }
@@ -148,20 +201,17 @@ static status choose_unused(struct used_names *used, const struct face_input *in
                             struct error *err)
 {
     *copy = 1;
-    status result = make_name(name, input, 1, err);
+    status result = make_room(used, input->target, err);
+    if (result == STATUS_OK) result = make_name(name, used, input, 1, err);
     uint64_t first = hash_of(text_string(name));
     for (int64_t tried = 2; result == STATUS_OK; tried++) {
-        result = make_room(used, err);
-        if (result != STATUS_OK) return result;
         if (is_free(used, name, input->is_frame)) {
-            add_name(used, hash_of(name->bytes), 2);
-            uint64_t folder = hash_of_folder(name);
-            if (!input->is_frame && find_name(used, folder)->hash == 0) add_name(used, folder, 0);
+            take_name(used, name, input->is_frame);
             return STATUS_OK;
         }
         struct used_name *place = find_name(used, first);
         *copy = place->hash != 0 && place->next_copy > 0 ? place->next_copy++ : tried;
-        result = make_name(name, input, *copy, err);
+        result = make_name(name, used, input, *copy, err);
     }
     return result;
 }
@@ -180,7 +230,7 @@ static status choose_name(const struct annotation *annotation, const struct face
         result = choose_unused(used, input, name, &used->copy, err);
         used->video = input->file + 1;
     }
-    if (result == STATUS_OK) result = make_name(name, input, used->copy, err);
+    if (result == STATUS_OK) result = make_name(name, used, input, used->copy, err);
     return result == STATUS_OK ? text_append_format(name, err, "frame_%08lld.jpg", (long long)input->frame) : result;
 }
 
