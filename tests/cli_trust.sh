@@ -160,6 +160,8 @@ cp "$picture" "$folder/frames/0002.jpg"
 kept=$folder/frames/0002.jpg
 ln -s "$kept" "$folder/frame.png"
 written_over "a sheet on a frame" rmset preview "$folder/frames" -o "$kept"
+check "a sheet under a hostile name" "$RMFER" rmset preview "$folder/frames" -o "$escape.jpg"
+says "rmset preview" 'a?\[2J.jpg'
 run "$RMFER" rmset preview "$folder/nothing-here.mp4" -o "$folder/none-there/x.jpg"
 says "a sheet where no folder is, before it looks" 'none-there/x.jpg: cannot be written'
 written_over "a sheet on a frame's link" rmset preview "$folder/frames/" -o "$folder/frame.png"

@@ -117,7 +117,8 @@ static status preview_film(struct preview_command *command, const char *film, st
     if (result == STATUS_OK) result = rmset_preview_make(&preview, film, &command->preview, err);
     if (result == STATUS_OK) result = write_picture(text_string(&out), &preview.sheet, err);
     if (result == STATUS_OK) {
-        printf("%s\n", text_string(&out));
+        text_print_name(text_string(&out), stdout);
+        printf("\n");
         result = print_suggestion(&preview, err);
     }
     rmset_preview_free(&preview);
