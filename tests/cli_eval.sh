@@ -153,6 +153,24 @@ holds "which it has not" sh -c '! grep -q pictures err'
 refuses "figures where no folder can be, before it evaluates" 1 '^rmfer: error: run.ini: cannot make the folder' \
     "$RMFER" eval --checkpoint $best --config run.ini --split test --plots run.ini/p
 holds "which it has not" sh -c '! grep -q pictures err'
+mkdir figures && cp kept.jpg figures/similarity.svg && ln -s "$PWD/$best" figures/mds.png && ln -s "$PWD/run.ini" figures/attention.svg
+refuses "results and a figure into one new file" 2 'two results would go into this one file' \
+    "$RMFER" eval -q --checkpoint $best --config run.ini --split test --plots figures --json figures/../figures/confusion.svg
+refuses "results and a figure into one old file" 2 'two results would go into this one file' \
+    "$RMFER" eval -q --checkpoint $best --config run.ini --split test --plots figures --csv figures/similarity.svg
+refuses "a figure over the configuration" 2 'attention.svg: is read here' \
+    "$RMFER" eval -q --checkpoint $best --config run.ini --split test --plots figures
+rm figures/attention.svg
+if "$RMFER" eval --checkpoint nowhere --plots png --png 2>&1 | grep -q 'no cairo'; then
+    skip "no cairo in this build: PNG"
+else
+    refuses "a figure over the checkpoint" 2 'mds.png: is read here' \
+        "$RMFER" eval -q --checkpoint $best --config run.ini --split test --plots figures --png
+fi
+rm figures/mds.png && ln -s nowhere/x.svg figures/calibration.svg
+refuses "a figure where none can be, before it evaluates" 1 '^rmfer: error: figures/nowhere/x.svg: cannot be written' \
+    "$RMFER" eval --checkpoint $best --config run.ini --split test --plots figures
+holds "which it has not" sh -c '! grep -q pictures err'
 refuses "of two checkpoints the same" 1 '^rmfer: error: none/x.json: cannot be written' \
     "$RMFER" eval --compare $best $other --config run.ini --split test --json none/x.json
 holds "which it has not" sh -c '! grep -q pictures err'

@@ -2,6 +2,7 @@
 #include "cmd/answer_figures.h"
 
 #include "rmfer/base/file.h"
+#include "rmfer/base/file_write.h"
 #include "rmfer/base/memory.h"
 
 #include <stdio.h>
@@ -105,22 +106,45 @@ status answer_figure_write(const char *path, bool also_png, struct answer_figure
     return result;
 }
 
-static status write_kind(const char *folder, bool also_png, struct answer_figure *figure, struct error *err)
+static char *figure_path(const char *folder, const struct kind *kind, struct error *err)
 {
     char name[32];
-    snprintf(name, sizeof name, "%s.svg", figure->kind);
-    char *path = path_join(folder, name, err);
-    status result = path == NULL ? STATUS_FAILED : answer_figure_write(path, also_png, figure, NULL, err);
-    memory_free(path);
+    snprintf(name, sizeof name, "%s.svg", kind->name);
+    return path_join(folder, name, err);
+}
+
+status answer_figures_paths(const char *folder, bool also_png, char *paths[EVALUATION_FIGURES], struct error *err)
+{
+    _Static_assert(2 * KINDS == EVALUATION_FIGURES, "an SVG and a PNG of every kind");
+    status result = STATUS_OK;
+    for (size_t i = 0; i < EVALUATION_FIGURES; i++) paths[i] = NULL;
+    for (size_t i = 0; i < KINDS && result == STATUS_OK; i++) {
+        paths[2 * i] = figure_path(folder, &kinds[i], err);
+        result = paths[2 * i] == NULL ? STATUS_FAILED
+                                      : figure_file_beside(paths[2 * i], also_png, &paths[2 * i + 1], err);
+    }
     return result;
 }
 
-status answer_figures_try(const char *folder, struct error *err)
+void answer_figures_paths_free(char *paths[EVALUATION_FIGURES])
+{
+    for (size_t i = 0; i < EVALUATION_FIGURES; i++) memory_free(paths[i]);
+}
+
+status answer_figures_try(const char *folder, char *const paths[EVALUATION_FIGURES], struct error *err)
 {
     status result = folder_create(folder, err);
-    if (result != STATUS_OK) return result;
-    char *path = path_join(folder, "confusion.svg", err);
-    result = path == NULL ? STATUS_FAILED : figure_file_try(path, false, err);
+    for (size_t i = 0; i < EVALUATION_FIGURES && result == STATUS_OK; i++)
+        if (paths[i] != NULL) result = atomic_file_try(paths[i], err);
+    return result;
+}
+
+static status write_kind(const char *folder, bool also_png, const struct kind *kind, struct answer_figure *figure,
+                         struct error *err)
+{
+    figure->kind = kind->name;
+    char *path = figure_path(folder, kind, err);
+    status result = path == NULL ? STATUS_FAILED : answer_figure_write(path, also_png, figure, NULL, err);
     memory_free(path);
     return result;
 }
@@ -134,8 +158,7 @@ status answer_figures_write(const char *folder, bool also_png, const struct answ
         bool is_attention = strcmp(kinds[i].name, "attention") == 0;
         if (is_attention && (answers->projections == NULL || answers->sampled < 2 || answers->attention_batch < 2))
             continue;
-        figure.kind = kinds[i].name;
-        result = write_kind(folder, also_png, &figure, err);
+        result = write_kind(folder, also_png, &kinds[i], &figure, err);
     }
     return result;
 }

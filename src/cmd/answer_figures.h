@@ -28,8 +28,14 @@ status answer_figure_write(const char *path, bool also_png, struct answer_figure
 status answer_figure_draw(const void *figure, enum canvas_format format, struct text *out,
                           struct error *err) MUST_CHECK;
 
-/* Makes the folder, and sees whether one of them could be written there. */
-status answer_figures_try(const char *folder, struct error *err) MUST_CHECK;
+/* The files that answer_figures_write may write: FOLDER/KIND.svg of every kind, with `also_png` FOLDER/KIND.png too,
+ * else NULL. The caller frees them even after a failure. */
+status answer_figures_paths(const char *folder, bool also_png, char *paths[EVALUATION_FIGURES],
+                            struct error *err) MUST_CHECK;
+void answer_figures_paths_free(char *paths[EVALUATION_FIGURES]);
+
+/* Makes the folder, and sees whether these files could be written there. */
+status answer_figures_try(const char *folder, char *const paths[EVALUATION_FIGURES], struct error *err) MUST_CHECK;
 
 /* Writes FOLDER/KIND.svg (and .png), in the folder that answer_figures_try has made, of every kind that these answers
  * allow: confusion, calibration, similarity, mds and, where there is an attention branch, attention. */

@@ -20,6 +20,7 @@
 struct eval_command {
     struct evaluation_request request;
     const char *json, *csv, *plots;
+    char *figures[EVALUATION_FIGURES]; /* of --plots */
     bool compares, png;
     uint64_t seed; /* of the sample in the figures */
 };
@@ -136,24 +137,44 @@ static status report(struct eval_command *command, const struct evaluation_work 
     return result == STATUS_OK ? write_calibrated(work, evaluation, err) : result;
 }
 
+/* Into request->outputs; the calibrated checkpoint is the last of them. */
+static status name_outputs(struct eval_command *command, struct error *err)
+{
+    const char **outputs = command->request.outputs;
+    status result = STATUS_OK;
+    outputs[0] = is_standard_output(command->json) ? NULL : command->json;
+    outputs[1] = is_standard_output(command->csv) ? NULL : command->csv;
+    if (command->plots != NULL) result = answer_figures_paths(command->plots, command->png, command->figures, err);
+    for (size_t i = 0; i < EVALUATION_FIGURES; i++) outputs[2 + i] = command->figures[i];
+    outputs[EVALUATION_OUTPUTS - 1] = command->request.calibrated;
+    return result;
+}
+
+/* Files can be written, and then a folder can be made of those that are drawn. */
+static status try_outputs(const struct eval_command *command, struct error *err)
+{
+    const char *const files[] = {command->request.outputs[0], command->request.outputs[1], command->request.calibrated};
+    status result = STATUS_OK;
+    for (size_t i = 0; i < sizeof files / sizeof *files && result == STATUS_OK; i++)
+        if (files[i] != NULL) result = atomic_file_try(files[i], err);
+    if (result == STATUS_OK && command->plots != NULL)
+        result = answer_figures_try(command->plots, command->figures, err);
+    return result;
+}
+
 /* Before pictures are read: each output is a file of its own, no input, and can be written. A checkpoint alone may be
  * written again with its temperature. The data set's files are looked at when they are known (evaluation_work_open).
  */
 static status check_outputs(struct eval_command *command, const char *const *checkpoints, size_t count,
                             struct error *err)
 {
-    struct evaluation_request *request = &command->request;
-    const char *const files[EVALUATION_OUTPUTS] = {is_standard_output(command->json) ? NULL : command->json,
-                                                   is_standard_output(command->csv) ? NULL : command->csv,
-                                                   request->calibrated};
-    memcpy(request->outputs, files, sizeof request->outputs);
-    status result = file_check_outputs(files, EVALUATION_OUTPUTS - 1, checkpoints, count, err);
-    if (result == STATUS_OK) result = file_check_outputs(files, EVALUATION_OUTPUTS, &request->config, 1, err);
-    for (size_t i = 0; i < EVALUATION_OUTPUTS && result == STATUS_OK && processes_speaks(request->dist); i++)
-        if (files[i] != NULL) result = atomic_file_try(files[i], err);
-    if (result == STATUS_OK && command->plots != NULL && processes_speaks(request->dist))
-        result = answer_figures_try(command->plots, err);
-    return result;
+    const struct evaluation_request *request = &command->request;
+    status result = name_outputs(command, err);
+    if (result == STATUS_OK)
+        result = file_check_outputs(request->outputs, EVALUATION_OUTPUTS - 1, checkpoints, count, err);
+    if (result == STATUS_OK)
+        result = file_check_outputs(request->outputs, EVALUATION_OUTPUTS, &request->config, 1, err);
+    return result == STATUS_OK && processes_speaks(request->dist) ? try_outputs(command, err) : result;
 }
 
 static status run(struct eval_command *command, struct error *err)
@@ -268,6 +289,7 @@ int command_eval(int argc, char **argv)
     if (result == STATUS_OK && !line.help_shown)
         result = command.compares ? compare(&command, &line, &err) : run(&command, &err);
     int code = processes_finish(command.request.dist, result, &err);
+    answer_figures_paths_free(command.figures);
     options_free(&line);
     dist_end(command.request.dist);
     return code;

@@ -10,7 +10,8 @@
 #include "rmfer/cmd/options.h"
 #include "rmfer/train/evaluation.h"
 
-enum { EVALUATION_OUTPUTS = 3 };
+/* Files of figures, and all that an evaluation may write. */
+enum { EVALUATION_FIGURES = 10, EVALUATION_OUTPUTS = EVALUATION_FIGURES + 3 };
 
 /* What the command line asks for; strings are borrowed, NULL where an option was not given. */
 struct evaluation_request {
