@@ -40,7 +40,11 @@ refuses "size not known" 1 "none of EfficientNet B0 to B3" "$RMFER" import "$gol
 refuses "another network" 1 "does not fit tf_efficientnet_b2" "$RMFER" import "$golden/timm_plain.pth" -o "$new" \
     --arch tf_efficientnet_b2
 refuses "mean" 2 "three numbers" "$RMFER" import "$golden/timm_plain.pth" -o "$new" --mean 1,2
-refuses "std" 2 "above 0" "$RMFER" import "$golden/timm_plain.pth" -o "$new" --std 1,0,1
+for std in 1,0,1 .2,.2,1e-320 .2,9e-7,.2 .2,.2,1e300; do
+    refuses "std $std" 2 "three numbers R,G,B from 1e-06 to 10" "$RMFER" import "$golden/timm_plain.pth" -o "$new" --std $std
+done
+refuses "a mean far out" 2 "three numbers R,G,B from -10 to 10" "$RMFER" import "$golden/timm_plain.pth" -o "$new" \
+    --mean .5,-1e300,.5
 refuses "class names" 2 "once each" "$RMFER" import "$golden/timm_plain.pth" -o "$new" --classes A,B,A
 refuses "two names of one expression" 2 "'anger' means the same" "$RMFER" import "$golden/timm_plain.pth" -o "$new" \
     --arch tiny_tf_64_1 --classes Anger,anger,C,D,E,F,G
@@ -57,6 +61,11 @@ check "info" "$RMFER" info "$folder/a.safetensors"
 says "info" "Anger, Disgust, Fear, Happiness, Neutral, Sadness, Surprise"
 says "info" "40 x 40"
 says "info" "0.5 0.4 0.3"
+LC_ALL=C sed 's/rmfer\.checksum/other.checksum/g;s/"0.2,0.2,0.1"/"1e-9,.2,0.1"/' "$folder/a.safetensors" >"$folder/std.safetensors"
+refuses "a checkpoint with such a std" 1 "metadata rmfer.std is not three numbers from 1e-06 to 10" \
+    "$RMFER" info "$folder/std.safetensors"
+check "import of it" "$RMFER" import "$folder/std.safetensors" -o "$folder/std-2.safetensors"
+says "import" "the file's own normalisation .* is left out"
 check "the same names in another order" "$RMFER" import "$folder/a.safetensors" -o "$folder/order.safetensors" \
     --classes Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise
 says "the same names in another order" "rows reordered by class name"

@@ -2,6 +2,7 @@
 #include "ckpt/checkpoint_metadata.h"
 
 #include "rmfer/base/memory.h"
+#include "rmfer/config/keys.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,7 +89,7 @@ void metadata_list_free(struct metadata_list *list)
     *list = (struct metadata_list){0};
 }
 
-bool checkpoint_parse_triple(const char *text, double values[3])
+static bool parse_triple(const char *text, double least, double most, double values[3])
 {
     char copy[128];
     if (strlen(text) >= sizeof copy) return false;
@@ -98,10 +99,20 @@ bool checkpoint_parse_triple(const char *text, double values[3])
         char *comma = strchr(at, ',');
         if ((comma == NULL) != (i == 2)) return false;
         if (comma != NULL) *comma = '\0';
-        if (!text_to_real(at, &values[i])) return false;
+        if (!text_to_real(at, &values[i]) || values[i] < least || values[i] > most) return false;
         if (comma != NULL) at = comma + 1;
     }
     return true;
+}
+
+bool checkpoint_parse_mean(const char *text, double mean[3])
+{
+    return parse_triple(text, -NORMALIZATION_MEAN_MOST, NORMALIZATION_MEAN_MOST, mean);
+}
+
+bool checkpoint_parse_std(const char *text, double std[3])
+{
+    return parse_triple(text, NORMALIZATION_STD_LEAST, NORMALIZATION_STD_MOST, std);
 }
 
 bool checkpoint_parse_temperature(const char *text, double *temperature)
@@ -140,12 +151,12 @@ static const char *value_of(const struct safetensors *file, const char *key)
 
 static status read_normalisation(struct checkpoint_info *info, const struct safetensors *file, struct error *err)
 {
-    if (!checkpoint_parse_triple(value_of(file, METADATA_MEAN), info->mean))
-        return error_set(err, "metadata " METADATA_MEAN " is not three numbers");
-    if (!checkpoint_parse_triple(value_of(file, METADATA_STD), info->std))
-        return error_set(err, "metadata " METADATA_STD " is not three numbers");
-    for (int i = 0; i < 3; i++)
-        if (!(info->std[i] > 0)) return error_set(err, "metadata " METADATA_STD " must be above 0");
+    if (!checkpoint_parse_mean(value_of(file, METADATA_MEAN), info->mean))
+        return error_set(err, "metadata " METADATA_MEAN " is not three numbers from %g to %g", -NORMALIZATION_MEAN_MOST,
+                         NORMALIZATION_MEAN_MOST);
+    if (!checkpoint_parse_std(value_of(file, METADATA_STD), info->std))
+        return error_set(err, "metadata " METADATA_STD " is not three numbers from %g to %g", NORMALIZATION_STD_LEAST,
+                         NORMALIZATION_STD_MOST);
     return STATUS_OK;
 }
 

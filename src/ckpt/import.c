@@ -463,6 +463,21 @@ static void fill_graph_info(struct checkpoint_info *info, const struct loading *
                                      "is not read: --mean and --std must say it");
 }
 
+static void fill_normalisation(struct checkpoint_info *info, const struct loading *loading)
+{
+    const char *mean = backbone_says(loading->source, METADATA_MEAN),
+               *std = backbone_says(loading->source, METADATA_STD);
+    double triple[3];
+    bool mean_is_good = mean != NULL && checkpoint_parse_mean(mean, triple);
+    if (mean_is_good) memcpy(info->mean, triple, sizeof triple);
+    bool std_is_good = std != NULL && checkpoint_parse_std(std, triple);
+    if (std_is_good) memcpy(info->std, triple, sizeof triple);
+    if ((mean != NULL && !mean_is_good) || (std != NULL && !std_is_good))
+        import_note(loading->report,
+                    "warning: the file's own normalisation is none that a network can have, and is left "
+                    "out: --mean and --std must say it");
+}
+
 static void fill_info(struct checkpoint_info *info, const struct loading *loading)
 {
     const struct import_source *source = loading->source;
@@ -475,16 +490,11 @@ static void fill_info(struct checkpoint_info *info, const struct loading *loadin
     fill_classifier_info(info, loading);
     if (source->onnx != NULL) fill_graph_info(info, loading);
     int64_t image_size;
-    double triple[3];
     const char *said = backbone_says(source, METADATA_IMAGE_SIZE);
     if (said != NULL && text_to_integer(said, &image_size) && image_size >= SMALLEST_IMAGE &&
         image_size <= LARGEST_IMAGE)
         info->image_size = (int)image_size;
-    said = backbone_says(source, METADATA_MEAN);
-    if (said != NULL && checkpoint_parse_triple(said, triple)) memcpy(info->mean, triple, sizeof triple);
-    said = backbone_says(source, METADATA_STD);
-    if (said != NULL && checkpoint_parse_triple(said, triple) && triple[0] > 0 && triple[1] > 0 && triple[2] > 0)
-        memcpy(info->std, triple, sizeof triple);
+    fill_normalisation(info, loading);
     said = backbone_says(source, METADATA_RESIZE);
     if (said != NULL && strcmp(said, "bicubic") == 0) info->resize = "bicubic";
 }

@@ -6,6 +6,7 @@
 #include "rmfer/base/memory.h"
 #include "rmfer/cmd/commands.h"
 #include "rmfer/cmd/options.h"
+#include "rmfer/config/keys.h"
 
 #include <string.h>
 
@@ -35,16 +36,18 @@ static status split_names(struct name_list *list, const char *given, struct erro
     return STATUS_OK;
 }
 
-static status read_triple(const char *option, const char *given, double values[3], bool positive, struct error *err)
+static status read_mean(const char *given, double mean[3], struct error *err)
 {
-    double parsed[3];
-    if (given == NULL) return STATUS_OK;
-    if (!checkpoint_parse_triple(given, parsed))
-        return error_set_usage(err, "--%s %s: not three numbers R,G,B", option, given);
-    for (int i = 0; i < 3; i++)
-        if (positive && !(parsed[i] > 0)) return error_set_usage(err, "--%s %s: must be above 0", option, given);
-    memcpy(values, parsed, sizeof parsed);
-    return STATUS_OK;
+    if (given == NULL || checkpoint_parse_mean(given, mean)) return STATUS_OK;
+    return error_set_usage(err, "--mean %s: not three numbers R,G,B from %g to %g", given, -NORMALIZATION_MEAN_MOST,
+                           NORMALIZATION_MEAN_MOST);
+}
+
+static status read_std(const char *given, double std[3], struct error *err)
+{
+    if (given == NULL || checkpoint_parse_std(given, std)) return STATUS_OK;
+    return error_set_usage(err, "--std %s: not three numbers R,G,B from %g to %g", given, NORMALIZATION_STD_LEAST,
+                           NORMALIZATION_STD_MOST);
 }
 
 /* What --image-size, --mean and --std say, in place of what the source did. */
@@ -53,8 +56,8 @@ static status set_input(const struct import_arguments *arguments, struct checkpo
     double mean[3], std[3];
     memcpy(mean, info->mean, sizeof mean);
     memcpy(std, info->std, sizeof std);
-    status result = read_triple("mean", arguments->mean, mean, false, err);
-    if (result == STATUS_OK) result = read_triple("std", arguments->std, std, true, err);
+    status result = read_mean(arguments->mean, mean, err);
+    if (result == STATUS_OK) result = read_std(arguments->std, std, err);
     if (result != STATUS_OK) return result;
     int image_size = arguments->image_size != 0 ? (int)arguments->image_size : info->image_size;
     if (checkpoint_info_set_input(info, image_size, mean, std))
@@ -102,8 +105,8 @@ static status run(const struct import_arguments *arguments, const struct command
     status result = STATUS_OK;
     for (size_t i = 0; i < line->positional.count && result == STATUS_OK; i++)
         result = file_check_output(arguments->output, line->positional.items[i], err);
-    if (result == STATUS_OK) result = read_triple("mean", arguments->mean, unused, false, err);
-    if (result == STATUS_OK) result = read_triple("std", arguments->std, unused, true, err);
+    if (result == STATUS_OK) result = read_mean(arguments->mean, unused, err);
+    if (result == STATUS_OK) result = read_std(arguments->std, unused, err);
     if (result == STATUS_OK) result = split_names(&classes, arguments->classes, err);
     if (result == STATUS_OK) result = convert(arguments, &line->positional, &classes, err);
     memory_free(classes.names);

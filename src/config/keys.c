@@ -71,8 +71,8 @@ static const struct config_key keys[] = {
     WHOLE(data, image_size, "260", 32, 2048, "side of the network's input in pixels"),
     CHOICE(data, resize, "bilinear", "bilinear bicubic", "antialiased filter that makes pictures of that size"),
     CHOICE(data, normalize, "affectnet", NORMALIZATIONS, "mean and std of the pixels; custom: as mean and std say"),
-    THREE(data, mean, -10, 10, "custom: mean of red, green, blue in 0..1"),
-    THREE(data, std, 1e-6, 10, "custom: standard deviation of red, green, blue"),
+    THREE(data, mean, -NORMALIZATION_MEAN_MOST, NORMALIZATION_MEAN_MOST, "custom: mean of red, green, blue in 0..1"),
+    THREE(data, std, NORMALIZATION_STD_LEAST, NORMALIZATION_STD_MOST, "custom: standard deviation of red, green, blue"),
 
     WORD(model, arch, "tf_efficientnet_b2", ARCHITECTURES, "the backbone (tf_: TensorFlow's SAME padding, eps 1e-3)"),
     PATH(model, init, "", "weights to start from: .safetensors, .pt, .pth, .onnx (empty: random)"),
@@ -250,8 +250,9 @@ static const struct config_key keys[] = {
     TRUTH(rmset, augment, "true", "[augment] applies to plain views of RMset faces too"),
     CHOICE(rmset, normalize, "same", NORMALIZATIONS " same own",
            "same: as the labelled pictures; own: as statistics.ini in its folder says"),
-    THREE(rmset, mean, -10, 10, "custom: mean of red, green, blue in 0..1"),
-    THREE(rmset, std, 1e-6, 10, "custom: standard deviation of red, green, blue"),
+    THREE(rmset, mean, -NORMALIZATION_MEAN_MOST, NORMALIZATION_MEAN_MOST, "custom: mean of red, green, blue in 0..1"),
+    THREE(rmset, std, NORMALIZATION_STD_LEAST, NORMALIZATION_STD_MOST,
+          "custom: standard deviation of red, green, blue"),
 
     TRUTH(augment, enabled, "true",
           "false: plain views are pictures as they are; weak, strong and pair views stay a method's own"),
@@ -288,8 +289,8 @@ static const struct config_key keys[] = {
     WHOLE(eval, batch, "64", 1, 65536, "pictures of one pass"),
     TRUTH(eval, flip, "false", "mean of the picture's and its mirror image's outputs"),
     CHOICE(eval, normalize, "same", NORMALIZATIONS " same", "same: as the training pictures"),
-    THREE(eval, mean, -10, 10, "custom: mean of red, green, blue in 0..1"),
-    THREE(eval, std, 1e-6, 10, "custom: standard deviation of red, green, blue"),
+    THREE(eval, mean, -NORMALIZATION_MEAN_MOST, NORMALIZATION_MEAN_MOST, "custom: mean of red, green, blue in 0..1"),
+    THREE(eval, std, NORMALIZATION_STD_LEAST, NORMALIZATION_STD_MOST, "custom: standard deviation of red, green, blue"),
 
     PATH(output, dir, "", "the run folder (--out says another)"),
     TRUTH(output, tensorboard, "false", "write TensorBoard event files beside metrics.jsonl"),

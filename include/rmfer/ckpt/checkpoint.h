@@ -97,8 +97,10 @@ const struct tensor *checkpoint_tensor(const struct checkpoint *checkpoint, cons
  * Empty and repeated names are an error. */
 status checkpoint_split_classes(char *text, const char ***names, size_t *count, struct error *err) MUST_CHECK;
 
-/* Three numbers separated by commas; false when it is something else. */
-bool checkpoint_parse_triple(const char *text, double values[3]);
+/* Three numbers separated by commas that a normalisation's mean, or its standard deviation, may be (config/keys.h
+ * has the bounds); false when it is something else. */
+bool checkpoint_parse_mean(const char *text, double mean[3]);
+bool checkpoint_parse_std(const char *text, double std[3]);
 
 /* A number from 0.001 to 1000; false when it is something else. */
 bool checkpoint_parse_temperature(const char *text, double *temperature);

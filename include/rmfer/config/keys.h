@@ -4,6 +4,11 @@
 
 #include "rmfer/config/config.h"
 
+/* What a normalisation's numbers may be, here and in checkpoints: such that float32 can compute with them. */
+#define NORMALIZATION_MEAN_MOST 10.0 /* and least: the same below 0 */
+#define NORMALIZATION_STD_LEAST 1e-6
+#define NORMALIZATION_STD_MOST  10.0
+
 enum key_kind {
     KEY_BOOL,       /* bool: true|false, yes|no, on|off, 1|0 */
     KEY_INTEGER,    /* int64_t */
