@@ -680,6 +680,7 @@ mkfifo pipe.png
 refuses "a pipe" 1 'pipe.png: not a regular file' predict pipe.png
 
 # ---- models
+refuses "--features to standard output" 2 '--features -: the array is written to a file' predict --features - two.png
 refuses "--force without --annotate" 2 '--force needs --annotate DIR' predict --force two.png
 refuses "--null without a list" 2 '--null needs -, the list on standard input' predict --null two.png
 refuses "no detector there" 1 'none.onnx: No such file or directory' predict --detector none.onnx two.png

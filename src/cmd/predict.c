@@ -126,6 +126,8 @@ static status check_command(struct predict_command *command, const struct option
     if (command->top > 0 && (command->json || command->csv) && command->annotate == NULL)
         return error_set_usage(
             err, "--top is for the table and for --annotate's pictures: --json and --csv have every expression");
+    if (command->features != NULL && strcmp(command->features, "-") == 0)
+        return error_set_usage(err, "--features -: the array is written to a file");
     if (command->force && command->annotate == NULL) return error_set_usage(err, "--force needs --annotate DIR");
     if (command->smooth > 0 && !command->track) return error_set_usage(err, "--smooth needs --track");
     status result = check_standard_input(command, paths, err);
