@@ -325,6 +325,7 @@ static void test_what_is_below_a_folder(void **state)
     assert_true(path_is_below(scratch_path(folder, "out/deep/er/x"), scratch_path(folder, "alias")));
     assert_true(path_is_below(scratch_path(folder, "out-2/in"), out));
     assert_true(path_is_below(scratch_path(folder, "out/leaves"), out));
+    assert_true(path_is_below(scratch_path(folder, "out-2/x"), "/"));
     assert_false(path_is_below(scratch_path(folder, "out-2/x"), out));
     assert_false(path_is_below(scratch_path(folder, "none/x"), out));
     assert_false(path_is_below(scratch_path(folder, "out-2/x"), scratch_path(folder, "none")));

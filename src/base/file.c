@@ -191,12 +191,12 @@ bool folder_is_same(const char *a, const char *b)
 /* Goes up from the real path of a folder, which it shortens. */
 static bool real_is_below(char *real, const char *folder)
 {
-    bool is_below = folder_is_same(real, folder);
-    for (char *slash; !is_below && (slash = strrchr(real, '/')) != NULL && slash != real;) {
-        *slash = '\0';
-        is_below = folder_is_same(real, folder);
+    while (!folder_is_same(real, folder)) {
+        char *slash = strrchr(real, '/');
+        if (slash == NULL || slash[1] == '\0') return false;
+        slash[slash == real] = '\0'; /* "/" is the last */
     }
-    return is_below;
+    return true;
 }
 
 bool path_is_below(const char *path, const char *folder)

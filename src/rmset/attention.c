@@ -1,5 +1,4 @@
 /* The draw, its pictures, and the checkpoints' scores of it; one checkpoint in memory at a time. */
-#define _GNU_SOURCE /* realpath */
 #include "rmfer/rmset/attention.h"
 
 #include "rmfer/base/file.h"
@@ -15,7 +14,6 @@
 #include "rmfer/method/rmfer.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 void rmset_attention_free(struct rmset_attention *attention)
@@ -78,18 +76,6 @@ static status open_index(const struct rmset_attention_options *options, const st
 
 /* ---- the output -------------------------------------------------------------------------------------------------- */
 
-/* Whether the file is in the RMset's folder, links followed. */
-static bool lies_in(const char *folder, const char *file)
-{
-    char *real_folder = realpath(folder, NULL), *real_file = realpath(file, NULL);
-    size_t length = real_folder == NULL ? 0 : strlen(real_folder);
-    bool inside = length > 0 && real_file != NULL && strncmp(real_file, real_folder, length) == 0 &&
-                  (real_folder[length - 1] == '/' || real_file[length] == '/');
-    free(real_folder); /* realpath's own */
-    free(real_file);
-    return inside;
-}
-
 static status check_faces(const struct rmset_index *index, const char *out, struct error *err)
 {
     struct text path = {0};
@@ -113,7 +99,7 @@ static status check_out(const struct rmset_attention_options *options, const str
         result = file_check_output(options->out, options->checkpoints[i], err);
     if (result == STATUS_OK && options->out != NULL) result = atomic_file_try(options->out, err);
     if (result != STATUS_OK || options->out == NULL || !file_exists(options->out)) return result;
-    if (!config->rmset.allow_outside && !lies_in(options->folder, options->out)) return STATUS_OK;
+    if (!config->rmset.allow_outside && !path_is_below(options->out, options->folder)) return STATUS_OK;
     result = open_index(options, config, 1, &index, err);
     if (result == STATUS_OK) result = check_faces(index, options->out, err);
     rmset_index_close(index);
