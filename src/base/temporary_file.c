@@ -95,11 +95,14 @@ status temporary_file_name(int descriptor, const char *path, struct text *name, 
 
 int temporary_file_open(const char *path, struct text *name, struct error *err)
 {
-    bool is_too_long = strlen(path_name(path)) > NAME_MAX; /* which a file without a name would not notice */
-    if (is_too_long) errno = ENAMETOOLONG;
-    int nameless = is_too_long ? -1 : make_nameless(path);
+    if (strlen(path_name(path)) > NAME_MAX) { /* which a file without a name would not notice */
+        errno = ENAMETOOLONG;
+        error_set_errno(err, "%s: cannot be written", path);
+        return -1;
+    }
+    int nameless = make_nameless(path);
     if (nameless >= 0) return nameless;
-    for (int i = 0; i < MOST_TRIES && !is_too_long; i++) {
+    for (int i = 0; i < MOST_TRIES; i++) {
         if (invent_name(path, name, err) != STATUS_OK) return -1;
         int descriptor = make_locked(name->bytes);
         if (descriptor >= 0) return descriptor;

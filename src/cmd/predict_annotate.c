@@ -51,10 +51,19 @@ void used_names_free(struct used_names *names)
 }
 
 /* 0 marks a free place. */
+static uint64_t hash_that_is_taken(uint64_t hash)
+{
+    return hash == 0 ? 1 : hash;
+}
+
+static uint64_t hash_of_bytes(const char *bytes, size_t length)
+{
+    return hash_that_is_taken(hash_add(HASH_START, bytes, length));
+}
+
 static uint64_t hash_of(const char *text)
 {
-    uint64_t hash = hash_add(HASH_START, text, strlen(text));
-    return hash == 0 ? 1 : hash;
+    return hash_of_bytes(text, strlen(text));
 }
 
 /* The place of the hash, or the empty one where it belongs. */
@@ -137,22 +146,15 @@ static status make_name(struct text *name, const struct used_names *used, const 
 /* The hash of the name's folder with the slash behind it, as a video's folder is hashed. */
 static uint64_t hash_of_folder(const struct text *name)
 {
-    char *slash = strrchr(name->bytes, '/'), kept;
-    if (slash == NULL) return hash_of("/");
-    kept = slash[1];
-    slash[1] = '\0';
-    uint64_t hash = hash_of(name->bytes);
-    slash[1] = kept;
-    return hash;
+    const char *slash = strrchr(name->bytes, '/');
+    return slash == NULL ? hash_of("/") : hash_of_bytes(name->bytes, (size_t)(slash + 1 - name->bytes));
 }
 
 /* The hash of the folder that has a picture's name, or of the picture that has a folder's. */
 static uint64_t hash_of_namesake(const struct text *name, bool is_folder)
 {
-    size_t length = name->length - is_folder;
-    uint64_t hash = hash_add(HASH_START, name->bytes, length);
-    if (!is_folder) hash = hash_add(hash, "/", 1);
-    return hash == 0 ? 1 : hash;
+    if (is_folder) return hash_of_bytes(name->bytes, name->length - 1);
+    return hash_that_is_taken(hash_add(hash_add(HASH_START, name->bytes, name->length), "/", 1));
 }
 
 static void add_name(struct used_names *used, uint64_t hash, int64_t next_copy)
@@ -175,8 +177,7 @@ static void take_name(struct used_names *used, struct text *name, bool is_folder
         *slash = '\0';
         bool is_like_picture = is_png_name(name->bytes) || text_ends_with_ignoring_case(name->bytes, ".jpg");
         *slash = '/';
-        struct text folder = {.bytes = name->bytes, .length = (size_t)(slash - name->bytes)};
-        if (is_like_picture) add_folder(used, hash_of_namesake(&folder, false));
+        if (is_like_picture) add_folder(used, hash_of_bytes(name->bytes, (size_t)(slash + 1 - name->bytes)));
     }
 }
 

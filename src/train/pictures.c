@@ -278,8 +278,9 @@ struct planned_pictures {
 
 static void place_joined(void *self, struct plan *memory)
 {
-    struct pictures *pictures = ((struct planned_pictures *)self)->pictures;
-    const struct run_plan *plan = ((struct planned_pictures *)self)->plan;
+    const struct planned_pictures *planned = self;
+    struct pictures *pictures = planned->pictures;
+    const struct run_plan *plan = planned->plan;
     size_t classes = (size_t)pictures->training.class_count;
     for (size_t s = 0; s < plan->stream_count; s++) {
         struct joined_rows *joined = &pictures->joined[s];
@@ -356,8 +357,9 @@ static void place_stream(struct batch_stream *stream, const struct stream_reques
 
 static void place_batches(void *self, struct plan *memory)
 {
-    struct pictures *pictures = ((struct planned_pictures *)self)->pictures;
-    const struct run_plan *plan = ((struct planned_pictures *)self)->plan;
+    const struct planned_pictures *planned = self;
+    struct pictures *pictures = planned->pictures;
+    const struct run_plan *plan = planned->plan;
     struct batch_store *store = &pictures->store;
     size_t classes = (size_t)pictures->training.class_count;
     size_t side = (size_t)plan->config->data.image_size;
